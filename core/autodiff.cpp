@@ -1,0 +1,67 @@
+#include "core/autodiff.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "core/error.h"
+
+namespace nestgrad {
+namespace {
+
+using torch::autograd::variable_list;
+
+/// sum_i v_i' (d outputs_i / d inputs), one tensor per input.
+variable_list grad(const variable_list& outputs, const variable_list& inputs,
+                   const variable_list& v, Graph graph, Tape tape) {
+  // LibTorch refuses outputs that are on no tape; they contribute nothing.
+  variable_list taped, taped_v;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i].requires_grad()) continue;
+    taped.push_back(outputs[i]);
+    taped_v.push_back(v[i]);
+  }
+  variable_list out(inputs.size());
+  if (!taped.empty() && !inputs.empty()) {
+    out = torch::autograd::grad(taped, inputs, taped_v,
+                                graph == Graph::kKeep || tape == Tape::kOn,
+                                tape == Tape::kOn, /*allow_unused=*/true);
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!out[i].defined()) out[i] = at::zeros_like(inputs[i]);
+  }
+  return out;
+}
+
+void require_scalar(const Tensor& loss) {
+  require(loss.numel() == 1, "a loss must be a scalar, this one has {} numbers",
+          loss.numel());
+}
+
+}  // namespace
+
+ParameterSet gradient(const Tensor& loss, const ParameterSet& wrt, Tape tape,
+                      Graph graph) {
+  require_scalar(loss);
+  return wrt.with(
+      grad({loss}, wrt.tensors(), {at::ones_like(loss)}, graph, tape));
+}
+
+ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
+                 const ParameterSet& v, Tape tape) {
+  out.require_alike(v);
+  return wrt.with(
+      grad(out.tensors(), wrt.tensors(), v.tensors(), Graph::kKeep, tape));
+}
+
+Partials partials(const Tensor& loss, const ParameterSet& weights,
+                  const ParameterSet& hyper) {
+  require_scalar(loss);
+  variable_list inputs = weights.tensors();
+  inputs.insert(inputs.end(), hyper.tensors().begin(), hyper.tensors().end());
+  variable_list both =
+      grad({loss}, inputs, {at::ones_like(loss)}, Graph::kConsume, Tape::kOff);
+  const auto cut = both.begin() + static_cast<std::ptrdiff_t>(weights.size());
+  return {weights.with({both.begin(), cut}), hyper.with({cut, both.end()})};
+}
+
+}  // namespace nestgrad

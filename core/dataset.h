@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "core/key.h"
+#include "core/parameter_set.h"
+
+namespace nestgrad {
+
+struct Batch {
+  Tensor input;   ///< [batch, shape of an example...]
+  Tensor target;  ///< [batch], int64 classes
+  Tensor rows;    ///< [batch], int64 positions in the data set; undefined for
+                  ///< "all of it, in order"
+};
+
+/// Labelled examples that fit in memory, on one device.
+struct Dataset {
+  Tensor inputs;   ///< [examples, shape of an example...]
+  Tensor targets;  ///< [examples], int64 classes
+  std::int64_t classes = 0;
+
+  std::int64_t size() const { return inputs.size(0); }
+
+  /// These rows, copied. An undefined `rows` stands for all of them, in order,
+  /// and copies nothing.
+  Batch rows(const Tensor& rows) const;
+
+  /// The first `n` examples, and those after them.
+  std::pair<Dataset, Dataset> split(std::int64_t n) const;
+
+  /// The same examples in a random order.
+  Dataset shuffled(const Key& key) const;
+
+  /// Inputs with this type and device, targets on this device.
+  Dataset to(const at::TensorOptions& options) const;
+};
+
+/// Minibatches by number rather than in turn: batch `step` is the same whoever
+/// asks, whenever and however often. Each epoch is one pass in an order of its
+/// own; examples that do not fill a whole batch at its end wait for another
+/// epoch.
+class BatchSchedule {
+ public:
+  /// `batch_size` 0, or one not smaller than the data set, means all of it.
+  BatchSchedule(std::int64_t examples, std::int64_t batch_size, Key key);
+
+  /// The rows of batch number `step`, int64 on the CPU; undefined for all of
+  /// them, in order. Thread-safe.
+  Tensor rows(std::int64_t step) const;
+
+  std::int64_t batch_size() const { return batch_size_; }
+
+ private:
+  std::int64_t examples_, batch_size_;
+  Key key_;
+
+  // The order of the epoch that was asked for last.
+  mutable std::mutex mutex_;
+  mutable std::int64_t epoch_ = -1;
+  mutable Tensor order_;
+};
+
+}  // namespace nestgrad

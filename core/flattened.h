@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+
+#include "core/problem.h"
+
+namespace nestgrad {
+
+/// A problem whose weights are one long vector, entry "weights".
+///
+/// A training rule then works on one tensor instead of one per layer, which on
+/// a tape makes unrolling faster and its graph smaller: the losses see views of
+/// the vector.
+class Flattened : public ProblemDecorator {
+ public:
+  explicit Flattened(std::shared_ptr<const BilevelProblem> problem);
+
+  ParameterSet initial_weights(const ParameterSet& hyper,
+                               const Key& key) const override;
+
+ protected:
+  ParameterSet inner_weights(const ParameterSet& weights) const override;
+
+ private:
+  ParameterSet layout_;  // names and shapes; the numbers do not matter
+};
+
+}  // namespace nestgrad

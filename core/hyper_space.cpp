@@ -1,0 +1,258 @@
+#include "core/hyper_space.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+namespace nestgrad {
+namespace {
+
+/// A name that only a training rule refers to, as if a problem declared it.
+Hyperparameter declared_by_rule(const std::string& name) {
+  Hyperparameter out;
+  out.name = name;
+  out.coordinates = Coordinates::log();
+  out.granularities = {{"all", 1}, {"step", 0}};  // "steps" says how many
+  return out;
+}
+
+/// One entry of the section; `complaints` gets what is wrong with it.
+class EntryReader {
+ public:
+  EntryReader(const Config& entry, const Hyperparameter& declared,
+              std::vector<Complaint>& complaints)
+      : entry_(entry), declared_(declared), complaints_(complaints) {}
+
+  HyperSpec read(const at::TensorOptions& options) {
+    HyperSpec spec;
+    spec.name = declared_.name;
+    spec.coordinates = coordinates();
+    spec.tuned = entry_.boolean("tuned");
+
+    std::vector<double> values;
+    if (entry_.has("initial")) {
+      values = entry_.numbers("initial");
+    } else if (declared_.initial.defined()) {
+      const Tensor flat =
+          declared_.initial.to(at::kDouble).to(at::kCPU).reshape(-1);
+      values.assign(flat.data_ptr<double>(),
+                    flat.data_ptr<double>() + flat.numel());
+    } else {
+      complain("initial", "is missing (expected: a number or a list)");
+      return spec;
+    }
+    for (const double value : values) {
+      if (spec.coordinates.contains(value)) continue;
+      complain("initial", fmt::format("must be {}, is {}",
+                                      spec.coordinates.describe(), value));
+      return spec;
+    }
+
+    const std::vector<std::int64_t> sizes = shape();
+    std::int64_t count = 1;
+    for (const std::int64_t size : sizes) count *= size;
+    const auto given = static_cast<std::int64_t>(values.size());
+    if (given != 1 && given != count) {
+      complain("initial",
+               fmt::format("must be one number or a list of {}, has {}", count,
+                           given));
+      return spec;
+    }
+    const Tensor tensor = at::tensor(values, at::kDouble);
+    spec.initial = (given == 1 ? tensor[0].expand(sizes) : tensor.view(sizes))
+                       .clone(at::MemoryFormat::Contiguous)
+                       .to(options);
+    return spec;
+  }
+
+ private:
+  void complain(const std::string& key, std::string what) {
+    complaints_.push_back({entry_.pointer(key), std::move(what)});
+  }
+
+  Coordinates coordinates() {
+    Coordinates out = declared_.coordinates;
+    if (entry_.has("coordinates")) {
+      const std::string name = entry_.text("coordinates");
+      out.kind = name == "log"     ? Coordinates::Kind::kLog
+                 : name == "logit" ? Coordinates::Kind::kLogit
+                                   : Coordinates::Kind::kReal;
+    }
+    if (entry_.has("range")) {
+      const std::vector<double> range = entry_.numbers("range");
+      if (range.size() != 2 || !(range[0] < range[1])) {
+        complain("range", "must be two numbers, the lower one first");
+      } else if (out.kind != Coordinates::Kind::kLogit) {
+        complain("range", "goes with the coordinates \"logit\" only");
+      } else {
+        out.low = range[0];
+        out.high = range[1];
+      }
+    }
+    return out;
+  }
+
+  std::vector<std::int64_t> shape() {
+    if (declared_.granularities.empty()) {
+      if (entry_.has("per")) {
+        complain("per", "cannot be chosen for this hyperparameter");
+      }
+      return declared_.initial.sizes().vec();
+    }
+    Granularity chosen = declared_.granularities.front();
+    if (entry_.has("per")) {
+      const std::string per = entry_.text("per");
+      std::vector<std::string> names;
+      for (const auto& [name, count] : declared_.granularities) {
+        names.push_back(name);
+        if (name == per) chosen = {name, count};
+      }
+      if (chosen.first != per) {
+        complain("per", fmt::format("must be one of {}; is \"{}\"",
+                                    fmt::join(names, ", "), per));
+      }
+    }
+    if (chosen.first == "step") {
+      if (entry_.has("steps")) {
+        chosen.second = entry_.integer("steps");
+      } else {
+        complain("steps",
+                 "is missing: one number per step needs a number of "
+                 "steps");
+        chosen.second = 1;
+      }
+    } else if (entry_.has("steps")) {
+      complain("steps", "goes with \"per\": \"step\" only");
+    }
+    if (chosen.first == "all") return {};
+    return {chosen.second};
+  }
+
+  const Config& entry_;
+  const Hyperparameter& declared_;
+  std::vector<Complaint>& complaints_;
+};
+
+}  // namespace
+
+Reparameterized::Reparameterized(std::shared_ptr<const BilevelProblem> problem,
+                                 std::vector<HyperSpec> space)
+    : ProblemDecorator(std::move(problem)), space_(std::move(space)) {}
+
+ParameterSet Reparameterized::initial_hyper() const {
+  ParameterSet hyper;
+  for (const HyperSpec& spec : space_) {
+    if (spec.tuned) {
+      hyper.insert(spec.name, spec.coordinates.unconstrained(spec.initial));
+    }
+  }
+  return hyper;
+}
+
+ParameterSet Reparameterized::natural(const ParameterSet& hyper) const {
+  ParameterSet natural;
+  for (const HyperSpec& spec : space_) {
+    natural.insert(spec.name,
+                   spec.tuned ? spec.coordinates.natural(hyper.at(spec.name))
+                              : spec.initial);
+  }
+  return natural;
+}
+
+Schema hyper_spec_schema() {
+  return Schema(
+             "A hyperparameter: where it starts, in which coordinates it is "
+             "moved, and how many numbers it consists of.")
+      .numbers("initial", kAbsent,
+               "Where it starts, in its own units: one number for all, or a "
+               "list. Left out: the problem's default.")
+      .choice("coordinates", kAbsent,
+              "The coordinates in which it is moved: real (as it is), log (it "
+              "stays positive), logit (it stays inside `range`). Left out: the "
+              "problem's default, or log for a setting of the training rule.",
+              {"real", "log", "logit"})
+      .numbers("range", kAbsent,
+               "Lower and upper end of a logit hyperparameter; [0, 1] if left "
+               "out.")
+      .text("per", kAbsent,
+            "How many numbers: all (one), layer, tensor (one per parameter "
+            "tensor), weight, class, example or step, as far as the "
+            "hyperparameter offers it.")
+      .integer("steps", kAbsent,
+               "With \"per\": \"step\": the number of steps; the last number "
+               "holds on.",
+               at_least(1))
+      .boolean("tuned", true,
+               "False: it stays where it starts, but losses and rules still "
+               "read it.");
+}
+
+std::vector<HyperSpec> read_hyper_space(const Config& section,
+                                        const BilevelProblem& problem,
+                                        const std::set<std::string>& references,
+                                        const at::TensorOptions& options) {
+  std::vector<Complaint> complaints;
+  std::vector<HyperSpec> space;
+  std::vector<std::string> known;
+  bool tuned = false;
+
+  const auto read = [&](const Hyperparameter& declared) {
+    const Config entry = section.object(declared.name);
+    space.push_back(EntryReader(entry, declared, complaints).read(options));
+    tuned = tuned || space.back().tuned;
+  };
+  for (const Hyperparameter& declared : problem.hyperparameters()) {
+    known.push_back(declared.name);
+    if (section.has(declared.name)) {
+      read(declared);
+    } else if (!declared.optional) {
+      space.push_back({declared.name, declared.initial.to(options),
+                       declared.coordinates, false});
+    }
+  }
+  for (const std::string& name : references) {
+    if (std::count(known.begin(), known.end(), name) > 0) continue;
+    known.push_back(name);
+    if (section.has(name)) {
+      read(declared_by_rule(name));
+    } else {
+      complaints.push_back(
+          {section.pointer(),
+           fmt::format("the training rule refers to \"${0}\", but there is no "
+                       "hyperparameter '{0}'",
+                       name)});
+    }
+  }
+  for (const auto& [name, value] : section.json().items()) {
+    if (std::count(known.begin(), known.end(), name) > 0) continue;
+    const std::string near = nearest(name, known);
+    complaints.push_back(
+        {section.pointer(name),
+         fmt::format("neither the problem nor the training rule reads a "
+                     "hyperparameter '{}'; {}",
+                     name,
+                     near.empty()
+                         ? fmt::format("there are: {}", fmt::join(known, ", "))
+                         : fmt::format("did you mean '{}'?", near))});
+  }
+  if (complaints.empty() && !tuned) {
+    complaints.push_back(
+        {section.pointer(), "there is no hyperparameter to tune"});
+  }
+  if (!complaints.empty()) throw ConfigError(std::move(complaints));
+  return space;
+}
+
+std::set<std::string> references(const Json& json) {
+  std::set<std::string> names;
+  if (json.is_string()) {
+    const auto text = json.get<std::string>();
+    if (text.size() > 1 && text[0] == '$') names.insert(text.substr(1));
+  }
+  if (json.is_structured()) {
+    for (const Json& value : json) names.merge(references(value));
+  }
+  return names;
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,104 @@
+#include "core/hyperparameter.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+
+namespace nestgrad {
+namespace {
+
+/// For each weight tensor, the number of its layer.
+std::vector<std::int64_t> layer_numbers(const ParameterSet& weights) {
+  std::vector<std::int64_t> numbers;
+  std::string last;
+  std::int64_t layer = -1;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const std::string& name = weights.name(i);
+    const std::string prefix = name.substr(0, name.rfind('.'));
+    if (layer < 0 || prefix != last) ++layer;
+    last = prefix;
+    numbers.push_back(layer);
+  }
+  return numbers;
+}
+
+}  // namespace
+
+Tensor Coordinates::natural(const Tensor& x) const {
+  switch (kind) {
+    case Kind::kReal:
+      return x;
+    case Kind::kLog:
+      return x.exp();
+    case Kind::kLogit:
+      return low + (high - low) * x.sigmoid();
+  }
+  return x;
+}
+
+Tensor Coordinates::unconstrained(const Tensor& natural) const {
+  switch (kind) {
+    case Kind::kReal:
+      return natural;
+    case Kind::kLog:
+      return natural.log();
+    case Kind::kLogit:
+      return ((natural - low) / (high - low)).logit();
+  }
+  return natural;
+}
+
+bool Coordinates::contains(double natural) const {
+  switch (kind) {
+    case Kind::kReal:
+      return true;
+    case Kind::kLog:
+      return natural > 0;
+    case Kind::kLogit:
+      return natural > low && natural < high;
+  }
+  return true;
+}
+
+std::string Coordinates::describe() const {
+  switch (kind) {
+    case Kind::kReal:
+      return "a real number";
+    case Kind::kLog:
+      return "a positive number";
+    case Kind::kLogit:
+      return fmt::format("a number between {} and {}, ends excluded", low,
+                         high);
+  }
+  return "";
+}
+
+std::vector<Granularity> weight_granularities(const ParameterSet& weights) {
+  return {{"all", 1},
+          {"layer", weights.empty() ? 0 : layer_numbers(weights).back() + 1},
+          {"tensor", static_cast<std::int64_t>(weights.size())},
+          {"weight", weights.numel()}};
+}
+
+std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights) {
+  const auto tensors = static_cast<std::int64_t>(weights.size());
+  const std::int64_t n = value.numel();
+  if (n == 1) return std::vector<Tensor>(weights.size(), value.reshape({}));
+  if (n == tensors) return value.reshape(-1).unbind();
+  if (n == weights.numel()) {
+    return weights.unflatten(value.reshape(-1)).tensors();
+  }
+  const std::vector<std::int64_t> layers = layer_numbers(weights);
+  require(!layers.empty() && n == layers.back() + 1,
+          "expected one number for all, per layer ({}), per tensor ({}) or per "
+          "weight ({}), got {}",
+          layers.empty() ? 0 : layers.back() + 1, tensors, weights.numel(), n);
+  const std::vector<Tensor> per_layer = value.reshape(-1).unbind();
+  std::vector<Tensor> out;
+  for (const std::int64_t layer : layers) {
+    out.push_back(per_layer[static_cast<std::size_t>(layer)]);
+  }
+  return out;
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/archive.h"
+#include "core/schema.h"
+#include "core/training_loop.h"
+
+namespace nestgrad {
+
+/// How inner training is cut into pieces, one piece per hypergradient.
+///
+///   horizon == window   cold start: every piece is a whole training run
+///   horizon == 0        warm start: one run that never starts again
+///   otherwise           truncation: a run of `horizon` steps, in windows
+struct Truncation {
+  std::int64_t window = 10;
+  std::int64_t horizon = 0;
+
+  /// How often hyperparameters move before training goes on: an outer problem
+  /// that is nearly solved again and again between pieces of training.
+  std::int64_t outer_steps_per_window = 1;
+
+  /// Whether a run that starts again starts at new weights, with new noise;
+  /// otherwise it repeats the first start exactly.
+  bool fresh_starts = false;
+
+  /// The keys of a configuration that say this; every estimator has them.
+  static Schema schema();
+  static Truncation read(const Config& config);
+};
+
+/// Where one inner training run stands. A value: copy it to branch off (a
+/// perturbed particle, a look-ahead).
+///
+/// A run goes from turn to turn, one per hypergradient: the weights move by a
+/// window at the first of every `outer_steps_per_window` turns and stay at the
+/// others. When a run has reached the horizon, its next turn starts again.
+class InnerRun {
+ public:
+  /// The loop outlives this run. REQUIRES begin() before anything else.
+  InnerRun(const TrainingLoop& loop, Truncation truncation)
+      : loop_(&loop), truncation_(truncation) {}
+
+  void begin(const ParameterSet& hyper, const Key& key);
+
+  /// Where training stands: the end of the last window.
+  const TrainState& state() const { return state_; }
+
+  /// The weights as a model would use them.
+  ParameterSet deployed(const ParameterSet& hyper) const;
+
+  /// Takes a turn off the tape: trains for one window or, if it is not time
+  /// yet, stays.
+  void advance(const ParameterSet& hyper);
+
+  /// The window of this turn, on the tape of `hyper` if wanted; this run does
+  /// not move.
+  TrainState unroll(const ParameterSet& hyper, Tape tape) const;
+
+  /// Ends a turn whose window was trained by unroll(): moves to `end`, off the
+  /// tape or, if it is not time yet, stays.
+  void finish_turn(const TrainState& end);
+
+  /// A draw for something other than training in this turn, e.g. "valid".
+  Draw draw(std::string_view purpose) const;
+
+  /// What the steps of the present run follow.
+  Key run_key() const;
+
+  const TrainingLoop& loop() const { return *loop_; }
+
+  void persist(Archive& archive);
+
+ private:
+  bool starts_again() const;
+
+  /// The state this turn's window starts from, and the key of its run. On the
+  /// tape of `hyper` if a run starts and its initial weights depend on it.
+  std::pair<TrainState, Key> window_start(const ParameterSet& hyper) const;
+
+  void move_to(const TrainState& end);
+  Key episode_key(std::int64_t episode) const;
+
+  const TrainingLoop* loop_;
+  Truncation truncation_;
+  Key key_;
+  std::int64_t turn_ = 0;
+  std::int64_t episode_ = -1;  // none has begun
+  TrainState state_;
+};
+
+}  // namespace nestgrad

@@ -1,0 +1,66 @@
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "core/layers/initial.h"
+#include "core/layers/shapes.h"
+
+namespace nestgrad {
+namespace {
+
+/// Cross-correlation of images with square kernels. weight: [out, in, kernel,
+/// kernel], bias: [out], both U(+-1/sqrt(in kernel^2)) at the start.
+class Conv2d : public Layer {
+ public:
+  static Schema schema() {
+    return Schema("A convolution of images with square kernels.")
+        .integer("out", kRequired, "Number of output channels.", at_least(1))
+        .integer("kernel", 3, "Side of the kernels, in pixels.", at_least(1))
+        .integer("stride", 1, "Step between two windows, in pixels.",
+                 at_least(1))
+        .integer("padding", 0, "Zeros put around the image, in pixels.",
+                 at_least(0))
+        .boolean("bias", true, "Whether each output channel has a constant.");
+  }
+
+  Conv2d(const Config& config, const Shape& input)
+      : window_{config.integer("kernel"), config.integer("stride"),
+                config.integer("padding")},
+        bias_(config.boolean("bias")),
+        output_(window_.slide(config, input)),
+        in_(input[0]) {
+    output_[0] = config.integer("out");
+  }
+
+  Shape output_shape() const override { return output_; }
+
+  ParameterSet initial_weights(const Key& key) const override {
+    const std::int64_t out = output_[0], kernel = window_.kernel;
+    const double bound = 1 / std::sqrt(in_ * kernel * kernel);
+    ParameterSet weights;
+    weights.insert("weight",
+                   symmetric_uniform(key.fold("weight"),
+                                     {out, in_, kernel, kernel}, bound));
+    if (bias_) {
+      weights.insert("bias", symmetric_uniform(key.fold("bias"), {out}, bound));
+    }
+    return weights;
+  }
+
+  Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
+               const Pass&) const override {
+    return at::conv2d(input, weights[0], bias_ ? weights[1] : Tensor(),
+                      window_.stride, window_.padding);
+  }
+
+ private:
+  Window window_;
+  bool bias_;
+  Shape output_;
+  std::int64_t in_;
+};
+
+NESTGRAD_REGISTER(LayerRegistry, "conv2d", Conv2d)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,30 @@
+#include <ATen/ATen.h>
+
+#include "core/layers/shapes.h"
+
+namespace nestgrad {
+namespace {
+
+class Flatten : public Layer {
+ public:
+  static Schema schema() {
+    return Schema("Every example as one vector, whatever shape it has.");
+  }
+
+  Flatten(const Config&, const Shape& input) : features_(numel(input)) {}
+
+  Shape output_shape() const override { return {features_}; }
+
+  Tensor apply(at::ArrayRef<Tensor>, const Tensor& input,
+               const Pass&) const override {
+    return input.reshape({input.size(0), features_});
+  }
+
+ private:
+  std::int64_t features_;
+};
+
+NESTGRAD_REGISTER(LayerRegistry, "flatten", Flatten)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,61 @@
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "core/layers/initial.h"
+#include "core/layers/shapes.h"
+
+namespace nestgrad {
+namespace {
+
+/// y = x W' + b, along the last dimension. weight: [out, in], bias: [out], both
+/// U(+-1/sqrt(in)) at the start.
+class Linear : public Layer {
+ public:
+  static Schema schema() {
+    return Schema("An affine map of every vector: y = W x + b.")
+        .integer("out", kRequired, "Size of the output vectors.", at_least(1))
+        .boolean("bias", true, "Whether there is a b.");
+  }
+
+  Linear(const Config& config, const Shape& input)
+      : output_(input), bias_(config.boolean("bias")) {
+    if (input.size() != 1 && input.size() != 2) {
+      refuse_input(config,
+                   "vectors [features] or sequences [time, features] (put a "
+                   "flatten layer before it)",
+                   input);
+    }
+    in_ = input.back();
+    output_.back() = config.integer("out");
+  }
+
+  Shape output_shape() const override { return output_; }
+
+  ParameterSet initial_weights(const Key& key) const override {
+    const double bound = 1 / std::sqrt(static_cast<double>(in_));
+    const std::int64_t out = output_.back();
+    ParameterSet weights;
+    weights.insert("weight",
+                   symmetric_uniform(key.fold("weight"), {out, in_}, bound));
+    if (bias_) {
+      weights.insert("bias", symmetric_uniform(key.fold("bias"), {out}, bound));
+    }
+    return weights;
+  }
+
+  Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
+               const Pass&) const override {
+    return at::linear(input, weights[0], bias_ ? weights[1] : Tensor());
+  }
+
+ private:
+  Shape output_;
+  std::int64_t in_;
+  bool bias_;
+};
+
+NESTGRAD_REGISTER(LayerRegistry, "linear", Linear)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,88 @@
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "core/layers/initial.h"
+#include "core/layers/shapes.h"
+
+namespace nestgrad {
+namespace {
+
+/// A long short-term memory that begins at zero with every sequence:
+///   i, f, g, o = W_ih x_t + b_ih + W_hh h + b_hh
+///   c <- sigmoid(f) c + sigmoid(i) tanh(g),  h <- sigmoid(o) tanh(c).
+///
+/// The weights are torch.nn.LSTM's: weight_ih [4 hidden, features], weight_hh
+/// [4 hidden, hidden], bias_ih and bias_hh [4 hidden], all U(+-1/sqrt(hidden))
+/// at the start; with "_l0", "_l1", ... after the name if there are more layers
+/// than one.
+///
+/// LIMIT: second derivatives are for the CPU; cuDNN, which LibTorch uses on a
+/// GPU, has only first ones.
+class Lstm : public Layer {
+ public:
+  static Schema schema() {
+    return Schema("A long short-term memory over sequences.")
+        .integer("hidden", kRequired, "Size of the state.", at_least(1))
+        .integer("layers", 1,
+                 "How many are stacked, each reading the states of the one "
+                 "below.",
+                 at_least(1))
+        .choice("output", "last",
+                "The state after the last step, or the states after all steps.",
+                {"last", "all"});
+  }
+
+  Lstm(const Config& config, const Shape& input)
+      : hidden_(config.integer("hidden")),
+        layers_(config.integer("layers")),
+        last_only_(config.text("output") == "last") {
+    if (input.size() != 2) {
+      refuse_input(config, "sequences [time, features]", input);
+    }
+    time_ = input[0];
+    features_ = input[1];
+  }
+
+  Shape output_shape() const override {
+    return last_only_ ? Shape{hidden_} : Shape{time_, hidden_};
+  }
+
+  ParameterSet initial_weights(const Key& key) const override {
+    const double bound = 1 / std::sqrt(static_cast<double>(hidden_));
+    ParameterSet weights;
+    const auto insert = [&](const std::string& name, at::IntArrayRef sizes) {
+      weights.insert(name, symmetric_uniform(key.fold(name), sizes, bound));
+    };
+    for (std::int64_t layer = 0; layer < layers_; ++layer) {
+      const std::string suffix =
+          layers_ > 1 ? "_l" + std::to_string(layer) : "";
+      const std::int64_t in = layer == 0 ? features_ : hidden_;
+      insert("weight_ih" + suffix, {4 * hidden_, in});
+      insert("weight_hh" + suffix, {4 * hidden_, hidden_});
+      insert("bias_ih" + suffix, {4 * hidden_});
+      insert("bias_hh" + suffix, {4 * hidden_});
+    }
+    return weights;
+  }
+
+  Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
+               const Pass&) const override {
+    const Tensor zero =
+        at::zeros({layers_, input.size(0), hidden_}, input.options());
+    const Tensor states = std::get<0>(
+        at::lstm(input, {zero, zero}, weights, /*has_biases=*/true, layers_,
+                 /*dropout=*/0, /*train=*/true, /*bidirectional=*/false,
+                 /*batch_first=*/true));
+    return last_only_ ? states.select(1, -1) : states;
+  }
+
+ private:
+  std::int64_t hidden_, layers_, time_, features_;
+  bool last_only_;
+};
+
+NESTGRAD_REGISTER(LayerRegistry, "lstm", Lstm)
+
+}  // namespace
+}  // namespace nestgrad

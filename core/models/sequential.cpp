@@ -1,0 +1,42 @@
+#include <fmt/format.h>
+
+#include "core/layers/shapes.h"
+#include "core/model.h"
+
+namespace nestgrad {
+namespace {
+
+class SequentialFromConfig : public Sequential {
+ public:
+  static Schema schema() {
+    return Schema(
+               "Layers one after another. The last must give as many numbers "
+               "as there are outputs; no layer is added by itself.")
+        .objects("layers", LayerRegistry::instance(), kRequired,
+                 "The layers, from input to output.");
+  }
+
+  SequentialFromConfig(const Config& config, const Shape& input,
+                       std::int64_t outputs)
+      : Sequential(layers(config, input, outputs)) {}
+
+ private:
+  static std::vector<LayerPtr> layers(const Config& config, const Shape& input,
+                                      std::int64_t outputs) {
+    LayerStack stack(input);
+    for (const Config& layer : config.objects("layers")) stack.add(layer);
+    if (stack.shape() != Shape{outputs}) {
+      config.fail("layers",
+                  fmt::format("must end in the shape [{}], one number for each "
+                              "output, but end in {}; a final linear layer is "
+                              "not added by itself",
+                              outputs, to_string(stack.shape())));
+    }
+    return stack.take();
+  }
+};
+
+NESTGRAD_REGISTER(ModelRegistry, "sequential", SequentialFromConfig)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "core/error.h"
+#include "core/parameter_set.h"
+#include "core/problem.h"
+
+namespace nestgrad {
+
+/// The state of a run after one outer step. What is pointed to lives as long as
+/// the call.
+struct OuterStep {
+  std::int64_t step = 0;   ///< 1 after the first
+  std::int64_t steps = 0;  ///< how many there will be
+  double objective = 0;    ///< validation loss that the estimate belongs to
+  double gradient_norm = 0;
+  double seconds = 0;  ///< wall time since the run began
+  Status status = Status::kOk;
+  const ParameterSet* natural = nullptr;  ///< hyperparameters after the step,
+                                          ///< in their own units
+  const Metrics* metrics = nullptr;       ///< of the estimate
+
+  /// What the problem says about the present weights (accuracy, ...). Costs a
+  /// pass over the data, so ask only when it is needed.
+  std::function<Metrics()> evaluate;
+};
+
+/// Watches a run; cannot change it, but may end it.
+class Observer {
+ public:
+  enum class Verdict { kContinue, kStop };
+
+  virtual ~Observer() = default;
+  virtual Verdict on_step(const OuterStep& step) = 0;
+};
+
+}  // namespace nestgrad

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/archive.h"
+#include "core/parameter_set.h"
+#include "core/registry.h"
+#include "core/setting.h"
+
+namespace nestgrad {
+
+/// All that changes during training, as a value.
+struct TrainState {
+  ParameterSet weights;
+  ParameterSet slots;  ///< the rule's memory: momentum, second moments, ...
+  std::int64_t step = 0;
+
+  TrainState detach() const;
+  void persist(Archive& archive);
+};
+
+/// A training rule as a pure function of its arguments.
+///
+/// It holds no weights and no memory, so one instance serves any number of
+/// runs. It works out of place, so that a step may be on a tape: a derivative
+/// can pass through it, to the weights, the slots, the gradient and the
+/// settings alike. The same rules train weights and move hyperparameters.
+class Optimizer {
+ public:
+  static constexpr const char* kKind = "optimizers";
+
+  virtual ~Optimizer() = default;
+
+  /// The memory before the first step; empty for a rule without memory. One
+  /// tensor is named after the slot and the weight: "momentum/0.bias".
+  virtual ParameterSet slots(const ParameterSet& weights) const = 0;
+
+  /// One step. `gradient` is alike to state.weights; `natural` holds the
+  /// hyperparameters that settings may name, in their own units. Weights and
+  /// slots keep their floating-point types.
+  TrainState step(const TrainState& state, const ParameterSet& gradient,
+                  const ParameterSet& natural) const;
+
+ private:
+  /// The rule itself. Settings are in double precision.
+  virtual TrainState update(const TrainState& state,
+                            const ParameterSet& gradient,
+                            const ParameterSet& natural) const = 0;
+};
+
+using OptimizerRegistry = Registry<Optimizer>;
+
+}  // namespace nestgrad

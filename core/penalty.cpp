@@ -1,0 +1,25 @@
+#include "core/penalty.h"
+
+#include <ATen/ATen.h>
+
+#include "core/hyperparameter.h"
+
+namespace nestgrad {
+
+Tensor l2_penalty(const ParameterSet& weights, const Tensor& decay) {
+  if (decay.numel() == 1) {
+    return (0.5 * decay.reshape({})) * dot(weights, weights);
+  }
+  const ParameterSet spread_out = weights.with(spread(decay, weights));
+  Tensor sum;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const Tensor w = weights.tensors()[i].reshape(-1);
+    const Tensor& d = spread_out.tensors()[i];
+    const Tensor part =
+        d.dim() == 0 ? d * at::dot(w, w) : at::dot(d.reshape(-1) * w, w);
+    sum = sum.defined() ? sum + part : part;
+  }
+  return 0.5 * sum;
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,72 @@
+#include "core/problem.h"
+
+#include "core/error.h"
+
+namespace nestgrad {
+
+ParameterSet BilevelProblem::initial_hyper() const {
+  ParameterSet hyper;
+  for (const Hyperparameter& h : hyperparameters()) {
+    if (!h.optional) hyper.insert(h.name, h.initial);
+  }
+  return hyper;
+}
+
+Tensor BilevelProblem::outputs(const ParameterSet&, const ParameterSet&,
+                               const Draw&) const {
+  throw Unsupported(
+      "this problem does not say what its model answers (outputs)");
+}
+
+Metrics BilevelProblem::evaluate(const ParameterSet&,
+                                 const ParameterSet&) const {
+  return {};
+}
+
+std::vector<Hyperparameter> ProblemDecorator::hyperparameters() const {
+  return problem_->hyperparameters();
+}
+
+ParameterSet ProblemDecorator::initial_weights(const ParameterSet& hyper,
+                                               const Key& key) const {
+  return problem_->initial_weights(inner_hyper(hyper), key);
+}
+
+Tensor ProblemDecorator::train_loss(const ParameterSet& weights,
+                                    const ParameterSet& hyper,
+                                    const Draw& draw) const {
+  return problem_->train_loss(inner_weights(weights), inner_hyper(hyper), draw);
+}
+
+Tensor ProblemDecorator::valid_loss(const ParameterSet& weights,
+                                    const ParameterSet& hyper,
+                                    const Draw& draw) const {
+  return problem_->valid_loss(inner_weights(weights), inner_hyper(hyper), draw);
+}
+
+ParameterSet ProblemDecorator::initial_hyper() const {
+  return problem_->initial_hyper();
+}
+
+ParameterSet ProblemDecorator::natural(const ParameterSet& hyper) const {
+  return problem_->natural(inner_hyper(hyper));
+}
+
+ParameterSet ProblemDecorator::deployed(const ParameterSet& weights,
+                                        const ParameterSet& hyper) const {
+  return problem_->deployed(inner_weights(weights), inner_hyper(hyper));
+}
+
+Tensor ProblemDecorator::outputs(const ParameterSet& weights,
+                                 const ParameterSet& hyper,
+                                 const Draw& draw) const {
+  return problem_->outputs(inner_weights(weights), inner_hyper(hyper), draw);
+}
+
+Metrics ProblemDecorator::evaluate(const ParameterSet& weights,
+                                   const ParameterSet& hyper) const {
+  // Deployed weights have the problem's own form already.
+  return problem_->evaluate(weights, inner_hyper(hyper));
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+
+#include "core/autodiff.h"
+#include "core/optimizer.h"
+#include "core/problem.h"
+
+namespace nestgrad {
+
+/// A problem and the rule that trains it: the map from one TrainState to the
+/// next, as a function of two parameter sets, weights and hyperparameters.
+///
+/// Immutable and pure. It remembers no run; an InnerRun does.
+class TrainingLoop {
+ public:
+  TrainingLoop(std::shared_ptr<const BilevelProblem> problem,
+               std::shared_ptr<const Optimizer> optimizer)
+      : problem_(std::move(problem)), optimizer_(std::move(optimizer)) {}
+
+  const std::shared_ptr<const BilevelProblem>& problem() const {
+    return problem_;
+  }
+  const std::shared_ptr<const Optimizer>& optimizer() const {
+    return optimizer_;
+  }
+
+  /// The state before the first step; on the tape of `hyper` if the initial
+  /// weights depend on it.
+  TrainState start(const ParameterSet& hyper, const Key& run) const;
+
+  /// One training step. The minibatch and the noise follow from `run` and
+  /// state.step, so a stretch of a run can be repeated exactly.
+  ///
+  /// With the tape on, the result is a differentiable function of `hyper` and
+  /// of `state`; with it off, nothing of the step is remembered.
+  TrainState step(const TrainState& state, const ParameterSet& hyper,
+                  const Key& run, Tape tape = Tape::kOff) const;
+
+ private:
+  std::shared_ptr<const BilevelProblem> problem_;
+  std::shared_ptr<const Optimizer> optimizer_;
+};
+
+}  // namespace nestgrad

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "core/problem.h"
+
+namespace nestgrad {
+
+/// A problem that counts how often its losses were asked for: what methods
+/// cost, in units that do not depend on the machine.
+class Counted : public ProblemDecorator {
+ public:
+  using ProblemDecorator::ProblemDecorator;
+
+  Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
+                    const Draw& draw) const override {
+    ++train_losses_;
+    return ProblemDecorator::train_loss(weights, hyper, draw);
+  }
+  Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
+                    const Draw& draw) const override {
+    ++valid_losses_;
+    return ProblemDecorator::valid_loss(weights, hyper, draw);
+  }
+
+  std::int64_t train_losses() const { return train_losses_; }
+  std::int64_t valid_losses() const { return valid_losses_; }
+
+ private:
+  mutable std::atomic<std::int64_t> train_losses_{0};
+  mutable std::atomic<std::int64_t> valid_losses_{0};
+};
+
+}  // namespace nestgrad

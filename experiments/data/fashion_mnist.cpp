@@ -1,0 +1,66 @@
+#include <ATen/ATen.h>
+
+#include <filesystem>
+
+#include "experiments/data.h"
+#include "experiments/data/idx_file.h"
+
+namespace nestgrad {
+namespace {
+
+constexpr std::int64_t kClasses = 10;
+constexpr std::int64_t kSide = 28;
+
+/// 70,000 grey images of clothes (Xiao, Rasul, Vollgraf 2017).
+class FashionMnist : public DataSource {
+ public:
+  static Schema schema() {
+    return Schema(
+               "Fashion-MNIST: 60,000 images of clothes of 10 kinds for "
+               "training and 10,000 for testing, 1 x 28 x 28. A folder with "
+               "the files of MNIST works as well.")
+        .text("folder", "/usr/share/datasets/fashion-mnist",
+              "folder of train-images-idx3-ubyte.gz and its three companions; "
+              "the default is where the Debian package "
+              "dataset-fashion-mnist puts them");
+  }
+
+  explicit FashionMnist(const Config& config)
+      : folder_(config.text("folder")) {}
+
+  Examples load(const Key&) const override {
+    require(std::filesystem::is_directory(folder_),
+            "'{}': there is no such folder; fashion_mnist expects the files "
+            "that the Debian package dataset-fashion-mnist installs",
+            folder_.string());
+    return {part("train"), part("t10k")};
+  }
+
+ private:
+  Dataset part(const std::string& name) const {
+    const std::string labels = file(name + "-labels-idx1-ubyte");
+    const std::string images = file(name + "-images-idx3-ubyte");
+    Dataset data = read_idx(images, labels);
+    require(data.inputs.size(2) == kSide && data.inputs.size(3) == kSide,
+            "'{}': expected images of {} x {} pixels, found {} x {}", images,
+            kSide, kSide, data.inputs.size(2), data.inputs.size(3));
+    require(data.classes <= kClasses,
+            "'{}': expected labels from 0 to {}, found {}", labels,
+            kClasses - 1, data.classes - 1);
+    data.classes = kClasses;
+    return data;
+  }
+
+  std::string file(const std::string& name) const {
+    const std::filesystem::path plain = folder_ / name;
+    return std::filesystem::exists(plain) ? plain.string()
+                                          : plain.string() + ".gz";
+  }
+
+  std::filesystem::path folder_;
+};
+
+NESTGRAD_REGISTER(DataRegistry, "fashion_mnist", FashionMnist)
+
+}  // namespace
+}  // namespace nestgrad

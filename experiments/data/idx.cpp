@@ -1,0 +1,54 @@
+#include <algorithm>
+
+#include "experiments/data.h"
+#include "experiments/data/idx_file.h"
+
+namespace nestgrad {
+namespace {
+
+/// Images in the files that MNIST is published as.
+class Idx : public DataSource {
+ public:
+  static Schema schema() {
+    return Schema(
+               "Grey images in IDX files, as MNIST has them, gzipped or not.")
+        .text("images", kRequired, "file of the images")
+        .text("labels", kRequired, "file of their labels")
+        .text("test_images", kAbsent,
+              "file of the test images, if there is one")
+        .text("test_labels", kAbsent, "file of their labels");
+  }
+
+  explicit Idx(const Config& config)
+      : images_(config.text("images")), labels_(config.text("labels")) {
+    if (!config.has("test_images") && !config.has("test_labels")) return;
+    if (!config.has("test_images")) {
+      config.fail("test_labels", "must come together with 'test_images'");
+    }
+    if (!config.has("test_labels")) {
+      config.fail("test_images", "must come together with 'test_labels'");
+    }
+    test_images_ = config.text("test_images");
+    test_labels_ = config.text("test_labels");
+  }
+
+  Examples load(const Key&) const override {
+    Examples examples;
+    examples.training = read_idx(images_, labels_);
+    if (test_images_.empty()) return examples;
+    examples.test = read_idx(test_images_, test_labels_);
+    // Not every class needs to be in both.
+    examples.training.classes = examples.test.classes =
+        std::max(examples.training.classes, examples.test.classes);
+    return examples;
+  }
+
+ private:
+  std::string images_, labels_;
+  std::string test_images_, test_labels_;  // empty: there are none
+};
+
+NESTGRAD_REGISTER(DataRegistry, "idx", Idx)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,52 @@
+#include "experiments/data/idx_file.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+#include "experiments/data/byte_file.h"
+
+namespace nestgrad {
+namespace {
+
+constexpr unsigned char kUnsignedByte = 8;
+
+/// The next number of four bytes, the most significant first.
+std::int64_t big_endian(ByteFile& file) {
+  std::int64_t number = 0;
+  for (const char byte : file.read(4, "its header")) {
+    number = number << 8 | static_cast<unsigned char>(byte);
+  }
+  return number;
+}
+
+/// The array in a file, uint8. Throws Error unless it has `dimensions`
+/// dimensions.
+Tensor read_array(const std::string& path, int dimensions, const char* what) {
+  ByteFile file(path);
+  const std::int64_t magic = big_endian(file);
+  const std::int64_t expected = kUnsignedByte << 8 | dimensions;
+  if (magic != expected) {
+    file.fail(
+        fmt::format("an IDX file of {} starts with {:#010x}, this one "
+                    "with {:#010x}",
+                    what, expected, magic));
+  }
+  Shape shape;
+  for (int i = 0; i < dimensions; ++i) shape.push_back(big_endian(file));
+  const Tensor array = file.read(shape, at::kByte, what);
+  file.expect_end();
+  return array;
+}
+
+}  // namespace
+
+Dataset read_idx(const std::string& images, const std::string& labels) {
+  const Tensor inputs = read_array(images, 3, "images").unsqueeze(1);
+  const Tensor targets = read_array(labels, 1, "labels").to(at::kLong);
+  require(inputs.size(0) == targets.size(0),
+          "'{}': expected {} labels, one for every image in '{}', found {}",
+          labels, inputs.size(0), images, targets.size(0));
+  return {inputs, targets, targets.max().item<std::int64_t>() + 1};
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+#include "core/dataset.h"
+
+namespace nestgrad {
+
+/// Labelled images from two files in the IDX format of MNIST, gzipped or not.
+/// Inputs are bytes, [examples, 1, height, width]; `classes` is one more than
+/// the largest label. Throws Error with one sentence that names the file if one
+/// of them is not as expected.
+Dataset read_idx(const std::string& images, const std::string& labels);
+
+}  // namespace nestgrad

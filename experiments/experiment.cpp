@@ -1,0 +1,163 @@
+#include "experiments/experiment.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Context.h>
+
+#include "core/hyper_space.h"
+
+namespace nestgrad {
+namespace {
+
+Schema outer_schema() {
+  return Schema("How the hyperparameters move.")
+      .integer("steps", 100, "Outer steps: hypergradients that are followed.",
+               at_least(1));
+}
+
+Schema record_schema() {
+  return Schema("What is written down, and how the result is judged.")
+      .text("folder", kAbsent,
+            "Where the results go; runs/<name of the configuration>-<n> if "
+            "left out.")
+      .integer("every", 10,
+               "Outer steps from one evaluation (accuracy, test loss) and one "
+               "line of progress to the next.",
+               at_least(1))
+      .number("retrain", "auto",
+              "Training steps of the two final runs from scratch, under the "
+              "hyperparameters found and under those of the start; 0: none; "
+              "auto: as many as tuning made in one run.",
+              at_least(0), {"auto"});
+}
+
+at::TensorOptions options_of(const Config& config) {
+  const std::string device = config.text("device");
+  if (device != "cpu" && !at::hasCUDA()) {
+    config.fail("device", "there is no CUDA device here");
+  }
+  return at::TensorOptions()
+      .dtype(config.text("dtype") == "float64" ? at::kDouble : at::kFloat)
+      .device(c10::Device(device));
+}
+
+/// Runs `build` and, if it throws, keeps the complaints for later.
+template <class Build>
+void attempt(std::vector<Complaint>& complaints, const std::string& pointer,
+             Build&& build) {
+  try {
+    build();
+  } catch (const ConfigError& error) {
+    complaints.insert(complaints.end(), error.complaints().begin(),
+                      error.complaints().end());
+  } catch (const Error& error) {
+    complaints.push_back({pointer, error.what()});
+  }
+}
+
+/// As many steps as tuning makes in one run of inner training.
+std::int64_t steps_of_tuning(const Config& estimator, std::int64_t steps) {
+  const Truncation cut = Truncation::read(estimator);
+  if (cut.horizon > 0) return cut.horizon;
+  return cut.window * ((steps + cut.outer_steps_per_window - 1) /
+                       cut.outer_steps_per_window);
+}
+
+}  // namespace
+
+Schema experiment_schema() {
+  return Schema(
+             "An experiment: hyperparameters of a problem, tuned by "
+             "hypergradients.")
+      .integer("seed", 1, "What everything random follows from.",
+               from_to(0, 9007199254740992.0))
+      .choice("device", "cpu", "Where tensors live.", {"cpu", "cuda"})
+      .choice("dtype", "float32", "Floating-point type of everything.",
+              {"float32", "float64"})
+      .integer("threads", 0, "Threads of the process; 0: one per core.",
+               at_least(0))
+      .object("problem", ProblemRegistry::instance(), kRequired,
+              "The two losses: training and validation.")
+      .map("hyperparameters", hyper_spec_schema(), kRequired,
+           "What is tuned, by name.")
+      .object("inner", OptimizerRegistry::instance(), "sgd",
+              "The rule that trains the weights; \"$name\" stands for a "
+              "hyperparameter.")
+      .object("estimator", EstimatorRegistry::instance(), "ift",
+              "How hypergradients are estimated.")
+      .object("outer", OptimizerRegistry::instance(),
+              Json{{"type", "adam"}, {"lr", 0.05}},
+              "The rule that moves the hyperparameters, in the coordinates in "
+              "which they are tuned.",
+              outer_schema())
+      .section("record", record_schema(), Json::object(),
+               "What is written down.");
+}
+
+Experiment::Experiment(const Config& config)
+    : key_(static_cast<std::uint64_t>(config.integer("seed"))) {
+  std::vector<Complaint> complaints;
+  at::TensorOptions options;
+  std::shared_ptr<const BilevelProblem> problem;
+  std::shared_ptr<const Optimizer> inner, outer;
+  const Config estimator = config.object("estimator");
+
+  attempt(complaints, "/device", [&] { options = options_of(config); });
+  if (complaints.empty()) {
+    attempt(complaints, "/problem", [&] {
+      problem = ProblemRegistry::instance().make(
+          config.object("problem"), {options, key_.fold("problem")});
+    });
+  }
+  attempt(complaints, "/inner", [&] {
+    inner = OptimizerRegistry::instance().make(config.object("inner"));
+  });
+  attempt(complaints, "/outer", [&] {
+    const Config section = config.object("outer");
+    outer_steps_ = section.integer("steps");
+    for (const std::string& name : references(section.json())) {
+      section.fail("", fmt::format("\"${}\": the outer rule cannot depend on a "
+                                   "hyperparameter",
+                                   name));
+    }
+    outer = OptimizerRegistry::instance().make(section);
+  });
+  attempt(complaints, "/hyperparameters", [&] {
+    if (!problem) return;
+    problem_ = std::make_shared<Counted>(std::make_shared<Reparameterized>(
+        problem,
+        read_hyper_space(config.object("hyperparameters"), *problem,
+                         references(config.object("inner").json()), options)));
+  });
+  attempt(complaints, "/estimator", [&] {
+    const Config record = config.object("record");
+    retraining_steps_ =
+        record.is_text("retrain")
+            ? steps_of_tuning(estimator, outer_steps_)
+            : static_cast<std::int64_t>(record.number("retrain"));
+    if (!problem_ || !inner) return;
+    loop_ = std::make_unique<TrainingLoop>(problem_, inner);
+    estimator_ = EstimatorRegistry::instance().make(estimator, *loop_);
+  });
+  if (!complaints.empty()) throw ConfigError(std::move(complaints));
+  outer_ =
+      std::make_unique<OuterLoop>(*estimator_, *problem_, outer, outer_steps_);
+}
+
+OuterResult Experiment::tune(
+    const std::vector<std::shared_ptr<Observer>>& observers) {
+  for (const auto& observer : observers) outer_->add(observer);
+  outer_->begin(problem_->initial_hyper(), key_.fold("tuning"));
+  return outer_->run();
+}
+
+Metrics Experiment::retrain(const ParameterSet& hyper) const {
+  const Key run = key_.fold("retraining");
+  TrainState state = loop_->start(hyper, run).detach();
+  for (std::int64_t i = 0; i < retraining_steps_; ++i) {
+    state = loop_->step(state, hyper, run);
+  }
+  require(all_finite(state.weights), "the weights are not finite");
+  return problem_->evaluate(problem_->deployed(state.weights, hyper), hyper);
+}
+
+}  // namespace nestgrad

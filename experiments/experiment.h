@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/config.h"
+#include "core/schema.h"
+#include "experiments/counted.h"
+#include "hypergrad/outer_loop.h"
+
+namespace nestgrad {
+
+/// The keys of a configuration file.
+Schema experiment_schema();
+
+/// What a configuration describes, built and ready to run.
+///
+///   problem -> training loop -> estimator -> outer loop
+///
+/// Each is made from its section and from what stands left of it.
+class Experiment {
+ public:
+  /// Throws ConfigError with everything that is wrong in any section.
+  explicit Experiment(const Config& config);
+
+  /// Moves the hyperparameters to the end, or until an observer stops it.
+  OuterResult tune(const std::vector<std::shared_ptr<Observer>>& observers);
+
+  /// Trains from scratch with constant hyperparameters for
+  /// `retraining_steps()` steps and evaluates the result. Throws Error if that
+  /// diverges.
+  Metrics retrain(const ParameterSet& hyper) const;
+
+  ParameterSet initial_hyper() const { return problem_->initial_hyper(); }
+  ParameterSet natural(const ParameterSet& hyper) const {
+    return problem_->natural(hyper);
+  }
+
+  /// The weights that tuning has led to, and what the problem says about them.
+  ParameterSet weights(const ParameterSet& hyper) const {
+    return estimator_->weights(hyper);
+  }
+  Metrics evaluate(const ParameterSet& hyper) const {
+    return problem_->evaluate(weights(hyper), hyper);
+  }
+
+  std::int64_t outer_steps() const { return outer_steps_; }
+  std::int64_t retraining_steps() const { return retraining_steps_; }
+  const Counted& problem() const { return *problem_; }
+
+ private:
+  Key key_;
+  std::shared_ptr<Counted> problem_;
+  std::unique_ptr<TrainingLoop> loop_;
+  std::unique_ptr<HypergradientEstimator> estimator_;
+  std::unique_ptr<OuterLoop> outer_;
+  std::int64_t outer_steps_ = 0;
+  std::int64_t retraining_steps_ = 0;
+};
+
+}  // namespace nestgrad

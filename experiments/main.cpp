@@ -1,0 +1,121 @@
+#include <c10/util/Exception.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "core/explain.h"
+#include "core/registry.h"
+#include "experiments/experiment.h"
+#include "experiments/runner.h"
+
+namespace nestgrad {
+namespace {
+
+struct Arguments {
+  std::string config;
+  std::vector<std::string> assignments;
+  std::string seed;
+  RunOptions run;
+  std::string kind;
+  std::string key;
+};
+
+int run(const Arguments& arguments) {
+  JsonFile file = JsonFile::read(arguments.config);
+  for (const std::string& assignment : arguments.assignments) {
+    file.set(assignment);
+  }
+  if (!arguments.seed.empty()) file.set("seed=" + arguments.seed);
+  try {
+    return run_experiment(file, arguments.run);
+  } catch (const ConfigError& error) {
+    for (const Complaint& complaint : error.complaints()) {
+      fmt::print(stderr, "{}\n", file.describe(complaint));
+    }
+    return kExitMistake;
+  }
+}
+
+int list_types(const std::string& kind) {
+  const auto& all = RegistryBase::all();
+  if (!kind.empty()) {
+    std::vector<std::string> kinds;
+    for (const auto& [name, registry] : all) kinds.push_back(name);
+    require(all.count(kind) > 0, "there is no list of '{}'; there are: {}",
+            kind, fmt::join(kinds, ", "));
+    fmt::print("{}", list(*all.at(kind)));
+    return kExitDone;
+  }
+  for (const auto& [name, registry] : all) {
+    fmt::print("{}\n{}\n", name, list(*registry));
+  }
+  return kExitDone;
+}
+
+int explain_key(const std::string& key) {
+  fmt::print("{}", explain(experiment_schema(), key));
+  return kExitDone;
+}
+
+int parsed_main(int argc, char** argv) {
+  CLI::App app("Tunes hyperparameters by hypergradients.", "nestgrad");
+  app.set_version_flag("--version", NESTGRAD_VERSION);
+  app.require_subcommand(1);
+  Arguments arguments;
+
+  CLI::App* const run_command =
+      app.add_subcommand("run", "Run the experiment of a configuration.");
+  run_command->add_option("config", arguments.config, "A JSON file")
+      ->required();
+  run_command
+      ->add_option("--set", arguments.assignments,
+                   "Replace a value: --set estimator.window=20")
+      ->allow_extra_args(false);
+  run_command->add_option("--out", arguments.run.folder,
+                          "Folder of the results, new or empty");
+  run_command->add_option("--seed", arguments.seed,
+                          "Replace the seed of the configuration");
+  run_command->add_flag("--quiet", arguments.run.quiet,
+                        "No progress and no table");
+
+  CLI::App* const list_command =
+      app.add_subcommand("list", "List what a configuration can name.");
+  list_command->add_option("kind", arguments.kind,
+                           "problems, estimators, optimizers, ...");
+
+  CLI::App* const explain_command = app.add_subcommand(
+      "explain", "Tell what a key or a type of a configuration means.");
+  explain_command
+      ->add_option("key", arguments.key, "E.g. estimator.solver.terms")
+      ->required();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // CLI11 has its own numbers for mistakes; here they are all of one kind.
+    return app.exit(error) == 0 ? kExitDone : kExitMistake;
+  }
+  if (run_command->parsed()) return run(arguments);
+  if (list_command->parsed()) return list_types(arguments.kind);
+  return explain_key(arguments.key);
+}
+
+}  // namespace
+}  // namespace nestgrad
+
+int main(int argc, char** argv) {
+  try {
+    return nestgrad::parsed_main(argc, argv);
+  } catch (const nestgrad::Error& error) {
+    fmt::print(stderr, "nestgrad: {}\n", error.what());
+    return nestgrad::kExitMistake;
+  } catch (const c10::Error& error) {
+    fmt::print(stderr, "nestgrad: internal error: {}\n",
+               error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "nestgrad: internal error: {}\n", error.what());
+  }
+  return nestgrad::kExitInternal;
+}

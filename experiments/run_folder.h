@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+
+#include "core/json_file.h"
+#include "core/parameter_set.h"
+
+namespace nestgrad {
+
+/// The folder that a run writes its results into.
+///
+/// Whole files appear at once: written under a temporary name, flushed and
+/// renamed. Every function throws Error, naming the file, if the system
+/// refuses (disk full, read-only folder).
+class RunFolder {
+ public:
+  /// Makes `path`, which must not exist yet or be empty.
+  static RunFolder create(const std::string& path);
+
+  /// Makes runs/<name>-<n> with the lowest n that is free.
+  static RunFolder create_next(const std::string& name);
+
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+  void write(const std::string& name, const Json& json) const;
+  void write(const std::string& name, const ParameterSet& set) const;
+
+ private:
+  explicit RunFolder(std::string path) : path_(std::move(path)) {}
+
+  std::string path_;
+};
+
+}  // namespace nestgrad

@@ -1,0 +1,246 @@
+#include "experiments/runner.h"
+
+#include <ATen/ATen.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+
+#include "experiments/experiment.h"
+#include "experiments/process.h"
+#include "experiments/progress.h"
+#include "experiments/recorder.h"
+#include "experiments/run_folder.h"
+#include "experiments/table.h"
+
+namespace nestgrad {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+RunFolder make_folder(const Config& config, const JsonFile& file,
+                      const RunOptions& options) {
+  if (!options.folder.empty()) return RunFolder::create(options.folder);
+  const Config record = config.object("record");
+  if (record.has("folder")) return RunFolder::create(record.text("folder"));
+  return RunFolder::create_next(
+      std::filesystem::path(file.name()).stem().string());
+}
+
+Json numbers(const Metrics& metrics) {
+  Json out = Json::object();
+  for (const auto& [name, value] : metrics) out[name] = value;
+  return out;
+}
+
+/// Small sets in natural units, as nested lists of numbers.
+Json hyperparameters_json(const ParameterSet& natural) {
+  Json out = Json::object();
+  for (std::size_t i = 0; i < natural.size(); ++i) {
+    const Tensor t =
+        natural.tensors()[i].to(at::kCPU).to(at::kDouble).contiguous();
+    const double* const data = t.data_ptr<double>();
+    if (t.dim() == 0) {
+      out[natural.name(i)] = *data;
+    } else {
+      out[natural.name(i)] = std::vector<double>(data, data + t.numel());
+    }
+  }
+  return out;
+}
+
+constexpr std::int64_t kSmall = 1000;  // numbers that a JSON file may list
+
+std::map<std::string, bool> positive(const Config& hyperparameters,
+                                     const ParameterSet& natural) {
+  std::map<std::string, bool> out;
+  for (std::size_t i = 0; i < natural.size(); ++i) {
+    const std::string& name = natural.name(i);
+    const bool real = hyperparameters.has(name) &&
+                      hyperparameters.object(name).has("coordinates") &&
+                      hyperparameters.object(name).text("coordinates") != "log";
+    out[name] = !real && (natural.tensors()[i] > 0).all().item<bool>();
+  }
+  return out;
+}
+
+/// One of the final runs from scratch; the table and the summary show it.
+struct Retrained {
+  std::string name;
+  ParameterSet hyper;
+  Metrics metrics = {};
+  std::string trouble = {};  // if it diverged
+};
+
+class Run {
+ public:
+  Run(Config config, const JsonFile& file, const RunOptions& options)
+      : config_(std::move(config)),
+        options_(options),
+        experiment_(config_),
+        folder_(make_folder(config_, file, options)) {}
+
+  int go() {
+    start();
+    const auto began = Clock::now();
+    const std::int64_t every = config_.object("record").integer("every");
+    const auto recorder =
+        std::make_shared<Recorder>(folder_.file("metrics.jsonl"), every);
+    std::vector<std::shared_ptr<Observer>> observers{
+        recorder, std::make_shared<SignalStop>()};
+    if (!options_.quiet) {
+      observers.push_back(
+          std::make_shared<Progress>(every, isatty(STDOUT_FILENO) != 0));
+    }
+    const OuterResult result = experiment_.tune(observers);
+    observers.clear();  // closes the line of progress
+    const double tuning = seconds_since(began);
+
+    const ParameterSet natural = experiment_.natural(result.hyper);
+    folder_.write("hyperparameters.safetensors", natural);
+    if (natural.numel() <= kSmall) {
+      folder_.write("hyperparameters.json", hyperparameters_json(natural));
+    }
+    folder_.write("weights.safetensors", experiment_.weights(result.hyper));
+    draw_chart(
+        folder_.file("trajectory.png"), folder_.path(),
+        recorder->panels(positive(config_.object("hyperparameters"), natural)));
+
+    std::vector<Retrained> retrained;
+    if (result.termination == Termination::kFinished &&
+        experiment_.retraining_steps() > 0) {
+      retrained = retrain(result.hyper);
+    }
+    summarize(result, *recorder, retrained, tuning,
+              seconds_since(began) - tuning);
+    show(result, *recorder, retrained);
+    return exit_code(result, retrained);
+  }
+
+ private:
+  void start() {
+    folder_.write("config.json", config_.json());
+    folder_.write("run.json", Json{{"version", NESTGRAD_VERSION},
+                                   {"seed", config_.integer("seed")},
+                                   {"started", utc_now()},
+                                   {"host", host_facts()}});
+    if (options_.quiet) return;
+    const ParameterSet hyper = experiment_.initial_hyper();
+    fmt::print("{}: {} numbers are tuned, {} outer steps\n", folder_.path(),
+               hyper.numel(), experiment_.outer_steps());
+    std::fflush(stdout);
+  }
+
+  std::vector<Retrained> retrain(const ParameterSet& found) const {
+    std::vector<Retrained> runs{{"start", experiment_.initial_hyper()},
+                                {"found", found}};
+    for (Retrained& run : runs) {
+      if (!options_.quiet) {
+        fmt::print(
+            "training from scratch with the hyperparameters {}, {} "
+            "steps\n",
+            run.name == "start" ? "of the start" : "found",
+            experiment_.retraining_steps());
+        std::fflush(stdout);
+      }
+      try {
+        run.metrics = experiment_.retrain(run.hyper);
+      } catch (const Error& error) {
+        run.trouble = error.what();
+      }
+    }
+    return runs;
+  }
+
+  void summarize(const OuterResult& result, const Recorder& recorder,
+                 const std::vector<Retrained>& retrained, double tuning,
+                 double retraining) const {
+    Json summary = {{"termination", to_string(result.termination)},
+                    {"message", result.message},
+                    {"outer_steps", result.steps},
+                    {"tuned", numbers(recorder.last_evaluation())}};
+    for (const Retrained& run : retrained) {
+      summary["retrained_" + run.name] = run.trouble.empty()
+                                             ? numbers(run.metrics)
+                                             : Json{{"trouble", run.trouble}};
+    }
+    summary["train_gradients"] = experiment_.problem().train_losses();
+    summary["valid_gradients"] = experiment_.problem().valid_losses();
+    summary["hessian_products"] =
+        static_cast<std::int64_t>(recorder.products());
+    summary["seconds"] = {{"tuning", tuning}, {"retraining", retraining}};
+    summary["peak_memory_mib"] = peak_memory_mib();
+    folder_.write("summary.json", summary);
+  }
+
+  void show(const OuterResult& result, const Recorder& recorder,
+            const std::vector<Retrained>& retrained) const {
+    if (!options_.quiet) {
+      std::vector<Row> rows;
+      for (const Retrained& run : retrained) {
+        rows.push_back(
+            {run.name == "start" ? "retrained, start" : "retrained, found",
+             run.metrics});
+      }
+      if (retrained.empty()) {
+        rows.push_back({"tuned", recorder.last_evaluation()});
+      }
+      fmt::print("\n{}\n{}Results are in {}\n", format_table(rows),
+                 format_hyperparameters(
+                     experiment_.natural(experiment_.initial_hyper()),
+                     experiment_.natural(result.hyper)),
+                 folder_.path());
+    }
+    if (result.termination == Termination::kDiverged) {
+      fmt::print(stderr,
+                 "nestgrad: diverged: {}; what was reached before is in "
+                 "{}\n",
+                 result.message, folder_.path());
+    } else if (result.termination == Termination::kStopped) {
+      fmt::print(stderr,
+                 "nestgrad: stopped after outer step {}; what was "
+                 "reached is in {}\n",
+                 result.steps, folder_.path());
+    }
+    for (const Retrained& run : retrained) {
+      if (run.trouble.empty()) continue;
+      fmt::print(stderr,
+                 "nestgrad: diverged: training from scratch with the "
+                 "hyperparameters {}: {}\n",
+                 run.name == "start" ? "of the start" : "found", run.trouble);
+    }
+  }
+
+  static int exit_code(const OuterResult& result,
+                       const std::vector<Retrained>& retrained) {
+    if (result.termination == Termination::kDiverged) return kExitDiverged;
+    if (result.termination == Termination::kStopped) {
+      return 128 + noted_signal();
+    }
+    // The start may be bad: that is why one tunes. What was found may not.
+    const bool bad = !retrained.empty() && !retrained.back().trouble.empty();
+    return bad ? kExitDiverged : kExitDone;
+  }
+
+  Config config_;
+  RunOptions options_;
+  Experiment experiment_;
+  RunFolder folder_;
+};
+
+}  // namespace
+
+int run_experiment(const JsonFile& file, const RunOptions& options) {
+  const Config config(complete(experiment_schema(), file.json()));
+  prepare_process(config.integer("threads"));
+  note_signals();
+  return Run(config, file, options).go();
+}
+
+}  // namespace nestgrad

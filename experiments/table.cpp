@@ -1,0 +1,73 @@
+#include "experiments/table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "experiments/recorder.h"
+
+namespace nestgrad {
+namespace {
+
+std::size_t rank(const std::string& metric) {
+  const char* const order[] = {"train_loss", "train_accuracy",
+                               "valid_loss", "valid_accuracy",
+                               "test_loss",  "test_accuracy"};
+  return static_cast<std::size_t>(
+      std::find(std::begin(order), std::end(order), metric) -
+      std::begin(order));
+}
+
+std::string cell(const std::string& metric, const Metrics& metrics) {
+  const auto found = metrics.find(metric);
+  if (found == metrics.end()) return "-";
+  return metric.find("accuracy") != std::string::npos
+             ? fmt::format("{:.2f} %", 100 * found->second)
+             : fmt::format("{:.4g}", found->second);
+}
+
+}  // namespace
+
+std::string format_table(const std::vector<Row>& rows) {
+  std::vector<std::string> columns;
+  std::size_t first = 0;
+  for (const Row& row : rows) {
+    first = std::max(first, row.name.size());
+    for (const auto& [metric, value] : row.metrics) {
+      if (std::count(columns.begin(), columns.end(), metric) == 0) {
+        columns.push_back(metric);
+      }
+    }
+  }
+  std::stable_sort(columns.begin(), columns.end(),
+                   [](const std::string& a, const std::string& b) {
+                     return rank(a) < rank(b);
+                   });
+  std::string text = fmt::format("{:{}}", "", first);
+  for (std::string title : columns) {
+    std::replace(title.begin(), title.end(), '_', ' ');
+    text += fmt::format("  {:>14}", title);
+  }
+  text += "\n";
+  for (const Row& row : rows) {
+    text += fmt::format("{:{}}", row.name, first);
+    for (const std::string& metric : columns) {
+      text += fmt::format("  {:>14}", cell(metric, row.metrics));
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+std::string format_hyperparameters(const ParameterSet& start,
+                                   const ParameterSet& found) {
+  const auto before = summary_of(start), after = summary_of(found);
+  std::string text;
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    text += fmt::format("{}  {:.3g} -> {:.3g}\n", after[i].first,
+                        before[i].second, after[i].second);
+  }
+  return text;
+}
+
+}  // namespace nestgrad

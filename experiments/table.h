@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/problem.h"
+
+namespace nestgrad {
+
+struct Row {
+  std::string name;
+  Metrics metrics;
+};
+
+/// A table for a terminal: one line per row, one column per metric that any row
+/// has; losses before accuracies, train before valid before test.
+std::string format_table(const std::vector<Row>& rows);
+
+/// "weight_decay  0.0001 -> 0.00317", one line per number.
+std::string format_hyperparameters(const ParameterSet& start,
+                                   const ParameterSet& found);
+
+}  // namespace nestgrad

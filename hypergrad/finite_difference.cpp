@@ -1,0 +1,91 @@
+#include <ATen/ATen.h>
+
+#include "hypergrad/estimator.h"
+
+namespace nestgrad {
+namespace {
+
+/// Central differences of a window of inner training, one coordinate i of the
+/// hyperparameters at a time:
+///
+///   g_i = (L(w_T(h + e_i), h + e_i) - L(w_T(h - e_i), h - e_i)) / (2 |e_i|)
+///
+/// Slow (two windows per number) and true up to O(|e_i|^2) and rounding: what
+/// other estimators are judged by. Use it in float64.
+class FiniteDifference : public HypergradientEstimator {
+ public:
+  FiniteDifference(const Config& config, const TrainingLoop& loop)
+      : loop_(loop),
+        run_(loop, Truncation::read(config)),
+        difference_(config.number("difference")),
+        limit_(config.integer("limit")) {}
+
+  static Schema schema() {
+    return Schema("Central differences of a window of training: slow and true.")
+        .number("difference", 1e-5,
+                "How far each hyperparameter is moved, in the coordinates in "
+                "which it is tuned.",
+                above(0))
+        .integer("limit", 1000,
+                 "Largest number of hyperparameters; each costs two windows of "
+                 "training per estimate.",
+                 at_least(1));
+  }
+
+  void begin(const ParameterSet& hyper, const Key& key) override {
+    require(hyper.numel() <= limit_,
+            "the estimator \"finite_difference\" is limited to {} "
+            "hyperparameters, there are {}; raise its \"limit\" or take "
+            "another one",
+            limit_, hyper.numel());
+    run_.begin(hyper, key);
+  }
+
+  Estimate estimate(const ParameterSet& hyper) override {
+    InnerRun moved = run_;
+    const TrainState end = run_.unroll(hyper, Tape::kOff);
+    moved.finish_turn(end);
+    const Draw draw = moved.draw("valid");
+
+    const Tensor h = hyper.flatten();
+    const Tensor gradient = at::zeros_like(h);
+    for (std::int64_t i = 0; i < h.numel(); ++i) {
+      Tensor up = h.clone(), down = h.clone();
+      up[i] += difference_;
+      down[i] -= difference_;
+      // The distance as the floating-point type has it.
+      const double distance = (up[i] - down[i]).item<double>();
+      gradient[i] = (trained_loss(hyper.unflatten(up), draw) -
+                     trained_loss(hyper.unflatten(down), draw)) /
+                    distance;
+    }
+    run_ = moved;
+    return {hyper.unflatten(gradient), loss(end, hyper, draw)};
+  }
+
+  ParameterSet weights(const ParameterSet& hyper) const override {
+    return run_.deployed(hyper);
+  }
+
+  void persist(Archive& archive) override { archive("run", run_); }
+
+ private:
+  double trained_loss(const ParameterSet& hyper, const Draw& draw) const {
+    return loss(run_.unroll(hyper, Tape::kOff), hyper, draw);
+  }
+
+  double loss(const TrainState& end, const ParameterSet& hyper,
+              const Draw& draw) const {
+    return loop_.problem()->valid_loss(end.weights, hyper, draw).item<double>();
+  }
+
+  const TrainingLoop& loop_;
+  InnerRun run_;
+  double difference_;
+  std::int64_t limit_;
+};
+
+NESTGRAD_REGISTER(EstimatorRegistry, "finite_difference", FiniteDifference)
+
+}  // namespace
+}  // namespace nestgrad

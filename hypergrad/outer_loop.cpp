@@ -1,0 +1,110 @@
+#include "hypergrad/outer_loop.h"
+
+#include <ATen/ATen.h>
+
+#include <chrono>
+#include <cmath>
+
+namespace nestgrad {
+namespace {
+
+/// What is not finite about an estimate; "" if it is usable.
+std::string trouble_of(const Estimate& estimate) {
+  if (!std::isfinite(estimate.objective)) {
+    return fmt::format("the validation loss is {}", estimate.objective);
+  }
+  if (estimate.status == Status::kDiverged) return estimate.trouble;
+  const ParameterSet& g = estimate.gradient;
+  for (std::size_t i = 0; i < g.size(); ++i) {
+    if (!g.tensors()[i].isfinite().all().item<bool>()) {
+      return fmt::format("the hypergradient of '{}' is not finite", g.name(i));
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+const char* to_string(Termination termination) {
+  switch (termination) {
+    case Termination::kFinished:
+      return "finished";
+    case Termination::kStopped:
+      return "stopped";
+    case Termination::kDiverged:
+      return "diverged";
+  }
+  return "unknown";
+}
+
+OuterLoop::OuterLoop(HypergradientEstimator& estimator,
+                     const BilevelProblem& problem,
+                     std::shared_ptr<const Optimizer> optimizer,
+                     std::int64_t steps)
+    : estimator_(estimator),
+      problem_(problem),
+      optimizer_(std::move(optimizer)),
+      steps_(steps) {}
+
+void OuterLoop::add(std::shared_ptr<Observer> observer) {
+  observers_.push_back(std::move(observer));
+}
+
+void OuterLoop::begin(const ParameterSet& hyper, const Key& key) {
+  state_ = {hyper.detach(), optimizer_->slots(hyper.detach()), 0};
+  estimator_.begin(state_.weights, key);
+}
+
+OuterResult OuterLoop::run() {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  const auto ended = [&](Termination how, std::string message = "") {
+    return OuterResult{state_.weights, how, std::move(message), state_.step};
+  };
+
+  while (state_.step < steps_) {
+    const Estimate estimate = estimator_.estimate(state_.weights);
+    if (const std::string trouble = trouble_of(estimate); !trouble.empty()) {
+      return ended(Termination::kDiverged,
+                   fmt::format("{} (outer step {})", trouble, state_.step + 1));
+    }
+    const TrainState next =
+        optimizer_->step(state_, estimate.gradient, ParameterSet());
+    if (!all_finite(next.weights)) {
+      return ended(Termination::kDiverged,
+                   fmt::format("the hyperparameters after outer step {} are "
+                               "not finite",
+                               next.step));
+    }
+    state_ = next;
+
+    const ParameterSet natural = problem_.natural(state_.weights);
+    OuterStep record;
+    record.step = state_.step;
+    record.steps = steps_;
+    record.objective = estimate.objective;
+    record.gradient_norm = norm(estimate.gradient).item<double>();
+    record.seconds =
+        std::chrono::duration<double>(Clock::now() - start).count();
+    record.status = estimate.status;
+    record.natural = &natural;
+    record.metrics = &estimate.metrics;
+    record.evaluate = [&] {
+      const ParameterSet& hyper = state_.weights;
+      return problem_.evaluate(estimator_.weights(hyper), hyper);
+    };
+    bool stop = false;
+    for (const auto& observer : observers_) {
+      stop |= observer->on_step(record) == Observer::Verdict::kStop;
+    }
+    if (stop && state_.step < steps_) return ended(Termination::kStopped);
+  }
+  return ended(Termination::kFinished);
+}
+
+void OuterLoop::persist(Archive& archive) {
+  archive("outer", state_);
+  archive("estimator", estimator_);
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/observer.h"
+#include "hypergrad/estimator.h"
+
+namespace nestgrad {
+
+/// How a run of the outer loop ended.
+enum class Termination {
+  kFinished,  ///< all steps were made
+  kStopped,   ///< an observer ended it
+  kDiverged   ///< a loss or a hypergradient became NaN or infinite
+};
+
+/// "finished", "stopped", "diverged".
+const char* to_string(Termination termination);
+
+struct OuterResult {
+  ParameterSet hyper;  ///< the last ones that were finite
+  Termination termination = Termination::kFinished;
+  std::string message;     ///< if diverged: which quantity, and at which step
+  std::int64_t steps = 0;  ///< outer steps made
+};
+
+/// Moves hyperparameters against the estimates of a hypergradient.
+///
+///   repeat:  estimate = estimator.estimate(hyper)
+///            hyper    = optimizer.step(hyper, estimate.gradient)
+///            tell the observers
+///
+/// That is all of it. What inner training is, it does not know.
+class OuterLoop {
+ public:
+  /// `estimator` and `problem` outlive the loop.
+  OuterLoop(HypergradientEstimator& estimator, const BilevelProblem& problem,
+            std::shared_ptr<const Optimizer> optimizer, std::int64_t steps);
+
+  void add(std::shared_ptr<Observer> observer);
+
+  /// Starts afresh. Called before run(), except after persist() restored.
+  void begin(const ParameterSet& hyper, const Key& key);
+
+  /// Goes on until all steps are made, an observer stops it or numbers go bad;
+  /// in the last case the hyperparameters stay where they were.
+  OuterResult run();
+
+  void persist(Archive& archive);
+
+ private:
+  HypergradientEstimator& estimator_;
+  const BilevelProblem& problem_;
+  std::shared_ptr<const Optimizer> optimizer_;
+  std::int64_t steps_;
+  std::vector<std::shared_ptr<Observer>> observers_;
+  TrainState state_;  // the hyperparameters and the optimizer's memory
+};
+
+}  // namespace nestgrad

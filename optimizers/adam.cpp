@@ -1,0 +1,115 @@
+#include "core/optimizer.h"
+
+namespace nestgrad {
+namespace {
+
+/// Adam (Kingma and Ba 2015), as torch::optim::Adam, with t = 1, 2, ...:
+///
+///   g <- g + weight_decay w
+///   m <- beta1 m + (1 - beta1) g
+///   v <- beta2 v + (1 - beta2) g^2
+///   w <- w - lr m / (1 - beta1^t)
+///            / (sqrt(v / (1 - beta2^t) + root_epsilon) + epsilon)
+///
+/// AdamW (Loshchilov and Hutter 2019) leaves the gradient alone and decays the
+/// weights first: w <- w - lr weight_decay w.
+///
+/// The derivative of sqrt at 0 is infinite, and 0 times it is NaN, which is
+/// what a gradient entry that has always been zero (a dead unit) would give;
+/// root_epsilon makes it 0. Its default changes no value: it is far below what
+/// epsilon hides.
+class Adam : public Optimizer {
+ public:
+  explicit Adam(const Config& config, bool decoupled = false)
+      : decoupled_(decoupled),
+        lr_(Setting::read(config, "lr")),
+        beta1_(Setting::read(config, "beta1")),
+        beta2_(Setting::read(config, "beta2")),
+        epsilon_(config.number("epsilon")),
+        root_epsilon_(config.number("root_epsilon")),
+        weight_decay_(Setting::read(config, "weight_decay")) {}
+
+  static Schema schema() {
+    return keys(Schema("Adam: steps scaled by running moments."), 0);
+  }
+
+  ParameterSet slots(const ParameterSet& weights) const override {
+    ParameterSet slots;
+    slots.append("first_moment/", weights.zeros());
+    slots.append("second_moment/", weights.zeros());
+    return slots;
+  }
+
+ protected:
+  static Schema keys(Schema schema, double weight_decay) {
+    return schema.setting("lr", 0.001, "Learning rate.", at_least(0))
+        .setting("beta1", 0.9, "Decay rate of the first moment.",
+                 from_below(0, 1))
+        .setting("beta2", 0.999, "Decay rate of the second moment.",
+                 from_below(0, 1))
+        .number("epsilon", 1e-8, "Added to the root of the second moment.",
+                above(0))
+        .number("root_epsilon", 1e-30,
+                "Added under the root, so that a step can be differentiated "
+                "where the gradient is zero.",
+                at_least(0))
+        .setting("weight_decay", weight_decay, "Decay per weight.",
+                 at_least(0));
+  }
+
+ private:
+  TrainState update(const TrainState& state, const ParameterSet& gradient,
+                    const ParameterSet& natural) const override {
+    const Tensor lr = lr_.value(natural, state.step);
+    const Tensor beta1 = beta1_.value(natural, state.step);
+    const Tensor beta2 = beta2_.value(natural, state.step);
+    const auto t = static_cast<double>(state.step + 1);
+
+    ParameterSet w = state.weights, g = gradient;
+    if (!weight_decay_.is(0)) {
+      const Tensor decay = weight_decay_.value(natural, state.step);
+      if (decoupled_) {
+        w = w - (lr * decay) * w;
+      } else {
+        g = g + decay * w;
+      }
+    }
+    const std::vector<Tensor> old = state.slots.tensors();
+    const auto half = static_cast<std::ptrdiff_t>(w.size());
+    const ParameterSet m =
+        beta1 * w.with({old.begin(), old.begin() + half}) + (1 - beta1) * g;
+    const ParameterSet v =
+        beta2 * w.with({old.begin() + half, old.end()}) + (1 - beta2) * (g * g);
+    const Tensor correction1 = 1 - beta1.pow(t);
+    const Tensor correction2 = 1 - beta2.pow(t);
+    const ParameterSet direction =
+        m.zip(v, [&](const Tensor& first, const Tensor& second) {
+          return (first / correction1) /
+                 ((second / correction2 + root_epsilon_).sqrt() + epsilon_);
+        });
+
+    std::vector<Tensor> slots = m.tensors();
+    slots.insert(slots.end(), v.tensors().begin(), v.tensors().end());
+    return {w - lr * direction, state.slots.with(std::move(slots)),
+            state.step + 1};
+  }
+
+  bool decoupled_;
+  Setting lr_, beta1_, beta2_;
+  double epsilon_, root_epsilon_;
+  Setting weight_decay_;
+};
+
+class AdamW : public Adam {
+ public:
+  explicit AdamW(const Config& config) : Adam(config, /*decoupled=*/true) {}
+  static Schema schema() {
+    return keys(Schema("Adam with decoupled weight decay."), 0.01);
+  }
+};
+
+NESTGRAD_REGISTER(OptimizerRegistry, "adam", Adam)
+NESTGRAD_REGISTER(OptimizerRegistry, "adamw", AdamW)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,52 @@
+#include <ATen/ATen.h>
+
+#include "core/optimizer.h"
+
+namespace nestgrad {
+namespace {
+
+/// Any rule, on gradients whose Euclidean norm is bounded:
+///
+///   g <- g min(1, max_norm / |g|)
+///
+/// Differentiable wherever |g| is not exactly max_norm; at g = 0 the gradient
+/// passes unchanged.
+class Clipped : public Optimizer {
+ public:
+  explicit Clipped(const Config& config)
+      : max_norm_(Setting::read(config, "max_norm")),
+        rule_(OptimizerRegistry::instance().make(config.object("rule"))) {}
+
+  static Schema schema() {
+    return Schema("Any rule, on gradients clipped to a norm.")
+        .setting("max_norm", 1, "Longest gradient that passes unchanged.",
+                 above(0))
+        .object("rule", OptimizerRegistry::instance(), "sgd",
+                "The rule that gets the clipped gradient.");
+  }
+
+  ParameterSet slots(const ParameterSet& weights) const override {
+    return rule_->slots(weights);
+  }
+
+ private:
+  TrainState update(const TrainState& state, const ParameterSet& gradient,
+                    const ParameterSet& natural) const override {
+    const Tensor limit = max_norm_.value(natural, state.step);
+    const Tensor square = dot(gradient, gradient);
+    // A gradient inside the limit is not touched at all: sqrt has no
+    // derivative at 0.
+    const bool passes =
+        square.item<double>() <= std::pow(limit.item<double>(), 2);
+    return rule_->step(
+        state, passes ? gradient : (limit / square.sqrt()) * gradient, natural);
+  }
+
+  Setting max_norm_;
+  std::unique_ptr<Optimizer> rule_;
+};
+
+NESTGRAD_REGISTER(OptimizerRegistry, "clipped", Clipped)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,84 @@
+#include "core/optimizer.h"
+
+namespace nestgrad {
+namespace {
+
+/// RMSprop (Tieleman and Hinton 2012), as torch::optim::RMSprop:
+///
+///   g <- g + weight_decay w
+///   s <- alpha s + (1 - alpha) g^2
+///   d <- g / (sqrt(s + root_epsilon) + epsilon)
+///   w <- w - lr d                      without momentum, or
+///   b <- momentum b + d,   w <- w - lr b
+///
+/// root_epsilon is there for the derivative at a zero gradient, as in Adam.
+class RmsProp : public Optimizer {
+ public:
+  explicit RmsProp(const Config& config)
+      : lr_(Setting::read(config, "lr")),
+        alpha_(Setting::read(config, "alpha")),
+        momentum_(Setting::read(config, "momentum")),
+        weight_decay_(Setting::read(config, "weight_decay")),
+        epsilon_(config.number("epsilon")),
+        root_epsilon_(config.number("root_epsilon")) {}
+
+  static Schema schema() {
+    return Schema("RMSprop: steps scaled by a running mean square.")
+        .setting("lr", 0.01, "Learning rate.", at_least(0))
+        .setting("alpha", 0.99, "Decay rate of the mean square.",
+                 from_below(0, 1))
+        .setting("momentum", 0, "Share of the old velocity that is kept.",
+                 from_to(0, 1))
+        .setting("weight_decay", 0,
+                 "Decay that is added to the gradient, per weight.",
+                 at_least(0))
+        .number("epsilon", 1e-8, "Added to the root of the mean square.",
+                above(0))
+        .number("root_epsilon", 1e-30,
+                "Added under the root, so that a step can be differentiated "
+                "where the gradient is zero.",
+                at_least(0));
+  }
+
+  ParameterSet slots(const ParameterSet& weights) const override {
+    ParameterSet slots;
+    slots.append("mean_square/", weights.zeros());
+    if (!momentum_.is(0)) slots.append("velocity/", weights.zeros());
+    return slots;
+  }
+
+ private:
+  TrainState update(const TrainState& state, const ParameterSet& gradient,
+                    const ParameterSet& natural) const override {
+    const Tensor lr = lr_.value(natural, state.step);
+    const Tensor alpha = alpha_.value(natural, state.step);
+    ParameterSet g = gradient;
+    if (!weight_decay_.is(0)) {
+      g = g + weight_decay_.value(natural, state.step) * state.weights;
+    }
+    const std::vector<Tensor>& old = state.slots.tensors();
+    const auto half = static_cast<std::ptrdiff_t>(g.size());
+    const ParameterSet s = alpha * g.with({old.begin(), old.begin() + half}) +
+                           (1 - alpha) * (g * g);
+    ParameterSet d = g.zip(s, [&](const Tensor& x, const Tensor& square) {
+      return x / ((square + root_epsilon_).sqrt() + epsilon_);
+    });
+    std::vector<Tensor> slots = s.tensors();
+    if (!momentum_.is(0)) {
+      d = momentum_.value(natural, state.step) *
+              g.with({old.begin() + half, old.end()}) +
+          d;
+      slots.insert(slots.end(), d.tensors().begin(), d.tensors().end());
+    }
+    return {state.weights - lr * d, state.slots.with(std::move(slots)),
+            state.step + 1};
+  }
+
+  Setting lr_, alpha_, momentum_, weight_decay_;
+  double epsilon_, root_epsilon_;
+};
+
+NESTGRAD_REGISTER(OptimizerRegistry, "rmsprop", RmsProp)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,122 @@
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "core/setting.h"
+
+namespace nestgrad {
+namespace {
+
+constexpr double kPi = 3.14159265358979323846;
+
+/// The same number at every step.
+class Constant : public Schedule {
+ public:
+  explicit Constant(const Config& config)
+      : value_(Setting::read(config, "value")) {}
+
+  static Schema schema() {
+    return Schema("The same value at every step.")
+        .setting("value", kRequired, "The value.");
+  }
+
+  Tensor value(const ParameterSet& natural, std::int64_t step) const override {
+    return value_.value(natural, step);
+  }
+
+ private:
+  Setting value_;
+};
+
+/// Half a cosine from `initial` to `final` (Loshchilov and Hutter 2017,
+/// "SGDR", without restarts):
+///
+///   final + (initial - final) (1 + cos(pi min(t, steps) / steps)) / 2
+class Cosine : public Schedule {
+ public:
+  explicit Cosine(const Config& config)
+      : initial_(Setting::read(config, "initial")),
+        final_(Setting::read(config, "final")),
+        steps_(config.integer("steps")) {}
+
+  static Schema schema() {
+    return Schema("Half a cosine from one value to another.")
+        .setting("initial", kRequired, "Value at the first step.")
+        .setting("final", 0, "Value from step `steps` on.")
+        .integer("steps", kRequired, "Steps from one to the other.",
+                 at_least(1));
+  }
+
+  Tensor value(const ParameterSet& natural, std::int64_t step) const override {
+    const double progress =
+        std::min(1.0, static_cast<double>(step) / static_cast<double>(steps_));
+    const double share = (1 + std::cos(kPi * progress)) / 2;
+    return share * initial_.value(natural, step) +
+           (1 - share) * final_.value(natural, step);
+  }
+
+ private:
+  Setting initial_, final_;
+  std::int64_t steps_;
+};
+
+/// Multiplied by `factor` every `every` steps: initial factor^floor(t / every).
+class Step : public Schedule {
+ public:
+  explicit Step(const Config& config)
+      : initial_(Setting::read(config, "initial")),
+        factor_(Setting::read(config, "factor")),
+        every_(config.integer("every")) {}
+
+  static Schema schema() {
+    return Schema("Multiplied by a factor every so many steps.")
+        .setting("initial", kRequired, "Value at the first step.")
+        .setting("factor", 0.1, "What it is multiplied by.", above(0))
+        .integer("every", kRequired, "Steps from one change to the next.",
+                 at_least(1));
+  }
+
+  Tensor value(const ParameterSet& natural, std::int64_t step) const override {
+    return initial_.value(natural, step) *
+           factor_.value(natural, step).pow(static_cast<double>(step / every_));
+  }
+
+ private:
+  Setting initial_, factor_;
+  std::int64_t every_;
+};
+
+/// Grows in a straight line during the first `steps` steps, then hands over:
+///
+///   value(t) min(1, (t + 1) / steps)
+class WarmUp : public Schedule {
+ public:
+  explicit WarmUp(const Config& config)
+      : value_(Setting::read(config, "value")),
+        steps_(config.integer("steps")) {}
+
+  static Schema schema() {
+    return Schema("Grows from near zero in a straight line at the beginning.")
+        .setting("value", kRequired,
+                 "What it grows to; may be a schedule itself.")
+        .integer("steps", kRequired, "Steps until it is reached.", at_least(1));
+  }
+
+  Tensor value(const ParameterSet& natural, std::int64_t step) const override {
+    const double share = std::min(
+        1.0, static_cast<double>(step + 1) / static_cast<double>(steps_));
+    return share * value_.value(natural, step);
+  }
+
+ private:
+  Setting value_;
+  std::int64_t steps_;
+};
+
+NESTGRAD_REGISTER(ScheduleRegistry, "constant", Constant)
+NESTGRAD_REGISTER(ScheduleRegistry, "cosine", Cosine)
+NESTGRAD_REGISTER(ScheduleRegistry, "step", Step)
+NESTGRAD_REGISTER(ScheduleRegistry, "warm_up", WarmUp)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,67 @@
+#include "core/optimizer.h"
+
+namespace nestgrad {
+namespace {
+
+/// Stochastic gradient descent with momentum m, as torch::optim::SGD:
+///
+///   g <- g + weight_decay w
+///   v <- m v + g                       v = 0 at first
+///   w <- w - lr v                      or, Nesterov: w - lr (g + m v)
+///
+/// Without momentum (the constant 0) there is no memory.
+class Sgd : public Optimizer {
+ public:
+  explicit Sgd(const Config& config)
+      : lr_(Setting::read(config, "lr")),
+        momentum_(Setting::read(config, "momentum")),
+        weight_decay_(Setting::read(config, "weight_decay")),
+        nesterov_(config.boolean("nesterov")) {
+    if (nesterov_ && momentum_.is(0)) {
+      config.fail("nesterov", "needs a momentum other than 0");
+    }
+  }
+
+  static Schema schema() {
+    return Schema("Stochastic gradient descent, with momentum.")
+        .setting("lr", 0.01, "Learning rate.", at_least(0))
+        .setting("momentum", 0, "Share of the old velocity that is kept.",
+                 from_to(0, 1))
+        .boolean("nesterov", false, "Nesterov's form of momentum.")
+        .setting("weight_decay", 0,
+                 "Decay that is added to the gradient, per weight.",
+                 at_least(0));
+  }
+
+  ParameterSet slots(const ParameterSet& weights) const override {
+    ParameterSet slots;
+    if (!momentum_.is(0)) slots.append("velocity/", weights.zeros());
+    return slots;
+  }
+
+ private:
+  TrainState update(const TrainState& state, const ParameterSet& gradient,
+                    const ParameterSet& natural) const override {
+    const Tensor lr = lr_.value(natural, state.step);
+    ParameterSet g = gradient;
+    if (!weight_decay_.is(0)) {
+      g = g + weight_decay_.value(natural, state.step) * state.weights;
+    }
+    if (momentum_.is(0)) {
+      return {state.weights - lr * g, state.slots, state.step + 1};
+    }
+    const Tensor m = momentum_.value(natural, state.step);
+    const ParameterSet v = m * g.with(state.slots.tensors()) + g;
+    const ParameterSet direction = nesterov_ ? g + m * v : v;
+    return {state.weights - lr * direction, state.slots.with(v.tensors()),
+            state.step + 1};
+  }
+
+  Setting lr_, momentum_, weight_decay_;
+  bool nesterov_;
+};
+
+NESTGRAD_REGISTER(OptimizerRegistry, "sgd", Sgd)
+
+}  // namespace
+}  // namespace nestgrad

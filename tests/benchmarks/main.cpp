@@ -1,0 +1,133 @@
+// Compares nestgrad with loops that are written by hand for the same work.
+//
+//   nestgrad_bench [--cpu] [FILTER]
+//
+// FILTER: only workloads whose names contain it. Both sides run in one process
+// and in turn. Shown are the median times of a run, the median of the ratios of
+// neighbouring runs, the memory that a run needs at its peak beyond what was
+// loaded before, and the relative difference of the results in float64. Times
+// and memory are for float32. --cpu: one thread and processor time instead of
+// wall time, for a machine that is not quiet.
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+
+#include "benchmark.h"
+#include "experiments/process.h"
+
+namespace nestgrad {
+namespace {
+
+double wall_seconds() {
+  return std::chrono::duration<double>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+double processor_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) +
+         1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+using Clock = double (*)();
+
+double seconds(const Run& run, Clock clock) {
+  const double start = clock();
+  run();
+  return clock() - start;
+}
+
+double median(std::vector<double> values) {
+  const auto middle =
+      values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// A line of /proc/self/status such as "VmHWM", in MiB.
+double memory_mib(const std::string& name) {
+  std::ifstream file("/proc/self/status");
+  for (std::string word; file >> word;) {
+    double kib = 0;
+    if (word == name + ":" && file >> kib) return kib / 1024;
+  }
+  throw Error(fmt::format("/proc/self/status has no line '{}'", name));
+}
+
+/// Peak of resident memory during a run beyond what was resident before.
+double peak_mib(const Run& run) {
+  malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << "5";
+  const double before = memory_mib("VmRSS");
+  run();
+  return memory_mib("VmHWM") - before;
+}
+
+/// |a - b| / |b|
+double relative_difference(const Contest& contest) {
+  const Tensor expected = contest.by_hand();
+  return ((contest.library() - expected).norm() / expected.norm())
+      .item<double>();
+}
+
+void compare(const Workload& workload, Clock clock) {
+  const double difference = relative_difference(workload.make(at::kDouble));
+  const Contest contest = workload.make(at::kFloat);
+  contest.library();
+  contest.by_hand();
+  const double library_mib = peak_mib(contest.library);
+  const double by_hand_mib = peak_mib(contest.by_hand);
+
+  std::vector<double> library, by_hand, ratios;
+  for (int i = 0; i < workload.pairs; ++i) {
+    const bool library_first = i % 2 == 0;
+    if (library_first) library.push_back(seconds(contest.library, clock));
+    by_hand.push_back(seconds(contest.by_hand, clock));
+    if (!library_first) library.push_back(seconds(contest.library, clock));
+    ratios.push_back(library.back() / by_hand.back());
+  }
+  const double scale = 1e3 / workload.steps;
+  fmt::print("{:10}{:>12.3f}{:>12.3f}{:>8.3f}{:>12.1f}{:>12.1f}{:>12.1e}\n",
+             workload.name, scale * median(library), scale * median(by_hand),
+             median(ratios), library_mib, by_hand_mib, difference);
+  std::fflush(stdout);
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Clock clock = wall_seconds;
+  std::string filter;
+  for (const std::string& argument : arguments) {
+    if (argument == "--cpu") {
+      clock = processor_seconds;
+    } else {
+      filter = argument;
+    }
+  }
+  prepare_process(clock == processor_seconds ? 1 : 0);
+  fmt::print("{:10}{:>12}{:>12}{:>8}{:>12}{:>12}{:>12}\n", "workload",
+             "nestgrad ms", "by hand ms", "ratio", "nestgrad MiB",
+             "by hand MiB", "difference");
+  for (const auto& workloads :
+       {neumann_workloads(), unrolled_workloads(), quadratic_workloads()}) {
+    for (const Workload& workload : workloads) {
+      if (workload.name.find(filter) == std::string::npos) continue;
+      compare(workload, clock);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace nestgrad
+
+int main(int argc, char** argv) {
+  return nestgrad::run({argv + 1, argv + argc});
+}

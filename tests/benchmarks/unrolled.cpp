@@ -1,0 +1,107 @@
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+
+#include "benchmark.h"
+#include "core/hyper_space.h"
+#include "hypergrad/estimator.h"
+
+namespace nestgrad {
+namespace {
+
+constexpr double kRate = 0.05, kMomentum = 0.9, kDecay = 1e-4;
+
+/// 784-128-10.
+Tensor perceptron(const std::vector<Tensor>& w, const Tensor& images) {
+  const Tensor x = images.view({images.size(0), 784});
+  return at::linear(at::relu(at::linear(x, w[0], w[1])), w[2], w[3]);
+}
+
+std::shared_ptr<const Images> perceptron_problem(at::ScalarType type) {
+  return std::make_shared<Images>(
+      Images::Choice{Json{{"type", "mlp"}, {"hidden", {128}}}, 3000, 8192, 128,
+                     512},
+      type);
+}
+
+Run library(std::shared_ptr<const Images> images, at::ScalarType type,
+            int steps) {
+  const auto number = [type](double value) {
+    return at::scalar_tensor(value, at::TensorOptions().dtype(type));
+  };
+  const auto problem = std::make_shared<Reparameterized>(
+      images, std::vector<HyperSpec>{
+                  {"lr", number(kRate), Coordinates::log()},
+                  {"momentum", number(kMomentum), Coordinates::real()},
+                  {"weight_decay", number(kDecay), Coordinates::log()}});
+  const auto loop = std::make_shared<TrainingLoop>(
+      problem, OptimizerRegistry::instance().make(Json{
+                   {"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}));
+  const std::shared_ptr<HypergradientEstimator> estimator =
+      EstimatorRegistry::instance().make(
+          Json{{"type", "unrolled"}, {"window", steps}, {"horizon", steps}},
+          *loop);
+  const ParameterSet hyper = problem->initial_hyper();
+  return [loop, estimator, hyper] {
+    estimator->begin(hyper, Key());
+    return estimator->estimate(hyper).gradient.flatten();
+  };
+}
+
+/// All weights are one vector that the network sees in pieces.
+Run by_hand(std::shared_ptr<const Images> images, at::ScalarType type,
+            int steps) {
+  const auto options = at::TensorOptions().dtype(type);
+  const ParameterSet start = images->start();
+  std::vector<std::int64_t> sizes;
+  for (const Tensor& t : start.tensors()) sizes.push_back(t.numel());
+  const Tensor hyper =
+      at::tensor({std::log(kRate), kMomentum, std::log(kDecay)}, options);
+  return [=] {
+    using torch::autograd::grad;
+    const Tensor h = hyper.detach().requires_grad_();
+    const Tensor lr = h[0].exp(), momentum = h[1], decay = 0.5 * h[2].exp();
+    const auto cross_entropy = [&](const Tensor& w, const Tensor& inputs,
+                                   const Tensor& targets) {
+      std::vector<Tensor> pieces = w.split_with_sizes(sizes);
+      for (std::size_t k = 0; k < pieces.size(); ++k) {
+        pieces[k] = pieces[k].view(start.tensors()[k].sizes());
+      }
+      return at::cross_entropy_loss(perceptron(pieces, inputs), targets);
+    };
+    Tensor w = start.flatten().requires_grad_();
+    Tensor v = at::zeros_like(w);
+    for (int i = 0; i < steps; ++i) {
+      const Batch rows = images->batch(i);
+      const Tensor loss =
+          cross_entropy(w, rows.input, rows.target) + decay * at::dot(w, w);
+      const Tensor g = grad({loss}, {w}, {}, /*retain_graph=*/true,
+                            /*create_graph=*/true)[0];
+      v = momentum * v + g;
+      w = w - lr * v;
+    }
+    const Tensor outer =
+        cross_entropy(w, images->valid().inputs, images->valid().targets);
+    return grad({outer}, {h})[0];
+  };
+}
+
+Workload workload(const std::string& name, int pairs, int steps) {
+  return {name, pairs, 1, [steps](at::ScalarType type) -> Contest {
+            const auto images = perceptron_problem(type);
+            return {library(images, type, steps), by_hand(images, type, steps)};
+          }};
+}
+
+}  // namespace
+
+std::vector<Workload> unrolled_workloads() {
+  return {workload("W3", 9, 100),
+          workload("W3L", 5, 400),
+          {"W3 step", 9, 100, [](at::ScalarType type) {
+             return plain_training(perceptron_problem(type), perceptron, 100);
+           }}};
+}
+
+}  // namespace nestgrad

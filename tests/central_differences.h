@@ -1,0 +1,27 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include "core/parameter_set.h"
+
+namespace nestgrad {
+
+/// df / dx by central differences, alike to `x`, whose numbers are in double
+/// precision; `f` takes a set alike to `x` and returns a scalar tensor.
+template <class F>
+ParameterSet central_differences(const ParameterSet& x, F&& f,
+                                 double step = 1e-5) {
+  const Tensor base = x.flatten().detach();
+  Tensor out = at::zeros_like(base);
+  for (std::int64_t i = 0; i < base.numel(); ++i) {
+    const auto moved = [&](double by) {
+      Tensor flat = base.clone();
+      flat[i] += by;
+      return f(x.unflatten(flat)).template item<double>();
+    };
+    out[i] = (moved(step) - moved(-step)) / (2 * step);
+  }
+  return x.unflatten(out);
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,345 @@
+#include "core/optimizer.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "core/autodiff.h"
+#include "core/hyper_space.h"
+#include "tests/central_differences.h"
+#include "tests/support.h"
+
+namespace nestgrad {
+namespace {
+
+/// A rule whose settings are all hyperparameters.
+struct Row {
+  Json json;
+  std::map<std::string, double> settings;
+};
+
+std::vector<Row> rows() {
+  return {
+      {{{"type", "sgd"}, {"lr", "$lr"}}, {{"lr", 0.3}}},
+      {{{"type", "sgd"},
+        {"lr", "$lr"},
+        {"momentum", "$momentum"},
+        {"weight_decay", "$decay"}},
+       {{"lr", 0.3}, {"momentum", 0.7}, {"decay", 0.2}}},
+      {{{"type", "sgd"},
+        {"lr", "$lr"},
+        {"momentum", "$momentum"},
+        {"nesterov", true}},
+       {{"lr", 0.3}, {"momentum", 0.7}}},
+      {{{"type", "adam"},
+        {"lr", "$lr"},
+        {"beta1", "$beta1"},
+        {"beta2", "$beta2"},
+        {"weight_decay", "$decay"}},
+       {{"lr", 0.1}, {"beta1", 0.8}, {"beta2", 0.9}, {"decay", 0.2}}},
+      {{{"type", "adamw"},
+        {"lr", "$lr"},
+        {"beta1", "$beta1"},
+        {"beta2", "$beta2"},
+        {"weight_decay", "$decay"}},
+       {{"lr", 0.1}, {"beta1", 0.8}, {"beta2", 0.9}, {"decay", 0.2}}},
+      {{{"type", "rmsprop"}, {"lr", "$lr"}, {"alpha", "$alpha"}},
+       {{"lr", 0.1}, {"alpha", 0.9}}},
+      {{{"type", "rmsprop"},
+        {"lr", "$lr"},
+        {"alpha", "$alpha"},
+        {"momentum", "$momentum"},
+        {"weight_decay", "$decay"}},
+       {{"lr", 0.1}, {"alpha", 0.9}, {"momentum", 0.7}, {"decay", 0.2}}},
+      // Gradients are cut,
+      {{{"type", "clipped"},
+        {"max_norm", "$max_norm"},
+        {"rule", {{"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}}},
+       {{"max_norm", 0.5}, {"lr", 0.3}, {"momentum", 0.7}}},
+      // or pass.
+      {{{"type", "clipped"},
+        {"max_norm", "$max_norm"},
+        {"rule", {{"type", "adam"}, {"lr", "$lr"}}}},
+       {{"max_norm", 50}, {"lr", 0.1}}}};
+}
+
+std::unique_ptr<Optimizer> rule_of(const Row& row) {
+  return OptimizerRegistry::instance().make(row.json);
+}
+
+ParameterSet natural_of(const Row& row) {
+  ParameterSet out;
+  for (const auto& [name, value] : row.settings) {
+    out.insert(name, at::scalar_tensor(value, float64()));
+  }
+  return out;
+}
+
+ParameterSet weights() {
+  const Tensor flat = (at::arange(6, float64()) * 1.3).cos();
+  return {{"w", flat.narrow(0, 0, 4).view({2, 2})},
+          {"b", flat.narrow(0, 4, 1)},
+          {"s", flat[5].clone()}};
+}
+
+ParameterSet some_gradient(int k) {
+  return weights().map([k](const Tensor& t) {
+    return (5 * t + k).sin() + 0.5;  // no entry near zero, norms above 1
+  });
+}
+
+/// As if some steps had been made: no entry is zero, moments are positive.
+ParameterSet used_slots(const Optimizer& rule) {
+  return rule.slots(weights()).map([](const Tensor& t) {
+    return at::arange(1, t.numel() + 1, float64()).view(t.sizes()) / 8 + 0.2;
+  });
+}
+
+ParameterSet probe(const ParameterSet& like) {
+  return like.map([](const Tensor& t) {
+    return (at::arange(t.numel(), t.options()) + 0.5).cos().view(t.sizes());
+  });
+}
+
+constexpr int kSteps = 3;
+
+/// All that kSteps steps depend on, in one set.
+ParameterSet inputs(const Row& row) {
+  ParameterSet out;
+  out.append("weights/", weights());
+  out.append("slots/", used_slots(*rule_of(row)));
+  for (int k = 0; k < kSteps; ++k) {
+    out.append(fmt::format("gradient {}/", k), some_gradient(k));
+  }
+  out.append("natural/", natural_of(row));
+  return out;
+}
+
+/// One number that all weights and slots after kSteps steps have part in.
+Tensor outcome(const Optimizer& rule, const ParameterSet& in) {
+  TrainState state{in.subset("weights/"), in.subset("slots/"), 2};
+  for (int k = 0; k < kSteps; ++k) {
+    state = rule.step(state, in.subset(fmt::format("gradient {}/", k)),
+                      in.subset("natural/"));
+  }
+  const Tensor by_weights = dot(probe(state.weights), state.weights);
+  return state.slots.empty()
+             ? by_weights
+             : by_weights + dot(probe(state.slots), state.slots).sin();
+}
+
+TEST_CASE("every setting of every registered rule has a row here",
+          "[optimizer]") {
+  std::map<std::string, std::set<std::string>> covered;
+  for (const Row& row : rows()) {
+    auto& keys = covered[row.json.at("type").get<std::string>()];
+    for (const auto& [key, value] : row.json.items()) {
+      if (value.is_string()) keys.insert(key);
+    }
+    std::set<std::string> given;
+    for (const auto& [name, value] : row.settings) given.insert(name);
+    CHECK(references(row.json) == given);
+  }
+  for (const std::string& name : OptimizerRegistry::instance().names()) {
+    CAPTURE(name);
+    const Schema schema = OptimizerRegistry::instance().schema(name);
+    for (const KeySpec& key : schema.keys()) {
+      if (key.kind != KeySpec::Kind::kSetting) continue;
+      CAPTURE(key.name);
+      CHECK(covered[name].count(key.name) == 1);
+    }
+    CHECK(covered.count(name) == 1);
+  }
+}
+
+TEST_CASE("a step changes none of its arguments and can be repeated",
+          "[optimizer]") {
+  for (const Row& row : rows()) {
+    CAPTURE(row.json.dump());
+    const auto rule = rule_of(row);
+    const TrainState state{weights(), used_slots(*rule), 4};
+    const ParameterSet g = some_gradient(0), natural = natural_of(row);
+    const TrainState first = rule->step(state, g, natural);
+    const TrainState second = rule->step(state, g, natural);
+    CHECK(at::equal(first.weights.flatten(), second.weights.flatten()));
+    CHECK(at::equal(first.slots.flatten(), second.slots.flatten()));
+    CHECK(first.step == 5);
+    CHECK(state.step == 4);
+    CHECK(at::equal(state.weights.flatten(), weights().flatten()));
+    CHECK(at::equal(state.slots.flatten(), used_slots(*rule).flatten()));
+    CHECK(at::equal(g.flatten(), some_gradient(0).flatten()));
+    CHECK(at::equal(natural.flatten(), natural_of(row).flatten()));
+    CHECK(alike(first.weights, weights()));
+    CHECK(alike(first.slots, state.slots));
+  }
+}
+
+TEST_CASE("a rule starts with a memory of zeros, named after the weights",
+          "[optimizer]") {
+  for (const Row& row : rows()) {
+    CAPTURE(row.json.dump());
+    const ParameterSet slots = rule_of(row)->slots(weights());
+    REQUIRE(slots.size() % 3 == 0);
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      const std::string& name = slots.name(i);
+      const Tensor& of = weights().at(name.substr(name.find('/') + 1));
+      CHECK(at::equal(slots.tensors()[i], at::zeros_like(of)));
+    }
+  }
+}
+
+TEST_CASE("the derivative of a few steps is right in every argument",
+          "[optimizer]") {
+  for (const Row& row : rows()) {
+    CAPTURE(row.json.dump());
+    const auto rule = rule_of(row);
+    const ParameterSet x = inputs(row).leaves();
+    const ParameterSet g = gradient(outcome(*rule, x), x);
+    const ParameterSet reference = central_differences(
+        x, [&](const ParameterSet& at) { return outcome(*rule, at); });
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      CAPTURE(x.name(i));
+      const Tensor error = g.tensors()[i] - reference.tensors()[i];
+      // Both are zero for a limit that nothing reaches.
+      CHECK(error.norm().item<double>() <=
+            1e-6 * reference.tensors()[i].norm().item<double>());
+    }
+  }
+}
+
+/// x is 1 for a unit that is alive, -1 for one that is dead: its gradient is
+/// exactly zero, and so is every derivative of it.
+Tensor relu_loss(const ParameterSet& w, const Tensor& scale) {
+  const Tensor x = at::tensor({1., -1.}, w.at("w").options());
+  return scale * (w.at("w") * x).relu().pow(3).sum();
+}
+
+TEST_CASE("a gradient entry that was always zero has derivative zero",
+          "[optimizer]") {
+  const auto type = GENERATE(at::kFloat, at::kDouble);
+  CAPTURE(type);
+  for (Row row : rows()) {
+    // Decay would bring the unit's gradient to life.
+    row.json["weight_decay"] = 0;
+    row.settings.erase("decay");
+    if (row.json["type"] == "clipped") row.json.erase("weight_decay");
+    CAPTURE(row.json.dump());
+    const auto rule = rule_of(row);
+    ParameterSet x = natural_of(row);
+    x.insert("initial", at::tensor({0.7, 0.5}, type));
+    x.insert("scale", at::scalar_tensor(2, type));
+    x = x.leaves();
+
+    const ParameterSet start{{"w", x.at("initial")}};
+    TrainState state{start, rule->slots(start), 0};
+    for (int k = 0; k < kSteps; ++k) {
+      const ParameterSet g = gradient(relu_loss(state.weights, x.at("scale")),
+                                      state.weights, Tape::kOn);
+      REQUIRE(g.at("w")[1].item<double>() == 0);
+      state = rule->step(state, g, x);
+    }
+    CHECK(state.weights.at("w")[1].item<double>() == 0.5);
+    Tensor all = state.weights.flatten().sum();
+    if (!state.slots.empty()) all = all + state.slots.flatten().sum();
+    CHECK(all_finite(gradient(all, x, Tape::kOff, Graph::kKeep)));
+
+    const ParameterSet of_dead =
+        gradient(state.weights.at("w")[1], x, Tape::kOff, Graph::kKeep);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      CAPTURE(x.name(i));
+      const Tensor expected = x.name(i) == "initial"
+                                  ? at::tensor({0., 1.}, type)
+                                  : at::zeros({}, x.tensors()[i].options());
+      CHECK(at::equal(of_dead.tensors()[i], expected));
+    }
+    // The other unit moves.
+    CHECK(gradient(state.weights.at("w")[0], x).at("lr").item<double>() < 0);
+  }
+}
+
+TEST_CASE("weights and slots keep their type beside settings in double",
+          "[optimizer]") {
+  for (const Row& row : rows()) {
+    CAPTURE(row.json.dump());
+    const auto rule = rule_of(row);
+    const ParameterSet natural = natural_of(row).leaves();
+    const ParameterSet start = weights().to(at::kFloat);
+    TrainState state{start, rule->slots(start), 0};
+    for (int k = 0; k < 2; ++k) {
+      state = rule->step(state, some_gradient(k).to(at::kFloat), natural);
+    }
+    REQUIRE(state.weights.at("s").dim() == 0);
+    for (const ParameterSet& set : {state.weights, state.slots}) {
+      for (std::size_t i = 0; i < set.size(); ++i) {
+        CAPTURE(set.name(i));
+        CHECK(set.tensors()[i].scalar_type() == at::kFloat);
+      }
+    }
+    const Tensor by_lr =
+        gradient(state.weights.flatten().sum(), natural).at("lr");
+    CHECK(by_lr.scalar_type() == at::kDouble);
+    CHECK(std::isfinite(by_lr.item<double>()));
+    CHECK(by_lr.item<double>() != 0);
+  }
+}
+
+TEST_CASE("constants count as precisely as hyperparameters", "[optimizer]") {
+  for (const Row& row : rows()) {
+    CAPTURE(row.json.dump());
+    // The same settings written as numbers.
+    std::string text = row.json.dump();
+    for (const auto& [name, value] : row.settings) {
+      const std::string reference = "\"$" + name + "\"";
+      for (auto at = text.find(reference); at != std::string::npos;
+           at = text.find(reference)) {
+        text.replace(at, reference.size(), fmt::format("{}", value));
+      }
+    }
+    const auto constant = OptimizerRegistry::instance().make(Json::parse(text));
+    CHECK(std::abs((outcome(*constant, inputs(row)) -
+                    outcome(*rule_of(row), inputs(row)))
+                       .item<double>()) < 1e-14);
+  }
+}
+
+TEST_CASE("a setting may be a schedule of a hyperparameter", "[optimizer]") {
+  const auto rule = OptimizerRegistry::instance().make(Json::parse(
+      R"({"type": "sgd", "lr":
+           {"type": "step", "initial": "$lr", "factor": 0.5, "every": 1}})"));
+  const ParameterSet natural =
+      ParameterSet{{"lr", at::scalar_tensor(0.4, float64())}}.leaves();
+  TrainState state{weights(), {}, 0};
+  Tensor sum = at::zeros({}, float64());
+  for (int k = 0; k < kSteps; ++k) {
+    state = rule->step(state, some_gradient(k), natural);
+    sum = sum + std::pow(0.5, k) * some_gradient(k).flatten().sum();
+  }
+  const Tensor total = state.weights.flatten().sum();
+  CHECK(total.item<double>() ==
+        Approx((weights().flatten().sum() - 0.4 * sum).item<double>()));
+  CHECK(gradient(total, natural).at("lr").item<double>() ==
+        Approx(-sum.item<double>()));
+}
+
+TEST_CASE("Nesterov's form without momentum is refused", "[optimizer]") {
+  CHECK_THROWS_WITH(OptimizerRegistry::instance().make(
+                        Json::parse(R"({"type": "sgd", "nesterov": true})")),
+                    ContainsSubstring("/nesterov") &&
+                        ContainsSubstring("needs a momentum other than 0"));
+}
+
+TEST_CASE("a gradient of zero passes the clipping, derivatives included",
+          "[optimizer]") {
+  const auto rule = OptimizerRegistry::instance().make(
+      Json::parse(R"({"type": "clipped", "rule": {"type": "sgd", "lr": 1}})"));
+  const ParameterSet g = weights().zeros().leaves();
+  const TrainState next = rule->step({weights(), {}, 0}, g, {});
+  CHECK(at::equal(next.weights.flatten(), weights().flatten()));
+  CHECK(at::equal(gradient(next.weights.flatten().sum(), g).flatten(),
+                  at::full({6}, -1, float64())));
+}
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,36 @@
+#pragma once
+
+// Catch2 2 (Debian 12) or 3 (newer systems): the rest of the tests needs not
+// know which.
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+using Catch::Approx;
+using Catch::Matchers::ContainsSubstring;
+#else
+#include <catch2/catch.hpp>
+inline auto ContainsSubstring(const std::string& text) {
+  return Catch::Matchers::Contains(text);
+}
+#endif
+
+#include <ATen/ATen.h>
+
+#include <string>
+
+#include "core/parameter_set.h"
+
+namespace nestgrad {
+
+/// |a - b| / |b| of all numbers together (b is the reference).
+inline double relative_error(const Tensor& a, const Tensor& b) {
+  return ((a - b).norm() / b.norm()).item<double>();
+}
+inline double relative_error(const ParameterSet& a, const ParameterSet& b) {
+  return relative_error(a.flatten(), b.flatten());
+}
+
+inline at::TensorOptions float64() {
+  return at::TensorOptions().dtype(at::kDouble);
+}
+
+}  // namespace nestgrad
