@@ -228,13 +228,22 @@ class Checker {
     return completed;
   }
 
+  // The type that an object has if it does not say: that of the default.
+  static Json default_type(const KeySpec& key) {
+    if (key.kind != KeySpec::Kind::kObject) return Json::object();
+    if (key.fallback.is_string()) return {{"type", key.fallback}};
+    if (key.fallback.is_object()) return {{"type", key.fallback["type"]}};
+    return Json::object();
+  }
+
   // An object of a registry, or a string short for one.
   Json typed(const KeySpec& key, const Json& json, const std::string& pointer) {
     const RegistryBase& registry = *key.types();
     if (!json.is_string() && !json.is_object()) {
       return refuse(pointer, must_be(key.expects(), json));
     }
-    const Json given = json.is_string() ? Json{{"type", json}} : json;
+    Json given = json.is_string() ? Json{{"type", json}} : json;
+    if (!given.contains("type")) given.update(default_type(key));
     const std::string place =
         json.is_string() ? pointer : join_pointer(pointer, "type");
     const std::string expected = "the name of " + registry.a_noun();

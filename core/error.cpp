@@ -7,7 +7,7 @@ std::string joined(const std::vector<Complaint>& complaints) {
   std::string text;
   for (const auto& [where, what] : complaints) {
     if (!text.empty()) text += "\n";
-    text += (where.empty() ? std::string("/") : where) + ": " + what;
+    text += where.empty() ? what : where + ": " + what;
   }
   return text;
 }

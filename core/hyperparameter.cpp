@@ -2,24 +2,29 @@
 
 #include <ATen/ATen.h>
 
+#include <map>
+
 #include "core/error.h"
 
 namespace nestgrad {
 namespace {
 
-/// For each weight tensor, the number of its layer.
-std::vector<std::int64_t> layer_numbers(const ParameterSet& weights) {
-  std::vector<std::int64_t> numbers;
-  std::string last;
-  std::int64_t layer = -1;
+struct Layers {
+  std::vector<std::int64_t> numbers;  // for each weight tensor, its layer
+  std::int64_t count = 0;
+};
+
+Layers layers_of(const ParameterSet& weights) {
+  Layers layers;
+  std::map<std::string, std::int64_t> known;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const std::string& name = weights.name(i);
-    const std::string prefix = name.substr(0, name.rfind('.'));
-    if (layer < 0 || prefix != last) ++layer;
-    last = prefix;
-    numbers.push_back(layer);
+    const auto [layer, is_new] =
+        known.emplace(name.substr(0, name.rfind('.')), layers.count);
+    if (is_new) ++layers.count;
+    layers.numbers.push_back(layer->second);
   }
-  return numbers;
+  return layers;
 }
 
 }  // namespace
@@ -75,7 +80,7 @@ std::string Coordinates::describe() const {
 
 std::vector<Granularity> weight_granularities(const ParameterSet& weights) {
   return {{"all", 1},
-          {"layer", weights.empty() ? 0 : layer_numbers(weights).back() + 1},
+          {"layer", layers_of(weights).count},
           {"tensor", static_cast<std::int64_t>(weights.size())},
           {"weight", weights.numel()}};
 }
@@ -88,14 +93,14 @@ std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights) {
   if (n == weights.numel()) {
     return weights.unflatten(value.reshape(-1)).tensors();
   }
-  const std::vector<std::int64_t> layers = layer_numbers(weights);
-  require(!layers.empty() && n == layers.back() + 1,
+  const Layers layers = layers_of(weights);
+  require(n == layers.count,
           "expected one number for all, per layer ({}), per tensor ({}) or per "
           "weight ({}), got {}",
-          layers.empty() ? 0 : layers.back() + 1, tensors, weights.numel(), n);
+          layers.count, tensors, weights.numel(), n);
   const std::vector<Tensor> per_layer = value.reshape(-1).unbind();
   std::vector<Tensor> out;
-  for (const std::int64_t layer : layers) {
+  for (const std::int64_t layer : layers.numbers) {
     out.push_back(per_layer[static_cast<std::size_t>(layer)]);
   }
   return out;

@@ -33,9 +33,12 @@ struct Truncation {
 /// Where one inner training run stands. A value: copy it to branch off (a
 /// perturbed particle, a look-ahead).
 ///
-/// A run goes from turn to turn, one per hypergradient: the weights move by a
-/// window at the first of every `outer_steps_per_window` turns and stay at the
-/// others. When a run has reached the horizon, its next turn starts again.
+/// A run goes from turn to turn, one per hypergradient. In every
+/// `outer_steps_per_window` turns the weights move by one window: with
+/// advance() at the first of them, since what follows is asked at its end; with
+/// unroll() and finish_turn() at the last, since each turn goes through the same
+/// window again. When a run has reached the horizon, its next window starts a
+/// new one.
 class InnerRun {
  public:
   /// The loop outlives this run. REQUIRES begin() before anything else.

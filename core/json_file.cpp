@@ -316,6 +316,9 @@ void JsonFile::set(std::string_view assignment) {
               assignment, pointer, here->size(), step);
       here = &(*here)[std::stoul(step)];
     } else {
+      // A word may stand for an object of that type: "ift" for
+      // {"type": "ift"}. Here it has to become one.
+      if (here->is_string()) *here = Json{{"type", *here}};
       require(here->is_object(), "--set {}: expected an object at {}, met a {}",
               assignment, pointer.empty() ? "/" : pointer, here->type_name());
       if (!here->contains(step)) {

@@ -55,7 +55,8 @@ struct KeySpec {
     kNumbers,   ///< a number in `range`, or a list of such numbers
     kSetting,   ///< a number in `range`, "$hyperparameter", or an object of
                 ///< `registry` (a schedule)
-    kObject,    ///< an object of `registry` (its "type" says which), which may
+    kObject,    ///< an object of `registry` (its "type" says which; left out,
+                ///< the type of the default), which may
                 ///< hold the keys of `schema` as well; or, without a registry,
                 ///< an object described by `schema`
     kObjects,   ///< a list of objects of `registry`
@@ -133,7 +134,8 @@ class Schema {
   Schema& also(const Schema& other);
 
   const std::string& meaning() const { return meaning_; }
-  const std::vector<KeySpec>& keys() const { return keys_; }
+  const std::vector<KeySpec>& keys() const& { return keys_; }
+  std::vector<KeySpec> keys() && { return std::move(keys_); }
 
  private:
   Schema& add(KeySpec key);

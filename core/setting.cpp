@@ -1,16 +1,15 @@
 #include "core/setting.h"
 
 #include <ATen/ATen.h>
-#include <ATen/ScalarOps.h>
 
 #include <algorithm>
 
 namespace nestgrad {
 
-// A wrapped number, unlike a tensor, never changes the type of what it is
-// multiplied with, even if that is a scalar tensor itself.
+// A tensor in double precision. A wrapped number would not do: LibTorch
+// computes expressions that hold nothing else, 1 - beta, in single precision.
 Setting::Setting(double value)
-    : constant_(at::native::wrapped_scalar_tensor(value)) {}
+    : constant_(at::scalar_tensor(value, at::kDouble)) {}
 
 Setting Setting::from_hyper(std::string name) {
   Setting out(0);

@@ -24,12 +24,12 @@ TrainState TrainingLoop::step(const TrainState& state,
     const at::NoGradGuard no_tape;
     return optimizer_->step(state.detach(), g, problem_->natural(constant));
   }
-  // The first step of a tape starts at plain numbers: make leaves of them, so
-  // that there is something to take the gradient for.
+  // Weights that are on no tape yet are made leaves of, so that there is
+  // something to take the gradient for.
   TrainState from = state;
-  if (!from.weights.tensors().front().requires_grad()) {
-    from.weights = from.weights.leaves();
-  }
+  from.weights = state.weights.map([](const Tensor& t) {
+    return t.requires_grad() ? t : t.detach().requires_grad_();
+  });
   const ParameterSet g = gradient(
       problem_->train_loss(from.weights, hyper, draw), from.weights, Tape::kOn);
   return optimizer_->step(from, g, problem_->natural(hyper));

@@ -117,8 +117,9 @@ std::vector<Tick> logarithmic_ticks(const Axis& axis, int most) {
 }  // namespace
 
 double Axis::fraction(double value) const {
-  return logarithmic ? std::log(value / low) / std::log(high / low)
-                     : (value - low) / (high - low);
+  if (!logarithmic) return (value - low) / (high - low);
+  const double start = std::log(low);
+  return (std::log(value) - start) / (std::log(high) - start);
 }
 
 bool has_place(double value, bool logarithmic) {
@@ -148,7 +149,8 @@ Axis axis_around(const std::vector<double>& values, bool logarithmic) {
 Axis widened(const Axis& axis, double share) {
   Axis result = axis;
   if (axis.logarithmic) {
-    const double factor = std::pow(axis.high / axis.low, share);
+    const double factor =
+        std::pow(axis.high, share) / std::pow(axis.low, share);
     result.low /= factor;
     result.high *= factor;
     return result;

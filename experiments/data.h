@@ -26,9 +26,9 @@ class DataSource {
   virtual ~DataSource() = default;
 
   /// All examples, on the CPU. Inputs are floating-point, or bytes: pixels that
-  /// load_splits scales to [0, 1]. Throws Error with one clear sentence if a file is missing, cut
-  /// short, damaged or of another format. `key` is for sources that draw their
-  /// examples.
+  /// load_splits scales to [0, 1]. Throws Error with one clear sentence if a
+  /// file is missing, cut short, damaged or of another format. `key` is for
+  /// sources that draw their examples.
   virtual Examples load(const Key& key) const = 0;
 };
 

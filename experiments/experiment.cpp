@@ -27,7 +27,7 @@ Schema record_schema() {
               "Training steps of the two final runs from scratch, under the "
               "hyperparameters found and under those of the start; 0: none; "
               "auto: as many as tuning made in one run.",
-              at_least(0), {"auto"});
+              from_to(0, 1e15), {"auto"});
 }
 
 at::TensorOptions options_of(const Config& config) {
@@ -115,9 +115,11 @@ Experiment::Experiment(const Config& config)
     const Config section = config.object("outer");
     outer_steps_ = section.integer("steps");
     for (const std::string& name : references(section.json())) {
-      section.fail("", fmt::format("\"${}\": the outer rule cannot depend on a "
-                                   "hyperparameter",
-                                   name));
+      complaints.push_back(
+          {section.pointer(),
+           fmt::format("\"${}\": the rule that moves the hyperparameters "
+                       "cannot depend on one",
+                       name)});
     }
     outer = OptimizerRegistry::instance().make(section);
   });

@@ -26,6 +26,9 @@ class Experiment {
   /// Moves the hyperparameters to the end, or until an observer stops it.
   OuterResult tune(const std::vector<std::shared_ptr<Observer>>& observers);
 
+  /// What tune() runs; its persist() saves all that a run consists of.
+  OuterLoop& outer_loop() { return *outer_; }
+
   /// Trains from scratch with constant hyperparameters for
   /// `retraining_steps()` steps and evaluates the result. Throws Error if that
   /// diverges.

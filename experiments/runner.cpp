@@ -108,10 +108,6 @@ class Run {
       folder_.write("hyperparameters.json", hyperparameters_json(natural));
     }
     folder_.write("weights.safetensors", experiment_.weights(result.hyper));
-    draw_chart(
-        folder_.file("trajectory.png"), folder_.path(),
-        recorder->panels(positive(config_.object("hyperparameters"), natural)));
-
     std::vector<Retrained> retrained;
     if (result.termination == Termination::kFinished &&
         experiment_.retraining_steps() > 0) {
@@ -119,6 +115,10 @@ class Run {
     }
     summarize(result, *recorder, retrained, tuning,
               seconds_since(began) - tuning);
+    draw_chart(
+        folder_.file("trajectory.png"),
+        std::filesystem::path(folder_.path()).filename().string(),
+        recorder->panels(positive(config_.object("hyperparameters"), natural)));
     show(result, *recorder, retrained);
     return exit_code(result, retrained);
   }

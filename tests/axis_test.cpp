@@ -166,5 +166,14 @@ TEST_CASE("a widened axis does not cross zero", "[axis]") {
   CHECK(decades.high == Approx(1000));
 }
 
+TEST_CASE("the longest axis has ticks", "[axis]") {
+  const Axis decades = widened(axis_around({1e-250, 1e250}, true), 0.06);
+  CHECK(decades.fraction(1) == Approx(0.5));
+  CHECK(values_of(ticks(decades, 6)) ==
+        std::vector<double>{1e-200, 1e-100, 1, 1e100, 1e200});
+  CHECK(ticks(widened(axis_around({-1e250, 1e250}, false), 0.06), 6).size() ==
+        5);
+}
+
 }  // namespace
 }  // namespace nestgrad

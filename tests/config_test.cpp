@@ -169,6 +169,16 @@ TEST_CASE("an unknown or missing type is reported once", "[config]") {
         "a \"type\"); there are: chain, implicit");
 }
 
+TEST_CASE("an object that does not say its type has that of the default",
+          "[config]") {
+  Schema schema("");
+  schema.object("method", AnimalQueryRegistry::instance(), "implicit", "A method.");
+  const Json json =
+      complete(schema, Json::parse(R"({"method": {"window": 3}})"));
+  CHECK(json["method"]["type"] == "implicit");
+  CHECK(json["method"]["window"] == 3);
+}
+
 TEST_CASE("a setting is a number, a hyperparameter or a schedule", "[config]") {
   const auto with = [](const Json& damping) {
     return Json{{"type", "implicit"}, {"damping", damping}};

@@ -1,4 +1,7 @@
-// The rules against LibTorch's own. Its headers have a macro CHECK, too.
+// The rules against LibTorch's own. LibTorch's logging has a macro CHECK, too:
+// what counts here is Catch's, which support.h defines after ATen's headers.
+#include <ATen/ATen.h>
+
 #include "tests/support.h"
 
 #pragma push_macro("CHECK")
