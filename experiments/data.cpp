@@ -142,12 +142,26 @@ Schema DataSource::common_schema() {
               from_to(0, 1));
 }
 
+namespace {
+
+/// The examples of the source; what is wrong with a file points at `data`.
+Examples load(const Config& data, const Key& key) {
+  try {
+    return DataRegistry::instance().make(data)->load(key);
+  } catch (const ConfigError&) {
+    throw;
+  } catch (const Error& error) {
+    throw ConfigError(data.pointer(), error.what());
+  }
+}
+
+}  // namespace
+
 Splits load_splits(const Config& data, const Key& key,
                    const at::TensorOptions& options) {
   Splits splits;
   {
-    const Examples examples =
-        DataRegistry::instance().make(data)->load(key.fold("source"));
+    const Examples examples = load(data, key.fold("source"));
     const Cut cut = draw_cut(data, examples, key.fold("cut"));
     splits.train = select(examples.training, cut.train);
     splits.valid = select(examples.training, cut.valid);

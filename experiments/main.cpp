@@ -1,6 +1,7 @@
 #include <c10/util/Exception.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -91,6 +92,15 @@ int parsed_main(int argc, char** argv) {
       ->add_option("key", arguments.key, "E.g. estimator.solver.terms")
       ->required();
 
+  std::vector<std::string> commands;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    commands.push_back(command->get_name());
+  }
+  const std::string first = argc > 1 ? argv[1] : "-";
+  require(first[0] == '-' ||
+              std::count(commands.begin(), commands.end(), first) > 0,
+          "there is no command '{}'; there are: {}", first,
+          fmt::join(commands, ", "));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -18,7 +18,7 @@ constexpr double kInterval = 0.1;
 constexpr std::size_t kShown = 3;
 
 std::string line_of(const OuterStep& step) {
-  std::string line = fmt::format("step {}/{}  validation loss {:.4f}",
+  std::string line = fmt::format("step {}/{}  validation loss {:.4g}",
                                  step.step, step.steps, step.objective);
   std::size_t shown = 0;
   for (const auto& [name, value] : summary_of(*step.natural)) {
