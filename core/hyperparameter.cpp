@@ -78,6 +78,10 @@ std::string Coordinates::describe() const {
   return "";
 }
 
+Tensor as_scalar(const Tensor& one) {
+  return one.dim() == 0 ? one : one.reshape({});
+}
+
 std::vector<Granularity> weight_granularities(const ParameterSet& weights) {
   return {{"all", 1},
           {"layer", layers_of(weights).count},
@@ -88,7 +92,7 @@ std::vector<Granularity> weight_granularities(const ParameterSet& weights) {
 std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights) {
   const auto tensors = static_cast<std::int64_t>(weights.size());
   const std::int64_t n = value.numel();
-  if (n == 1) return std::vector<Tensor>(weights.size(), value.reshape({}));
+  if (n == 1) return std::vector<Tensor>(weights.size(), as_scalar(value));
   if (n == tensors) return value.reshape(-1).unbind();
   if (n == weights.numel()) {
     return weights.unflatten(value.reshape(-1)).tensors();

@@ -38,6 +38,10 @@ struct Coordinates {
   std::string describe() const;
 };
 
+/// A tensor of one number as a scalar tensor, on its tape; the same tensor if
+/// it is one already.
+Tensor as_scalar(const Tensor& one);
+
 /// How many numbers a hyperparameter may consist of: {"weight", 669706} offers
 /// one number per weight.
 using Granularity = std::pair<std::string, std::int64_t>;

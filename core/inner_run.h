@@ -36,9 +36,9 @@ struct Truncation {
 /// A run goes from turn to turn, one per hypergradient. In every
 /// `outer_steps_per_window` turns the weights move by one window: with
 /// advance() at the first of them, since what follows is asked at its end; with
-/// unroll() and finish_turn() at the last, since each turn goes through the same
-/// window again. When a run has reached the horizon, its next window starts a
-/// new one.
+/// unroll() and finish_turn() at the last, since each turn goes through the
+/// same window again. When a run has reached the horizon, its next window
+/// starts a new one.
 class InnerRun {
  public:
   /// The loop outlives this run. REQUIRES begin() before anything else.

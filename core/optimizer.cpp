@@ -16,7 +16,9 @@ TrainState Optimizer::step(const TrainState& state,
                            const ParameterSet& gradient,
                            const ParameterSet& natural) const {
   const auto as = [](const Tensor& next, const Tensor& before) {
-    return next.to(before.scalar_type());
+    return next.scalar_type() == before.scalar_type()
+               ? next
+               : next.to(before.scalar_type());
   };
   // A setting is a scalar tensor in double precision, which turns a weight that
   // is a scalar tensor, too, into a double.

@@ -20,6 +20,7 @@ void ParameterSet::insert(std::string name, Tensor value) {
   names->push_back(std::move(name));
   names_ = std::move(names);
   tensors_.push_back(std::move(value));
+  whole_ = Tensor();
 }
 
 std::int64_t ParameterSet::numel() const {
@@ -89,6 +90,7 @@ ParameterSet ParameterSet::to(const at::TensorOptions& options) const {
 }
 
 Tensor ParameterSet::flatten() const {
+  if (whole_.defined()) return whole_;
   if (size() == 1) return tensors_[0].reshape(-1);
   std::vector<Tensor> flat;
   flat.reserve(size());
@@ -99,15 +101,19 @@ Tensor ParameterSet::flatten() const {
 ParameterSet ParameterSet::unflatten(const Tensor& flat) const {
   require(flat.dim() == 1 && flat.numel() == numel(),
           "expected a vector of {} numbers, got {}", numel(), flat.numel());
-  if (size() == 1) return with({flat.view(tensors_[0].sizes())});
-  std::vector<std::int64_t> sizes;
-  sizes.reserve(size());
-  for (const Tensor& t : tensors_) sizes.push_back(t.numel());
-  std::vector<Tensor> out = flat.split_with_sizes(sizes);
+  std::vector<Tensor> out{flat};
+  if (size() != 1) {
+    std::vector<std::int64_t> sizes;
+    sizes.reserve(size());
+    for (const Tensor& t : tensors_) sizes.push_back(t.numel());
+    out = flat.split_with_sizes(sizes);
+  }
   for (std::size_t i = 0; i < size(); ++i) {
     if (tensors_[i].dim() != 1) out[i] = out[i].view(tensors_[i].sizes());
   }
-  return with(std::move(out));
+  ParameterSet set = with(std::move(out));
+  set.whole_ = flat;
+  return set;
 }
 
 void ParameterSet::require_alike(const ParameterSet& other) const {
@@ -158,6 +164,14 @@ ParameterSet operator*(const Tensor& s, const ParameterSet& a) {
 ParameterSet add(const ParameterSet& a, double s, const ParameterSet& b) {
   return a.zip(
       b, [s](const Tensor& x, const Tensor& y) { return at::add(x, y, s); });
+}
+
+ParameterSet add(const ParameterSet& a, const Tensor& s,
+                 const ParameterSet& b) {
+  // One kernel whether or not s is on a tape, so that both give the same bits.
+  return a.zip(b, [&s](const Tensor& x, const Tensor& y) {
+    return at::addcmul(x, y, s);
+  });
 }
 
 Tensor dot(const ParameterSet& a, const ParameterSet& b) {

@@ -96,6 +96,10 @@ class ParameterSet {
   /// tensors are views of `flat`.
   ParameterSet unflatten(const Tensor& flat) const;
 
+  /// The vector that unflatten() cut this set from; undefined for other sets.
+  /// One operation on it takes the place of one per tensor.
+  const Tensor& whole() const { return whole_; }
+
   /// Throws Error, naming the first difference, unless the sets are alike.
   void require_alike(const ParameterSet& other) const;
 
@@ -103,6 +107,7 @@ class ParameterSet {
   using Names = std::vector<std::string>;
   std::shared_ptr<const Names> names_ = std::make_shared<Names>();
   std::vector<Tensor> tensors_;
+  Tensor whole_;
 };
 
 bool alike(const ParameterSet& a, const ParameterSet& b);
@@ -117,6 +122,9 @@ ParameterSet operator*(const Tensor& s, const ParameterSet& a);
 
 /// a + s b, in one pass over the numbers.
 ParameterSet add(const ParameterSet& a, double s, const ParameterSet& b);
+
+/// The same for a scalar tensor that may itself be on a tape.
+ParameterSet add(const ParameterSet& a, const Tensor& s, const ParameterSet& b);
 
 /// The inner product, as a scalar tensor that stays on the tape and the device.
 Tensor dot(const ParameterSet& a, const ParameterSet& b);

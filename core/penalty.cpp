@@ -8,13 +8,16 @@ namespace nestgrad {
 
 Tensor l2_penalty(const ParameterSet& weights, const Tensor& decay) {
   if (decay.numel() == 1) {
-    return (0.5 * decay.reshape({})) * dot(weights, weights);
+    const Tensor& whole = weights.whole();
+    const Tensor squares =
+        whole.defined() ? at::dot(whole, whole) : dot(weights, weights);
+    return (0.5 * as_scalar(decay)) * squares;
   }
-  const ParameterSet spread_out = weights.with(spread(decay, weights));
+  const std::vector<Tensor> factors = spread(decay, weights);
   Tensor sum;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const Tensor w = weights.tensors()[i].reshape(-1);
-    const Tensor& d = spread_out.tensors()[i];
+    const Tensor& d = factors[i];
     const Tensor part =
         d.dim() == 0 ? d * at::dot(w, w) : at::dot(d.reshape(-1) * w, w);
     sum = sum.defined() ? sum + part : part;

@@ -43,6 +43,7 @@ class Setting {
 
  private:
   Tensor constant_;  // undefined if the value is no constant
+  double number_;    // what it holds
   std::string name_;
   std::shared_ptr<const Schedule> schedule_;
 };

@@ -5,9 +5,12 @@
 
 #include <cmath>
 
+#include "core/penalty.h"
+
 namespace nestgrad {
 
-Quadratic::Quadratic(Terms terms) : terms_(std::move(terms)) {}
+Quadratic::Quadratic(Terms terms)
+    : terms_(std::move(terms)), half_a_(0.5 * terms_.a), minus_b_(-terms_.b) {}
 
 std::vector<Hyperparameter> Quadratic::hyperparameters() const {
   Hyperparameter decay;
@@ -26,8 +29,8 @@ ParameterSet Quadratic::initial_weights(const ParameterSet&, const Key&) const {
 Tensor Quadratic::train_loss(const ParameterSet& weights,
                              const ParameterSet& hyper, const Draw&) const {
   const Tensor& w = weights.at("w");
-  const Tensor decayed = at::mv(terms_.a, w) + hyper.at("weight_decay") * w;
-  return 0.5 * at::dot(w, decayed) - at::dot(terms_.b, w) + terms_.c;
+  return at::dot(w, at::addmv(minus_b_, half_a_, w)) +
+         l2_penalty(weights, hyper.at("weight_decay")) + terms_.c;
 }
 
 Tensor Quadratic::valid_loss(const ParameterSet& weights, const ParameterSet&,

@@ -54,6 +54,7 @@ class Quadratic : public BilevelProblem {
   Tensor decayed(const ParameterSet& hyper) const;  // A + D
 
   Terms terms_;
+  Tensor half_a_, minus_b_;  // so that a loss takes few operations
 };
 
 /// Ridge regression on data drawn as LibTorch's own generator draws them from

@@ -45,15 +45,15 @@ class Sgd : public Optimizer {
     const Tensor lr = lr_.value(natural, state.step);
     ParameterSet g = gradient;
     if (!weight_decay_.is(0)) {
-      g = g + weight_decay_.value(natural, state.step) * state.weights;
+      g = add(g, weight_decay_.value(natural, state.step), state.weights);
     }
     if (momentum_.is(0)) {
-      return {state.weights - lr * g, state.slots, state.step + 1};
+      return {add(state.weights, -lr, g), state.slots, state.step + 1};
     }
     const Tensor m = momentum_.value(natural, state.step);
-    const ParameterSet v = m * g.with(state.slots.tensors()) + g;
-    const ParameterSet direction = nesterov_ ? g + m * v : v;
-    return {state.weights - lr * direction, state.slots.with(v.tensors()),
+    const ParameterSet v = add(g, m, g.with(state.slots.tensors()));
+    const ParameterSet direction = nesterov_ ? add(g, m, v) : v;
+    return {add(state.weights, -lr, direction), state.slots.with(v.tensors()),
             state.step + 1};
   }
 

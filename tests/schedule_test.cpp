@@ -152,6 +152,7 @@ TEST_CASE("every registered schedule is tested here", "[schedule]") {
   const std::set<std::string> tested{"constant", "cosine", "step", "warm_up"};
   for (const std::string& name : ScheduleRegistry::instance().names()) {
     CAPTURE(name);
+    if (name.rfind("test_", 0) == 0) continue;  // made by another test
     CHECK(tested.count(name) == 1);
   }
 }
