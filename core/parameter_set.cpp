@@ -168,10 +168,8 @@ ParameterSet add(const ParameterSet& a, double s, const ParameterSet& b) {
 
 ParameterSet add(const ParameterSet& a, const Tensor& s,
                  const ParameterSet& b) {
-  // One kernel whether or not s is on a tape, so that both give the same bits.
-  return a.zip(b, [&s](const Tensor& x, const Tensor& y) {
-    return at::addcmul(x, y, s);
-  });
+  // The same kernels whether or not s is on a tape, so that the bits are, too.
+  return a.zip(b, [&s](const Tensor& x, const Tensor& y) { return x + s * y; });
 }
 
 Tensor dot(const ParameterSet& a, const ParameterSet& b) {

@@ -123,7 +123,7 @@ ParameterSet operator*(const Tensor& s, const ParameterSet& a);
 /// a + s b, in one pass over the numbers.
 ParameterSet add(const ParameterSet& a, double s, const ParameterSet& b);
 
-/// The same for a scalar tensor that may itself be on a tape.
+/// a + s b for a scalar tensor that may itself be on a tape.
 ParameterSet add(const ParameterSet& a, const Tensor& s, const ParameterSet& b);
 
 /// The inner product, as a scalar tensor that stays on the tape and the device.

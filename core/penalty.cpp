@@ -1,10 +1,39 @@
 #include "core/penalty.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "core/hyperparameter.h"
 
 namespace nestgrad {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// sum_j d_j w_j^2 for d alike to w, whose Hessian is diagonal: a product with
+/// it is one product of vectors, 2 d v. LibTorch's own derivative of w w forms
+/// two products and adds them, and so does each derivative of that.
+class WeightedSquares : public torch::autograd::Function<WeightedSquares> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& w,
+                        const Tensor& d) {
+    context->save_for_backward({w, d});
+    return at::dot(w * d, w);
+  }
+
+  static variable_list backward(AutogradContext* context,
+                                const variable_list& gradient) {
+    const variable_list saved = context->get_saved_variables();
+    const Tensor &w = saved[0], &d = saved[1], &g = gradient[0];
+    variable_list out(2);
+    if (context->needs_input_grad(0)) out[0] = ((2 * g) * d) * w;
+    if (context->needs_input_grad(1)) out[1] = g * (w * w);
+    return out;
+  }
+};
+
+}  // namespace
 
 Tensor l2_penalty(const ParameterSet& weights, const Tensor& decay) {
   if (decay.numel() == 1) {
@@ -18,8 +47,8 @@ Tensor l2_penalty(const ParameterSet& weights, const Tensor& decay) {
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const Tensor w = weights.tensors()[i].reshape(-1);
     const Tensor& d = factors[i];
-    const Tensor part =
-        d.dim() == 0 ? d * at::dot(w, w) : at::dot(d.reshape(-1) * w, w);
+    const Tensor part = d.dim() == 0 ? d * at::dot(w, w)
+                                     : WeightedSquares::apply(w, d.reshape(-1));
     sum = sum.defined() ? sum + part : part;
   }
   return 0.5 * sum;
