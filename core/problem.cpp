@@ -23,6 +23,15 @@ Metrics BilevelProblem::evaluate(const ParameterSet&,
   return {};
 }
 
+ParameterSet tuned(const BilevelProblem& problem, const ParameterSet& hyper) {
+  const ParameterSet natural = problem.natural(hyper);
+  ParameterSet out;
+  for (std::size_t i = 0; i < hyper.size(); ++i) {
+    out.insert(hyper.name(i), natural.at(hyper.name(i)));
+  }
+  return out;
+}
+
 std::vector<Hyperparameter> ProblemDecorator::hyperparameters() const {
   return problem_->hyperparameters();
 }

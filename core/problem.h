@@ -87,6 +87,10 @@ class BilevelProblem {
                            const ParameterSet& hyper) const;
 };
 
+/// The hyperparameters that are tuned, in their own units: natural(hyper)
+/// without its constants.
+ParameterSet tuned(const BilevelProblem& problem, const ParameterSet& hyper);
+
 /// What every problem is made with.
 struct ProblemContext {
   at::TensorOptions options;  ///< floating-point type and device

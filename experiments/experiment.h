@@ -36,7 +36,7 @@ class Experiment {
 
   ParameterSet initial_hyper() const { return problem_->initial_hyper(); }
   ParameterSet natural(const ParameterSet& hyper) const {
-    return problem_->natural(hyper);
+    return tuned(*problem_, hyper);
   }
 
   /// The weights that tuning has led to, and what the problem says about them.

@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 
 #include "core/error.h"
@@ -12,6 +14,8 @@ namespace {
 
 /// Up to so many numbers of one hyperparameter are shown one by one.
 constexpr std::int64_t kFew = 10;
+
+constexpr const char* kLossPanel = "validation loss";
 
 }  // namespace
 
@@ -56,7 +60,7 @@ Observer::Verdict Recorder::on_step(const OuterStep& step) {
   if (products != step.metrics->end()) products_ += products->second;
 
   const auto x = static_cast<double>(step.step);
-  remember("validation loss", "validation loss", x, step.objective);
+  remember(kLossPanel, kLossPanel, x, step.objective);
   for (const auto& [name, value] : summary_of(*step.natural)) {
     line[name] = value;
     remember(name.substr(0, name.find('.')), name, x, value);
@@ -100,12 +104,18 @@ void Recorder::remember(const std::string& panel, const std::string& curve,
   place->curves.push_back({curve, {x}, {y}});
 }
 
-std::vector<Panel> Recorder::panels(
-    const std::map<std::string, bool>& positive) const {
+std::vector<Panel> Recorder::panels() const {
   std::vector<Panel> out = panels_;
   for (Panel& panel : out) {
-    const auto known = positive.find(panel.title);
-    panel.logarithmic = known != positive.end() && known->second;
+    if (panel.title == kLossPanel) continue;
+    double low = INFINITY, high = 0;
+    for (const Curve& curve : panel.curves) {
+      for (const double y : curve.y) {
+        low = std::min(low, y);
+        high = std::max(high, y);
+      }
+    }
+    panel.logarithmic = low > 0 && high > 10 * low;
   }
   return out;
 }

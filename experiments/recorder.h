@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -31,9 +30,9 @@ class Recorder : public Observer {
 
   Verdict on_step(const OuterStep& step) override;
 
-  /// Loss and hyperparameters over outer steps, for draw_chart(). `positive`
-  /// says whether a hyperparameter gets a logarithmic axis.
-  std::vector<Panel> panels(const std::map<std::string, bool>& positive) const;
+  /// Loss and hyperparameters over outer steps, for draw_chart(). Positive
+  /// hyperparameters that change by a factor of ten get a logarithmic axis.
+  std::vector<Panel> panels() const;
 
   /// How many Hessian products the estimator reported.
   double products() const { return products_; }

@@ -57,19 +57,6 @@ Json hyperparameters_json(const ParameterSet& natural) {
 
 constexpr std::int64_t kSmall = 1000;  // numbers that a JSON file may list
 
-std::map<std::string, bool> positive(const Config& hyperparameters,
-                                     const ParameterSet& natural) {
-  std::map<std::string, bool> out;
-  for (std::size_t i = 0; i < natural.size(); ++i) {
-    const std::string& name = natural.name(i);
-    const bool real = hyperparameters.has(name) &&
-                      hyperparameters.object(name).has("coordinates") &&
-                      hyperparameters.object(name).text("coordinates") != "log";
-    out[name] = !real && (natural.tensors()[i] > 0).all().item<bool>();
-  }
-  return out;
-}
-
 /// One of the final runs from scratch; the table and the summary show it.
 struct Retrained {
   std::string name;
@@ -115,10 +102,9 @@ class Run {
     }
     summarize(result, *recorder, retrained, tuning,
               seconds_since(began) - tuning);
-    draw_chart(
-        folder_.file("trajectory.png"),
-        std::filesystem::path(folder_.path()).filename().string(),
-        recorder->panels(positive(config_.object("hyperparameters"), natural)));
+    draw_chart(folder_.file("trajectory.png"),
+               std::filesystem::path(folder_.path()).filename().string(),
+               recorder->panels());
     show(result, *recorder, retrained);
     return exit_code(result, retrained);
   }
@@ -132,8 +118,12 @@ class Run {
                                    {"host", host_facts()}});
     if (options_.quiet) return;
     const ParameterSet hyper = experiment_.initial_hyper();
-    fmt::print("{}: {} numbers are tuned, {} outer steps\n", folder_.path(),
-               hyper.numel(), experiment_.outer_steps());
+    fmt::print("{}: {} to tune, {}\n", folder_.path(),
+               hyper.numel() == 1 ? "one number"
+                                  : fmt::format("{} numbers", hyper.numel()),
+               experiment_.outer_steps() == 1
+                   ? "one outer step"
+                   : fmt::format("{} outer steps", experiment_.outer_steps()));
     std::fflush(stdout);
   }
 
@@ -182,14 +172,12 @@ class Run {
   void show(const OuterResult& result, const Recorder& recorder,
             const std::vector<Retrained>& retrained) const {
     if (!options_.quiet) {
-      std::vector<Row> rows;
+      std::vector<Row> rows{
+          {"weights while tuning", recorder.last_evaluation()}};
       for (const Retrained& run : retrained) {
         rows.push_back(
             {run.name == "start" ? "retrained, start" : "retrained, found",
              run.metrics});
-      }
-      if (retrained.empty()) {
-        rows.push_back({"tuned", recorder.last_evaluation()});
       }
       fmt::print("\n{}\n{}Results are in {}\n", format_table(rows),
                  format_hyperparameters(

@@ -52,7 +52,8 @@ std::string format_table(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     text += fmt::format("{:{}}", row.name, first);
     for (const std::string& metric : columns) {
-      text += fmt::format("  {:>14}", cell(metric, row.metrics));
+      text += fmt::format("  {:>{}}", cell(metric, row.metrics),
+                          std::max<std::size_t>(14, metric.size()));
     }
     text += "\n";
   }

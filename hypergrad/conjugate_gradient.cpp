@@ -27,7 +27,8 @@ class ConjugateGradient : public InverseHessian {
                 "right-hand side.",
                 at_least(0))
         .boolean("warm_start", false,
-                 "Starts at the solution of the estimate before.");
+                 "Starts at the solution of the estimate before, if that is "
+                 "nearer than zeros are.");
   }
 
   bool symmetric_only() const override { return true; }
@@ -40,9 +41,13 @@ class ConjugateGradient : public InverseHessian {
     ParameterSet r = b;
     out.x = b.zeros();
     if (warm_start_ && guess != nullptr && bb > 0) {
-      out.x = *guess;
-      r = b - a(out.x);
+      const ParameterSet left = b - a(*guess);
       ++out.products;
+      // A guess that is worse than nothing would be carried on for ever.
+      if (square(left) < bb) {
+        out.x = *guess;
+        r = left;
+      }
     }
     ParameterSet p = r;
     double rr = square(r);

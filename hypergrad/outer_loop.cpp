@@ -78,7 +78,7 @@ OuterResult OuterLoop::run() {
     }
     state_ = next;
 
-    const ParameterSet natural = problem_.natural(state_.weights);
+    const ParameterSet natural = tuned(problem_, state_.weights);
     OuterStep record;
     record.step = state_.step;
     record.steps = steps_;

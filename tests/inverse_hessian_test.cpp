@@ -244,6 +244,15 @@ TEST_CASE("a warm start takes the solution nearby as its first iterate",
   const Solution got = make(warm)->solve(system.map(), system.b, &exact);
   CHECK(got.products == 1);
   CHECK(relative_error(got.x, exact) < 1e-12);
+  // A guess that is worse than zeros is dropped.
+  const ParameterSet bad = -1e6 * exact;
+  const Solution restarted = make(warm)->solve(system.map(), system.b, &bad);
+  CHECK(relative_error(restarted.x, exact) < 1e-12);
+  CHECK(make({{"type", "conjugate_gradient"},
+              {"warm_start", true},
+              {"iterations", 1}})
+            ->solve(system.map(), system.b, &bad)
+            .residual < 1);
   const Json cold = {{"type", "conjugate_gradient"}};
   CHECK(make(cold)->solve(system.map(), system.b, &exact).products > 1);
 }
