@@ -172,7 +172,8 @@ TEST_CASE("an unknown or missing type is reported once", "[config]") {
 TEST_CASE("an object that does not say its type has that of the default",
           "[config]") {
   Schema schema("");
-  schema.object("method", AnimalQueryRegistry::instance(), "implicit", "A method.");
+  schema.object("method", AnimalQueryRegistry::instance(), "implicit",
+                "A method.");
   const Json json =
       complete(schema, Json::parse(R"({"method": {"window": 3}})"));
   CHECK(json["method"]["type"] == "implicit");

@@ -71,11 +71,10 @@ int main() {
   const auto type = at::TensorOptions().dtype(at::kDouble);
   const auto problem = std::make_shared<Reparameterized>(
       std::make_shared<Quadratic>(ridge_terms(RidgeOptions(), type)),
-      std::vector<HyperSpec>{{"weight_decay", at::scalar_tensor(0.1, type),
-                              Coordinates::log()}});
-  const TrainingLoop loop(
-      problem,
-      OptimizerRegistry::instance().make(Json{{"type", "sgd"}, {"lr", 0.1}}));
+      std::vector<HyperSpec>{
+          {"weight_decay", at::scalar_tensor(0.1, type), Coordinates::log()}});
+  const TrainingLoop loop(problem, OptimizerRegistry::instance().make(
+                                       Json{{"type", "sgd"}, {"lr", 0.1}}));
   const ParameterSet hyper = problem->initial_hyper();
   const double mine =
       estimate("forward_difference", loop, hyper).item<double>();
