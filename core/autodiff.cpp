@@ -61,7 +61,18 @@ Partials partials(const Tensor& loss, const ParameterSet& weights,
   variable_list both =
       grad({loss}, inputs, {at::ones_like(loss)}, Graph::kConsume, Tape::kOff);
   const auto cut = both.begin() + static_cast<std::ptrdiff_t>(weights.size());
-  return {weights.with({both.begin(), cut}), hyper.with({cut, both.end()})};
+  return {loss.item<double>(), weights.with({both.begin(), cut}),
+          hyper.with({cut, both.end()})};
+}
+
+Pushforward::Pushforward(const ParameterSet& out, const ParameterSet& wrt)
+    : v_(out.map([](const Tensor& t) {
+        return at::zeros_like(t).requires_grad_();
+      })),
+      pulled_(vjp(out, wrt, v_, Tape::kOn)) {}
+
+ParameterSet Pushforward::operator()(const ParameterSet& tangent) const {
+  return vjp(pulled_, v_, tangent);
 }
 
 }  // namespace nestgrad

@@ -24,12 +24,32 @@ ParameterSet gradient(const Tensor& loss, const ParameterSet& wrt,
 ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
                  const ParameterSet& v, Tape tape = Tape::kOff);
 
-/// Both partial derivatives of a loss, from one walk of its graph.
+/// A loss and both of its partial derivatives, from one walk of its graph.
 struct Partials {
+  double loss;
   ParameterSet weights;
   ParameterSet hyper;
 };
 Partials partials(const Tensor& loss, const ParameterSet& weights,
                   const ParameterSet& hyper);
+
+/// t -> (d out / d wrt) t: forward mode, for any number of tangents t.
+///
+/// Made of two walks backwards: v' (d out / d wrt) is linear in v, so its
+/// derivative with respect to v, from the left by t, is the product that is
+/// wanted. Exact; works for every operation that has a second derivative,
+/// while LibTorch's own forward mode lacks formulas for some.
+class Pushforward {
+ public:
+  /// `out` is on the tape of the leaves `wrt`.
+  Pushforward(const ParameterSet& out, const ParameterSet& wrt);
+
+  /// `tangent` is alike to `wrt`; the result to `out`, off tape.
+  ParameterSet operator()(const ParameterSet& tangent) const;
+
+ private:
+  ParameterSet v_;       // leaves; their numbers do not matter
+  ParameterSet pulled_;  // v' (d out / d wrt), on the tape of v
+};
 
 }  // namespace nestgrad

@@ -20,4 +20,8 @@ ParameterSet Flattened::inner_weights(const ParameterSet& weights) const {
   return layout_.unflatten(weights.at("weights"));
 }
 
+TrainingLoop flattened(const TrainingLoop& loop) {
+  return {std::make_shared<Flattened>(loop.problem()), loop.optimizer()};
+}
+
 }  // namespace nestgrad

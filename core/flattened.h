@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "core/problem.h"
+#include "core/training_loop.h"
 
 namespace nestgrad {
 
@@ -24,5 +25,8 @@ class Flattened : public ProblemDecorator {
  private:
   ParameterSet layout_;  // names and shapes; the numbers do not matter
 };
+
+/// The same training on one long vector of weights.
+TrainingLoop flattened(const TrainingLoop& loop);
 
 }  // namespace nestgrad

@@ -15,7 +15,8 @@ namespace {
 class ConjugateGradient : public InverseHessian {
  public:
   explicit ConjugateGradient(const Config& config)
-      : iterations_(config.integer("iterations")),
+      : InverseHessian(config),
+        iterations_(config.integer("iterations")),
         tolerance_(config.number("tolerance")),
         warm_start_(config.boolean("warm_start")) {}
 
@@ -33,16 +34,18 @@ class ConjugateGradient : public InverseHessian {
 
   bool symmetric_only() const override { return true; }
 
-  Solution solve(const LinearMap& a, const ParameterSet& b,
-                 const ParameterSet* guess) const override {
+ private:
+  Solution approximate(const LinearMap& a, const ParameterSet& b,
+                       const ParameterSet* guess, const Key&) const override {
     Solution out;
+    std::int64_t products = 0;
     double curvature = 1;  // sign of p'A p of the last direction
     const double bb = square(b);
     ParameterSet r = b;
     out.x = b.zeros();
-    if (warm_start_ && guess != nullptr && bb > 0) {
+    if (warm_start_ && guess != nullptr) {
       const ParameterSet left = b - a(*guess);
-      ++out.products;
+      ++products;
       // A guess that is worse than nothing would be carried on for ever.
       if (square(left) < bb) {
         out.x = *guess;
@@ -54,7 +57,7 @@ class ConjugateGradient : public InverseHessian {
     const double enough = tolerance_ * tolerance_ * bb;
     for (std::int64_t k = 0; k < iterations_ && rr > enough; ++k) {
       const ParameterSet q = a(p);
-      ++out.products;
+      ++products;
       const double pq = dot(p, q).item<double>();
       if (!(pq > 0)) {
         curvature = pq < 0 ? -1 : pq;  // 0 or NaN as it is
@@ -68,19 +71,18 @@ class ConjugateGradient : public InverseHessian {
       p = add(r, rr / before, p);
     }
 
-    out.residual = bb > 0 ? std::sqrt(rr / bb) : 0;
-    out.metrics["curvature"] = curvature;
+    out.residual = std::sqrt(rr / bb);
     if (!std::isfinite(rr) || std::isnan(curvature)) {
       out.status = Status::kDiverged;
       out.trouble = fmt::format(
           "a Hessian product in conjugate gradients is not finite (product {})",
-          out.products);
+          products);
     } else if (curvature <= 0) {
       out.status = Status::kNotConverged;
       out.trouble = fmt::format(
           "conjugate gradients met {} curvature at product {}; kept the "
           "iterate before, residual {:.3g}",
-          curvature < 0 ? "negative" : "no", out.products, out.residual);
+          curvature < 0 ? "negative" : "no", products, out.residual);
     } else if (rr > enough) {
       out.status = Status::kNotConverged;
       out.trouble = fmt::format(
@@ -91,7 +93,6 @@ class ConjugateGradient : public InverseHessian {
     return out;
   }
 
- private:
   static double square(const ParameterSet& v) {
     return dot(v, v).item<double>();
   }

@@ -9,7 +9,8 @@ namespace {
 /// n products. For small problems, and to judge the other solvers by.
 class Dense : public InverseHessian {
  public:
-  explicit Dense(const Config& config) : limit_(config.integer("limit")) {}
+  explicit Dense(const Config& config)
+      : InverseHessian(config), limit_(config.integer("limit")) {}
 
   static Schema schema() {
     return Schema("The Hessian written out; for small models and for checks.")
@@ -19,8 +20,9 @@ class Dense : public InverseHessian {
                  at_least(1));
   }
 
-  Solution solve(const LinearMap& a, const ParameterSet& b,
-                 const ParameterSet*) const override {
+ private:
+  Solution approximate(const LinearMap& a, const ParameterSet& b,
+                       const ParameterSet*, const Key&) const override {
     const std::int64_t n = b.numel();
     require(n <= limit_,
             "the inverse Hessian \"dense\" is limited to {} unknowns, there "
@@ -35,7 +37,6 @@ class Dense : public InverseHessian {
       unit[i] = 0;
     }
     Solution out;
-    out.products = n;
     if (!matrix.isfinite().all().item<bool>()) {
       out.x = b;
       out.status = Status::kDiverged;
@@ -49,13 +50,11 @@ class Dense : public InverseHessian {
       out.trouble = "the Hessian is singular";
       return out;
     }
-    const double size = flat.norm().item<double>();
     out.residual =
-        size > 0 ? (at::mv(matrix, x) - flat).norm().item<double>() / size : 0;
+        ((at::mv(matrix, x) - flat).norm() / flat.norm()).item<double>();
     return out;
   }
 
- private:
   std::int64_t limit_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,6 +19,28 @@ struct Estimate {
   Status status = Status::kOk;
   Metrics metrics = {};      ///< whatever helps to judge the method, by name
   std::string trouble = {};  ///< what is wrong, unless the status is kOk
+};
+
+/// A scalar function of the hyperparameters, off every tape.
+using Objective = std::function<double(const ParameterSet& hyper)>;
+
+/// What a method approximates, and its bias is measured against.
+enum class Target {
+  /// d L(w_T(h), h) / dh through all training since the run began.
+  kTraining,
+  /// dL/dh - (dF/dh)' (dF/dw)^-T dL/dw at the weights reached, F = df/dw.
+  kStationarity,
+  /// The same for F = x - step(x), x the weights and the rule's slots.
+  kFixedPoint
+};
+
+/// What one estimate keeps and does, in units of one training step; what it
+/// needs beyond that does not depend on the window.
+struct Footprint {
+  std::int64_t steps = 0;   ///< training steps, repeated ones included
+  std::int64_t taped = 0;   ///< of these, on the tape
+  std::int64_t on_tape = 0; ///< steps that are on the tape at the same time
+  std::int64_t states = 0;  ///< training states kept at the same time
 };
 
 /// Estimates hypergradients of a bilevel problem.
@@ -55,6 +78,28 @@ class HypergradientEstimator {
 
   /// Saves or restores all that changes between calls.
   virtual void persist(Archive& archive) = 0;
+
+  // What follows is for those who judge the method (`nestgrad check`, `plan`,
+  // `compare`); it has defaults.
+
+  /// The function of h whose derivative the last estimate claims to be, with
+  /// all else (weights that it holds constant, solutions of inner systems) as
+  /// it was then. Central differences of it tell whether the method computes
+  /// what it says. It is written down as the formula, by another way than
+  /// estimate() goes. Empty: no claim, the method is judged by its target only.
+  virtual Objective claim() const { return {}; }
+
+  virtual Target target() const { return Target::kTraining; }
+
+  /// From now on the method's own randomness, apart from that of training,
+  /// follows `key`. Returns whether it has any.
+  virtual bool reseed(const Key& key) {
+    (void)key;
+    return false;
+  }
+
+  /// Needed by plans whose memory or time depends on the window.
+  virtual Footprint footprint() const { return {}; }
 };
 
 /// The loop outlives the estimator.

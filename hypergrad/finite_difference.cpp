@@ -1,6 +1,6 @@
 #include <ATen/ATen.h>
 
-#include "hypergrad/estimator.h"
+#include "hypergrad/single_run.h"
 
 namespace nestgrad {
 namespace {
@@ -12,11 +12,10 @@ namespace {
 ///
 /// Slow (two windows per number) and true up to O(|e_i|^2) and rounding: what
 /// other estimators are judged by. Use it in float64.
-class FiniteDifference : public HypergradientEstimator {
+class FiniteDifference : public SingleRun {
  public:
   FiniteDifference(const Config& config, const TrainingLoop& loop)
-      : loop_(loop),
-        run_(loop, Truncation::read(config)),
+      : SingleRun(config, loop),
         difference_(config.number("difference")),
         limit_(config.integer("limit")) {}
 
@@ -38,7 +37,7 @@ class FiniteDifference : public HypergradientEstimator {
             "hyperparameters, there are {}; raise its \"limit\" or take "
             "another one",
             limit_, hyper.numel());
-    run_.begin(hyper, key);
+    SingleRun::begin(hyper, key);
   }
 
   Estimate estimate(const ParameterSet& hyper) override {
@@ -63,12 +62,6 @@ class FiniteDifference : public HypergradientEstimator {
     return {hyper.unflatten(gradient), loss(end, hyper, draw)};
   }
 
-  ParameterSet weights(const ParameterSet& hyper) const override {
-    return run_.deployed(hyper);
-  }
-
-  void persist(Archive& archive) override { archive("run", run_); }
-
  private:
   double trained_loss(const ParameterSet& hyper, const Draw& draw) const {
     return loss(run_.unroll(hyper, Tape::kOff), hyper, draw);
@@ -76,11 +69,9 @@ class FiniteDifference : public HypergradientEstimator {
 
   double loss(const TrainState& end, const ParameterSet& hyper,
               const Draw& draw) const {
-    return loop_.problem()->valid_loss(end.weights, hyper, draw).item<double>();
+    return problem().valid_loss(end.weights, hyper, draw).item<double>();
   }
 
-  const TrainingLoop& loop_;
-  InnerRun run_;
   double difference_;
   std::int64_t limit_;
 };

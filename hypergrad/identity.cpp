@@ -7,7 +7,8 @@ namespace {
 /// T1-T2 does (Luketina et al. 2016). No products.
 class Identity : public InverseHessian {
  public:
-  explicit Identity(const Config& config) : scale_(config.number("scale")) {}
+  explicit Identity(const Config& config)
+      : InverseHessian(config), scale_(config.number("scale")) {}
 
   static Schema schema() {
     return Schema("A multiple of the identity for the inverse Hessian (T1-T2).")
@@ -17,14 +18,19 @@ class Identity : public InverseHessian {
 
   bool converges() const override { return false; }
 
-  Solution solve(const LinearMap&, const ParameterSet& b,
-                 const ParameterSet*) const override {
+  Tensor formula(const Tensor&, const Tensor& b, const Tensor&,
+                 const Key&) const override {
+    return scale_ * b;
+  }
+
+ private:
+  Solution approximate(const LinearMap&, const ParameterSet& b,
+                       const ParameterSet*, const Key&) const override {
     Solution out;
     out.x = scale_ * b;
     return out;
   }
 
- private:
   double scale_;
 };
 

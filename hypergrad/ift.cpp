@@ -1,12 +1,15 @@
 #include <ATen/ATen.h>
 
 #include "core/autodiff.h"
-#include "hypergrad/estimator.h"
 #include "hypergrad/implicit_system.h"
 #include "hypergrad/inverse_hessian.h"
+#include "hypergrad/single_run.h"
 
 namespace nestgrad {
 namespace {
+
+/// Up to so many unknowns, a claim is made by dense algebra.
+constexpr std::int64_t kDense = 1000;
 
 /// Implicit differentiation at the end of a window (Lorraine, Vicol and
 /// Duvenaud 2020, "Optimizing millions of hyperparameters by implicit
@@ -17,11 +20,10 @@ namespace {
 /// for the validation loss L and the condition F(w, h) = 0 of the inner
 /// optimum. Exact if w is that optimum and the solver is; memory and time do
 /// not depend on how long training was.
-class Ift : public HypergradientEstimator {
+class Ift : public SingleRun {
  public:
   Ift(const Config& config, const TrainingLoop& loop)
-      : loop_(loop),
-        run_(loop, Truncation::read(config)),
+      : SingleRun(config, loop),
         fixed_point_(config.text("form") == "fixed_point"),
         solver_(
             InverseHessianRegistry::instance().make(config.object("solver"))) {
@@ -48,47 +50,73 @@ class Ift : public HypergradientEstimator {
   }
 
   void begin(const ParameterSet& hyper, const Key& key) override {
-    run_.begin(hyper, key);
-    solution_ = {};
+    SingleRun::begin(hyper, key);
+    solution_ = guess_ = {};
   }
 
   Estimate estimate(const ParameterSet& hyper) override {
     run_.advance(hyper);
-    const ParameterSet w = run_.state().weights.leaves();
-    const ParameterSet h = hyper.leaves();
-    const Tensor loss = loop_.problem()->valid_loss(w, h, run_.draw("valid"));
-    const Partials direct = partials(loss, w, h);
-
-    const ImplicitSystem system =
-        fixed_point_ ? ImplicitSystem::fixed_point(run_, hyper)
-                     : ImplicitSystem::stationarity(run_, hyper);
+    const Partials direct = direct_partials(hyper);
+    const ImplicitSystem system = system_at(hyper);
+    guess_ = solution_;
     const Solution q =
         solver_->solve(system.transposed(), system.embed(direct.weights),
-                       solution_.empty() ? nullptr : &solution_);
+                       guess_.empty() ? nullptr : &guess_, solver_key());
     if (q.status != Status::kDiverged) solution_ = q.x;
+    last_ = hyper;
 
     Metrics metrics = q.metrics;
     metrics["products"] = static_cast<double>(q.products);
     metrics["residual"] = q.residual;
-    return {direct.hyper - system.hyper_transposed(q.x), loss.item<double>(),
-            q.status, std::move(metrics), q.trouble};
-  }
-
-  ParameterSet weights(const ParameterSet& hyper) const override {
-    return run_.deployed(hyper);
+    return {direct.hyper - system.hyper_transposed(q.x), direct.loss, q.status,
+            std::move(metrics), q.trouble};
   }
 
   void persist(Archive& archive) override {
-    archive("run", run_);
+    SingleRun::persist(archive);
     archive("solution", solution_);
   }
 
+  /// h -> L(w, h) - q'F(w, h), with w and q constant. For small models q is
+  /// what the solver's formula says, otherwise what it has found.
+  Objective claim() const override {
+    ParameterSet q = solution_;
+    if (q.numel() <= kDense) {
+      const ImplicitSystem system = system_at(last_);
+      const Tensor b = system.embed(direct_partials(last_).weights).flatten();
+      const Tensor damping = at::eye(b.numel(), b.options());
+      q = q.unflatten(solver_->formula(
+          system.matrix() + solver_->options().damping * damping, b,
+          guess_.empty() ? Tensor() : guess_.flatten(), solver_key()));
+    }
+    return [this, q](const ParameterSet& hyper) {
+      return valid_loss(run_.state().weights, hyper) -
+             dot(q, system_at(hyper).residual()).item<double>();
+    };
+  }
+
+  Target target() const override {
+    return fixed_point_ ? Target::kFixedPoint : Target::kStationarity;
+  }
+
+  bool reseed(const Key& key) override {
+    noise_ = key;
+    return solver_->random();
+  }
+
  private:
-  const TrainingLoop& loop_;
-  InnerRun run_;
+  Key solver_key() const { return run_.draw("solver").key.fold(noise_.bits()); }
+
+  ImplicitSystem system_at(const ParameterSet& hyper) const {
+    return fixed_point_ ? ImplicitSystem::fixed_point(run_, hyper)
+                        : ImplicitSystem::stationarity(run_, hyper);
+  }
+
   bool fixed_point_;
   std::unique_ptr<InverseHessian> solver_;
-  ParameterSet solution_;  // the last q: a guess for the next
+  ParameterSet solution_;      // the last q: a guess for the next
+  ParameterSet guess_, last_;  // what the last estimate was made with
+  Key noise_;
 };
 
 NESTGRAD_REGISTER(EstimatorRegistry, "ift", Ift)

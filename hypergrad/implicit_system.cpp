@@ -53,6 +53,22 @@ LinearMap ImplicitSystem::transposed() const {
   };
 }
 
+Tensor ImplicitSystem::matrix() const {
+  const LinearMap a = transposed();
+  const Tensor eye =
+      at::eye(unknowns_.numel(), unknowns_.tensors().front().options());
+  std::vector<Tensor> columns;
+  for (const Tensor& unit : eye.unbind()) {
+    columns.push_back(a(unknowns_.detach().unflatten(unit)).flatten());
+  }
+  return at::stack(columns, 1);
+}
+
+ParameterSet ImplicitSystem::residual() const {
+  const ParameterSet map = map_.detach();
+  return fixed_point_ ? unknowns_.detach() - map : map;
+}
+
 ParameterSet ImplicitSystem::hyper_transposed(const ParameterSet& v) const {
   const ParameterSet product = vjp(map_, hyper_, v);
   return fixed_point_ ? -1.0 * product : product;

@@ -25,8 +25,14 @@ class ImplicitSystem {
   /// A vector of weights as a vector of x: the slots, if any, are zero.
   ParameterSet embed(const ParameterSet& weights) const;
 
-  /// v -> (dF/dx)' v
+  /// v -> A v for A = (dF/dx)'
   LinearMap transposed() const;
+
+  /// A written out, [n, n], from n products.
+  Tensor matrix() const;
+
+  /// F(x, h), off the tape.
+  ParameterSet residual() const;
 
   /// (dF/dh)' v
   ParameterSet hyper_transposed(const ParameterSet& v) const;

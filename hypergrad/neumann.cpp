@@ -21,7 +21,8 @@ double length(const ParameterSet& v) { return norm(v).item<double>(); }
 class Neumann : public InverseHessian {
  public:
   explicit Neumann(const Config& config)
-      : terms_(config.integer("terms")),
+      : InverseHessian(config),
+        terms_(config.integer("terms")),
         automatic_(config.is_text("scale")),
         scale_(automatic_ ? 0 : config.number("scale")),
         power_iterations_(config.integer("power_iterations")) {}
@@ -41,18 +42,33 @@ class Neumann : public InverseHessian {
                  at_least(1));
   }
 
-  Solution solve(const LinearMap& a, const ParameterSet& b,
-                 const ParameterSet*) const override {
-    Solution out;
-    const double size = length(b);
-    if (size == 0) {
-      out.x = b;
-      out.residual = 0;
-      return out;
-    }
+  /// alpha sum_{j=0..K} (I - alpha A)^j b = (I - (I - alpha A)^(K+1)) A^-1 b
+  Tensor formula(const Tensor& a, const Tensor& b, const Tensor&,
+                 const Key&) const override {
     double alpha = scale_;
     if (automatic_) {
-      const double lambda = largest_eigenvalue(a, b, out.products);
+      Tensor v = b;
+      double lambda = v.norm().item<double>();
+      for (std::int64_t i = 0; i < power_iterations_ && lambda > 0; ++i) {
+        v = at::mv(a, v / lambda);
+        lambda = v.norm().item<double>();
+      }
+      alpha = lambda > 0 ? 1 / lambda : 1;
+    }
+    const Tensor eye = at::eye(b.numel(), b.options());
+    const Tensor rest = at::linalg_matrix_power(eye - alpha * a, terms_ + 1);
+    const Tensor inverse = at::linalg_solve(a, b);
+    return inverse - at::mv(rest, inverse);
+  }
+
+ private:
+  Solution approximate(const LinearMap& a, const ParameterSet& b,
+                       const ParameterSet*, const Key&) const override {
+    Solution out;
+    const double size = length(b);
+    double alpha = scale_;
+    if (automatic_) {
+      const double lambda = largest_eigenvalue(a, b);
       out.metrics["largest_eigenvalue"] = lambda;
       alpha = lambda > 0 ? 1 / lambda : 1;
     }
@@ -62,7 +78,6 @@ class Neumann : public InverseHessian {
     for (std::int64_t k = 0; k < terms_; ++k) {
       term = add(term, -alpha, a(term));
       sum = sum + term;
-      ++out.products;
     }
     out.x = alpha * sum;
     // b - A x is the term after the last; that one is as good a measure, and
@@ -85,15 +100,12 @@ class Neumann : public InverseHessian {
     return out;
   }
 
- private:
-  double largest_eigenvalue(const LinearMap& a, const ParameterSet& b,
-                            std::int64_t& products) const {
+  double largest_eigenvalue(const LinearMap& a, const ParameterSet& b) const {
     ParameterSet v = b;
     double lambda = length(b);
     for (std::int64_t i = 0; i < power_iterations_ && lambda > 0; ++i) {
       v = a((1 / lambda) * v);
       lambda = length(v);
-      ++products;
     }
     return lambda;
   }

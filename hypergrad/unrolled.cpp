@@ -2,7 +2,7 @@
 
 #include "core/autodiff.h"
 #include "core/flattened.h"
-#include "hypergrad/estimator.h"
+#include "hypergrad/single_run.h"
 
 namespace nestgrad {
 namespace {
@@ -14,18 +14,13 @@ namespace {
 ///
 /// Exact for what it differentiates: the window. In cold start that is all of
 /// training. Memory grows in proportion to the window.
-class Unrolled : public HypergradientEstimator {
+class Unrolled : public SingleRun {
  public:
   Unrolled(const Config& config, const TrainingLoop& loop)
-      : loop_(std::make_shared<Flattened>(loop.problem()), loop.optimizer()),
-        run_(loop_, Truncation::read(config)) {}
+      : SingleRun(config, flattened(loop)) {}
 
   static Schema schema() {
     return Schema("Backpropagation through a window of inner training.");
-  }
-
-  void begin(const ParameterSet& hyper, const Key& key) override {
-    run_.begin(hyper, key);
   }
 
   Estimate estimate(const ParameterSet& hyper) override {
@@ -33,19 +28,9 @@ class Unrolled : public HypergradientEstimator {
     const TrainState end = run_.unroll(h, Tape::kOn);
     run_.finish_turn(end);
     const Tensor loss =
-        loop_.problem()->valid_loss(end.weights, h, run_.draw("valid"));
+        problem().valid_loss(end.weights, h, run_.draw("valid"));
     return {gradient(loss, h), loss.item<double>()};
   }
-
-  ParameterSet weights(const ParameterSet& hyper) const override {
-    return run_.deployed(hyper);
-  }
-
-  void persist(Archive& archive) override { archive("run", run_); }
-
- private:
-  TrainingLoop loop_;  // on one long vector of weights
-  InnerRun run_;
 };
 
 NESTGRAD_REGISTER(EstimatorRegistry, "unrolled", Unrolled)

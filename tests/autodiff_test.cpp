@@ -188,6 +188,27 @@ TEST_CASE("a vjp with the tape on can be differentiated", "[autodiff]") {
   CHECK(relative_error(jr.flatten(), difference) < 1e-9);
 }
 
+TEST_CASE("a pushforward is the product with the Jacobian, again and again",
+          "[autodiff]") {
+  const Map map;
+  ParameterSet both = map.p.w;
+  both.append("", map.p.h);
+  const Pushforward push(map.out, both);
+  for (const double shift : {0., 1., 2.}) {
+    CAPTURE(shift);
+    const ParameterSet t = both.detach().unflatten(
+        (at::arange(both.numel(), float64()) + shift).cos());
+    const ParameterSet jt = push(t);
+    REQUIRE(alike(jt, map.out));
+    CHECK(!any_on_tape(jt));
+    CHECK(at::equal(jt.at("constant"), at::zeros({2}, float64())));
+    // v'(J t) = (v'J) t
+    const ParameterSet v = map.v(shift);
+    CHECK(dot(v, jt).item<double>() ==
+          Approx(dot(vjp(map.out, both, v), t).item<double>()).epsilon(1e-13));
+  }
+}
+
 TEST_CASE("a vjp needs a vector alike to the outputs", "[autodiff]") {
   const Map map;
   CHECK_THROWS_WITH(vjp(map.out, map.p.w, map.p.w),

@@ -1,0 +1,44 @@
+#include "core/memory_meter.h"
+
+#include "tests/support.h"
+
+namespace nestgrad {
+
+TEST_CASE("a memory meter counts tensors alive and at their peak",
+          "[memory_meter]") {
+  const Tensor before = at::ones({1000}, float64());
+  MemoryMeter meter;
+  CHECK(meter.peak() == 0);
+  Tensor kept = at::ones({1000}, float64());
+  { const Tensor gone = at::ones({4000}, float64()); }
+  CHECK(meter.current() == 8000);
+  CHECK(meter.peak() == 40000);
+  meter.restart();
+  CHECK(meter.peak() == 8000);
+  kept.reset();
+  CHECK(meter.current() == 0);
+}
+
+TEST_CASE("nested memory meters count for themselves and for the outer one",
+          "[memory_meter]") {
+  MemoryMeter outer;
+  const Tensor kept = at::ones({1000}, float64());
+  {
+    MemoryMeter inner;
+    const Tensor gone = at::ones({500}, float64());
+    CHECK(inner.peak() == 4000);
+  }
+  const Tensor more = at::ones({100}, float64());
+  CHECK(outer.current() == 8800);
+  CHECK(outer.peak() == 12000);
+}
+
+TEST_CASE("without a memory meter nothing is counted", "[memory_meter]") {
+  {
+    const MemoryMeter meter;
+  }
+  const MemoryMeter meter;
+  CHECK(meter.current() == 0);
+}
+
+}  // namespace nestgrad
