@@ -47,10 +47,10 @@ ParameterSet gradient(const Tensor& loss, const ParameterSet& wrt, Tape tape,
 }
 
 ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
-                 const ParameterSet& v, Tape tape) {
+                 const ParameterSet& v, Tape tape, Graph graph) {
   out.require_alike(v);
   return wrt.with(
-      grad(out.tensors(), wrt.tensors(), v.tensors(), Graph::kKeep, tape));
+      grad(out.tensors(), wrt.tensors(), v.tensors(), graph, tape));
 }
 
 Partials partials(const Tensor& loss, const ParameterSet& weights,

@@ -19,10 +19,11 @@ enum class Graph { kConsume, kKeep };
 ParameterSet gradient(const Tensor& loss, const ParameterSet& wrt,
                       Tape tape = Tape::kOff, Graph graph = Graph::kConsume);
 
-/// v' (d out / d wrt), for `out` alike to `v`. Keeps the graph, so that an
-/// iterative solver may ask for many products with one Jacobian.
+/// v' (d out / d wrt), for `out` alike to `v`. Keeps the graph by default, so
+/// that an iterative solver may ask for many products with one Jacobian.
 ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
-                 const ParameterSet& v, Tape tape = Tape::kOff);
+                 const ParameterSet& v, Tape tape = Tape::kOff,
+                 Graph graph = Graph::kKeep);
 
 /// A loss and both of its partial derivatives, from one walk of its graph.
 struct Partials {

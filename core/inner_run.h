@@ -61,6 +61,11 @@ class InnerRun {
   /// not move.
   TrainState unroll(const ParameterSet& hyper, Tape tape) const;
 
+  /// The state that this turn's window starts from, and the key of its run: what
+  /// unroll() steps from, for methods that step themselves. On the tape of
+  /// `hyper` if a run starts and its initial weights depend on it.
+  std::pair<TrainState, Key> window_start(const ParameterSet& hyper) const;
+
   /// Ends a turn whose window was trained by unroll(): moves to `end`, off the
   /// tape or, if it is not time yet, stays.
   void finish_turn(const TrainState& end);
@@ -72,15 +77,12 @@ class InnerRun {
   Key run_key() const;
 
   const TrainingLoop& loop() const { return *loop_; }
+  const Truncation& truncation() const { return truncation_; }
 
   void persist(Archive& archive);
 
  private:
   bool starts_again() const;
-
-  /// The state this turn's window starts from, and the key of its run. On the
-  /// tape of `hyper` if a run starts and its initial weights depend on it.
-  std::pair<TrainState, Key> window_start(const ParameterSet& hyper) const;
 
   void move_to(const TrainState& end);
   Key episode_key(std::int64_t episode) const;

@@ -6,6 +6,18 @@ TrainState TrainState::detach() const {
   return {weights.detach(), slots.detach(), step};
 }
 
+ParameterSet TrainState::joined() const {
+  ParameterSet out = weights;
+  out.append("slots/", slots);
+  return out;
+}
+
+TrainState TrainState::with(const ParameterSet& joined) const {
+  const std::vector<Tensor>& all = joined.tensors();
+  const auto cut = all.begin() + static_cast<std::ptrdiff_t>(weights.size());
+  return {weights.with({all.begin(), cut}), slots.with({cut, all.end()}), step};
+}
+
 void TrainState::persist(Archive& archive) {
   archive("weights", weights);
   archive("slots", slots);

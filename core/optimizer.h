@@ -16,6 +16,14 @@ struct TrainState {
   std::int64_t step = 0;
 
   TrainState detach() const;
+
+  /// Weights and slots as one set: all that a derivative of training can pass
+  /// through. The slots come last, "slots/" before their names.
+  ParameterSet joined() const;
+
+  /// The inverse: this state with the numbers of a set that is alike to
+  /// joined().
+  TrainState with(const ParameterSet& joined) const;
   void persist(Archive& archive);
 };
 

@@ -1,6 +1,6 @@
 #include <ATen/ATen.h>
 
-#include "hypergrad/single_run.h"
+#include "hypergrad/window_estimator.h"
 
 namespace nestgrad {
 namespace {
@@ -12,10 +12,10 @@ namespace {
 ///
 /// Slow (two windows per number) and true up to O(|e_i|^2) and rounding: what
 /// other estimators are judged by. Use it in float64.
-class FiniteDifference : public SingleRun {
+class FiniteDifference : public WindowEstimator {
  public:
   FiniteDifference(const Config& config, const TrainingLoop& loop)
-      : SingleRun(config, loop),
+      : WindowEstimator(config, loop),
         difference_(config.number("difference")),
         limit_(config.integer("limit")) {}
 
@@ -40,11 +40,11 @@ class FiniteDifference : public SingleRun {
     SingleRun::begin(hyper, key);
   }
 
-  Estimate estimate(const ParameterSet& hyper) override {
-    InnerRun moved = run_;
+ private:
+  Estimate differentiate(const ParameterSet& hyper) override {
     const TrainState end = run_.unroll(hyper, Tape::kOff);
-    moved.finish_turn(end);
-    const Draw draw = moved.draw("valid");
+    run_.finish_turn(end);
+    const Objective loss = claim();
 
     const Tensor h = hyper.flatten();
     const Tensor gradient = at::zeros_like(h);
@@ -54,22 +54,10 @@ class FiniteDifference : public SingleRun {
       down[i] -= difference_;
       // The distance as the floating-point type has it.
       const double distance = (up[i] - down[i]).item<double>();
-      gradient[i] = (trained_loss(hyper.unflatten(up), draw) -
-                     trained_loss(hyper.unflatten(down), draw)) /
-                    distance;
+      gradient[i] =
+          (loss(hyper.unflatten(up)) - loss(hyper.unflatten(down))) / distance;
     }
-    run_ = moved;
-    return {hyper.unflatten(gradient), loss(end, hyper, draw)};
-  }
-
- private:
-  double trained_loss(const ParameterSet& hyper, const Draw& draw) const {
-    return loss(run_.unroll(hyper, Tape::kOff), hyper, draw);
-  }
-
-  double loss(const TrainState& end, const ParameterSet& hyper,
-              const Draw& draw) const {
-    return problem().valid_loss(end.weights, hyper, draw).item<double>();
+    return {hyper.unflatten(gradient), valid_loss(end.weights, hyper)};
   }
 
   double difference_;

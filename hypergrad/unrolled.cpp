@@ -1,8 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "core/autodiff.h"
-#include "core/flattened.h"
-#include "hypergrad/single_run.h"
+#include "hypergrad/window_estimator.h"
 
 namespace nestgrad {
 namespace {
@@ -14,16 +13,17 @@ namespace {
 ///
 /// Exact for what it differentiates: the window. In cold start that is all of
 /// training. Memory grows in proportion to the window.
-class Unrolled : public SingleRun {
+class Unrolled : public WindowEstimator {
  public:
   Unrolled(const Config& config, const TrainingLoop& loop)
-      : SingleRun(config, flattened(loop)) {}
+      : WindowEstimator(config, loop) {}
 
   static Schema schema() {
     return Schema("Backpropagation through a window of inner training.");
   }
 
-  Estimate estimate(const ParameterSet& hyper) override {
+ private:
+  Estimate differentiate(const ParameterSet& hyper) override {
     const ParameterSet h = hyper.leaves();
     const TrainState end = run_.unroll(h, Tape::kOn);
     run_.finish_turn(end);

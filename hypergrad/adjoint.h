@@ -1,0 +1,41 @@
+#pragma once
+
+#include "core/autodiff.h"
+#include "core/training_loop.h"
+
+namespace nestgrad {
+
+/// The derivative of a loss of trained weights, carried back through training
+/// one stretch of steps at a time. With s = (weights, slots),
+///
+///   at first     a = (dL/dw, 0)              g = dL/dh
+///   a stretch    g <- g + (d s' / dh)' a     a <- (d s' / ds)' a
+///
+/// where s' is the state at the end of the stretch and s that at its start.
+/// Only one stretch is on a tape at a time; where the states come from (kept,
+/// trained again, or run backwards) is the caller's business.
+class Adjoint {
+ public:
+  /// `loop` outlives this. `end` is where training ended, `loss` the partial
+  /// derivatives of L there; `run` the key of training.
+  Adjoint(const TrainingLoop& loop, const Key& run, const ParameterSet& hyper,
+          const TrainState& end, const Partials& loss);
+
+  /// Back through the `steps` steps from `start` to where the adjoint stands.
+  void through(const TrainState& start, std::int64_t steps);
+
+  /// Back through initial weights, on the tape of the leaves `hyper`.
+  void through(const ParameterSet& initial_weights, const ParameterSet& hyper);
+
+  /// The hypergradient so far, off the tape.
+  const ParameterSet& gradient() const { return gradient_; }
+
+ private:
+  const TrainingLoop& loop_;
+  Key run_;
+  ParameterSet hyper_;
+  ParameterSet state_;     // a, alike to TrainState::joined()
+  ParameterSet gradient_;  // g
+};
+
+}  // namespace nestgrad
