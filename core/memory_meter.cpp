@@ -31,8 +31,7 @@ c10::MemoryReportingInfoBase* outer_report() {
 /// What LibTorch's allocators tell about every allocation and release to.
 class MemoryMeter::Report : public c10::MemoryReportingInfoBase {
  public:
-  void reportMemoryUsage(void* pointer, std::int64_t size,
-                         Total allocated,
+  void reportMemoryUsage(void* pointer, std::int64_t size, Total allocated,
                          Total reserved, c10::Device device) override {
     current += size;
     peak = std::max(peak, current);
@@ -56,6 +55,8 @@ MemoryMeter::MemoryMeter()
       guard_(std::make_unique<Guard>(kKind, report_)) {}
 
 MemoryMeter::~MemoryMeter() = default;
+
+bool MemoryMeter::running() { return outer_report() != nullptr; }
 
 std::int64_t MemoryMeter::current() const { return report_->current; }
 

@@ -9,13 +9,18 @@ namespace nestgrad {
 /// the meter lives, on every device: the memory of the work in between, above
 /// what was there at the start, and the same on every machine.
 ///
-/// Meters may be nested; each counts for itself.
+/// Meters may be nested; each counts for itself. LibTorch warns on standard
+/// error when a tensor is released under a meter that was allocated before any;
+/// a program that measures has a meter from its first line on.
 class MemoryMeter {
  public:
   MemoryMeter();
   ~MemoryMeter();
   MemoryMeter(const MemoryMeter&) = delete;
   MemoryMeter& operator=(const MemoryMeter&) = delete;
+
+  /// Whether any meter lives on this thread.
+  static bool running();
 
   /// Bytes of tensors more than at the start.
   std::int64_t current() const;

@@ -16,8 +16,12 @@ struct OuterStep {
   std::int64_t steps = 0;  ///< how many there will be
   double objective = 0;    ///< validation loss that the estimate belongs to
   double gradient_norm = 0;
-  double seconds = 0;  ///< wall time since the run began
+  double seconds = 0;               ///< wall time since the run began
+  double estimate_seconds = 0;      ///< of these, for the estimate of this step
+  std::int64_t estimate_bytes = 0;  ///< of tensors, at the peak of the
+                                    ///< estimate; 0 if no MemoryMeter runs
   Status status = Status::kOk;
+  const std::string* trouble = nullptr;   ///< a sentence, unless status is kOk
   const ParameterSet* natural = nullptr;  ///< hyperparameters after the step,
                                           ///< in their own units
   const Metrics* metrics = nullptr;       ///< of the estimate

@@ -98,7 +98,7 @@ Experiment::Experiment(const Config& config)
   std::vector<Complaint> complaints;
   at::TensorOptions options;
   std::shared_ptr<const BilevelProblem> problem;
-  std::shared_ptr<const Optimizer> inner, outer;
+  std::shared_ptr<const Optimizer> inner;
   const Config estimator = config.object("estimator");
 
   attempt(complaints, "/device", [&] { options = options_of(config); });
@@ -121,7 +121,7 @@ Experiment::Experiment(const Config& config)
                        "cannot depend on one",
                        name)});
     }
-    outer = OptimizerRegistry::instance().make(section);
+    outer_rule_ = OptimizerRegistry::instance().make(section);
   });
   attempt(complaints, "/hyperparameters", [&] {
     if (!problem) return;
@@ -141,21 +141,22 @@ Experiment::Experiment(const Config& config)
     estimator_ = EstimatorRegistry::instance().make(estimator, *loop_);
   });
   if (!complaints.empty()) throw ConfigError(std::move(complaints));
-  outer_ =
-      std::make_unique<OuterLoop>(*estimator_, *problem_, outer, outer_steps_);
+  outer_ = std::make_unique<OuterLoop>(*estimator_, *problem_, outer_rule_,
+                                       outer_steps_);
 }
 
 OuterResult Experiment::tune(
     const std::vector<std::shared_ptr<Observer>>& observers) {
   for (const auto& observer : observers) outer_->add(observer);
-  outer_->begin(problem_->initial_hyper(), key_.fold("tuning"));
+  outer_->begin(problem_->initial_hyper(), tuning_key());
   return outer_->run();
 }
 
-Metrics Experiment::retrain(const ParameterSet& hyper) const {
+Metrics Experiment::retrain(const ParameterSet& hyper,
+                            std::int64_t steps) const {
   const Key run = key_.fold("retraining");
   TrainState state = loop_->start(hyper, run).detach();
-  for (std::int64_t i = 0; i < retraining_steps_; ++i) {
+  for (std::int64_t i = 0; i < steps; ++i) {
     state = loop_->step(state, hyper, run);
   }
   require(all_finite(state.weights), "the weights are not finite");

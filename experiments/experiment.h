@@ -29,10 +29,9 @@ class Experiment {
   /// What tune() runs; its persist() saves all that a run consists of.
   OuterLoop& outer_loop() { return *outer_; }
 
-  /// Trains from scratch with constant hyperparameters for
-  /// `retraining_steps()` steps and evaluates the result. Throws Error if that
-  /// diverges.
-  Metrics retrain(const ParameterSet& hyper) const;
+  /// Trains from scratch with constant hyperparameters for so many steps and
+  /// evaluates the result. Throws Error if that diverges.
+  Metrics retrain(const ParameterSet& hyper, std::int64_t steps) const;
 
   ParameterSet initial_hyper() const { return problem_->initial_hyper(); }
   ParameterSet natural(const ParameterSet& hyper) const {
@@ -50,12 +49,21 @@ class Experiment {
   std::int64_t outer_steps() const { return outer_steps_; }
   std::int64_t retraining_steps() const { return retraining_steps_; }
   const Counted& problem() const { return *problem_; }
+  const TrainingLoop& loop() const { return *loop_; }
+  const HypergradientEstimator& estimator() const { return *estimator_; }
+  const std::shared_ptr<const Optimizer>& outer_rule() const {
+    return outer_rule_;
+  }
+
+  /// What tuning is begun with.
+  Key tuning_key() const { return key_.fold("tuning"); }
 
  private:
   Key key_;
   std::shared_ptr<Counted> problem_;
   std::unique_ptr<TrainingLoop> loop_;
   std::unique_ptr<HypergradientEstimator> estimator_;
+  std::shared_ptr<const Optimizer> outer_rule_;
   std::unique_ptr<OuterLoop> outer_;
   std::int64_t outer_steps_ = 0;
   std::int64_t retraining_steps_ = 0;

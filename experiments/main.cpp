@@ -3,18 +3,23 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "core/explain.h"
+#include "core/memory_meter.h"
 #include "core/registry.h"
 #include "experiments/experiment.h"
+#include "experiments/plan.h"
+#include "experiments/process.h"
 #include "experiments/runner.h"
 
 namespace nestgrad {
 namespace {
 
 struct Arguments {
+  bool json = false;
   std::string config;
   std::vector<std::string> assignments;
   std::string seed;
@@ -23,14 +28,17 @@ struct Arguments {
   std::string key;
 };
 
-int run(const Arguments& arguments) {
+/// Reads the configuration with its replacements and does something with it;
+/// mistakes are reported with their lines.
+int with_config(const Arguments& arguments,
+                const std::function<int(const JsonFile&)>& work) {
   JsonFile file = JsonFile::read(arguments.config);
   for (const std::string& assignment : arguments.assignments) {
     file.set(assignment);
   }
   if (!arguments.seed.empty()) file.set("seed=" + arguments.seed);
   try {
-    return run_experiment(file, arguments.run);
+    return work(file);
   } catch (const ConfigError& error) {
     for (const Complaint& complaint : error.complaints()) {
       fmt::print(stderr, "{}\n", file.describe(complaint));
@@ -60,6 +68,17 @@ int explain_key(const std::string& key) {
   return kExitDone;
 }
 
+/// The arguments of every command that reads a configuration.
+void takes_config(CLI::App* command, Arguments& arguments) {
+  command->add_option("config", arguments.config, "A JSON file")->required();
+  command
+      ->add_option("--set", arguments.assignments,
+                   "Replace a value: --set estimator.window=20")
+      ->allow_extra_args(false);
+  command->add_option("--seed", arguments.seed,
+                      "Replace the seed of the configuration");
+}
+
 int parsed_main(int argc, char** argv) {
   CLI::App app("Tunes hyperparameters by hypergradients.", "nestgrad");
   app.set_version_flag("--version", NESTGRAD_VERSION);
@@ -68,18 +87,16 @@ int parsed_main(int argc, char** argv) {
 
   CLI::App* const run_command =
       app.add_subcommand("run", "Run the experiment of a configuration.");
-  run_command->add_option("config", arguments.config, "A JSON file")
-      ->required();
-  run_command
-      ->add_option("--set", arguments.assignments,
-                   "Replace a value: --set estimator.window=20")
-      ->allow_extra_args(false);
+  takes_config(run_command, arguments);
   run_command->add_option("--out", arguments.run.folder,
                           "Folder of the results, new or empty");
-  run_command->add_option("--seed", arguments.seed,
-                          "Replace the seed of the configuration");
   run_command->add_flag("--quiet", arguments.run.quiet,
                         "No progress and no table");
+
+  CLI::App* const plan_command = app.add_subcommand(
+      "plan", "Tell what a configuration is and will cost; run nothing.");
+  takes_config(plan_command, arguments);
+  plan_command->add_flag("--json", arguments.json, "One JSON object");
 
   CLI::App* const list_command =
       app.add_subcommand("list", "List what a configuration can name.");
@@ -107,7 +124,21 @@ int parsed_main(int argc, char** argv) {
     // CLI11 has its own numbers for mistakes; here they are all of one kind.
     return app.exit(error) == 0 ? kExitDone : kExitMistake;
   }
-  if (run_command->parsed()) return run(arguments);
+  if (run_command->parsed()) {
+    return with_config(arguments, [&](const JsonFile& file) {
+      return run_experiment(file, arguments.run);
+    });
+  }
+  if (plan_command->parsed()) {
+    return with_config(arguments, [&](const JsonFile& file) {
+      const Config config(complete(experiment_schema(), file.json()));
+      prepare_process(config.integer("threads"));
+      const Json plan = make_plan(config);
+      fmt::print("{}",
+                 arguments.json ? plan.dump(2) + "\n" : format_plan(plan));
+      return static_cast<int>(kExitDone);
+    });
+  }
   if (list_command->parsed()) return list_types(arguments.kind);
   return explain_key(arguments.key);
 }
@@ -116,6 +147,7 @@ int parsed_main(int argc, char** argv) {
 }  // namespace nestgrad
 
 int main(int argc, char** argv) {
+  const nestgrad::MemoryMeter memory;  // so that every tensor is known to it
   try {
     return nestgrad::parsed_main(argc, argv);
   } catch (const nestgrad::Error& error) {

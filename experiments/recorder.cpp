@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/memory_meter.h"
 
 namespace nestgrad {
 namespace {
@@ -54,10 +55,10 @@ Observer::Verdict Recorder::on_step(const OuterStep& step) {
                {"seconds", step.seconds},
                {"outer_loss", step.objective},
                {"gradient_norm", step.gradient_norm},
+               {"estimate_seconds", step.estimate_seconds},
+               {"tensor_mib", mebibytes(step.estimate_bytes)},
                {"status", to_string(step.status)}};
   for (const auto& [name, value] : *step.metrics) line[name] = value;
-  const auto products = step.metrics->find("products");
-  if (products != step.metrics->end()) products_ += products->second;
 
   const auto x = static_cast<double>(step.step);
   remember(kLossPanel, kLossPanel, x, step.objective);

@@ -34,9 +34,6 @@ class Recorder : public Observer {
   /// hyperparameters that change by a factor of ten get a logarithmic axis.
   std::vector<Panel> panels() const;
 
-  /// How many Hessian products the estimator reported.
-  double products() const { return products_; }
-
   /// What the evaluation of the last step said.
   const Metrics& last_evaluation() const { return last_evaluation_; }
 
@@ -48,7 +45,6 @@ class Recorder : public Observer {
   std::string path_;
   std::int64_t every_;
   std::FILE* file_;
-  double products_ = 0;
   Metrics last_evaluation_;
   std::vector<Panel> panels_;
 };

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <set>
 
+#include "core/memory_meter.h"
+#include "experiments/estimate_summary.h"
 #include "experiments/experiment.h"
 #include "experiments/process.h"
 #include "experiments/progress.h"
@@ -79,8 +81,10 @@ class Run {
     const std::int64_t every = config_.object("record").integer("every");
     const auto recorder =
         std::make_shared<Recorder>(folder_.file("metrics.jsonl"), every);
+    const auto estimates =
+        std::make_shared<EstimateSummary>(config_.object("estimator").json());
     std::vector<std::shared_ptr<Observer>> observers{
-        recorder, std::make_shared<SignalStop>()};
+        recorder, estimates, std::make_shared<SignalStop>()};
     if (!options_.quiet) {
       observers.push_back(
           std::make_shared<Progress>(every, isatty(STDOUT_FILENO) != 0));
@@ -100,12 +104,12 @@ class Run {
         experiment_.retraining_steps() > 0) {
       retrained = retrain(result.hyper);
     }
-    summarize(result, *recorder, retrained, tuning,
+    summarize(result, *recorder, *estimates, retrained, tuning,
               seconds_since(began) - tuning);
     draw_chart(folder_.file("trajectory.png"),
                std::filesystem::path(folder_.path()).filename().string(),
                recorder->panels());
-    show(result, *recorder, retrained);
+    show(result, *recorder, *estimates, retrained);
     return exit_code(result, retrained);
   }
 
@@ -140,7 +144,8 @@ class Run {
         std::fflush(stdout);
       }
       try {
-        run.metrics = experiment_.retrain(run.hyper);
+        run.metrics =
+            experiment_.retrain(run.hyper, experiment_.retraining_steps());
       } catch (const Error& error) {
         run.trouble = error.what();
       }
@@ -149,6 +154,7 @@ class Run {
   }
 
   void summarize(const OuterResult& result, const Recorder& recorder,
+                 const EstimateSummary& estimates,
                  const std::vector<Retrained>& retrained, double tuning,
                  double retraining) const {
     Json summary = {{"termination", to_string(result.termination)},
@@ -163,13 +169,16 @@ class Run {
     summary["train_gradients"] = experiment_.problem().train_losses();
     summary["valid_gradients"] = experiment_.problem().valid_losses();
     summary["hessian_products"] =
-        static_cast<std::int64_t>(recorder.products());
+        static_cast<std::int64_t>(estimates.products());
+    summary["estimator"] = estimates.json();
     summary["seconds"] = {{"tuning", tuning}, {"retraining", retraining}};
     summary["peak_memory_mib"] = peak_memory_mib();
+    summary["peak_tensor_mib"] = mebibytes(memory_.peak());
     folder_.write("summary.json", summary);
   }
 
   void show(const OuterResult& result, const Recorder& recorder,
+            const EstimateSummary& estimates,
             const std::vector<Retrained>& retrained) const {
     if (!options_.quiet) {
       std::vector<Row> rows{
@@ -179,7 +188,8 @@ class Run {
             {run.name == "start" ? "retrained, start" : "retrained, found",
              run.metrics});
       }
-      fmt::print("\n{}\n{}Results are in {}\n", format_table(rows),
+      fmt::print("\n{}\n{}\n{}Results are in {}\n", format_table(rows),
+                 estimates.text(),
                  format_hyperparameters(
                      experiment_.natural(experiment_.initial_hyper()),
                      experiment_.natural(result.hyper)),
@@ -216,6 +226,7 @@ class Run {
     return bad ? kExitDiverged : kExitDone;
   }
 
+  MemoryMeter memory_;  // from before the data are loaded
   Config config_;
   RunOptions options_;
   Experiment experiment_;

@@ -40,6 +40,12 @@ class FiniteDifference : public WindowEstimator {
     SingleRun::begin(hyper, key);
   }
 
+  Footprint footprint() const override {
+    const std::int64_t steps =
+        run_.truncation().window * (2 * problem().initial_hyper().numel() + 1);
+    return {steps, 0, 0, 0};
+  }
+
  private:
   Estimate differentiate(const ParameterSet& hyper) override {
     const TrainState end = run_.unroll(hyper, Tape::kOff);

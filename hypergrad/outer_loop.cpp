@@ -4,6 +4,9 @@
 
 #include <chrono>
 #include <cmath>
+#include <optional>
+
+#include "core/memory_meter.h"
 
 namespace nestgrad {
 namespace {
@@ -57,13 +60,21 @@ void OuterLoop::begin(const ParameterSet& hyper, const Key& key) {
 
 OuterResult OuterLoop::run() {
   using Clock = std::chrono::steady_clock;
+  const auto seconds = [](Clock::duration time) {
+    return std::chrono::duration<double>(time).count();
+  };
   const auto start = Clock::now();
   const auto ended = [&](Termination how, std::string message = "") {
     return OuterResult{state_.weights, how, std::move(message), state_.step};
   };
 
   while (state_.step < steps_) {
+    std::optional<MemoryMeter> memory;
+    if (MemoryMeter::running()) memory.emplace();
+    const auto asked = Clock::now();
     const Estimate estimate = estimator_.estimate(state_.weights);
+    const double estimate_seconds = seconds(Clock::now() - asked);
+    const std::int64_t estimate_bytes = memory ? memory->peak() : 0;
     if (const std::string trouble = trouble_of(estimate); !trouble.empty()) {
       return ended(Termination::kDiverged,
                    fmt::format("{} (outer step {})", trouble, state_.step + 1));
@@ -84,9 +95,11 @@ OuterResult OuterLoop::run() {
     record.steps = steps_;
     record.objective = estimate.objective;
     record.gradient_norm = norm(estimate.gradient).item<double>();
-    record.seconds =
-        std::chrono::duration<double>(Clock::now() - start).count();
+    record.seconds = seconds(Clock::now() - start);
+    record.estimate_seconds = estimate_seconds;
+    record.estimate_bytes = estimate_bytes;
     record.status = estimate.status;
+    record.trouble = &estimate.trouble;
     record.natural = &natural;
     record.metrics = &estimate.metrics;
     record.evaluate = [&] {

@@ -22,6 +22,11 @@ class Unrolled : public WindowEstimator {
     return Schema("Backpropagation through a window of inner training.");
   }
 
+  Footprint footprint() const override {
+    const std::int64_t window = run_.truncation().window;
+    return {window, window, window, 0};
+  }
+
  private:
   Estimate differentiate(const ParameterSet& hyper) override {
     const ParameterSet h = hyper.leaves();

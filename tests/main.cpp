@@ -1,8 +1,10 @@
 #define CATCH_CONFIG_RUNNER
+#include "core/memory_meter.h"
 #include "experiments/process.h"
 #include "tests/support.h"
 
 int main(int argc, char** argv) {
+  const nestgrad::MemoryMeter memory;  // so that every tensor is known to it
   // Tests run side by side, and their tensors are small.
   nestgrad::prepare_process(/*threads=*/1);
   return Catch::Session().run(argc, argv);

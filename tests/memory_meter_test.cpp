@@ -33,12 +33,13 @@ TEST_CASE("nested memory meters count for themselves and for the outer one",
   CHECK(outer.peak() == 12000);
 }
 
-TEST_CASE("without a memory meter nothing is counted", "[memory_meter]") {
-  {
-    const MemoryMeter meter;
-  }
+TEST_CASE("what is released counts for a meter that has seen it or not",
+          "[memory_meter]") {
+  Tensor before = at::ones({1000}, float64());
   const MemoryMeter meter;
-  CHECK(meter.current() == 0);
+  before.reset();
+  CHECK(meter.current() == -8000);
+  CHECK(meter.peak() == 0);
 }
 
 }  // namespace nestgrad

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <string>
+
+#include "tests/support.h"
+
+namespace nestgrad {
+
+struct Ended {
+  int code = 0;
+  std::string output;  // standard output and error together
+};
+
+/// Runs the program with these arguments, in `folder`, on one thread.
+inline Ended program(const std::string& folder, const std::string& arguments,
+                     const std::string& before = "") {
+  const std::string command =
+      fmt::format("cd '{}' && OPENBLAS_NUM_THREADS=1 {} '{}' {} 2>&1", folder,
+                  before, NESTGRAD_PROGRAM, arguments);
+  std::FILE* pipe = popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  Ended ended;
+  char buffer[4096];
+  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) {
+    ended.output.append(buffer, n);
+  }
+  const int status = pclose(pipe);
+  ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return ended;
+}
+
+}  // namespace nestgrad
