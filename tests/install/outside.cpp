@@ -5,52 +5,34 @@
 #include <ATen/ATen.h>
 #include <nestgrad/core/hyper_space.h>
 #include <nestgrad/experiments/quadratic.h>
-#include <nestgrad/hypergrad/estimator.h>
+#include <nestgrad/hypergrad/window_estimator.h>
 
 #include <cstdio>
 
 namespace nestgrad {
 namespace {
 
-class ForwardDifference : public HypergradientEstimator {
+class ForwardDifference : public WindowEstimator {
  public:
   ForwardDifference(const Config& config, const TrainingLoop& loop)
-      : loop_(loop), run_(loop, Truncation::read(config)) {}
+      : WindowEstimator(config, loop) {}
 
   static Schema schema() { return Schema("Forward differences of a window."); }
 
-  void begin(const ParameterSet& hyper, const Key& key) override {
-    run_.begin(hyper, key);
-  }
-
-  Estimate estimate(const ParameterSet& hyper) override {
+ private:
+  Estimate differentiate(const ParameterSet& hyper) override {
+    run_.advance(hyper);
+    const Objective loss = claim();  // h -> L(w_T(h), h), trained again
     const double here = loss(hyper), step = 1e-7;
-    Tensor gradient = hyper.flatten().clone();
-    for (std::int64_t i = 0; i < gradient.numel(); ++i) {
-      Tensor moved = hyper.flatten().clone();
+    const Tensor h = hyper.flatten();
+    const Tensor gradient = at::zeros_like(h);
+    for (std::int64_t i = 0; i < h.numel(); ++i) {
+      Tensor moved = h.clone();
       moved[i] += step;
       gradient[i] = (loss(hyper.unflatten(moved)) - here) / step;
     }
-    run_.advance(hyper);
     return {hyper.unflatten(gradient), here};
   }
-
-  ParameterSet weights(const ParameterSet& hyper) const override {
-    return run_.deployed(hyper);
-  }
-
-  void persist(Archive& archive) override { archive("run", run_); }
-
- private:
-  double loss(const ParameterSet& hyper) const {
-    const TrainState end = run_.unroll(hyper, Tape::kOff);
-    return loop_.problem()
-        ->valid_loss(end.weights, hyper, run_.draw("valid"))
-        .item<double>();
-  }
-
-  const TrainingLoop& loop_;
-  InnerRun run_;
 };
 
 NESTGRAD_REGISTER(EstimatorRegistry, "forward_difference", ForwardDifference)
