@@ -58,6 +58,7 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
     }
   }
   std::int64_t done = 0;
+  double drift = 0;
   std::string obstacle;
   while (left > enough && done < iterations_ && obstacle.empty()) {
     const Stretch next = method(r, enough, iterations_ - done);
@@ -67,9 +68,10 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
     if (!std::isfinite(left)) break;
     out.x = out.x + next.x;
     obstacle = next.obstacle;
+    drift = std::max(drift, next.drift);
     const bool claimed = left <= enough;
     const bool again = !claimed && obstacle.empty() && done < iterations_;
-    if (!again && next.drift <= 0.1 * std::max(left, enough)) break;
+    if (!again && drift <= 0.1 * std::max(left, enough)) break;
     r = b - a(out.x);
     left = length(r);
     if (claimed && !(left < before / 2)) {
