@@ -15,20 +15,31 @@ namespace {
 /// The Lanczos process A v_k = beta_k v_(k-1) + alpha_k v_k + beta_(k+1)
 /// v_(k+1) makes A a tridiagonal T on that space; rotations, one per iteration,
 /// make T triangular, which leaves three terms per iteration of everything.
-/// Needs memory for six vectors, however long it runs.
+///
+/// In exact arithmetic six vectors are enough. Rounding makes later v_k lean
+/// towards eigenvectors that are found already, and iterations are wasted on
+/// finding them again; keeping all v_k and taking their part out once more
+/// costs less than those products.
 class Minres : public Krylov {
  public:
-  explicit Minres(const Config& config) : Krylov(config, "minimal residuals") {}
+  explicit Minres(const Config& config)
+      : Krylov(config, "minimal residuals"),
+        reorthogonalize_(config.boolean("reorthogonalize")) {}
 
   static Schema schema() {
     return keys(
-        "Minimal residuals, for symmetric Hessians that may be indefinite or "
-        "singular.");
+               "Minimal residuals, for symmetric Hessians that may be "
+               "indefinite or "
+               "singular.")
+        .boolean("reorthogonalize", true,
+                 "Keeps a vector per iteration, against rounding; false: six "
+                 "vectors in all, more products for the same residual.");
   }
 
   bool symmetric_only() const override { return true; }
 
-  /// The x of the Krylov space with the least residual.
+  /// The x of the Krylov space with the least residual; without
+  /// reorthogonalizing, as long as rounding does not matter.
   Tensor formula(const Tensor& a, const Tensor& b, const Tensor& guess,
                  const Key&) const override {
     return chosen(a, b, guess, iterations(), at::ones_like(b), least_residual);
@@ -44,13 +55,14 @@ class Minres : public Krylov {
         });
   }
 
-  static Stretch stretch(const LinearMap& a, const ParameterSet& r,
-                         double enough, std::int64_t limit) {
+  Stretch stretch(const LinearMap& a, const ParameterSet& r, double enough,
+                  std::int64_t limit) const {
     const double size = length(r), tiny = 100 * machine_epsilon(r);
     Stretch out;
     out.x = r.zeros();
     ParameterSet v = (1 / size) * r, v_old = out.x;  // Lanczos vectors
     ParameterSet d = out.x, d_old = out.x;           // columns of V R^-1
+    std::vector<ParameterSet> kept;
     double beta = 0, left = size, largest = 0;
     double c = 1, s = 0, c_old = 1, s_old = 0;  // the last two rotations
     while (out.iterations < limit && std::abs(left) > enough) {
@@ -58,6 +70,12 @@ class Minres : public Krylov {
       ParameterSet w = a(v);
       const double alpha = dot(v, w).item<double>();
       w = add(add(w, -alpha, v), -beta, v_old);
+      if (reorthogonalize_) {
+        kept.push_back(v);
+        for (const ParameterSet& u : kept) {
+          w = add(w, -dot(u, w).item<double>(), u);
+        }
+      }
       const double next = length(w);
 
       // The column (0, beta, alpha, next) of T, rotated.
@@ -97,6 +115,8 @@ class Minres : public Krylov {
   }
 
   static double length(const ParameterSet& v) { return norm(v).item<double>(); }
+
+  bool reorthogonalize_;
 };
 
 NESTGRAD_REGISTER(InverseHessianRegistry, "minres", Minres)

@@ -237,6 +237,40 @@ TEST_CASE("implicit differentiation takes the matrix that its solver names",
   }
 }
 
+TEST_CASE("ift gives the derivative of its claim with every inverse Hessian",
+          "[implicit_system]") {
+  const Bench bench = network_bench(kRule, /*batch=*/4);
+  const auto judge = [&](const Json& solver, double tolerance) {
+    CAPTURE(solver.dump());
+    const auto estimator = ift(bench, solver, {{"window", 20}});
+    estimator->begin(bench.hyper, Key(7));
+    estimator->estimate(bench.hyper);
+    const Estimate got = estimator->estimate(bench.hyper);  // has a guess
+    const Objective claim = estimator->claim();
+    const double step = 1e-5;
+    const auto at = [&](double shift) {
+      return claim({{"weight_decay", bench.hyper.at("weight_decay") + shift}});
+    };
+    const double expected = (at(step) - at(-step)) / (2 * step);
+    CHECK(got.gradient.at("weight_decay").item<double>() ==
+          Approx(expected).epsilon(tolerance));
+  };
+  for (const std::string& name : InverseHessianRegistry::instance().names()) {
+    judge({{"type", name}, {"damping", 0.1}}, 1e-7);
+    judge({{"type", name}, {"hessian", "gauss_newton"}}, 1e-7);
+    judge({{"type", name}, {"products", "finite_difference"}}, 1e-5);
+  }
+  judge({{"type", "conjugate_gradient"}, {"iterations", 4}}, 1e-7);
+  judge({{"type", "conjugate_gradient"},
+         {"iterations", 4},
+         {"warm_start", true},
+         {"preconditioner", "diagonal"}},
+        1e-7);
+  judge({{"type", "minres"}, {"iterations", 4}, {"warm_start", true}}, 1e-7);
+  judge({{"type", "gmres"}, {"iterations", 7}, {"restart", 3}}, 1e-7);
+  judge({{"type", "nystrom"}, {"rank", 5}}, 1e-7);
+}
+
 TEST_CASE("models without a second derivative are served by differences",
           "[implicit_system]") {
   const Bench smooth = saturating_bench(/*once=*/false);

@@ -33,6 +33,7 @@ std::vector<Json> variants(const std::string& name) {
   if (name == "neumann") with({{"terms", 3}, {"scale", 0.1}});
   if (name == "identity") with({{"scale", 0.3}});
   if (name == "nystrom") with({{"rank", 3}, {"rho", 0.2}});
+  if (name == "minres") with({{"reorthogonalize", false}});
   if (name == "gmres") with({{"iterations", 5}, {"restart", 2}});
   if (name == "conjugate_gradient") {
     with({{"preconditioner", "diagonal"}});
