@@ -18,6 +18,12 @@ Tensor BilevelProblem::outputs(const ParameterSet&, const ParameterSet&,
       "this problem does not say what its model answers (outputs)");
 }
 
+Tensor BilevelProblem::output_loss(const Tensor&, const ParameterSet&,
+                                   const Draw&) const {
+  throw Unsupported(
+      "this problem does not say what it loses by its outputs (output_loss)");
+}
+
 Metrics BilevelProblem::evaluate(const ParameterSet&,
                                  const ParameterSet&) const {
   return {};
@@ -70,6 +76,12 @@ Tensor ProblemDecorator::outputs(const ParameterSet& weights,
                                  const ParameterSet& hyper,
                                  const Draw& draw) const {
   return problem_->outputs(inner_weights(weights), inner_hyper(hyper), draw);
+}
+
+Tensor ProblemDecorator::output_loss(const Tensor& outputs,
+                                     const ParameterSet& hyper,
+                                     const Draw& draw) const {
+  return problem_->output_loss(outputs, inner_hyper(hyper), draw);
 }
 
 Metrics ProblemDecorator::evaluate(const ParameterSet& weights,

@@ -81,6 +81,13 @@ class BilevelProblem {
   virtual Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
                          const Draw& draw) const;
 
+  /// The part of train_loss that depends on the weights only through what
+  /// outputs(weights, hyper, draw) gave, a scalar on the tape of `outputs`. For
+  /// methods that linearise the model but not the loss (Gauss-Newton). The
+  /// default throws Unsupported.
+  virtual Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
+                             const Draw& draw) const;
+
   /// Numbers for people: accuracy, test loss. Never differentiated. `weights`
   /// are deployed ones.
   virtual Metrics evaluate(const ParameterSet& weights,
@@ -119,6 +126,8 @@ class ProblemDecorator : public BilevelProblem {
                         const ParameterSet& hyper) const override;
   Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
                  const Draw& draw) const override;
+  Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
+                     const Draw& draw) const override;
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override;
 

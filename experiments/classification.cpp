@@ -78,20 +78,12 @@ class Classification : public BilevelProblem {
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const Batch batch = data_.train.rows(train_batches_.rows(draw.step));
-    const Tensor outputs =
-        model_->forward(weights, batch.input, {/*training=*/true, draw.key});
-    Tensor loss;
-    if (hyper.contains("example_weight")) {
-      const Tensor each = at::cross_entropy_loss(outputs, batch.target, {},
-                                                 at::Reduction::None);
-      loss = (of_batch(hyper.at("example_weight"), batch) * each).mean();
-    } else {
-      loss = at::cross_entropy_loss(outputs, batch.target);
-    }
-    if (hyper.contains("weight_decay")) {
-      loss = loss + l2_penalty(weights, hyper.at("weight_decay"));
-    }
-    return loss;
+    const Tensor loss = weighted_loss(
+        model_->forward(weights, batch.input, {/*training=*/true, draw.key}),
+        batch, hyper);
+    return hyper.contains("weight_decay")
+               ? loss + l2_penalty(weights, hyper.at("weight_decay"))
+               : loss;
   }
 
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
@@ -105,6 +97,12 @@ class Classification : public BilevelProblem {
                  const Draw& draw) const override {
     const Batch batch = data_.train.rows(train_batches_.rows(draw.step));
     return model_->forward(weights, batch.input, {/*training=*/true, draw.key});
+  }
+
+  Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
+                     const Draw& draw) const override {
+    return weighted_loss(
+        outputs, data_.train.rows(train_batches_.rows(draw.step)), hyper);
   }
 
   Metrics evaluate(const ParameterSet& weights,
@@ -122,6 +120,16 @@ class Classification : public BilevelProblem {
   }
 
  private:
+  Tensor weighted_loss(const Tensor& outputs, const Batch& batch,
+                       const ParameterSet& hyper) const {
+    if (!hyper.contains("example_weight")) {
+      return at::cross_entropy_loss(outputs, batch.target);
+    }
+    const Tensor each =
+        at::cross_entropy_loss(outputs, batch.target, {}, at::Reduction::None);
+    return (of_batch(hyper.at("example_weight"), batch) * each).mean();
+  }
+
   /// The factor of each example of a batch, from one per class or per example.
   Tensor of_batch(const Tensor& weight, const Batch& batch) const {
     if (weight.numel() != data_.train.size()) {

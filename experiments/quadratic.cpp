@@ -27,10 +27,20 @@ ParameterSet Quadratic::initial_weights(const ParameterSet&, const Key&) const {
 }
 
 Tensor Quadratic::train_loss(const ParameterSet& weights,
-                             const ParameterSet& hyper, const Draw&) const {
-  const Tensor& w = weights.at("w");
-  return at::dot(w, at::addmv(minus_b_, half_a_, w)) +
+                             const ParameterSet& hyper,
+                             const Draw& draw) const {
+  return output_loss(weights.at("w"), hyper, draw) +
          l2_penalty(weights, hyper.at("weight_decay")) + terms_.c;
+}
+
+Tensor Quadratic::outputs(const ParameterSet& weights, const ParameterSet&,
+                          const Draw&) const {
+  return weights.at("w");
+}
+
+Tensor Quadratic::output_loss(const Tensor& w, const ParameterSet&,
+                              const Draw&) const {
+  return at::dot(w, at::addmv(minus_b_, half_a_, w));
 }
 
 Tensor Quadratic::valid_loss(const ParameterSet& weights, const ParameterSet&,

@@ -38,6 +38,13 @@ class Quadratic : public BilevelProblem {
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override;
 
+  /// The weights themselves, of which the training loss without the decay is a
+  /// convex function.
+  Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
+                 const Draw& draw) const override;
+  Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
+                     const Draw& draw) const override;
+
   /// The losses, and how far the weights are from the optimum, |w - w*| / |w*|.
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override;

@@ -1,5 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "hypergrad/inverse_hessian.h"
 
 namespace nestgrad {
@@ -52,6 +54,12 @@ class Dense : public InverseHessian {
     }
     out.residual =
         ((at::mv(matrix, x) - flat).norm() / flat.norm()).item<double>();
+    if (!(out.residual < std::sqrt(machine_epsilon(b)))) {
+      out.status = Status::kNotConverged;
+      out.trouble = fmt::format(
+          "the Hessian is singular but for rounding, residual {:.3g}",
+          out.residual);
+    }
     return out;
   }
 

@@ -30,9 +30,10 @@ class Ift : public SingleRun {
     if (fixed_point_ && solver_->symmetric_only()) {
       config.fail("solver",
                   "needs a symmetric system, which the form "
-                  "\"fixed_point\" is not; take neumann (with scale "
+                  "\"fixed_point\" is not; take gmres, neumann (with scale "
                   "1) or dense");
     }
+    check_options(config.object("solver"));
   }
 
   static Schema schema() {
@@ -108,8 +109,36 @@ class Ift : public SingleRun {
   Key solver_key() const { return run_.draw("solver").key.fold(noise_.bits()); }
 
   ImplicitSystem system_at(const ParameterSet& hyper) const {
-    return fixed_point_ ? ImplicitSystem::fixed_point(run_, hyper)
-                        : ImplicitSystem::stationarity(run_, hyper);
+    return fixed_point_
+               ? ImplicitSystem::fixed_point(run_, hyper)
+               : ImplicitSystem::stationarity(run_, hyper, solver_->options());
+  }
+
+  /// Whether the matrix that `solver` names can be had.
+  void check_options(const Config& solver) const {
+    const HessianOptions& options = solver_->options();
+    if (fixed_point_ && options.finite_difference) {
+      solver.fail("products",
+                  "must be exact in the form \"fixed_point\", whose Jacobian "
+                  "is that of a training step, not of a gradient; take the "
+                  "form \"stationarity\"");
+    }
+    if (!options.gauss_newton) return;
+    if (fixed_point_) {
+      solver.fail("hessian",
+                  "must be exact in the form \"fixed_point\", which has no "
+                  "Hessian to replace; take the form \"stationarity\"");
+    }
+    try {
+      const ParameterSet h = problem().initial_hyper();
+      const ParameterSet w = problem().initial_weights(h, Key());
+      problem().output_loss(problem().outputs(w, h, Draw()), h, Draw());
+    } catch (const Unsupported& trouble) {
+      solver.fail("hessian",
+                  fmt::format("must be exact here: {}; against negative "
+                              "curvature take \"damping\"",
+                              trouble.what()));
+    }
   }
 
   bool fixed_point_;

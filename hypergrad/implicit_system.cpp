@@ -1,77 +1,118 @@
 #include "hypergrad/implicit_system.h"
 
+#include <cmath>
+
 #include "core/autodiff.h"
 
 namespace nestgrad {
+namespace {
 
-ImplicitSystem::ImplicitSystem(ParameterSet unknowns, ParameterSet hyper,
-                               ParameterSet map, bool fixed_point)
-    : unknowns_(std::move(unknowns)),
-      hyper_(std::move(hyper)),
-      map_(std::move(map)),
-      fixed_point_(fixed_point) {}
+/// A scalar that is to be differentiated by weights and hyperparameters.
+using Loss = std::function<Tensor(const ParameterSet& weights,
+                                  const ParameterSet& hyper)>;
+
+Loss train_loss(const InnerRun& at) {
+  return [problem = at.loop().problem(), draw = at.draw("implicit")](
+             const ParameterSet& w, const ParameterSet& h) {
+    return problem->train_loss(w, h, draw);
+  };
+}
+
+/// f(w) - c'o(w) for c = df/do at these weights, which stays constant.
+Loss without_model_curvature(const InnerRun& at, const ParameterSet& hyper) {
+  const auto problem = at.loop().problem();
+  const Draw draw = at.draw("implicit");
+  const ParameterSet h = hyper.detach();
+  const ParameterSet o = ParameterSet{
+      {"outputs", problem->outputs(
+                      at.state().weights.detach(), h,
+                      draw)}}.leaves();
+  const ParameterSet c =
+      gradient(problem->output_loss(o.at("outputs"), h, draw), o);
+  return [=](const ParameterSet& w, const ParameterSet& h) {
+    return problem->train_loss(w, h, draw) -
+           dot(c, {{"outputs", problem->outputs(w, h, draw)}});
+  };
+}
+
+/// v -> (g(w + e v) - g(w - e v)) / 2e, the derivative of g along v.
+LinearMap central_differences(
+    const ParameterSet& w, std::function<ParameterSet(const ParameterSet&)> g) {
+  const double reach =
+      std::cbrt(machine_epsilon(w)) * (1 + norm(w).item<double>());
+  return [=](const ParameterSet& v) {
+    const double size = norm(v).item<double>();
+    if (!(size > 0)) return 0.0 * g(w);
+    const double e = reach / size;
+    return (0.5 / e) * (g(add(w, e, v)) - g(add(w, -e, v)));
+  };
+}
+
+}  // namespace
 
 ImplicitSystem ImplicitSystem::stationarity(const InnerRun& at,
-                                            const ParameterSet& hyper) {
+                                            const ParameterSet& hyper,
+                                            const HessianOptions& options) {
   const ParameterSet w = at.state().weights.leaves();
   const ParameterSet h = hyper.leaves();
-  const Tensor loss =
-      at.loop().problem()->train_loss(w, h, at.draw("implicit"));
-  return {w, h, gradient(loss, w, Tape::kOn), /*fixed_point=*/false};
+  const Loss f = train_loss(at);
+  const Loss curved =
+      options.gauss_newton ? without_model_curvature(at, hyper) : f;
+  if (options.finite_difference) {
+    const ParameterSet at_w = w.detach(), at_h = h.detach();
+    return {gradient(f(w, h), w),
+            central_differences(at_w,
+                                [=](const ParameterSet& near) {
+                                  const ParameterSet x = near.leaves();
+                                  return gradient(curved(x, at_h), x);
+                                }),
+            central_differences(at_w, [=](const ParameterSet& near) {
+              const ParameterSet x = at_h.leaves();
+              return gradient(f(near, x), x);
+            })};
+  }
+  const ParameterSet map = gradient(f(w, h), w, Tape::kOn);
+  const ParameterSet taped =
+      options.gauss_newton ? gradient(curved(w, h), w, Tape::kOn) : map;
+  return {map, [=](const ParameterSet& v) { return vjp(taped, w, v); },
+          [=](const ParameterSet& v) { return vjp(map, h, v); }};
 }
 
 ImplicitSystem ImplicitSystem::fixed_point(const InnerRun& at,
                                            const ParameterSet& hyper) {
-  const ParameterSet w = at.state().weights.leaves();
-  const ParameterSet slots = at.state().slots.leaves();
-  const ParameterSet h = hyper.leaves();
-  const TrainState next =
-      at.loop().step({w, slots, at.state().step}, h, at.run_key(), Tape::kOn);
   const auto joined = [](const ParameterSet& a, const ParameterSet& b) {
     ParameterSet both = a;
     both.append("slots/", b);
     return both;
   };
-  return {joined(w, slots), h, joined(next.weights, next.slots),
-          /*fixed_point=*/true};
+  const ParameterSet w = at.state().weights.leaves();
+  const ParameterSet slots = at.state().slots.leaves();
+  const ParameterSet h = hyper.leaves();
+  const TrainState next =
+      at.loop().step({w, slots, at.state().step}, h, at.run_key(), Tape::kOn);
+  const ParameterSet x = joined(w, slots);
+  const ParameterSet map = joined(next.weights, next.slots);
+  return {x.detach() - map.detach(),
+          [=](const ParameterSet& v) { return v - vjp(map, x, v); },
+          [=](const ParameterSet& v) { return -1.0 * vjp(map, h, v); }};
 }
 
 ParameterSet ImplicitSystem::embed(const ParameterSet& weights) const {
   std::vector<Tensor> out = weights.tensors();
-  for (std::size_t i = out.size(); i < unknowns_.size(); ++i) {
-    out.push_back(at::zeros_like(unknowns_.tensors()[i]));
+  for (std::size_t i = out.size(); i < residual_.size(); ++i) {
+    out.push_back(
+        residual_.tensors()[i].new_zeros(residual_.tensors()[i].sizes()));
   }
-  return unknowns_.with(std::move(out)).detach();
-}
-
-LinearMap ImplicitSystem::transposed() const {
-  // The sets are handles: the map owns its share of the tape.
-  return [map = map_, x = unknowns_,
-          fixed_point = fixed_point_](const ParameterSet& v) {
-    const ParameterSet product = vjp(map, x, v);
-    return fixed_point ? v - product : product;
-  };
+  return residual_.with(std::move(out)).detach();
 }
 
 Tensor ImplicitSystem::matrix() const {
-  const LinearMap a = transposed();
-  const Tensor eye =
-      at::eye(unknowns_.numel(), unknowns_.tensors().front().options());
+  const Tensor like = residual_.flatten();
   std::vector<Tensor> columns;
-  for (const Tensor& unit : eye.unbind()) {
-    columns.push_back(a(unknowns_.detach().unflatten(unit)).flatten());
+  for (const Tensor& unit : at::eye(like.numel(), like.options()).unbind()) {
+    columns.push_back(transposed_(residual_.unflatten(unit)).flatten());
   }
   return at::stack(columns, 1);
-}
-
-ParameterSet ImplicitSystem::residual() const {
-  const ParameterSet map = map_.detach();
-  return fixed_point_ ? unknowns_.detach() - map : map;
-}
-
-ParameterSet ImplicitSystem::hyper_transposed(const ParameterSet& v) const {
-  const ParameterSet product = vjp(map_, hyper_, v);
-  return fixed_point_ ? -1.0 * product : product;
 }
 
 }  // namespace nestgrad

@@ -3,8 +3,15 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace nestgrad {
+
+double machine_epsilon(const ParameterSet& set) {
+  return set.tensors().front().scalar_type() == at::kDouble
+             ? std::numeric_limits<double>::epsilon()
+             : std::numeric_limits<float>::epsilon();
+}
 
 Schema InverseHessian::common_schema() {
   return Schema("The matrix that is inverted.")

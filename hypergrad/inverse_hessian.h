@@ -15,6 +15,9 @@ namespace nestgrad {
 /// v -> A v, for a matrix that is never written out.
 using LinearMap = std::function<ParameterSet(const ParameterSet&)>;
 
+/// The distance from 1 to the next number of the set's floating-point type.
+double machine_epsilon(const ParameterSet& set);
+
 /// An approximate solution of A x = b and how it was come by.
 struct Solution {
   ParameterSet x;

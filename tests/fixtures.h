@@ -42,21 +42,37 @@ class TinyNetwork : public BilevelProblem {
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
-    const std::int64_t first = draw.step * batch_ % 12;
-    return loss(weights, train_.narrow(0, first, batch_)) +
+    return output_loss(outputs(weights, hyper, draw), hyper, draw) +
            0.5 * hyper.at("weight_decay") * dot(weights, weights);
+  }
+
+  Tensor outputs(const ParameterSet& weights, const ParameterSet&,
+                 const Draw& draw) const override {
+    return forward(weights, batch(draw));
+  }
+
+  Tensor output_loss(const Tensor& outputs, const ParameterSet&,
+                     const Draw& draw) const override {
+    return loss(outputs, batch(draw));
   }
 
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
                     const Draw&) const override {
-    return loss(weights, valid_);
+    return loss(forward(weights, valid_), valid_);
   }
 
  private:
-  static Tensor loss(const ParameterSet& w, const Tensor& x) {
+  Tensor batch(const Draw& draw) const {
+    return train_.narrow(0, draw.step * batch_ % 12, batch_);
+  }
+
+  static Tensor forward(const ParameterSet& w, const Tensor& x) {
     const Tensor hidden =
         at::linear(x, w.at("0.weight"), w.at("0.bias")).tanh();
-    const Tensor outputs = at::linear(hidden, w.at("1.weight"), w.at("1.bias"));
+    return at::linear(hidden, w.at("1.weight"), w.at("1.bias"));
+  }
+
+  static Tensor loss(const Tensor& outputs, const Tensor& x) {
     const Tensor targets =
         at::remainder((x.sum(1) * 2).floor().to(at::kLong), 3);
     return at::cross_entropy_loss(outputs, targets);

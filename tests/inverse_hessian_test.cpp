@@ -1,22 +1,67 @@
 #include "hypergrad/inverse_hessian.h"
 
 #include <functional>
+#include <set>
 
 #include "core/key.h"
+#include "core/schema.h"
 #include "tests/support.h"
 
 namespace nestgrad {
 namespace {
 
+const InverseHessianRegistry& registry() {
+  return InverseHessianRegistry::instance();
+}
+
 /// The same solver with enough products for the systems below.
 Json thorough(const std::string& name) {
   if (name == "neumann") return {{"type", name}, {"terms", 3000}};
-  if (name == "conjugate_gradient") return {{"type", name}, {"iterations", 40}};
+  if (registry().schema(name).keys().front().name == "iterations") {
+    return {{"type", name}, {"iterations", 40}};
+  }
   return {{"type", name}};
 }
 
+/// Other forms of it, stopped early among them.
+std::vector<Json> variants(const std::string& name) {
+  std::vector<Json> out{{{"type", name}}};
+  const auto with = [&](Json keys) {
+    keys["type"] = name;
+    out.push_back(std::move(keys));
+  };
+  if (name == "neumann") with({{"terms", 3}, {"scale", 0.1}});
+  if (name == "identity") with({{"scale", 0.3}});
+  if (name == "nystrom") with({{"rank", 3}, {"rho", 0.2}});
+  if (name == "minres") with({{"reorthogonalize", false}});
+  if (name == "gmres") with({{"iterations", 5}, {"restart", 2}});
+  if (name == "conjugate_gradient") {
+    with({{"preconditioner", "diagonal"}});
+    with({{"preconditioner", "diagonal"}, {"probes", 1}, {"iterations", 3}});
+  }
+  if (registry().schema(name).keys().front().name == "iterations") {
+    with({{"iterations", 3}});
+    with({{"iterations", 3}, {"warm_start", true}});
+    with({{"tolerance", 1e-2}, {"warm_start", true}});
+  }
+  return out;
+}
+
 std::unique_ptr<InverseHessian> make(const Json& json) {
-  return InverseHessianRegistry::instance().make(json);
+  return registry().make(json);
+}
+
+/// f(solver, json) for every registered solver in all its forms.
+void for_every_form(
+    const std::function<void(const InverseHessian&, const Json&)>& f) {
+  for (const std::string& name : registry().names()) {
+    std::vector<Json> forms = variants(name);
+    forms.push_back(thorough(name));
+    for (const Json& json : forms) {
+      CAPTURE(json.dump());
+      f(*make(json), json);
+    }
+  }
 }
 
 struct System {
@@ -33,6 +78,12 @@ struct System {
   ParameterSet exact() const {
     return b.unflatten(at::linalg_solve(a, b.flatten()));
   }
+  /// |A x - b| / |b|
+  double residual(const ParameterSet& x) const {
+    const Tensor flat = b.flatten();
+    return ((at::mv(a, x.flatten()) - flat).norm() / flat.norm())
+        .item<double>();
+  }
 };
 
 /// Symmetric, with these eigenvalues.
@@ -46,6 +97,25 @@ System system_with(const std::vector<double>& eigenvalues) {
   if (n == 1) return {a, {{"w", b}}};
   return {(a + a.t()) / 2,
           {{"u", b.narrow(0, 0, 1)}, {"w", b.narrow(0, 1, n - 1)}}};
+}
+
+/// Eigenvalues from `low` to `high`, evenly on the logarithmic scale.
+std::vector<double> spread_out(double low, double high, int n) {
+  std::vector<double> out;
+  for (int i = 0; i < n; ++i) {
+    out.push_back(low * std::pow(high / low, i / (n - 1.0)));
+  }
+  return out;
+}
+
+const std::vector<double> kSpread{0.05, 0.2, 0.4, 0.5, 1, 1.5, 2, 3, 4, 5};
+const std::vector<double> kIndefinite{-3, -1, -0.4, 0.3, 0.5, 1, 2, 4};
+
+/// |a - b| / |b|, and 0 for two sets of zeros.
+double distance(const ParameterSet& a, const ParameterSet& b) {
+  const double size = norm(b).item<double>();
+  const double error = norm(a - b).item<double>();
+  return size > 0 ? error / size : error;
 }
 
 /// What a solver that approaches the inverse gets wrong; nothing, if it is
@@ -64,10 +134,7 @@ std::vector<std::string> faults(const InverseHessian& solver) {
       found.push_back(fmt::format("{}: {} products reported, {} made", name,
                                   got.products, system.calls));
     }
-    const ParameterSet left =
-        system.b - system.b.unflatten(at::mv(system.a, got.x.flatten()));
-    const double residual =
-        norm(left).item<double>() / norm(system.b).item<double>();
+    const double residual = system.residual(got.x);
     if (!(std::abs(residual - got.residual) < 1e-8)) {
       found.push_back(fmt::format("{}: residual {:.2g} reported, is {:.2g}",
                                   name, got.residual, residual));
@@ -76,8 +143,7 @@ std::vector<std::string> faults(const InverseHessian& solver) {
   judge("one unknown", system_with({2.5}));
   judge("a multiple of the identity", system_with({0.7, 0.7, 0.7, 0.7}));
   judge("two clusters", system_with({0.5, 0.5, 2, 2, 2}));
-  judge("a spread-out spectrum",
-        system_with({0.05, 0.2, 0.4, 0.5, 1, 1.5, 2, 3, 4, 5}));
+  judge("a spread-out spectrum", system_with(kSpread));
 
   System zero = system_with({1, 2, 3});
   zero.b = zero.b.zeros();
@@ -156,6 +222,303 @@ TEST_CASE("the faults of published conjugate gradients are caught",
     CAPTURE(static_cast<int>(fault));
     CHECK_FALSE(faults(FaultyConjugateGradient(fault)).empty());
   }
+}
+
+TEST_CASE("every inverse Hessian solves as its formula says",
+          "[inverse_hessian]") {
+  const std::vector<std::vector<double>> spectra{
+      {2.5}, {0.7, 0.7, 0.7, 0.7}, {0.5, 0.5, 2, 2, 2}, kSpread, kIndefinite};
+  for_every_form([&](const InverseHessian& solver, const Json&) {
+    for (const std::vector<double>& spectrum : spectra) {
+      const System system = system_with(spectrum);
+      const ParameterSet near = add(system.exact(), 0.1, system.b);
+      for (const ParameterSet* guess : {&near, (const ParameterSet*)nullptr}) {
+        CAPTURE(spectrum, guess != nullptr);
+        const Solution got =
+            solver.solve(system.map(), system.b, guess, Key(11));
+        if (got.status == Status::kDiverged) continue;
+        const Tensor expected = solver.formula(
+            system.a, system.b.flatten(),
+            guess == nullptr ? Tensor() : guess->flatten(), Key(11));
+        CHECK(distance(got.x, system.b.unflatten(expected)) < 1e-8);
+      }
+    }
+  });
+}
+
+TEST_CASE("every inverse Hessian is homogeneous in the right-hand side",
+          "[inverse_hessian]") {
+  for_every_form([](const InverseHessian& solver, const Json&) {
+    for (const auto& spectrum : {kSpread, kIndefinite}) {
+      const System system = system_with(spectrum);
+      const Solution first = solver.solve(system.map(), system.b);
+      if (first.status == Status::kDiverged) continue;
+      const ParameterSet once = first.x;
+      const ParameterSet scaled =
+          solver.solve(system.map(), -300.0 * system.b).x;
+      CHECK(distance(scaled, -300.0 * once) < 1e-9);
+    }
+  });
+}
+
+TEST_CASE("every inverse Hessian given enough products is linear",
+          "[inverse_hessian]") {
+  const System system = system_with(kSpread);
+  const ParameterSet other = Key(21).normal(system.b);
+  for (const std::string& name : registry().names()) {
+    CAPTURE(name);
+    const auto solver = make(thorough(name));
+    const auto solve = [&](const ParameterSet& b) {
+      return solver->solve(system.map(), b).x;
+    };
+    const ParameterSet together = solve(add(system.b, 2.5, other));
+    CHECK(distance(together, add(solve(system.b), 2.5, solve(other))) < 1e-8);
+  }
+}
+
+TEST_CASE("the inverse of c A is 1/c of that of A unless a key is in its units",
+          "[inverse_hessian]") {
+  // The scale of the identity and of a series that is told one, and what
+  // nystrom adds, are absolute numbers.
+  const std::set<std::string> absolute{"identity", "nystrom"};
+  for_every_form([&](const InverseHessian& solver, const Json& json) {
+    if (absolute.count(json.at("type")) > 0 || json.contains("scale")) return;
+    for (const auto& spectrum : {kSpread, kIndefinite}) {
+      System system = system_with(spectrum);
+      const Solution first = solver.solve(system.map(), system.b);
+      if (first.status == Status::kDiverged) continue;
+      const ParameterSet once = first.x;
+      system.a = 1e3 * system.a;
+      const ParameterSet scaled = solver.solve(system.map(), system.b).x;
+      CHECK(distance(1e3 * scaled, once) < 1e-8);
+    }
+  });
+}
+
+TEST_CASE("the damping of every inverse Hessian is part of the matrix",
+          "[inverse_hessian]") {
+  System damped = system_with(kSpread);
+  const System system = damped;
+  damped.a = damped.a + 0.3 * at::eye(10, float64());
+  for (const std::string& name : registry().names()) {
+    CAPTURE(name);
+    Json json = thorough(name);
+    json["damping"] = 0.3;
+    // With all columns nystrom approaches the inverse, too.
+    if (name == "nystrom") json["rho"] = 1e-9;
+    const auto solver = make(json);
+    const Solution got = solver->solve(system.map(), system.b);
+    const Tensor expected =
+        solver->formula(damped.a, damped.b.flatten(), Tensor(), Key());
+    CHECK(relative_error(got.x.flatten(), expected) < 1e-8);
+    if (!solver->converges() && name != "nystrom") continue;
+    CHECK(relative_error(got.x, damped.exact()) < 1e-7);
+    CHECK(damped.residual(got.x) == Approx(got.residual).margin(1e-8));
+    CHECK(got.metrics.at("smallest_curvature") > 0.3);
+  }
+}
+
+TEST_CASE("an indefinite system is solved or said not to be",
+          "[inverse_hessian]") {
+  const System system = system_with(kIndefinite);
+  for_every_form([&](const InverseHessian& solver, const Json& json) {
+    const Solution got = solver.solve(system.map(), system.b);
+    if (got.status == Status::kDiverged) {
+      CHECK(json == thorough("neumann"));
+      return;
+    }
+    CHECK(all_finite(got.x));
+    const std::string name = json.at("type");
+    if (json == thorough(name) &&
+        (name == "minres" || name == "gmres" || name == "dense")) {
+      CHECK(got.status == Status::kOk);
+      CHECK(relative_error(got.x, system.exact()) < 1e-8);
+    }
+    if (name == "conjugate_gradient" && json == thorough(name)) {
+      CHECK(got.status == Status::kNotConverged);
+    }
+  });
+}
+
+TEST_CASE("nobody calls an ill-conditioned or singular system solved wrongly",
+          "[inverse_hessian]") {
+  for_every_form([&](const InverseHessian& solver, const Json& json) {
+    const auto judge = [&](const System& system) {
+      const Solution got = solver.solve(system.map(), system.b);
+      if (got.status == Status::kDiverged) return;
+      CHECK(all_finite(got.x));
+      const double residual = system.residual(got.x);
+      CAPTURE(got.trouble, got.residual, residual);
+      const Json full = complete(registry(), json);
+      if (full.contains("tolerance") && got.status == Status::kOk) {
+        CHECK(residual <= full.at("tolerance").get<double>());
+      }
+      // A series reports its sum without the last term.
+      if (std::isfinite(got.residual) && json.at("type") != "neumann") {
+        CHECK(std::abs(got.residual - residual) <= 1e-3 * residual + 1e-8);
+      }
+    };
+    judge(system_with(spread_out(1e-8, 1, 12)));
+    judge(system_with(spread_out(1e-3, 1e5, 12)));
+    judge(system_with(spread_out(1e-12, 1, 12)));
+    std::vector<double> signs = spread_out(1e-8, 1, 12);
+    for (std::size_t i = 0; i < signs.size(); i += 2) signs[i] = -signs[i];
+    judge(system_with(signs));
+    // A null space that the right-hand side is in, and one that it is not in.
+    System singular = system_with({0, 0, 1, 2, 3});
+    judge(singular);
+    singular.b = singular.b.unflatten(at::mv(singular.a, singular.b.flatten()));
+    judge(singular);
+    judge(system_with({0, 0, 0}));
+  });
+}
+
+TEST_CASE("solvers by residual solve a singular system that has a solution",
+          "[inverse_hessian]") {
+  System system = system_with({0, 0, -1, 1, 2, 3});
+  const Tensor smallest =
+      at::mv(at::linalg_pinv(system.a, 1e-12), system.b.flatten());
+  const Tensor range = at::mv(system.a, smallest);
+  system.b = system.b.unflatten(range);
+  for (const std::string name : {"minres", "gmres"}) {
+    CAPTURE(name);
+    const Solution got = make({{"type", name}})->solve(system.map(), system.b);
+    CHECK(got.status == Status::kOk);
+    // A Krylov space of b has nothing of the null space: the smallest solution.
+    CHECK(relative_error(got.x.flatten(), smallest) < 1e-10);
+  }
+}
+
+TEST_CASE("one unknown and multiples of the identity take one product",
+          "[inverse_hessian]") {
+  for (const std::string name : {"conjugate_gradient", "minres", "gmres"}) {
+    CAPTURE(name);
+    for (const auto& spectrum : {std::vector<double>{-2.5}, {2.5}, {3, 3, 3}}) {
+      if (name == "conjugate_gradient" && spectrum[0] < 0) continue;
+      const System system = system_with(spectrum);
+      const Solution got =
+          make({{"type", name}})->solve(system.map(), system.b);
+      CHECK(got.status == Status::kOk);
+      CHECK(got.products == 1);
+      CHECK(relative_error(got.x, system.exact()) < 1e-14);
+    }
+  }
+}
+
+TEST_CASE("gmres solves systems that are not symmetric", "[inverse_hessian]") {
+  System system = system_with(kSpread);
+  const auto n = system.a.size(0);
+  system.a = system.a + Key(31).normal(at::empty({n, n}, float64()));
+  const Json full = {{"type", "gmres"}};
+  const Solution got = make(full)->solve(system.map(), system.b);
+  CHECK(got.status == Status::kOk);
+  CHECK(relative_error(got.x, system.exact()) < 1e-10);
+  for (const int restart : {1, 3, 20}) {
+    for (const int iterations : {1, 4, 7}) {
+      CAPTURE(restart, iterations);
+      const auto solver = make({{"type", "gmres"},
+                                {"restart", restart},
+                                {"iterations", iterations}});
+      const Solution early = solver->solve(system.map(), system.b);
+      CHECK(relative_error(early.x.flatten(),
+                           solver->formula(system.a, system.b.flatten(),
+                                           Tensor(), Key())) < 1e-10);
+      CHECK(early.residual == Approx(system.residual(early.x)).epsilon(1e-10));
+      CHECK(early.status == Status::kNotConverged);
+    }
+  }
+  // A rotation has no curvature at all; a nilpotent matrix has no inverse.
+  system.a = at::tensor({0., 1., -1., 0.}, float64()).view({2, 2});
+  system.b = {{"w", at::tensor({1., 0.}, float64())}};
+  CHECK(relative_error(make(full)->solve(system.map(), system.b).x,
+                       system.exact()) < 1e-14);
+  system.a = at::tensor({0., 1., 0., 0.}, float64()).view({2, 2});
+  const Solution none = make(full)->solve(system.map(), system.b);
+  CHECK(none.status == Status::kNotConverged);
+  CHECK(none.residual == 1);
+  CHECK(all_finite(none.x));
+}
+
+TEST_CASE("an inverse Hessian is random if and only if it says so",
+          "[inverse_hessian]") {
+  const System system = system_with(kSpread);
+  for_every_form([&](const InverseHessian& solver, const Json& json) {
+    // All columns are the same columns whatever the key.
+    if (json == Json{{"type", "nystrom"}}) return;
+    const auto solve = [&](std::uint64_t key) {
+      return solver.solve(system.map(), system.b, nullptr, Key(key)).x;
+    };
+    CHECK(at::equal(solve(1).flatten(), solve(1).flatten()));
+    CHECK(at::equal(solve(1).flatten(), solve(2).flatten()) != solver.random());
+  });
+}
+
+TEST_CASE("nystrom with all columns approaches the inverse as rho falls",
+          "[inverse_hessian]") {
+  const System system = system_with(kSpread);
+  double before = 4;  // 0.05 is the smallest eigenvalue
+  for (const double rho : {1e-2, 1e-4, 1e-6, 1e-8}) {
+    const Solution got =
+        make({{"type", "nystrom"}, {"rank", 100}, {"rho", rho}})
+            ->solve(system.map(), system.b);
+    const double error = relative_error(got.x, system.exact());
+    CAPTURE(rho, error);
+    CHECK(got.metrics.at("rank") == 10);
+    CHECK(error < 0.05 * before);
+    CHECK(got.residual == Approx(system.residual(got.x)).margin(1e-12));
+    before = error;
+  }
+  CHECK(before < 1e-6);
+  // Half of the directions have no curvature: their inverse is 1 / rho.
+  const System half = system_with({0, 0, 0, 1, 2, 3});
+  const Solution got =
+      make({{"type", "nystrom"}, {"rho", 0.1}})->solve(half.map(), half.b);
+  System damped = half;
+  damped.a = damped.a + 0.1 * at::eye(6, float64());
+  CHECK(relative_error(got.x, damped.exact()) < 1e-10);
+  CHECK(got.metrics.at("rank") == 3);
+}
+
+TEST_CASE("nystrom drops negative curvature and reports what is not finite",
+          "[inverse_hessian]") {
+  const System system = system_with(kIndefinite);
+  const Solution got =
+      make({{"type", "nystrom"}})->solve(system.map(), system.b);
+  CHECK(got.metrics.at("rank") == 5);
+  // With all columns what is left is A without its negative part.
+  const auto [values, vectors] = at::linalg_eigh(system.a);
+  const Tensor expected = at::mv(vectors / (values.clamp_min(0) + 1e-2),
+                                 at::mv(vectors.t(), system.b.flatten()));
+  CHECK(relative_error(got.x.flatten(), expected) < 1e-10);
+  const LinearMap bad = [](const ParameterSet& v) { return std::nan("") * v; };
+  CHECK(make({{"type", "nystrom"}})->solve(bad, system.b).status ==
+        Status::kDiverged);
+}
+
+TEST_CASE("the diagonal pays where there is one decay per weight",
+          "[inverse_hessian]") {
+  // Ridge regression with 300 features of size 0.1 and 50 examples; decays from
+  // 1e-4 to 1e2 in any order.
+  const std::int64_t n = 300;
+  const Tensor x = 0.1 * Key(41).normal(at::empty({50, n}, float64()));
+  const Tensor order = Key(42).permutation(n).to(at::kDouble);
+  const Tensor decay = at::pow(10.0, order / (n - 1) * 6 - 4);
+  System system;
+  system.a = at::mm(x.t(), x) / 50 + at::diag(decay);
+  system.b = {{"w", Key(43).normal(at::empty({n}, float64()))}};
+  const auto products = [&](const std::string& preconditioner) {
+    const Solution got = make({{"type", "conjugate_gradient"},
+                               {"iterations", 5000},
+                               {"tolerance", 1e-8},
+                               {"preconditioner", preconditioner}})
+                             ->solve(system.map(), system.b);
+    CHECK(got.status == Status::kOk);
+    CHECK(system.residual(got.x) < 1e-8);
+    return got.products;
+  };
+  const std::int64_t none = products("none"), diagonal = products("diagonal");
+  UNSCOPED_INFO("products: " << none << " and " << diagonal);
+  CHECK(5 * diagonal < none);
 }
 
 TEST_CASE("a Neumann series is its formula, K products and K + 1 summands",
