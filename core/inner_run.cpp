@@ -67,9 +67,10 @@ std::pair<TrainState, Key> InnerRun::window_start(
   return {loop_->start(hyper, key), key};
 }
 
-void InnerRun::advance(const ParameterSet& hyper) {
+bool InnerRun::advance(const ParameterSet& hyper) {
   const bool moves = turn_++ % truncation_.outer_steps_per_window == 0;
   if (moves) move_to(unroll(hyper, Tape::kOff));
+  return moves;
 }
 
 TrainState InnerRun::unroll(const ParameterSet& hyper, Tape tape) const {

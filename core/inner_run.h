@@ -54,8 +54,8 @@ class InnerRun {
   ParameterSet deployed(const ParameterSet& hyper) const;
 
   /// Takes a turn off the tape: trains for one window or, if it is not time
-  /// yet, stays.
-  void advance(const ParameterSet& hyper);
+  /// yet, stays. Returns whether it moved.
+  bool advance(const ParameterSet& hyper);
 
   /// The window of this turn, on the tape of `hyper` if wanted; this run does
   /// not move.

@@ -27,7 +27,13 @@ class SingleRun : public HypergradientEstimator {
 
   /// L and its partial derivatives at the weights that training has reached.
   Partials direct_partials(const ParameterSet& hyper) const {
-    const ParameterSet w = run_.state().weights.leaves();
+    return direct_partials(run_.state().weights, hyper);
+  }
+
+  /// The same at other weights.
+  Partials direct_partials(const ParameterSet& weights,
+                           const ParameterSet& hyper) const {
+    const ParameterSet w = weights.leaves();
     const ParameterSet h = hyper.leaves();
     return partials(problem().valid_loss(w, h, run_.draw("valid")), w, h);
   }
@@ -38,6 +44,27 @@ class SingleRun : public HypergradientEstimator {
     return problem()
         .valid_loss(weights.detach(), hyper.detach(), run_.draw("valid"))
         .item<double>();
+  }
+
+  /// f(w, h) on the minibatch of this turn, which is that of an ImplicitSystem,
+  /// too; on the tapes of both.
+  Tensor train_loss(const ParameterSet& weights,
+                    const ParameterSet& hyper) const {
+    return problem().train_loss(weights, hyper, run_.draw("implicit"));
+  }
+
+  /// df/dw on that minibatch, off the tape.
+  ParameterSet train_gradient(const ParameterSet& weights,
+                              const ParameterSet& hyper) const {
+    const ParameterSet w = weights.leaves();
+    return gradient(train_loss(w, hyper.detach()), w);
+  }
+
+  /// df/dh there, for which nothing is differentiated by the weights.
+  ParameterSet train_gradient_by_hyper(const ParameterSet& weights,
+                                       const ParameterSet& hyper) const {
+    const ParameterSet h = hyper.leaves();
+    return gradient(train_loss(weights.detach(), h), h);
   }
 
   TrainingLoop loop_;

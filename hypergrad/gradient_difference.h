@@ -1,0 +1,35 @@
+#pragma once
+
+#include "core/parameter_set.h"
+#include "core/schema.h"
+
+namespace nestgrad {
+
+/// (dG/dw) v by central differences, for a gradient G as a function of the
+/// weights w:
+///
+///   (G(w + e v) - G(w - e v)) / (2 e),   e = difference / |v|
+///
+/// A product with a second derivative for the price of two first ones. The
+/// error falls with the square of `difference` until rounding takes over; where
+/// G is quadratic in w (that of a weight decay), there is no other error.
+template <class G>
+ParameterSet gradient_difference(G&& gradient, const ParameterSet& weights,
+                                 const ParameterSet& v, double difference) {
+  const double length = norm(v).item<double>();
+  if (length == 0) return gradient(weights).zeros();
+  const double e = difference / length;
+  return 1 / (2 * e) *
+         (gradient(add(weights, e, v)) - gradient(add(weights, -e, v)));
+}
+
+/// The key that says how far the weights are moved.
+inline Schema difference_schema() {
+  return Schema("Products by central differences.")
+      .number("difference", 0.01,
+              "How far the weights are moved (Euclidean length) for a product "
+              "by central differences.",
+              above(0));
+}
+
+}  // namespace nestgrad
