@@ -10,6 +10,7 @@
 #include "core/explain.h"
 #include "core/memory_meter.h"
 #include "core/registry.h"
+#include "experiments/check.h"
 #include "experiments/experiment.h"
 #include "experiments/plan.h"
 #include "experiments/process.h"
@@ -20,6 +21,7 @@ namespace {
 
 struct Arguments {
   bool json = false;
+  CheckOptions check;
   std::string config;
   std::vector<std::string> assignments;
   std::string seed;
@@ -98,6 +100,23 @@ int parsed_main(int argc, char** argv) {
   takes_config(plan_command, arguments);
   plan_command->add_flag("--json", arguments.json, "One JSON object");
 
+  CLI::App* const check_command = app.add_subcommand(
+      "check", "Judge the configured estimator by independent references.");
+  takes_config(check_command, arguments);
+  CheckOptions& check = arguments.check;
+  check_command->add_option("--tolerance", check.tolerance,
+                            "Largest relative error against its own claim");
+  check_command->add_option("--max-bias", check.max_bias,
+                            "Largest relative error against its target");
+  check_command
+      ->add_option("--windows", check.windows,
+                   "Windows of training before the estimate")
+      ->check(CLI::PositiveNumber);
+  check_command
+      ->add_option("--keys", check.keys, "Draws of a method that is random")
+      ->check(CLI::PositiveNumber);
+  check_command->add_flag("--json", arguments.json, "One JSON object");
+
   CLI::App* const list_command =
       app.add_subcommand("list", "List what a configuration can name.");
   list_command->add_option("kind", arguments.kind,
@@ -137,6 +156,18 @@ int parsed_main(int argc, char** argv) {
       fmt::print("{}",
                  arguments.json ? plan.dump(2) + "\n" : format_plan(plan));
       return static_cast<int>(kExitDone);
+    });
+  }
+  if (check_command->parsed()) {
+    return with_config(arguments, [&](const JsonFile& file) {
+      JsonFile exact = file;
+      exact.set("dtype=float64");
+      const Config config(complete(experiment_schema(), exact.json()));
+      prepare_process(config.integer("threads"));
+      const Json result = check_estimator(config, arguments.check);
+      fmt::print("{}",
+                 arguments.json ? result.dump(2) + "\n" : format_check(result));
+      return static_cast<int>(result["passed"] ? kExitDone : kExitCheckFailed);
     });
   }
   if (list_command->parsed()) return list_types(arguments.kind);

@@ -11,7 +11,8 @@ enum ExitCode {
   kExitDone = 0,
   kExitInternal = 1,
   kExitMistake = 2,
-  kExitDiverged = 3
+  kExitDiverged = 3,
+  kExitCheckFailed = 4
 };
 
 struct RunOptions {

@@ -1,0 +1,287 @@
+#include "experiments/check.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "experiments/judge.h"
+
+namespace nestgrad {
+namespace {
+
+/// A reference by central differences that is not known to this is none.
+constexpr double kUncertain = 1e-3;
+
+/// A tensor whose share of the hypergradient is below this is judged by the
+/// whole.
+constexpr double kSmallShare = 1e-3;
+
+Json json_of(const Distance& distance) {
+  return {{"error", distance.error},
+          {"cosine", distance.cosine},
+          {"norm_ratio", distance.norm_ratio}};
+}
+
+std::string percent(double error) {
+  return error < 1e-3 ? fmt::format("{:.1e}", error)
+                      : fmt::format("{:.3g} %", 100 * error);
+}
+
+class Check {
+ public:
+  Check(const Config& config, const CheckOptions& options)
+      : section_(config.object("estimator")),
+        options_(options),
+        experiment_(config),
+        hyper_(experiment_.initial_hyper()) {}
+
+  Json json() {
+    Json out = {{"estimator", section_.json()},
+                {"windows", options_.windows},
+                {"hyperparameters", hyper_.numel()}};
+    const auto [estimator, estimate] = ask({});
+    out["target"] = to_string(estimator->target());
+    out["status"] = to_string(estimate.status);
+    if (!estimate.trouble.empty()) out["trouble"] = estimate.trouble;
+    if (!all_finite(estimate.gradient)) {
+      return ended(out, false, "FAILED: the estimate is not finite.");
+    }
+    const Objective claim = estimator->claim();
+    if (claim) judge_by_claim(estimate.gradient, claim, out);
+    const Reference reference = make_reference(
+        experiment_, section_, hyper_, estimator->target(), options_.windows);
+    judge_by_target(estimate.gradient, reference, out);
+    if (estimator->reseed(Key())) judge_randomness(reference, out);
+    return verdict(claim != nullptr, out);
+  }
+
+ private:
+  /// A fresh estimator after so many windows, and its last estimate. With a
+  /// key, that of its own randomness.
+  std::pair<std::unique_ptr<HypergradientEstimator>, Estimate> ask(
+      const std::optional<Key>& key) const {
+    auto estimator =
+        EstimatorRegistry::instance().make(section_, experiment_.loop());
+    estimator->begin(hyper_, experiment_.tuning_key());
+    if (key) estimator->reseed(*key);
+    Estimate estimate;
+    for (std::int64_t i = 0; i < options_.windows; ++i) {
+      estimate = estimator->estimate(hyper_);
+    }
+    return {std::move(estimator), std::move(estimate)};
+  }
+
+  void judge_by_claim(const ParameterSet& gradient, const Objective& claim,
+                      Json& out) const {
+    const std::vector<ClaimPart> parts = judge_claim(gradient, claim, hyper_);
+    std::vector<Tensor> estimates, references;
+    double uncertainty = 0;
+    for (const ClaimPart& part : parts) {
+      estimates.push_back(part.estimate);
+      references.push_back(part.reference);
+      uncertainty = std::hypot(uncertainty, part.uncertainty);
+    }
+    const Tensor reference = at::cat(references);
+    const double size = reference.norm().item<double>();
+    Json& judged = out["claim"];
+    judged = json_of(distance(at::cat(estimates), reference));
+    judged["uncertainty"] = size > 0 ? uncertainty / size : uncertainty;
+    judged["parts"] = Json::object();
+    bool holds = true;
+    for (const ClaimPart& part : parts) {
+      const double own = part.reference.norm().item<double>();
+      const double allowed =
+          options_.tolerance * std::max(own, kSmallShare * size) +
+          3 * part.uncertainty;
+      const bool good = part.error() <= allowed;
+      holds = holds && good;
+      judged["parts"][part.name] = {
+          {"error", own > 0 ? part.error() / own : part.error()},
+          {"directions", part.directions},
+          {"all", part.all},
+          {"holds", good}};
+    }
+    judged["known"] =
+        std::isfinite(uncertainty) && uncertainty <= kUncertain * size;
+    if (size == 0) judged["known"] = uncertainty == 0;
+    judged["holds"] = holds;
+  }
+
+  void judge_by_target(const ParameterSet& gradient, const Reference& reference,
+                       Json& out) const {
+    Json& judged = out["bias"];
+    if (reference.gradient.empty()) {
+      judged = {{"reference", reference.how}, {"known", false}};
+      return;
+    }
+    judged =
+        json_of(distance(gradient.flatten(), reference.gradient.flatten()));
+    judged["reference"] = reference.how;
+    judged["residual"] = reference.residual;
+    judged["known"] = true;
+    judged["parts"] = Json::object();
+    for (std::size_t i = 0; i < gradient.size(); ++i) {
+      judged["parts"][gradient.name(i)] =
+          json_of(distance(gradient.tensors()[i].reshape(-1),
+                           reference.gradient.tensors()[i].reshape(-1)));
+    }
+  }
+
+  /// Mean, standard error of the mean and variance over keys, all by the length
+  /// of the reference.
+  void judge_randomness(const Reference& reference, Json& out) const {
+    std::vector<Tensor> draws;
+    for (std::int64_t i = 0; i < options_.keys; ++i) {
+      const Key key = Key(1).fold("check").fold(static_cast<std::uint64_t>(i));
+      draws.push_back(ask(key).second.gradient.flatten());
+    }
+    const Tensor all = at::stack(draws);
+    const Tensor mean = all.mean(0);
+    const auto n = static_cast<double>(options_.keys);
+    const double variance =
+        (all - mean).square().sum().item<double>() / std::max(1.0, n - 1);
+    const Tensor r =
+        reference.gradient.empty() ? mean : reference.gradient.flatten();
+    const double size = r.norm().item<double>();
+    Json judged = json_of(distance(mean, r));
+    judged["keys"] = options_.keys;
+    judged["standard_error"] = std::sqrt(variance / n) / size;
+    judged["standard_deviation"] = std::sqrt(variance) / size;
+    out["random"] = std::move(judged);
+  }
+
+  static Json ended(Json& out, bool passed, std::string verdict) {
+    out["passed"] = passed;
+    out["verdict"] = std::move(verdict);
+    return out;
+  }
+
+  Json verdict(bool claims, Json& out) const {
+    if (claims) {
+      const Json& claim = out["claim"];
+      const auto error = claim["error"].get<double>();
+      if (!claim["holds"]) {
+        std::string worst;
+        for (const auto& [name, part] : claim["parts"].items()) {
+          if (part["holds"]) continue;
+          worst += fmt::format("{}'{}' by {}", worst.empty() ? "" : ", ", name,
+                               percent(part["error"].get<double>()));
+        }
+        return ended(out, false,
+                     fmt::format("WRONG: the estimate is not the derivative of "
+                                 "what the method claims to differentiate; it "
+                                 "is off for {}.",
+                                 worst));
+      }
+      if (!claim["known"]) {
+        return ended(
+            out, false,
+            fmt::format("CANNOT BE JUDGED: central differences of what the "
+                        "method claims are themselves uncertain by {}.",
+                        percent(claim["uncertainty"].get<double>())));
+      }
+      out["claim"]["error"] = error;
+    }
+    const std::string start =
+        claims ? fmt::format(
+                     "The estimate is what the method claims (error "
+                     "{}",
+                     percent(out["claim"]["error"].get<double>()))
+               : "The method makes no claim";
+    const Json& bias = out["bias"];
+    if (!bias["known"]) {
+      return ended(out, false,
+                   fmt::format("CANNOT BE JUDGED: {}.",
+                               bias["reference"].get<std::string>()));
+    }
+    const auto error = bias["error"].get<double>();
+    const auto cosine = bias["cosine"].get<double>();
+    const std::string distance = fmt::format(
+        "{} off the {} hypergradient (cosine {:.4g}, norm ratio {:.4g})",
+        percent(error), to_words(out["target"]), cosine,
+        bias["norm_ratio"].get<double>());
+    const std::string both =
+        fmt::format("{}{} and {}.", start, claims ? ")" : "", distance);
+    // Not a number if the estimate or the reference is zero: no direction.
+    if (!(cosine > 0)) {
+      return ended(out, false,
+                   "WRONG DIRECTION: " + both +
+                       " A step against it does not lower the validation "
+                       "loss.");
+    }
+    const double most =
+        options_.max_bias.value_or(claims ? INFINITY : options_.tolerance);
+    if (!(error <= most)) {
+      return ended(out, false,
+                   fmt::format("TOO FAR OFF: {} At most {} is allowed.", both,
+                               percent(most)));
+    }
+    return ended(out, true, both);
+  }
+
+  static std::string to_words(const Json& target) {
+    return target == "training" ? "whole run's" : "exact implicit";
+  }
+
+  Config section_;
+  CheckOptions options_;
+  Experiment experiment_;
+  ParameterSet hyper_;
+};
+
+}  // namespace
+
+Json check_estimator(const Config& config, const CheckOptions& options) {
+  return Check(config, options).json();
+}
+
+std::string format_check(const Json& result) {
+  std::string out;
+  const auto line = [&](const std::string& name, const std::string& value) {
+    out += fmt::format("{:22}{}\n", name, value);
+  };
+  const auto numbers = [](const Json& judged) {
+    return fmt::format("error {:.2e}   cosine {:.6f}   norm ratio {:.6f}",
+                       judged["error"].get<double>(),
+                       judged["cosine"].get<double>(),
+                       judged["norm_ratio"].get<double>());
+  };
+  if (result.contains("trouble")) {
+    line("trouble", result["trouble"].get<std::string>());
+  }
+  if (result.contains("claim")) {
+    const Json& claim = result["claim"];
+    line("against its claim", numbers(claim));
+    line("", fmt::format("central differences, good to {:.1e}",
+                         claim["uncertainty"].get<double>()));
+    for (const auto& [name, part] : claim["parts"].items()) {
+      line("  " + name,
+           fmt::format("error {:.2e}   {}{} {}", part["error"].get<double>(),
+                       part["all"].get<bool>() ? "all " : "",
+                       part["directions"].get<std::int64_t>(),
+                       part["all"].get<bool>() ? "coordinates" : "directions"));
+    }
+  }
+  if (result.contains("bias") && result["bias"]["known"]) {
+    const Json& bias = result["bias"];
+    line("against its target", numbers(bias));
+    line("", bias["reference"].get<std::string>());
+    for (const auto& [name, part] : bias["parts"].items()) {
+      line("  " + name, numbers(part));
+    }
+  }
+  if (result.contains("random")) {
+    const Json& random = result["random"];
+    line(fmt::format("mean of {} keys", random["keys"].get<std::int64_t>()),
+         numbers(random));
+    line("", fmt::format("standard error {:.2e}, standard deviation of one "
+                         "estimate {:.2e}",
+                         random["standard_error"].get<double>(),
+                         random["standard_deviation"].get<double>()));
+  }
+  out += "\n" + result["verdict"].get<std::string>() + "\n";
+  return out;
+}
+
+}  // namespace nestgrad
