@@ -44,7 +44,9 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
                          const ParameterSet* guess,
                          const Method& method) const {
   Solution out;
-  const double size = length(b), enough = tolerance_ * size;
+  // Residuals far below rounding would underflow when squared.
+  const double size = length(b), least = 0.01 * machine_epsilon(b);
+  const double enough = std::max(tolerance_, least) * size;
   out.x = b.zeros();
   ParameterSet r = b;
   double left = size;

@@ -345,7 +345,11 @@ TEST_CASE("nobody calls an ill-conditioned or singular system solved wrongly",
   for_every_form([&](const InverseHessian& solver, const Json& json) {
     const auto judge = [&](const System& system) {
       const Solution got = solver.solve(system.map(), system.b);
-      if (got.status == Status::kDiverged) return;
+      const std::string name = json.at("type");
+      if (got.status == Status::kDiverged) {
+        CHECK((name == "neumann" || name == "dense"));
+        return;
+      }
       CHECK(all_finite(got.x));
       const double residual = system.residual(got.x);
       CAPTURE(got.trouble, got.residual, residual);
@@ -367,6 +371,10 @@ TEST_CASE("nobody calls an ill-conditioned or singular system solved wrongly",
     // A null space that the right-hand side is in, and one that it is not in.
     System singular = system_with({0, 0, 1, 2, 3});
     judge(singular);
+    const Solution least = solver.solve(singular.map(), singular.b);
+    if (json.at("type") == "minres" || json.at("type") == "gmres") {
+      CHECK(norm(least.x).item<double>() < 100);
+    }
     singular.b = singular.b.unflatten(at::mv(singular.a, singular.b.flatten()));
     judge(singular);
     judge(system_with({0, 0, 0}));
@@ -386,6 +394,23 @@ TEST_CASE("solvers by residual solve a singular system that has a solution",
     CHECK(got.status == Status::kOk);
     // A Krylov space of b has nothing of the null space: the smallest solution.
     CHECK(relative_error(got.x.flatten(), smallest) < 1e-10);
+  }
+}
+
+TEST_CASE("to ask for more than rounding allows does no harm",
+          "[inverse_hessian]") {
+  for (const std::string name : {"conjugate_gradient", "minres", "gmres"}) {
+    for (const auto& spectrum :
+         {std::vector<double>{2.5}, {3, 3, 3}, {0.5, 0.5, 2, 2, 2}, kSpread}) {
+      CAPTURE(name, spectrum);
+      const System system = system_with(spectrum);
+      const Solution got =
+          make({{"type", name}, {"tolerance", 0}, {"iterations", 100}})
+              ->solve(system.map(), system.b);
+      CHECK(got.status != Status::kDiverged);
+      CHECK(relative_error(got.x, system.exact()) < 1e-13);
+      CHECK(got.products < 50);
+    }
   }
 }
 
