@@ -18,9 +18,9 @@ namespace {
 /// twice, since the product with the mixed derivative is a difference of
 /// gradients and the rule is differentiated with the gradient as a leaf.
 ///
-/// All is evaluated at the weights and slots that training has reached, so this
-/// is the derivative of the next training step, L being linear. The indirect
-/// part is too short, as that of one step must be.
+/// All is evaluated at the weights and slots that training has reached: the
+/// derivative of L through the next training step, as far as L is linear. What
+/// later steps would add is missing, so the indirect part is too short.
 class Sama : public SingleRun {
  public:
   Sama(const Config& config, const TrainingLoop& loop)
@@ -44,8 +44,8 @@ class Sama : public SingleRun {
     // The rule's own derivatives, by the gradient and by its settings.
     const Partials rule = partials(dot(outer_, step(f, h)), f, h);
     const ParameterSet mixed = gradient_difference(
-        [&](const ParameterSet& at) {
-          return train_gradient_by_hyper(at, hyper);
+        [&](const ParameterSet& near) {
+          return train_gradient_by_hyper(near, hyper);
         },
         w, rule.weights, difference_);
     return {direct.hyper + rule.hyper + mixed, direct.loss};

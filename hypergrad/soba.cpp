@@ -59,7 +59,9 @@ class Soba : public SingleRun {
 
     const double residual = ratio(direction, direct.weights);
     Estimate out{direct.hyper - system.hyper_transposed(v_), direct.loss};
-    out.metrics = {{"residual", residual}, {"scale", scale}};
+    out.metrics = {{"residual", residual},
+                   {"scale", scale},
+                   {"products", scale_ > 0 ? 1 : 2}};
     if (!all_finite(next_)) {
       out.status = Status::kDiverged;
       out.trouble = "the vector v of soba is not finite; a smaller scale helps";
@@ -67,9 +69,8 @@ class Soba : public SingleRun {
       out.status = Status::kNotConverged;
       out.trouble = fmt::format(
           "the residual of v is {:.3g} times that of zeros: the scale {:.3g} "
-          "is "
-          "above 2 / (largest eigenvalue), curvature is negative, or weights "
-          "and hyperparameters move too fast for v to follow",
+          "is above 2 / (largest eigenvalue), curvature is negative, or "
+          "weights and hyperparameters move too fast for v to follow",
           residual, scale);
     }
     return out;

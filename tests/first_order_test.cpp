@@ -77,18 +77,26 @@ TEST_CASE("differences of a gradient are exact for quadratic ones",
 
 TEST_CASE("products by differences approach exact ones with their square",
           "[first_order]") {
-  const Bench bench = multiplied_bench(kDescent);
-  const Json json = {{"type", "one_step"}, {"window", 4}};
-  const ParameterSet exact = first_gradient(json, bench);
-  const auto error = [&](double difference) {
-    Json moved = json;
-    moved["products"] = "finite_difference";
-    moved["difference"] = difference;
-    return relative_error(first_gradient(moved, bench), exact);
-  };
-  CHECK(error(0.1) / error(0.01) == Approx(100).epsilon(0.05));
-  CHECK(error(0.01) < 1e-4);  // the default
-  CHECK(error(1e-4) < 1e-8);
+  const Bench bench = multiplied_bench({{"type", "adam"}, {"lr", 0.1}});
+  // A method and the same without differences.
+  const std::vector<std::pair<Json, Json>> pairs = {
+      {{{"type", "one_step"}, {"products", "finite_difference"}},
+       {{"type", "one_step"}, {"products", "exact"}}},
+      {{{"type", "sama"}},
+       {{"type", "ift"}, {"form", "fixed_point"}, {"solver", "identity"}}}};
+  for (const auto& [differences, without] : pairs) {
+    CAPTURE(differences.dump());
+    const ParameterSet exact = first_gradient(without, bench);
+    const auto error = [&, json = differences](double difference) {
+      Json moved = json;
+      moved["difference"] = difference;
+      return relative_error(first_gradient(moved, bench), exact);
+    };
+    CHECK(error(0.1) / error(0.01) == Approx(100).epsilon(0.05));
+    // A third derivative along a direction of length one is of order one here.
+    CHECK(error(0.01) < 1e-3);  // the default
+    CHECK(error(1e-4) < 1e-7);
+  }
 }
 
 TEST_CASE("one look-ahead step is the scaled identity to first order",
@@ -164,6 +172,23 @@ TEST_CASE("the bias of the penalty method falls like 1 / penalty",
     CHECK(error(1e4) / error(1e5) == Approx(10).epsilon(0.01));
     CHECK(error(1e5) < 1e-4);
   }
+}
+
+TEST_CASE(
+    "the penalty method approaches the implicit hypergradient of a network",
+    "[first_order]") {
+  const Bench bench =
+      network_bench({{"type", "sgd"}, {"lr", 0.5}, {"momentum", 0.9}});
+  const ParameterSet expected = first_gradient(
+      {{"type", "ift"}, {"window", 2000}, {"solver", "dense"}}, bench);
+  const auto error = [&](double penalty) {
+    return relative_error(
+        first_gradient(
+            {{"type", "f2sa"}, {"window", 2000}, {"penalty", penalty}}, bench),
+        expected);
+  };
+  CHECK(error(1e3) / error(1e4) == Approx(10).epsilon(0.1));
+  CHECK(error(1e4) < 0.01);
 }
 
 TEST_CASE("the penalty grows from window to window and is saved",
