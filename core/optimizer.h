@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "core/archive.h"
 #include "core/parameter_set.h"
@@ -27,6 +28,17 @@ struct TrainState {
   void persist(Archive& archive);
 };
 
+/// One step that can be undone, as numbers:
+///
+///   v <- momentum v + g + weight_decay w
+///   w <- w - lr v
+///
+/// with the velocity v as the rule's only slot and the gradient g at the old w:
+/// from the new w and v follow the old w, then g there, then the old v.
+struct MomentumStep {
+  double lr, momentum, weight_decay;
+};
+
 /// A training rule as a pure function of its arguments.
 ///
 /// It holds no weights and no memory, so one instance serves any number of
@@ -48,6 +60,13 @@ class Optimizer {
   /// slots keep their floating-point types.
   TrainState step(const TrainState& state, const ParameterSet& gradient,
                   const ParameterSet& natural) const;
+
+  /// What step number `step` does to every weight, for a rule of that form.
+  virtual std::optional<MomentumStep> momentum_step(const ParameterSet& natural,
+                                                    std::int64_t step) const {
+    (void)natural, (void)step;
+    return std::nullopt;
+  }
 
  private:
   /// The rule itself. Settings are in double precision.

@@ -14,25 +14,27 @@ TrainState TrainingLoop::start(const ParameterSet& hyper,
 TrainState TrainingLoop::step(const TrainState& state,
                               const ParameterSet& hyper, const Key& run,
                               Tape tape) const {
+  const ParameterSet g = train_gradient(state, hyper, run, tape);
+  if (tape == Tape::kOn) return apply(state, g, hyper);
+  const at::NoGradGuard no_tape;
+  return apply(state.detach(), g, hyper.detach());
+}
+
+ParameterSet TrainingLoop::train_gradient(const TrainState& state,
+                                          const ParameterSet& hyper,
+                                          const Key& run, Tape tape) const {
   const Draw draw{state.step, run.fold("step").fold(
                                   static_cast<std::uint64_t>(state.step))};
-  if (tape == Tape::kOff) {
-    const ParameterSet weights = state.weights.leaves();
-    const ParameterSet constant = hyper.detach();
-    const ParameterSet g =
-        gradient(problem_->train_loss(weights, constant, draw), weights);
-    const at::NoGradGuard no_tape;
-    return optimizer_->step(state.detach(), g, problem_->natural(constant));
-  }
-  // Weights that are on no tape yet are made leaves of, so that there is
-  // something to take the gradient for.
-  TrainState from = state;
-  from.weights = state.weights.map([](const Tensor& t) {
-    return t.requires_grad() ? t : t.detach().requires_grad_();
+  // Weights that are on no tape are made leaves of, so that there is something
+  // to take the gradient for.
+  const ParameterSet weights = state.weights.map([tape](const Tensor& t) {
+    return tape == Tape::kOn && t.requires_grad() ? t
+                                                  : t.detach().requires_grad_();
   });
-  const ParameterSet g = gradient(
-      problem_->train_loss(from.weights, hyper, draw), from.weights, Tape::kOn);
-  return optimizer_->step(from, g, problem_->natural(hyper));
+  return gradient(
+      problem_->train_loss(
+          weights, tape == Tape::kOn ? hyper : hyper.detach(), draw),
+      weights, tape);
 }
 
 }  // namespace nestgrad

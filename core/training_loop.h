@@ -37,6 +37,20 @@ class TrainingLoop {
   TrainState step(const TrainState& state, const ParameterSet& hyper,
                   const Key& run, Tape tape = Tape::kOff) const;
 
+  // A step in two halves, for methods that come in between:
+  // step(state, ...) = apply(state, train_gradient(state, ...), hyper).
+
+  /// The gradient of the training loss that the step from `state` follows.
+  ParameterSet train_gradient(const TrainState& state,
+                              const ParameterSet& hyper, const Key& run,
+                              Tape tape) const;
+
+  /// The rule, on whatever tape its arguments are.
+  TrainState apply(const TrainState& state, const ParameterSet& gradient,
+                   const ParameterSet& hyper) const {
+    return optimizer_->step(state, gradient, problem_->natural(hyper));
+  }
+
  private:
   std::shared_ptr<const BilevelProblem> problem_;
   std::shared_ptr<const Optimizer> optimizer_;

@@ -12,13 +12,29 @@ Adjoint::Adjoint(const TrainingLoop& loop, const Key& run,
       gradient_(loss.hyper) {}
 
 void Adjoint::through(const TrainState& start, std::int64_t steps) {
-  const ParameterSet s = start.joined().leaves(), h = hyper_.leaves();
-  TrainState end = start.with(s);
+  const ParameterSet h = hyper_.leaves();
+  const TrainState s = start.with(start.joined().leaves());
+  TrainState end = s;
   for (std::int64_t i = 0; i < steps; ++i) {
     end = loop_.step(end, h, run_, Tape::kOn);
   }
+  pull(end, s, h);
+}
+
+void Adjoint::through(const ParameterSet& weights, std::int64_t step,
+                      const Slots& slots) {
+  const ParameterSet h = hyper_.leaves();
+  TrainState s{weights.leaves(), {}, step};
+  const ParameterSet g = loop_.train_gradient(s, h, run_, Tape::kOn);
+  s.slots = slots(g.detach()).leaves();
+  pull(loop_.apply(s, g, h), s, h);
+}
+
+void Adjoint::pull(const TrainState& end, const TrainState& start,
+                   const ParameterSet& hyper) {
+  const ParameterSet s = start.joined();
   ParameterSet both = s;
-  both.append("hyper/", h);
+  both.append("hyper/", hyper);
   const ParameterSet pulled =
       vjp(end.joined(), both, state_, Tape::kOff, Graph::kConsume);
   gradient_ = gradient_ + pulled.subset("hyper/");

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "core/autodiff.h"
 #include "core/training_loop.h"
 
@@ -24,6 +26,13 @@ class Adjoint {
   /// Back through the `steps` steps from `start` to where the adjoint stands.
   void through(const TrainState& start, std::int64_t steps);
 
+  /// Back through one step that is being undone: step number `step` started at
+  /// `weights`, and `slots` tells the slots there once it is given the gradient
+  /// of the training loss, which is on the tape anyway.
+  using Slots = std::function<ParameterSet(const ParameterSet& gradient)>;
+  void through(const ParameterSet& weights, std::int64_t step,
+               const Slots& slots);
+
   /// Back through initial weights, on the tape of the leaves `hyper`.
   void through(const ParameterSet& initial_weights, const ParameterSet& hyper);
 
@@ -31,6 +40,10 @@ class Adjoint {
   const ParameterSet& gradient() const { return gradient_; }
 
  private:
+  /// Back from `end`, on the tape of the leaves `start` and `hyper`.
+  void pull(const TrainState& end, const TrainState& start,
+            const ParameterSet& hyper);
+
   const TrainingLoop& loop_;
   Key run_;
   ParameterSet hyper_;

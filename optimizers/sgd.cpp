@@ -39,6 +39,17 @@ class Sgd : public Optimizer {
     return slots;
   }
 
+  /// Nesterov's form looks ahead by the gradient at the old w, which the new w
+  /// does not give away; without a velocity there is nothing to go back by.
+  std::optional<MomentumStep> momentum_step(const ParameterSet& natural,
+                                            std::int64_t step) const override {
+    if (momentum_.is(0) || nesterov_) return std::nullopt;
+    const auto number = [&](const Setting& setting) {
+      return setting.value(natural, step).item<double>();
+    };
+    return MomentumStep{number(lr_), number(momentum_), number(weight_decay_)};
+  }
+
  private:
   TrainState update(const TrainState& state, const ParameterSet& gradient,
                     const ParameterSet& natural) const override {
