@@ -37,10 +37,10 @@ enum class Target {
 /// What one estimate keeps and does, in units of one training step; what it
 /// needs beyond that does not depend on the window.
 struct Footprint {
-  std::int64_t steps = 0;   ///< training steps, repeated ones included
-  std::int64_t taped = 0;   ///< of these, on the tape
-  std::int64_t on_tape = 0; ///< steps that are on the tape at the same time
-  std::int64_t states = 0;  ///< training states kept at the same time
+  std::int64_t steps = 0;    ///< training steps, repeated ones included
+  std::int64_t taped = 0;    ///< of these, on the tape
+  std::int64_t on_tape = 0;  ///< steps that are on the tape at the same time
+  std::int64_t states = 0;   ///< training states kept at the same time
 };
 
 /// Estimates hypergradients of a bilevel problem.

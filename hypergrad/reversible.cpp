@@ -45,7 +45,8 @@ class Reversible : public WindowEstimator {
     // In words of 64 bits per weight: start and present of w and v, buffer.
     const std::int64_t window = run_.truncation().window;
     const double momentum = first_step()->momentum,
-                 bits = momentum > 0 && momentum <= 1 ? -std::log2(momentum) : 0,
+                 bits =
+                     momentum > 0 && momentum <= 1 ? -std::log2(momentum) : 0,
                  words = 5 + bits * static_cast<double>(window) / 64;
     const auto size = problem().initial_hyper().flatten().element_size();
     return {2 * window, window, 1,
@@ -122,9 +123,10 @@ class Reversible : public WindowEstimator {
     std::string forward(Position& at) const {
       const MomentumStep rule = rule_of(at.step);
       if (!(rule.momentum > 0 && rule.momentum <= 1)) {
-        return fmt::format("the momentum of training step {} is {}; to be run "
-                           "backwards it must be above 0 and at most 1",
-                           at.step + 1, rule.momentum);
+        return fmt::format(
+            "the momentum of training step {} is {}; to be run "
+            "backwards it must be above 0 and at most 1",
+            at.step + 1, rule.momentum);
       }
       const TrainState now{like.weights.with({at.w.values()}), {}, at.step};
       const ParameterSet g = loop.train_gradient(now, hyper, run, Tape::kOff);
@@ -133,10 +135,11 @@ class Reversible : public WindowEstimator {
       at.w.subtract(rule.lr, at.v);
       ++at.step;
       if (!at.w.overflowed() && !at.v.overflowed()) return "";
-      return fmt::format("a weight or its velocity is not below 2048 after "
-                         "training step {}, which training that is to be run "
-                         "backwards cannot hold",
-                         at.step);
+      return fmt::format(
+          "a weight or its velocity is not below 2048 after "
+          "training step {}, which training that is to be run "
+          "backwards cannot hold",
+          at.step);
     }
 
     void backward(Position& at, Adjoint& adjoint) const {

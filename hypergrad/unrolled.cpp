@@ -1,6 +1,10 @@
 #include <ATen/ATen.h>
 
+#include <optional>
+
 #include "core/autodiff.h"
+#include "core/memory_meter.h"
+#include "hypergrad/checkpoint_schedule.h"
 #include "hypergrad/window_estimator.h"
 
 namespace nestgrad {
@@ -11,31 +15,158 @@ namespace {
 ///
 ///   g = d L(w_T(h), h) / dh,   w_{t+1} = step(w_t, h),   w_0 constant
 ///
-/// Exact for what it differentiates: the window. In cold start that is all of
-/// training. Memory grows in proportion to the window.
+/// Exact for what it differentiates: the window, or its last K steps (Shaban,
+/// Cheng, Hatch and Boots 2019, "Truncated back-propagation for bilevel
+/// optimization"; DRaFT-K of Clark et al. 2024). In cold start the window is
+/// all of training. On one tape, memory grows in proportion to the steps; with
+/// checkpoints, some states are kept and the rest is trained again.
 class Unrolled : public WindowEstimator {
  public:
   Unrolled(const Config& config, const TrainingLoop& loop)
-      : WindowEstimator(config, loop) {}
+      : WindowEstimator(config, loop),
+        steps_(config.integer("last") == 0 ? run_.truncation().window
+                                           : config.integer("last")) {
+    if (steps_ > run_.truncation().window) {
+      config.fail("last", fmt::format("must be at most the window, {}; is {}",
+                                      run_.truncation().window, steps_));
+    }
+    const bool chosen =
+        !config.is_text("checkpoints") || config.text("checkpoints") != "none";
+    if (config.has("memory_mib")) {
+      if (chosen) {
+        config.fail("memory_mib",
+                    "chooses the checkpoints; leave out one of the two");
+      }
+      budget_ = config.number("memory_mib") * 1024 * 1024;
+    } else if (!config.is_text("checkpoints")) {
+      schedule_ = CheckpointSchedule::equal(
+          steps_, static_cast<std::int64_t>(config.number("checkpoints")));
+    } else if (config.text("checkpoints") == "all") {
+      schedule_ = CheckpointSchedule::equal(steps_, steps_);
+    } else if (config.text("checkpoints") == "sqrt") {
+      schedule_ = CheckpointSchedule::square_root(steps_);
+    } else if (config.text("checkpoints") == "log") {
+      schedule_ = CheckpointSchedule::logarithmic(steps_);
+    }
+  }
 
   static Schema schema() {
-    return Schema("Backpropagation through a window of inner training.");
+    return Schema("Backpropagation through a window of inner training.")
+        .integer("last", 0,
+                 "Steps of the window that are differentiated, counted from "
+                 "its end; 0: all.",
+                 at_least(0))
+        .number("checkpoints", "none",
+                "Training states that are kept for the way back, the rest "
+                "being trained again: a number, sqrt (of the steps), log (to "
+                "base 2; steps are trained again several times) or all (each "
+                "step is taped alone); none: everything is on one tape.",
+                at_least(1), {"none", "all", "sqrt", "log"})
+        .number("memory_mib", kAbsent,
+                "Chooses the checkpoints that take the least time in so much "
+                "memory for the way back, in MiB.",
+                above(0));
+  }
+
+  /// h -> L(w_T(h), h), with the state before the last K steps constant.
+  Objective claim() const override {
+    if (steps_ == run_.truncation().window) return WindowEstimator::claim();
+    return [this](const ParameterSet& hyper) {
+      const ParameterSet h = hyper.detach();
+      return valid_loss(replay(from_, steps_, h, key_).weights, h);
+    };
   }
 
   Footprint footprint() const override {
-    const std::int64_t window = run_.truncation().window;
-    return {window, window, window, 0};
+    const std::int64_t before = run_.truncation().window - steps_;
+    if (!schedule_) return {before + steps_, steps_, steps_, 0};
+    return {before + schedule_->steps_off_tape(steps_) + steps_, steps_,
+            std::min(steps_, schedule_->segment), schedule_->states};
   }
 
  private:
   Estimate differentiate(const ParameterSet& hyper) override {
-    const ParameterSet h = hyper.leaves();
-    const TrainState end = run_.unroll(h, Tape::kOn);
-    run_.finish_turn(end);
+    const ParameterSet h = hyper.leaves(), constant = hyper.detach();
+    TrainState start;
+    std::tie(start, key_) = run_.window_start(h);
+    if (steps_ < run_.truncation().window) {
+      start = replay(start.detach(), run_.truncation().window - steps_,
+                     constant, key_);
+    }
+    from_ = start.detach();
+    if (budget_) schedule_ = affordable(from_, constant);
+    if (!schedule_) return on_one_tape(start, h);
+
+    CheckpointedWindow window(*schedule_, from_, steps_,
+                              [&](const TrainState& state, std::int64_t steps) {
+                                return replay(state, steps, constant, key_);
+                              });
+    run_.finish_turn(window.end());
+    const Partials loss = direct_partials(window.end().weights, hyper);
+    Adjoint adjoint(loop_, key_, constant, window.end(), loss);
+    window.back(adjoint);
+    adjoint.through(start.weights, h);
+    Estimate out{adjoint.gradient(), loss.loss};
+    out.metrics["states_kept"] = static_cast<double>(schedule_->states);
+    out.metrics["steps_repeated"] =
+        static_cast<double>(schedule_->steps_off_tape(steps_));
+    return out;
+  }
+
+  Estimate on_one_tape(TrainState state, const ParameterSet& h) {
+    for (std::int64_t i = 0; i < steps_; ++i) {
+      state = loop_.step(state, h, key_, Tape::kOn);
+    }
+    run_.finish_turn(state);
     const Tensor loss =
-        problem().valid_loss(end.weights, h, run_.draw("valid"));
+        problem().valid_loss(state.weights, h, run_.draw("valid"));
     return {gradient(loss, h), loss.item<double>()};
   }
+
+  TrainState replay(TrainState state, std::int64_t steps,
+                    const ParameterSet& hyper, const Key& key) const {
+    for (std::int64_t i = 0; i < steps; ++i) {
+      state = loop_.step(state, hyper, key);
+    }
+    return state;
+  }
+
+  /// The schedule for the memory that there is, once it is known what a state
+  /// and a step on the tape take; no schedule if everything fits on one tape.
+  std::optional<CheckpointSchedule> affordable(const TrainState& start,
+                                               const ParameterSet& hyper) {
+    if (measured_) return schedule_;
+    const auto peak = [&](std::int64_t steps) {
+      const MemoryMeter memory;
+      Adjoint adjoint(loop_, key_, hyper, start,
+                      direct_partials(start.weights, hyper));
+      adjoint.through(start, steps);
+      return static_cast<double>(memory.peak());
+    };
+    const double two = peak(2), taped = std::max(1.0, (peak(4) - two) / 2);
+    const double other = std::max(0.0, two - 2 * taped);
+    double state = 0;
+    for (const Tensor& t : start.joined().tensors()) {
+      state += static_cast<double>(t.nbytes());
+    }
+    measured_ = true;
+    if (other + taped * static_cast<double>(steps_) <= *budget_) return {};
+    const CheckpointSchedule schedule =
+        CheckpointSchedule::within(steps_, *budget_ - other, state, taped);
+    require(schedule.segment > 0,
+            "\"memory_mib\" of the estimator \"unrolled\" must be at least "
+            "{:.3g} here, is {:.3g}",
+            mebibytes(static_cast<std::int64_t>(other + taped + state)) + 0.01,
+            *budget_ / (1024 * 1024));
+    return schedule;
+  }
+
+  std::int64_t steps_;  // that are differentiated
+  std::optional<CheckpointSchedule> schedule_;
+  std::optional<double> budget_;  // bytes
+  bool measured_ = false;
+  TrainState from_;  // before these steps, in the last estimate
+  Key key_;
 };
 
 NESTGRAD_REGISTER(EstimatorRegistry, "unrolled", Unrolled)

@@ -32,19 +32,32 @@ std::vector<double> errors(HypergradientEstimator& estimator,
   return out;
 }
 
+/// The estimator, or null if it refuses the training rule.
+std::unique_ptr<HypergradientEstimator> make(const Json& json,
+                                             const TrainingLoop& loop) {
+  try {
+    return EstimatorRegistry::instance().make(json, loop);
+  } catch (const ConfigError&) {
+    return nullptr;
+  }
+}
+
 void check_claims(const Json& json, double tolerance) {
+  int accepted = 0;
   for (const Json& rule : kRules) {
     for (const bool network : {false, true}) {
       CAPTURE(json.dump(), rule.dump(), network);
       const Bench bench =
           network ? network_bench(rule, /*batch=*/4) : ridge_bench(rule);
-      const auto estimator =
-          EstimatorRegistry::instance().make(json, *bench.loop);
+      const auto estimator = make(json, *bench.loop);
+      if (!estimator) continue;
+      ++accepted;
       for (const double error : errors(*estimator, bench.hyper)) {
         CHECK(error < tolerance);
       }
     }
   }
+  CHECK(accepted >= 2);
 }
 
 }  // namespace

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "core/training_loop.h"
+#include "hypergrad/adjoint.h"
+
+namespace nestgrad {
+
+/// How the states of a window of T steps are kept for the way back.
+///
+/// The window is cut into segments of `segment` steps, each of which is taped
+/// in one go. The states that segments start from are recovered by training
+/// again from kept ones, of which there are at most `states` at a time, where
+/// the binomial schedule puts them (Griewank and Walther 2000, "Algorithm 799:
+/// revolve"): it makes the fewest steps that this many states allow.
+struct CheckpointSchedule {
+  std::int64_t segment = 1;
+  std::int64_t states = 1;
+
+  /// n states, segments of T / n steps: no state is recovered twice.
+  static CheckpointSchedule equal(std::int64_t steps, std::int64_t n);
+
+  /// About sqrt(T) states and segments of sqrt(T) steps.
+  static CheckpointSchedule square_root(std::int64_t steps);
+
+  /// About log2(T) states and segments of log2(T) steps.
+  static CheckpointSchedule logarithmic(std::int64_t steps);
+
+  /// The schedule with the fewest repeated steps of those that keep at most
+  /// `bytes`, if a state has `state` bytes and a step on the tape `taped`; of
+  /// segment 0 if none does.
+  static CheckpointSchedule within(std::int64_t steps, double bytes,
+                                   double state, double taped);
+
+  /// Training steps off the tape, the first pass included.
+  std::int64_t steps_off_tape(std::int64_t steps) const;
+};
+
+/// Where to keep the next state on the way through n > 1 segments, with room
+/// for `states` more besides that at the start: after so many segments.
+std::int64_t next_checkpoint(std::int64_t n, std::int64_t states);
+
+/// Segments to be trained on the way back through n of them, with room for so
+/// many states besides the first.
+std::int64_t repeated_segments(std::int64_t n, std::int64_t states);
+
+/// A window that is trained forwards once and then gone back through.
+class CheckpointedWindow {
+ public:
+  /// So many training steps from a state, off the tape.
+  using Replay = std::function<TrainState(const TrainState&, std::int64_t)>;
+
+  /// Trains the `steps` steps from `start`, which is off the tape.
+  CheckpointedWindow(const CheckpointSchedule& schedule,
+                     const TrainState& start, std::int64_t steps,
+                     Replay replay);
+
+  const TrainState& end() const { return end_; }
+
+  /// Takes the adjoint from end() back to the start. To be called once.
+  void back(Adjoint& adjoint);
+
+ private:
+  struct Kept {
+    TrainState state;
+    std::int64_t segments;  // from here to the next that is kept
+    std::int64_t states;    // for which there is room when it comes to these
+  };
+  void back(const TrainState& state, std::int64_t n, std::int64_t states,
+            Adjoint& adjoint);
+
+  std::int64_t segment_, steps_, first_ = 0;
+  Replay replay_;
+  std::vector<Kept> kept_;
+  TrainState end_;
+};
+
+}  // namespace nestgrad
