@@ -26,7 +26,7 @@ std::shared_ptr<const Images> perceptron_problem(at::ScalarType type) {
 }
 
 Run library(std::shared_ptr<const Images> images, at::ScalarType type,
-            int steps) {
+            int steps, const Json& checkpoints) {
   const auto number = [type](double value) {
     return at::scalar_tensor(value, at::TensorOptions().dtype(type));
   };
@@ -39,9 +39,11 @@ Run library(std::shared_ptr<const Images> images, at::ScalarType type,
       problem, OptimizerRegistry::instance().make(Json{
                    {"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}));
   const std::shared_ptr<HypergradientEstimator> estimator =
-      EstimatorRegistry::instance().make(
-          Json{{"type", "unrolled"}, {"window", steps}, {"horizon", steps}},
-          *loop);
+      EstimatorRegistry::instance().make(Json{{"type", "unrolled"},
+                                              {"window", steps},
+                                              {"horizon", steps},
+                                              {"checkpoints", checkpoints}},
+                                         *loop);
   const ParameterSet hyper = problem->initial_hyper();
   return [loop, estimator, hyper] {
     estimator->begin(hyper, Key());
@@ -87,10 +89,13 @@ Run by_hand(std::shared_ptr<const Images> images, at::ScalarType type,
   };
 }
 
-Workload workload(const std::string& name, int pairs, int steps) {
-  return {name, pairs, 1, [steps](at::ScalarType type) -> Contest {
+/// The loop by hand has no checkpoints.
+Workload workload(const std::string& name, int pairs, int steps,
+                  const Json& checkpoints = "none") {
+  return {name, pairs, 1, [=](at::ScalarType type) -> Contest {
             const auto images = perceptron_problem(type);
-            return {library(images, type, steps), by_hand(images, type, steps)};
+            return {library(images, type, steps, checkpoints),
+                    by_hand(images, type, steps)};
           }};
 }
 
@@ -99,6 +104,8 @@ Workload workload(const std::string& name, int pairs, int steps) {
 std::vector<Workload> unrolled_workloads() {
   return {workload("W3", 9, 100),
           workload("W3L", 5, 400),
+          workload("W3L sqrt", 5, 400, "sqrt"),
+          workload("W3L log", 3, 400, "log"),
           {"W3 step", 9, 100, [](at::ScalarType type) {
              return plain_training(perceptron_problem(type), perceptron, 100);
            }}};
