@@ -61,7 +61,7 @@ class Reversible : public WindowEstimator {
     Position at(window.first);
     std::string trouble;
     for (std::int64_t i = 0; i < run_.truncation().window; ++i) {
-      trouble = training.forward(at);
+      trouble = training.step(at);
       if (!trouble.empty()) break;
     }
     const double bits = static_cast<double>(at.lost.bits());
@@ -75,7 +75,7 @@ class Reversible : public WindowEstimator {
     }
 
     Adjoint adjoint(loop_, window.second, hyper, end, loss);
-    while (at.step > window.first.step) training.backward(at, adjoint);
+    while (at.step > window.first.step) training.undo(at, adjoint);
     Estimate out{adjoint.gradient(), loss.loss};
     out.metrics["bits_per_weight_and_step"] =
         bits / static_cast<double>(run_.truncation().window * w.numel());
@@ -120,7 +120,7 @@ class Reversible : public WindowEstimator {
     }
 
     /// Returns what is wrong, or "".
-    std::string forward(Position& at) const {
+    std::string step(Position& at) const {
       const MomentumStep rule = rule_of(at.step);
       if (!(rule.momentum > 0 && rule.momentum <= 1)) {
         return fmt::format(
@@ -142,7 +142,7 @@ class Reversible : public WindowEstimator {
           at.step);
     }
 
-    void backward(Position& at, Adjoint& adjoint) const {
+    void undo(Position& at, Adjoint& adjoint) const {
       --at.step;
       const MomentumStep rule = rule_of(at.step);
       at.w.add(rule.lr, at.v);

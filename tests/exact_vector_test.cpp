@@ -11,8 +11,8 @@ namespace {
 
 /// Numbers that fill all 64 bits, of both signs, and the outermost ones.
 ExactVector all_kinds(const Key& key, std::int64_t n = 1000) {
-  Tensor high = 4095.99 * (key.fold("high").uniform(at::empty({n}, float64())) -
-                           0.5);
+  Tensor high =
+      4095.99 * (key.fold("high").uniform(at::empty({n}, float64())) - 0.5);
   const Tensor low =
       std::ldexp(1, -41) * key.fold("low").normal(at::empty({n}, float64()));
   const double largest = std::nextafter(2048, 0), unit = std::ldexp(1, -52);
@@ -178,18 +178,21 @@ TEST_CASE("overflow is told, and can be undone", "[exact_vector]") {
 
 TEST_CASE("gradient descent runs backwards where floating point cannot",
           "[exact_vector]") {
-  // Maclaurin's form on sum_j a_j x_j^2 / 2 + 0.1 sin(3 x_j).
+  // Maclaurin's form on sum_j a_j x_j^2 / 2 + 0.1 sin(3 sum_j x_j / sqrt(n)).
+  // The least curvature is 0.1: what is flat hides no error of the way back,
+  // which grows like gamma^-steps and shrinks with curvature.
   const std::int64_t n = 30, steps = 500;
   const double alpha = 0.05;
-  const Tensor a = at::linspace(0.2, 2.0, n, float64());
+  const Tensor a = at::linspace(0.1, 1.0, n, float64());
+  const Tensor along = at::full({n}, 1 / std::sqrt(n), float64());
   const auto gradient = [&](const Tensor& x) {
-    return a * x + 0.3 * (3 * x).cos();
+    return a * x + 0.3 * (3 * along.dot(x)).cos() * along;
   };
   struct Row {
     double gamma, bits, log_error;
   };
-  for (const Row& row : {Row{0.5, 0.996, 129}, Row{0.9, 0.150, 4},
-                         Row{0.98, 0.0272, -13}}) {
+  for (const Row& row :
+       {Row{0.5, 0.996, 129}, Row{0.9, 0.150, 4}, Row{0.98, 0.0272, -13}}) {
     CAPTURE(row.gamma);
     const Ratio gamma = Ratio::near(row.gamma);
     const Tensor x0 = Key(8).normal(at::empty({n}, float64()));
@@ -203,8 +206,9 @@ TEST_CASE("gradient descent runs backwards where floating point cannot",
       v.subtract(g);
       w.add(alpha, v);
     }
+    // row.bits is log2 of the buffer; whole digits are half a bit more.
     CHECK(static_cast<double>(lost.bits()) / (n * steps) ==
-          Approx(row.bits).epsilon(0.02));
+          Approx(row.bits + 0.5 / steps).epsilon(0.02));
     for (int t = 0; t < steps; ++t) {
       w.subtract(alpha, v);
       v.add(push());
