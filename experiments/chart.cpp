@@ -26,7 +26,7 @@ constexpr double kTickGap = 8;
 constexpr double kEndGap = 12;  // from the plot to the labels of curves
 constexpr double kHandle = 14;  // the piece of line before a label
 constexpr double kHandleGap = 5;
-constexpr double kNameWidth = 130;
+constexpr double kNameWidth = 220;
 constexpr double kLineSpacing = 15;
 constexpr double kMarker = 3;
 
@@ -82,8 +82,8 @@ struct View {
     constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
     std::vector<Point> result;
     for (std::size_t i = 0; i < curve.x.size(); ++i) {
-      const bool drawn =
-          has_place(curve.x[i], false) && has_place(curve.y[i], y.logarithmic);
+      const bool drawn = has_place(curve.x[i], x.logarithmic) &&
+                         has_place(curve.y[i], y.logarithmic);
       result.push_back(drawn ? place(curve.x[i], curve.y[i])
                              : Point{kNone, kNone});
     }
@@ -98,17 +98,27 @@ View view_of(const Panel& panel) {
             "curve '{}' of panel '{}': expected as many x as y, met {} and {}",
             curve.name, panel.title, curve.x.size(), curve.y.size());
     for (std::size_t i = 0; i < curve.x.size(); ++i) {
-      if (!has_place(curve.x[i], false)) continue;
+      if (!has_place(curve.x[i], panel.logarithmic_x)) continue;
       if (!has_place(curve.y[i], panel.logarithmic)) continue;
       xs.push_back(curve.x[i]);
       ys.push_back(curve.y[i]);
     }
   }
+  const auto reach = [](std::vector<double>& to,
+                        const std::vector<double>& from, bool logarithmic) {
+    if (to.empty()) return;
+    for (const double value : from) {
+      if (has_place(value, logarithmic)) to.push_back(value);
+    }
+  };
+  reach(xs, panel.reach_x, panel.logarithmic_x);
+  reach(ys, panel.reach_y, panel.logarithmic);
   View view;
   view.panel = &panel;
   view.empty = xs.empty();
   if (view.empty) return view;
-  view.x = axis_around(xs, false);
+  view.x = axis_around(xs, panel.logarithmic_x);
+  if (panel.logarithmic_x) view.x = widened(view.x, 0.03);
   view.y = widened(axis_around(ys, panel.logarithmic), 0.06);
   view.x_ticks = ticks(view.x, 9);
   view.y_ticks = ticks(view.y, 6);
@@ -166,7 +176,8 @@ std::string note_of(const View& view) {
   const auto add = [&](const std::string& text) {
     note += (note.empty() ? "" : ", ") + text;
   };
-  if (view.panel->logarithmic) add("log scale");
+  const bool both = view.panel->logarithmic && view.panel->logarithmic_x;
+  if (view.panel->logarithmic) add(both ? "log scales" : "log scale");
   if (view.bundled()) add(fmt::format("{} curves", view.panel->curves.size()));
   return note;
 }

@@ -18,6 +18,10 @@ struct Panel {
   std::string y_label;
   bool logarithmic = false;  ///< the y axis
   std::vector<Curve> curves;
+  bool logarithmic_x = false;
+
+  /// The axes reach these as well, for panels that are to have the same ones.
+  std::vector<double> reach_x = {}, reach_y = {};
 };
 
 /// Draws panels one under another as a PNG file, 1600 pixels wide.

@@ -14,7 +14,8 @@ namespace {
 
 /// Up to so many unknowns a system is written out.
 constexpr std::int64_t kDense = 1500;
-constexpr double kResidual = 1e-10;
+/// What an iteration for a larger one strives for.
+constexpr double kTolerance = 1e-10;
 constexpr int kIterations = 600;
 constexpr std::int64_t kRandomDirections = 4;
 
@@ -98,7 +99,7 @@ Reference by_implicit_system(const InnerRun& run, const ParameterSet& hyper,
   const Json solver = dense ? Json{{"type", "dense"}}
                             : Json{{"type", fixed_point ? "gmres" : "minres"},
                                    {"iterations", kIterations},
-                                   {"tolerance", kResidual}};
+                                   {"tolerance", kTolerance}};
   const Solution q = InverseHessianRegistry::instance().make(solver)->solve(
       system.transposed(), b);
   Reference out;
@@ -109,9 +110,9 @@ Reference by_implicit_system(const InnerRun& run, const ParameterSet& hyper,
   out.gradient = direct.hyper - system.hyper_transposed(q.x);
   out.residual = q.residual;
   out.how = dense ? fmt::format("dense implicit solve, {} unknowns", b.numel())
-                  : fmt::format("{} to a residual of {:.1e}, {} unknowns",
-                                solver["type"].get<std::string>(), q.residual,
-                                b.numel());
+                  : fmt::format("{}, {} unknowns, residual {:.1e}",
+                                solver["type"].get<std::string>(), b.numel(),
+                                q.residual);
   return out;
 }
 

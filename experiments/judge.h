@@ -52,6 +52,9 @@ struct Reference {
   ParameterSet gradient;  ///< empty if there is none
   std::string how;        ///< how it was come by, or why it is missing
   double residual = 0;    ///< of the linear system behind it; 0 if exact
+
+  /// There is one, and its linear system is solved well enough to judge by.
+  bool good() const { return !gradient.empty() && residual <= 1e-4; }
 };
 
 /// The reference for `target` at `hyper`, where training has run for `windows`

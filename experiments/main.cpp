@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -11,9 +12,12 @@
 #include "core/memory_meter.h"
 #include "core/registry.h"
 #include "experiments/check.h"
+#include "experiments/compare.h"
 #include "experiments/experiment.h"
+#include "experiments/judge.h"
 #include "experiments/plan.h"
 #include "experiments/process.h"
+#include "experiments/run_folder.h"
 #include "experiments/runner.h"
 
 namespace nestgrad {
@@ -22,10 +26,12 @@ namespace {
 struct Arguments {
   bool json = false;
   CheckOptions check;
+  CompareOptions compare;
+  std::vector<std::string> estimators;
   std::string config;
   std::vector<std::string> assignments;
   std::string seed;
-  RunOptions run;
+  RunOptions run;  // its folder is compare's as well
   std::string kind;
   std::string key;
 };
@@ -47,6 +53,27 @@ int with_config(const Arguments& arguments,
     }
     return kExitMistake;
   }
+}
+
+/// Writes the table and the picture into a folder of their own.
+int compare(const JsonFile& file, const std::vector<JsonFile>& others,
+            const Arguments& arguments) {
+  prepare_process(
+      Config(complete(experiment_schema(), file.json())).integer("threads"));
+  const Json comparison = compare_estimators(file, others, arguments.compare);
+  const std::string name = std::filesystem::path(file.name()).stem().string();
+  const RunFolder folder = arguments.run.folder.empty()
+                               ? RunFolder::create_next(name + "-compare")
+                               : RunFolder::create(arguments.run.folder);
+  folder.write("compare.json", comparison);
+  draw_comparison(folder.file("compare.png"), comparison);
+  if (arguments.json) {
+    fmt::print("{}\n", comparison.dump(2));
+  } else {
+    fmt::print("{}\nResults are in {}\n", format_comparison(comparison),
+               folder.path());
+  }
+  return kExitDone;
 }
 
 int list_types(const std::string& kind) {
@@ -117,6 +144,34 @@ int parsed_main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   check_command->add_flag("--json", arguments.json, "One JSON object");
 
+  CLI::App* const compare_command = app.add_subcommand(
+      "compare", "Several estimators at the same weights: error and cost.");
+  takes_config(compare_command, arguments);
+  compare_command
+      ->add_option("--estimators", arguments.estimators,
+                   "Files, each with the section of an estimator or a list of "
+                   "such sections")
+      ->required();
+  compare_command
+      ->add_option("--windows", arguments.compare.windows,
+                   "Windows of training before the estimates")
+      ->check(CLI::PositiveNumber);
+  std::string target;
+  compare_command
+      ->add_option("--target", target,
+                   "What they are judged by; default: what the configured "
+                   "one approximates")
+      ->check(CLI::IsMember({to_string(Target::kTraining),
+                             to_string(Target::kStationarity),
+                             to_string(Target::kFixedPoint)}));
+  compare_command
+      ->add_option("--repeats", arguments.compare.repeats,
+                   "Timed estimates; the median counts")
+      ->check(CLI::PositiveNumber);
+  compare_command->add_option("--out", arguments.run.folder,
+                              "Folder of the results, new or empty");
+  compare_command->add_flag("--json", arguments.json, "One JSON object");
+
   CLI::App* const list_command =
       app.add_subcommand("list", "List what a configuration can name.");
   list_command->add_option("kind", arguments.kind,
@@ -168,6 +223,19 @@ int parsed_main(int argc, char** argv) {
       fmt::print("{}",
                  arguments.json ? result.dump(2) + "\n" : format_check(result));
       return static_cast<int>(result["passed"] ? kExitDone : kExitCheckFailed);
+    });
+  }
+  if (compare_command->parsed()) {
+    for (const Target t :
+         {Target::kTraining, Target::kStationarity, Target::kFixedPoint}) {
+      if (target == to_string(t)) arguments.compare.target = t;
+    }
+    std::vector<JsonFile> others;
+    for (const std::string& path : arguments.estimators) {
+      others.push_back(JsonFile::read(path));
+    }
+    return with_config(arguments, [&](const JsonFile& file) {
+      return compare(file, others, arguments);
     });
   }
   if (list_command->parsed()) return list_types(arguments.kind);

@@ -4,12 +4,12 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <regex>
 
 #include "core/autodiff.h"
 #include "core/memory_meter.h"
+#include "core/stopwatch.h"
 #include "experiments/experiment.h"
 #include "experiments/progress.h"
 
@@ -22,13 +22,6 @@ constexpr std::int64_t kShort = 4, kLong = 16;
 
 /// More training steps than this are not made in one rehearsal.
 constexpr std::int64_t kFewSteps = 500;
-
-double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-      .count();
-}
 
 /// Two outer steps with another window.
 struct Rehearsal {
@@ -144,10 +137,10 @@ class Plan {
   /// taken to be proportional to the steps on the tape and the states kept.
   void predict(const TrainState& start, const ParameterSet& hyper, Json& out) {
     const double step = step_seconds(start, hyper);
-    const double evaluation = seconds_of([&] {
-      experiment_.problem().evaluate(
-          experiment_.problem().deployed(start.weights, hyper), hyper);
-    });
+    const Stopwatch watch;
+    experiment_.problem().evaluate(
+        experiment_.problem().deployed(start.weights, hyper), hyper);
+    const double evaluation = watch.seconds();
     const Footprint whole = experiment_.estimator().footprint();
     const std::int64_t window = cut().window;
     const auto dear = [&](std::int64_t w) {
@@ -218,7 +211,9 @@ class Plan {
       }
     };
     steps(1);
-    return seconds_of([&] { steps(5); }) / 5;
+    const Stopwatch watch;
+    steps(5);
+    return watch.seconds() / 5;
   }
 
   MemoryMeter memory_;  // from before the data are loaded

@@ -3,12 +3,12 @@
 #include <ATen/ATen.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <set>
 
 #include "core/memory_meter.h"
+#include "core/stopwatch.h"
 #include "experiments/estimate_summary.h"
 #include "experiments/experiment.h"
 #include "experiments/process.h"
@@ -19,12 +19,6 @@
 
 namespace nestgrad {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 RunFolder make_folder(const Config& config, const JsonFile& file,
                       const RunOptions& options) {
@@ -77,7 +71,7 @@ class Run {
 
   int go() {
     start();
-    const auto began = Clock::now();
+    const Stopwatch watch;
     const std::int64_t every = config_.object("record").integer("every");
     const auto recorder =
         std::make_shared<Recorder>(folder_.file("metrics.jsonl"), every);
@@ -91,7 +85,7 @@ class Run {
     }
     const OuterResult result = experiment_.tune(observers);
     observers.clear();  // closes the line of progress
-    const double tuning = seconds_since(began);
+    const double tuning = watch.seconds();
 
     const ParameterSet natural = experiment_.natural(result.hyper);
     folder_.write("hyperparameters.safetensors", natural);
@@ -105,7 +99,7 @@ class Run {
       retrained = retrain(result.hyper);
     }
     summarize(result, *recorder, *estimates, retrained, tuning,
-              seconds_since(began) - tuning);
+              watch.seconds() - tuning);
     draw_chart(folder_.file("trajectory.png"),
                std::filesystem::path(folder_.path()).filename().string(),
                recorder->panels());

@@ -2,11 +2,11 @@
 
 #include <ATen/ATen.h>
 
-#include <chrono>
 #include <cmath>
 #include <optional>
 
 #include "core/memory_meter.h"
+#include "core/stopwatch.h"
 
 namespace nestgrad {
 namespace {
@@ -59,11 +59,7 @@ void OuterLoop::begin(const ParameterSet& hyper, const Key& key) {
 }
 
 OuterResult OuterLoop::run() {
-  using Clock = std::chrono::steady_clock;
-  const auto seconds = [](Clock::duration time) {
-    return std::chrono::duration<double>(time).count();
-  };
-  const auto start = Clock::now();
+  const Stopwatch whole;
   const auto ended = [&](Termination how, std::string message = "") {
     return OuterResult{state_.weights, how, std::move(message), state_.step};
   };
@@ -71,9 +67,9 @@ OuterResult OuterLoop::run() {
   while (state_.step < steps_) {
     std::optional<MemoryMeter> memory;
     if (MemoryMeter::running()) memory.emplace();
-    const auto asked = Clock::now();
+    const Stopwatch asked;
     const Estimate estimate = estimator_.estimate(state_.weights);
-    const double estimate_seconds = seconds(Clock::now() - asked);
+    const double estimate_seconds = asked.seconds();
     const std::int64_t estimate_bytes = memory ? memory->peak() : 0;
     if (const std::string trouble = trouble_of(estimate); !trouble.empty()) {
       return ended(Termination::kDiverged,
@@ -95,7 +91,7 @@ OuterResult OuterLoop::run() {
     record.steps = steps_;
     record.objective = estimate.objective;
     record.gradient_norm = norm(estimate.gradient).item<double>();
-    record.seconds = seconds(Clock::now() - start);
+    record.seconds = whole.seconds();
     record.estimate_seconds = estimate_seconds;
     record.estimate_bytes = estimate_bytes;
     record.status = estimate.status;

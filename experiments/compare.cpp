@@ -1,0 +1,348 @@
+#include "experiments/compare.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/memory_meter.h"
+#include "core/stopwatch.h"
+#include "experiments/chart.h"
+#include "experiments/experiment.h"
+#include "experiments/judge.h"
+
+namespace nestgrad {
+namespace {
+
+/// Curves of one panel that are told apart.
+constexpr std::size_t kPerPanel = 8;
+
+/// Smaller errors than this are drawn as this.
+constexpr double kLeast = 1e-16;
+
+/// "ift, neumann, terms 3": what stands in the file, but for the windows.
+std::string name_of(const Json& section) {
+  if (section.is_string()) return section.get<std::string>();
+  std::string out = section.value("type", "?");
+  for (const auto& [key, value] : section.items()) {
+    if (key == "type" || key == "window" || key == "horizon") continue;
+    out += ", ";
+    if (value.is_object()) {
+      out += name_of(value);
+    } else if (key == "solver") {
+      out += value.get<std::string>();
+    } else {
+      out += key + " " +
+             (value.is_string() ? value.get<std::string>() : value.dump());
+    }
+  }
+  return out;
+}
+
+std::string described(const JsonFile& file, const ConfigError& error) {
+  std::vector<std::string> lines;
+  for (const Complaint& complaint : error.complaints()) {
+    lines.push_back(file.describe(complaint));
+  }
+  return fmt::format("{}", fmt::join(lines, "\n"));
+}
+
+/// An estimator that takes part.
+struct Contestant {
+  std::string name;
+  Config section;
+  const JsonFile* file;  // that the section is in
+};
+
+/// Of the JSON at `pointer` of a file; what it leaves out of `defaults` is
+/// added. Throws Error for mistakes, with their lines.
+Contestant contestant(const JsonFile& file, const std::string& pointer,
+                      const Json& defaults) {
+  const Json& json = file.json().at(Json::json_pointer(pointer));
+  Json section = json.is_string() ? Json{{"type", json}} : json;
+  if (section.is_object()) {
+    for (const auto& [key, value] : defaults.items()) {
+      if (!section.contains(key)) section[key] = value;
+    }
+  }
+  try {
+    section = complete(EstimatorRegistry::instance(), section);
+  } catch (const ConfigError& error) {
+    std::vector<Complaint> complaints = error.complaints();
+    for (Complaint& complaint : complaints) {
+      complaint.where = pointer + complaint.where;
+    }
+    throw Error(described(file, ConfigError(std::move(complaints))));
+  }
+  return {name_of(json), Config(std::move(section), pointer), &file};
+}
+
+/// All of a file: it is one section, or a list of them.
+void add_contestants(const JsonFile& file, const Json& defaults,
+                     std::vector<Contestant>& to) {
+  if (!file.json().is_array()) {
+    to.push_back(contestant(file, "", defaults));
+    return;
+  }
+  require(!file.json().empty(), "{}: the list of estimators is empty",
+          file.name());
+  for (std::size_t i = 0; i < file.json().size(); ++i) {
+    to.push_back(
+        contestant(file, join_pointer("", std::to_string(i)), defaults));
+  }
+}
+
+class Comparison {
+ public:
+  Comparison(const Config& config, const CompareOptions& options)
+      : options_(options),
+        estimator_(config.object("estimator")),
+        cost_(std::make_shared<Experiment>(config)),
+        exact_(cost_) {
+    if (config.text("dtype") != "float64") {
+      Json exact = config.json();
+      exact["dtype"] = "float64";
+      exact_ = std::make_shared<Experiment>(Config(std::move(exact)));
+    }
+    steps_ = options_.windows * Truncation::read(estimator_).window;
+    weights_ = trained(estimator_);
+  }
+
+  Json json(const std::vector<Contestant>& contestants) const {
+    for (const Contestant& contestant : contestants) {
+      try {
+        require_same_weights(contestant.section);
+      } catch (const ConfigError& error) {
+        throw Error(described(*contestant.file, error));
+      }
+    }
+    const Target target = options_.target.value_or(cost_->estimator().target());
+    const Reference reference =
+        make_reference(*exact_, estimator_, exact_->initial_hyper(), target,
+                       turns(estimator_));
+    require(!reference.gradient.empty(), "there is nothing to compare with: {}",
+            reference.how);
+    Json out = {{"target", to_string(target)},
+                {"reference", reference.how},
+                {"residual", reference.residual},
+                {"known", reference.good()},
+                {"training_steps", steps_},
+                {"hyperparameters", reference.gradient.numel()},
+                {"estimators", Json::array()}};
+    for (const Contestant& contestant : contestants) {
+      out["estimators"].push_back(
+          row(contestant, reference.gradient.flatten()));
+    }
+    return out;
+  }
+
+ private:
+  /// How often an estimator is asked until it has trained for these steps.
+  std::int64_t turns(const Config& section) const {
+    const Truncation cut = Truncation::read(section);
+    return (steps_ / cut.window - 1) * cut.outer_steps_per_window + 1;
+  }
+
+  /// The weights after so many turns.
+  Tensor trained(const Config& section) const {
+    const ParameterSet hyper = cost_->initial_hyper();
+    InnerRun run(cost_->loop(), Truncation::read(section));
+    run.begin(hyper, cost_->tuning_key());
+    for (std::int64_t i = turns(section); i > 0; --i) run.advance(hyper);
+    return run.state().weights.flatten();
+  }
+
+  void require_same_weights(const Config& section) const {
+    const std::int64_t window = section.integer("window");
+    if (steps_ % window != 0) {
+      section.fail("window",
+                   fmt::format("must divide the {} training steps after which "
+                               "all estimators are asked; is {}",
+                               steps_, window));
+    }
+    if (!at::equal(trained(section), weights_)) {
+      section.fail("horizon", fmt::format("leads to other weights than the "
+                                          "configuration's after {} training "
+                                          "steps",
+                                          steps_));
+    }
+  }
+
+  Json row(const Contestant& contestant, const Tensor& reference) const {
+    const Config& section = contestant.section;
+    Json out = {{"name", contestant.name}, {"estimator", section.json()}};
+    try {
+      measure_cost(section, out);
+      const auto estimator = asked(*exact_, section, turns(section) - 1);
+      const Estimate estimate = estimator->estimate(exact_->initial_hyper());
+      out["status"] = to_string(estimate.status);
+      if (!estimate.trouble.empty()) out["trouble"] = estimate.trouble;
+      const Distance off = distance(estimate.gradient.flatten(), reference);
+      out["error"] = off.error;
+      out["cosine"] = off.cosine;
+      out["norm_ratio"] = off.norm_ratio;
+    } catch (const ConfigError& error) {
+      // It is no mistake of its file if a method does not suit this problem.
+      out["status"] = "failed";
+      out["trouble"] = error.complaints().front().what;
+    } catch (const Error& error) {
+      out["status"] = "failed";
+      out["trouble"] = error.what();
+    }
+    return out;
+  }
+
+  /// A fresh estimator that has been asked so often.
+  static std::unique_ptr<HypergradientEstimator> asked(
+      const Experiment& experiment, const Config& section, std::int64_t times) {
+    auto estimator =
+        EstimatorRegistry::instance().make(section, experiment.loop());
+    const ParameterSet hyper = experiment.initial_hyper();
+    estimator->begin(hyper, experiment.tuning_key());
+    while (times-- > 0) estimator->estimate(hyper);
+    return estimator;
+  }
+
+  /// What the estimate costs that is judged: losses, products and memory. Its
+  /// seconds are the median of those of the estimates that follow; what the
+  /// first does once only is not in them.
+  void measure_cost(const Config& section, Json& out) const {
+    const Counted& problem = cost_->problem();
+    const ParameterSet hyper = cost_->initial_hyper();
+    const MemoryMeter memory;
+    const auto estimator = asked(*cost_, section, turns(section) - 1);
+    const std::int64_t train = problem.train_losses();
+    const std::int64_t valid = problem.valid_losses();
+    const Estimate estimate = estimator->estimate(hyper);
+    out["train_gradients"] = problem.train_losses() - train;
+    out["valid_gradients"] = problem.valid_losses() - valid;
+    const auto products = estimate.metrics.find("products");
+    out["products"] =
+        products == estimate.metrics.end() ? 0 : std::llround(products->second);
+    out["peak_tensor_mib"] = mebibytes(memory.peak());
+    std::vector<double> seconds;
+    for (std::int64_t i = 0; i < options_.repeats; ++i) {
+      const Stopwatch watch;
+      estimator->estimate(hyper);
+      seconds.push_back(watch.seconds());
+    }
+    const auto middle = seconds.begin() + options_.repeats / 2;
+    std::nth_element(seconds.begin(), middle, seconds.end());
+    out["seconds"] = *middle;
+  }
+
+  CompareOptions options_;
+  Config estimator_;
+  std::shared_ptr<const Experiment> cost_;   // as configured
+  std::shared_ptr<const Experiment> exact_;  // in double precision
+  std::int64_t steps_ = 0;                   // of training before the estimates
+  Tensor weights_;                           // after these
+};
+
+/// A number of a row, NaN (which is printed without a sign) if there is none.
+double number(const Json& row, const char* key) {
+  if (!row.contains(key) || !row[key].is_number()) return NAN;
+  const auto value = row[key].get<double>();
+  return std::isnan(value) ? NAN : value;
+}
+
+/// What was compared, and with what.
+std::string title_of(const Json& comparison) {
+  return fmt::format("After {} training steps, against {}{}",
+                     comparison["training_steps"].get<std::int64_t>(),
+                     comparison["reference"].get<std::string>(),
+                     comparison["known"] ? "" : ", which is NOT TO BE TRUSTED");
+}
+
+}  // namespace
+
+Json compare_estimators(const JsonFile& config,
+                        const std::vector<JsonFile>& others,
+                        const CompareOptions& options) {
+  const Config whole(complete(experiment_schema(), config.json()));
+  const Config own = whole.object("estimator");
+  const Json& given = config.json().contains("estimator")
+                          ? config.json()["estimator"]
+                          : own.json();
+  std::vector<Contestant> contestants{{name_of(given), own, &config}};
+  const Schema cut = Truncation::schema();
+  Json defaults = Json::object();
+  for (const KeySpec& key : cut.keys()) {
+    defaults[key.name] = own.value(key.name);
+  }
+  for (const JsonFile& file : others) {
+    add_contestants(file, defaults, contestants);
+  }
+  // A list may well hold the configured estimator.
+  contestants.erase(std::remove_if(contestants.begin() + 1, contestants.end(),
+                                   [&](const Contestant& other) {
+                                     return other.section.json() == own.json();
+                                   }),
+                    contestants.end());
+  return Comparison(whole, options).json(contestants);
+}
+
+std::string format_comparison(const Json& comparison) {
+  std::string out = title_of(comparison) + "\n\n";
+  std::size_t width = 9;
+  for (const Json& row : comparison["estimators"]) {
+    width = std::max(width, row["name"].get_ref<const std::string&>().size());
+  }
+  out += fmt::format(
+      "{:{}}  {:>9}  {:>8}  {:>10}  {:>8}  {:>15}  {:>15}  {:>8}  {:>8}\n",
+      "estimator", width, "error", "cosine", "norm ratio", "seconds",
+      "train gradients", "valid gradients", "products", "MiB");
+  for (const Json& row : comparison["estimators"]) {
+    out += fmt::format(
+        "{:{}}  {:>9.2e}  {:>8.5f}  {:>10.4g}  {:>8.3g}  {:>15}  {:>15}  "
+        "{:>8}  {:>8.4g}\n",
+        row["name"].get<std::string>(), width, number(row, "error"),
+        number(row, "cosine"), number(row, "norm_ratio"),
+        number(row, "seconds"), number(row, "train_gradients"),
+        number(row, "valid_gradients"), number(row, "products"),
+        number(row, "peak_tensor_mib"));
+    if (row.contains("trouble")) {
+      out += fmt::format("  {}: {}\n", row["status"].get<std::string>(),
+                         row["trouble"].get<std::string>());
+    }
+  }
+  return out;
+}
+
+void draw_comparison(const std::string& path, const Json& comparison) {
+  const Json& rows = comparison["estimators"];
+  const auto column = [&](const char* key) {
+    std::vector<double> out;
+    for (const Json& row : rows) out.push_back(number(row, key));
+    return out;
+  };
+  std::vector<double> errors = column("error");
+  for (double& error : errors) {
+    if (error < kLeast) error = kLeast;
+  }
+  std::vector<Panel> panels;
+  for (const auto& [key, label] :
+       {std::pair{"seconds", "seconds per estimate"},
+        std::pair{"peak_tensor_mib", "MiB of tensors at the peak"}}) {
+    const std::vector<double> costs = column(key);
+    for (std::size_t first = 0; first < rows.size(); first += kPerPanel) {
+      Panel panel;
+      panel.title = "relative error";
+      panel.x_label = label;
+      panel.logarithmic = panel.logarithmic_x = true;
+      panel.reach_x = costs;
+      panel.reach_y = errors;
+      for (std::size_t i = first; i < std::min(rows.size(), first + kPerPanel);
+           ++i) {
+        panel.curves.push_back(
+            {rows[i]["name"].get<std::string>(), {costs[i]}, {errors[i]}});
+      }
+      panels.push_back(std::move(panel));
+    }
+  }
+  draw_chart(path, title_of(comparison), panels);
+}
+
+}  // namespace nestgrad
