@@ -4,7 +4,6 @@
 #include <ATen/Version.h>
 #include <dlfcn.h>
 #include <fmt/chrono.h>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <torch/version.h>
 
@@ -60,9 +59,6 @@ void prepare_process(std::int64_t threads) {
   } else {
     at::set_num_threads(n);
   }
-  constexpr int kKeep = 1 << 30;
-  mallopt(M_MMAP_THRESHOLD, kKeep);
-  mallopt(M_TRIM_THRESHOLD, kKeep);
 }
 
 Json host_facts() {
@@ -72,6 +68,10 @@ Json host_facts() {
           {"processor", processor()},
           {"cores", std::thread::hardware_concurrency()},
           {"threads", at::get_num_threads()},
+          {"allocator",
+           symbol<void()>("MallocExtension_ReleaseFreeMemory") != nullptr
+               ? "tcmalloc"
+               : "the C library's"},
           {"openblas", kinds[std::clamp(blas_parallel(), -1, 2) + 1]}};
 }
 

@@ -12,9 +12,6 @@ namespace nestgrad {
 /// Threads: `threads` for LibTorch and for BLAS together; 0 means one per
 /// core. An OpenBLAS with threads of its own (not OpenMP's) fights with
 /// LibTorch's for the cores, so beside such a one LibTorch itself gets one.
-///
-/// Memory: blocks of any size are kept for reuse instead of being given back
-/// to the system after every step.
 void prepare_process(std::int64_t threads);
 
 /// What a later reader wants to know about the machine: threads, processor,

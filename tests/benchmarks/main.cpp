@@ -10,7 +10,7 @@
 // wall time, for a machine that is not quiet.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <malloc.h>
+#include <gperftools/malloc_extension_c.h>
 
 #include <algorithm>
 #include <chrono>
@@ -64,7 +64,7 @@ double memory_mib(const std::string& name) {
 
 /// Peak of resident memory during a run beyond what was resident before.
 double peak_mib(const Run& run) {
-  malloc_trim(0);
+  MallocExtension_ReleaseFreeMemory();
   std::ofstream("/proc/self/clear_refs") << "5";
   const double before = memory_mib("VmRSS");
   run();
