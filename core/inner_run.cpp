@@ -74,11 +74,8 @@ bool InnerRun::advance(const ParameterSet& hyper) {
 }
 
 TrainState InnerRun::unroll(const ParameterSet& hyper, Tape tape) const {
-  auto [state, key] = window_start(hyper);
-  for (std::int64_t i = 0; i < truncation_.window; ++i) {
-    state = loop_->step(state, hyper, key, tape);
-  }
-  return state;
+  const auto [start, key] = window_start(hyper);
+  return loop_->steps(start, truncation_.window, hyper, key, tape);
 }
 
 void InnerRun::move_to(const TrainState& end) {

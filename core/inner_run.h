@@ -61,8 +61,8 @@ class InnerRun {
   /// not move.
   TrainState unroll(const ParameterSet& hyper, Tape tape) const;
 
-  /// The state that this turn's window starts from, and the key of its run: what
-  /// unroll() steps from, for methods that step themselves. On the tape of
+  /// The state that this turn's window starts from, and the key of its run:
+  /// what unroll() steps from, for methods that step themselves. On the tape of
   /// `hyper` if a run starts and its initial weights depend on it.
   std::pair<TrainState, Key> window_start(const ParameterSet& hyper) const;
 

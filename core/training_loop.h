@@ -37,6 +37,14 @@ class TrainingLoop {
   TrainState step(const TrainState& state, const ParameterSet& hyper,
                   const Key& run, Tape tape = Tape::kOff) const;
 
+  /// So many steps, one after another.
+  TrainState steps(TrainState state, std::int64_t count,
+                   const ParameterSet& hyper, const Key& run,
+                   Tape tape = Tape::kOff) const {
+    while (count-- > 0) state = step(state, hyper, run, tape);
+    return state;
+  }
+
   // A step in two halves, for methods that come in between:
   // step(state, ...) = apply(state, train_gradient(state, ...), hyper).
 

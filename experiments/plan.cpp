@@ -204,15 +204,10 @@ class Plan {
 
   double step_seconds(const TrainState& start,
                       const ParameterSet& hyper) const {
-    TrainState state = start.detach();
-    const auto steps = [&](int n) {
-      for (int i = 0; i < n; ++i) {
-        state = experiment_.loop().step(state, hyper, Key());
-      }
-    };
-    steps(1);
+    const TrainingLoop& loop = experiment_.loop();
+    const TrainState first = loop.step(start.detach(), hyper, Key());
     const Stopwatch watch;
-    steps(5);
+    loop.steps(first, 5, hyper, Key());
     return watch.seconds() / 5;
   }
 

@@ -2,6 +2,12 @@
 
 namespace nestgrad {
 
+Stretch::Stretch(const TrainingLoop& loop, const TrainState& from,
+                 std::int64_t steps, const ParameterSet& h, const Key& run)
+    : hyper(h.leaves()),
+      start(from.with(from.joined().leaves())),
+      end(loop.steps(start, steps, hyper, run, Tape::kOn)) {}
+
 Adjoint::Adjoint(const TrainingLoop& loop, const Key& run,
                  const ParameterSet& hyper, const TrainState& end,
                  const Partials& loss)
@@ -10,16 +16,6 @@ Adjoint::Adjoint(const TrainingLoop& loop, const Key& run,
       hyper_(hyper),
       state_(TrainState{loss.weights, end.slots.zeros(), end.step}.joined()),
       gradient_(loss.hyper) {}
-
-void Adjoint::through(const TrainState& start, std::int64_t steps) {
-  const ParameterSet h = hyper_.leaves();
-  const TrainState s = start.with(start.joined().leaves());
-  TrainState end = s;
-  for (std::int64_t i = 0; i < steps; ++i) {
-    end = loop_.step(end, h, run_, Tape::kOn);
-  }
-  pull(end, s, h);
-}
 
 void Adjoint::through(const ParameterSet& weights, std::int64_t step,
                       const Slots& slots) {

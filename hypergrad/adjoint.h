@@ -7,6 +7,15 @@
 
 namespace nestgrad {
 
+/// Some steps of training on the tape of what they start from.
+struct Stretch {
+  Stretch(const TrainingLoop& loop, const TrainState& from, std::int64_t steps,
+          const ParameterSet& h, const Key& run);
+
+  ParameterSet hyper;     ///< leaves
+  TrainState start, end;  ///< of which `start` holds leaves
+};
+
 /// The derivative of a loss of trained weights, carried back through training
 /// one stretch of steps at a time. With s = (weights, slots),
 ///
@@ -24,7 +33,14 @@ class Adjoint {
           const TrainState& end, const Partials& loss);
 
   /// Back through the `steps` steps from `start` to where the adjoint stands.
-  void through(const TrainState& start, std::int64_t steps);
+  void through(const TrainState& start, std::int64_t steps) {
+    through(Stretch(loop_, start, steps, hyper_, run_));
+  }
+
+  /// The same for steps that are on the tape already, which this consumes.
+  void through(const Stretch& stretch) {
+    pull(stretch.end, stretch.start, stretch.hyper);
+  }
 
   /// Back through one step that is being undone: step number `step` started at
   /// `weights`, and `slots` tells the slots there once it is given the gradient

@@ -70,14 +70,15 @@ CheckpointSchedule CheckpointSchedule::within(std::int64_t steps, double bytes,
 std::int64_t CheckpointSchedule::steps_off_tape(std::int64_t steps) const {
   const std::int64_t n = divided_up(steps, segment);
   std::int64_t again = repeated_segments(n, states - 1);
-  // The first pass keeps the states that the way back needs first.
+  // The first pass has kept the states that the way back needs first, and has
+  // the last segment on the tape.
   std::int64_t rest = n;
   for (std::int64_t free = states - 1; rest > 1 && free > 0; --free) {
     const std::int64_t m = next_checkpoint(rest, free);
     again -= m;
     rest -= m;
   }
-  return steps + segment * again;
+  return segment * (n - 1 + again - (rest - 1));
 }
 
 std::int64_t repeated_segments(std::int64_t n, std::int64_t states) {
@@ -108,24 +109,32 @@ std::int64_t next_checkpoint(std::int64_t n, std::int64_t states) {
 }
 
 CheckpointedWindow::CheckpointedWindow(const CheckpointSchedule& schedule,
+                                       const TrainingLoop& loop,
                                        const TrainState& start,
-                                       std::int64_t steps, Replay replay)
-    : segment_(schedule.segment), steps_(steps), replay_(std::move(replay)) {
+                                       std::int64_t steps,
+                                       const ParameterSet& hyper,
+                                       const Key& run)
+    : loop_(loop), hyper_(hyper), run_(run), segment_(schedule.segment) {
+  const std::int64_t end = start.step + steps;
   std::int64_t n = divided_up(steps, segment_), states = schedule.states - 1;
   TrainState state = start;
   while (n > 1 && states > 0) {
     const std::int64_t m = next_checkpoint(n, states);
     kept_.push_back({state, m, states});
-    state = replay_(state, m * segment_);
+    state = replay(state, m);
     n -= m;
     --states;
   }
-  kept_.push_back({state, n, states});
-  first_ = start.step;
-  end_ = replay_(state, first_ + steps - state.step);
+  if (n > 1) {
+    kept_.push_back({state, n - 1, 0});
+    state = replay(state, n - 1);
+  }
+  last_.emplace(loop_, state, end - state.step, hyper_, run_);
 }
 
 void CheckpointedWindow::back(Adjoint& adjoint) {
+  adjoint.through(*last_);
+  last_.reset();
   for (; !kept_.empty(); kept_.pop_back()) {
     const Kept last = kept_.back();
     back(last.state, last.segments, last.states, adjoint);
@@ -135,15 +144,15 @@ void CheckpointedWindow::back(Adjoint& adjoint) {
 void CheckpointedWindow::back(const TrainState& state, std::int64_t n,
                               std::int64_t states, Adjoint& adjoint) {
   if (n == 1) {
-    adjoint.through(state, std::min(segment_, first_ + steps_ - state.step));
+    adjoint.through(state, segment_);
   } else if (states == 0) {
     for (; n > 1; --n) {
-      back(replay_(state, (n - 1) * segment_), 1, 0, adjoint);
+      back(replay(state, n - 1), 1, 0, adjoint);
     }
     back(state, 1, 0, adjoint);
   } else {
     const std::int64_t m = next_checkpoint(n, states);
-    back(replay_(state, m * segment_), n - m, states - 1, adjoint);
+    back(replay(state, m), n - m, states - 1, adjoint);
     back(state, m, states, adjoint);
   }
 }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <optional>
 #include <vector>
 
 #include "core/training_loop.h"
@@ -12,10 +12,11 @@ namespace nestgrad {
 /// How the states of a window of T steps are kept for the way back.
 ///
 /// The window is cut into segments of `segment` steps, each of which is taped
-/// in one go. The states that segments start from are recovered by training
-/// again from kept ones, of which there are at most `states` at a time, where
-/// the binomial schedule puts them (Griewank and Walther 2000, "Algorithm 799:
-/// revolve"): it makes the fewest steps that this many states allow.
+/// in one go, the last one at once. The states that segments start from are
+/// recovered by training again from kept ones, of which there are at most
+/// `states` at a time, where the binomial schedule puts them (Griewank and
+/// Walther 2000, "Algorithm 799: revolve"): it makes the fewest steps that this
+/// many states allow.
 struct CheckpointSchedule {
   std::int64_t segment = 1;
   std::int64_t states = 1;
@@ -35,7 +36,7 @@ struct CheckpointSchedule {
   static CheckpointSchedule within(std::int64_t steps, double bytes,
                                    double state, double taped);
 
-  /// Training steps off the tape, the first pass included.
+  /// Training steps off the tape, which are so many more than need be.
   std::int64_t steps_off_tape(std::int64_t steps) const;
 };
 
@@ -50,15 +51,15 @@ std::int64_t repeated_segments(std::int64_t n, std::int64_t states);
 /// A window that is trained forwards once and then gone back through.
 class CheckpointedWindow {
  public:
-  /// So many training steps from a state, off the tape.
-  using Replay = std::function<TrainState(const TrainState&, std::int64_t)>;
-
-  /// Trains the `steps` steps from `start`, which is off the tape.
+  /// Trains the `steps` steps from `start`, which is off the tape. `loop`
+  /// outlives this.
   CheckpointedWindow(const CheckpointSchedule& schedule,
-                     const TrainState& start, std::int64_t steps,
-                     Replay replay);
+                     const TrainingLoop& loop, const TrainState& start,
+                     std::int64_t steps, const ParameterSet& hyper,
+                     const Key& run);
 
-  const TrainState& end() const { return end_; }
+  /// Off the tape.
+  TrainState end() const { return last_->end.detach(); }
 
   /// Takes the adjoint from end() back to the start. To be called once.
   void back(Adjoint& adjoint);
@@ -72,10 +73,17 @@ class CheckpointedWindow {
   void back(const TrainState& state, std::int64_t n, std::int64_t states,
             Adjoint& adjoint);
 
-  std::int64_t segment_, steps_, first_ = 0;
-  Replay replay_;
+  /// The state so many segments later.
+  TrainState replay(const TrainState& state, std::int64_t segments) const {
+    return loop_.steps(state, segments * segment_, hyper_, run_);
+  }
+
+  const TrainingLoop& loop_;
+  ParameterSet hyper_;
+  Key run_;
+  std::int64_t segment_;
   std::vector<Kept> kept_;
-  TrainState end_;
+  std::optional<Stretch> last_;  // segment
 };
 
 }  // namespace nestgrad

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "core/autodiff.h"
+#include "hypergrad/adjoint.h"
 #include "hypergrad/window_estimator.h"
 
 namespace nestgrad {
@@ -59,9 +60,8 @@ class Forward : public WindowEstimator {
     if (!real_time_) return WindowEstimator::claim();
     return [this, steps = steps_, key = key_](const ParameterSet& hyper) {
       const ParameterSet h = hyper.detach();
-      TrainState state = loop_.start(h, key).detach();
-      while (state.step < steps) state = loop_.step(state, h, key);
-      return valid_loss(state.weights, h);
+      const TrainState start = loop_.start(h, key).detach();
+      return valid_loss(loop_.steps(start, steps, h, key).weights, h);
     };
   }
 
@@ -90,17 +90,15 @@ class Forward : public WindowEstimator {
     }
 
     for (std::int64_t t = 0; t < run_.truncation().window; ++t) {
-      ParameterSet inputs = state.joined().leaves();
-      const TrainState from = state.with(inputs);
-      const ParameterSet h_leaves = hyper.leaves();
-      const TrainState next = loop_.step(from, h_leaves, key_, Tape::kOn);
-      inputs.append("hyper/", h_leaves);
-      const Pushforward push(next.joined(), inputs);
+      const Stretch step(loop_, state, 1, hyper, key_);
+      ParameterSet inputs = step.start.joined();
+      inputs.append("hyper/", step.hyper);
+      const Pushforward push(step.end.joined(), inputs);
       for (std::size_t i = 0; i < tangents.size(); ++i) {
         tangents[i].append("hyper/", of_hyper[i]);
         tangents[i] = push(tangents[i]);
       }
-      state = next.detach();
+      state = step.end.detach();
     }
     run_.finish_turn(state);
     if (run_.state().step == state.step) tangents_ = tangents;

@@ -73,7 +73,7 @@ class Unrolled : public WindowEstimator {
     if (steps_ == run_.truncation().window) return WindowEstimator::claim();
     return [this](const ParameterSet& hyper) {
       const ParameterSet h = hyper.detach();
-      return valid_loss(replay(from_, steps_, h, key_).weights, h);
+      return valid_loss(loop_.steps(from_, steps_, h, key_).weights, h);
     };
   }
 
@@ -90,20 +90,18 @@ class Unrolled : public WindowEstimator {
     TrainState start;
     std::tie(start, key_) = run_.window_start(h);
     if (steps_ < run_.truncation().window) {
-      start = replay(start.detach(), run_.truncation().window - steps_,
-                     constant, key_);
+      start = loop_.steps(start.detach(), run_.truncation().window - steps_,
+                          constant, key_);
     }
     from_ = start.detach();
     if (budget_) schedule_ = affordable(from_, constant);
     if (!schedule_) return on_one_tape(start, h);
 
-    CheckpointedWindow window(*schedule_, from_, steps_,
-                              [&](const TrainState& state, std::int64_t steps) {
-                                return replay(state, steps, constant, key_);
-                              });
-    run_.finish_turn(window.end());
-    const Partials loss = direct_partials(window.end().weights, hyper);
-    Adjoint adjoint(loop_, key_, constant, window.end(), loss);
+    CheckpointedWindow window(*schedule_, loop_, from_, steps_, constant, key_);
+    const TrainState end = window.end();
+    run_.finish_turn(end);
+    const Partials loss = direct_partials(end.weights, hyper);
+    Adjoint adjoint(loop_, key_, constant, end, loss);
     window.back(adjoint);
     adjoint.through(start.weights, h);
     Estimate out{adjoint.gradient(), loss.loss};
@@ -113,22 +111,12 @@ class Unrolled : public WindowEstimator {
     return out;
   }
 
-  Estimate on_one_tape(TrainState state, const ParameterSet& h) {
-    for (std::int64_t i = 0; i < steps_; ++i) {
-      state = loop_.step(state, h, key_, Tape::kOn);
-    }
-    run_.finish_turn(state);
+  Estimate on_one_tape(const TrainState& start, const ParameterSet& h) {
+    const TrainState end = loop_.steps(start, steps_, h, key_, Tape::kOn);
+    run_.finish_turn(end);
     const Tensor loss =
-        problem().valid_loss(state.weights, h, run_.draw("valid"));
+        problem().valid_loss(end.weights, h, run_.draw("valid"));
     return {gradient(loss, h), loss.item<double>()};
-  }
-
-  TrainState replay(TrainState state, std::int64_t steps,
-                    const ParameterSet& hyper, const Key& key) const {
-    for (std::int64_t i = 0; i < steps; ++i) {
-      state = loop_.step(state, hyper, key);
-    }
-    return state;
   }
 
   /// The schedule for the memory that there is, once it is known what a state
@@ -138,9 +126,11 @@ class Unrolled : public WindowEstimator {
     if (measured_) return schedule_;
     const auto peak = [&](std::int64_t steps) {
       const MemoryMeter memory;
-      Adjoint adjoint(loop_, key_, hyper, start,
-                      direct_partials(start.weights, hyper));
-      adjoint.through(start, steps);
+      const Stretch stretch(loop_, start, steps, hyper, key_);
+      const TrainState end = stretch.end.detach();
+      Adjoint adjoint(loop_, key_, hyper, end,
+                      direct_partials(end.weights, hyper));
+      adjoint.through(stretch);
       return static_cast<double>(memory.peak());
     };
     const double two = peak(2), taped = std::max(1.0, (peak(4) - two) / 2);
