@@ -13,7 +13,7 @@
 namespace nestgrad {
 namespace {
 
-constexpr double kUnits = 4503599627370496.0;   // 2^52
+constexpr double kUnits = 4503599627370496.0;     // 2^52
 constexpr double kLimit = 9223372036854775808.0;  // 2^63 units
 constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
 
@@ -89,16 +89,33 @@ Tensor on_cpu(const Tensor& x) {
 
 Ratio Ratio::near(double value) {
   require(value > 0 && value <= 1, "no ratio in (0, 1] is near {}", value);
-  Ratio out;
-  out.shift = kMaxShift;
-  out.numerator = std::max<std::int64_t>(
-      std::llround(std::ldexp(value, kMaxShift)), 1);
-  for (; out.numerator % 2 == 0; out.numerator /= 2) --out.shift;
-  return out;
+  // Convergents of the continued fraction of `value`, the last two of them.
+  Ratio before{0, 1}, last{1, 0};
+  const auto error = [value](const Ratio& r) {
+    return std::abs(r.value() - value);
+  };
+  for (double x = value;;) {
+    const double digit = std::floor(x);
+    const auto room = static_cast<double>(
+        last.denominator > 0
+            ? (kMaxDenominator - before.denominator) / last.denominator
+            : kMaxDenominator);
+    const auto a = static_cast<std::int64_t>(std::min(digit, room));
+    const Ratio next{a * last.numerator + before.numerator,
+                     a * last.denominator + before.denominator};
+    if (digit > room) {
+      const bool better = last.numerator == 0 || error(next) < error(last);
+      return better ? next : last;
+    }
+    if (error(next) <= std::ldexp(value, -52)) return next;
+    before = last;
+    last = next;
+    x = 1 / (x - digit);
+  }
 }
 
 double Ratio::value() const {
-  return std::ldexp(static_cast<double>(numerator), -shift);
+  return static_cast<double>(numerator) / static_cast<double>(denominator);
 }
 
 ExactVector::ExactVector(const Tensor& x)
@@ -110,9 +127,8 @@ Tensor ExactVector::values() const {
   Tensor out = at::empty(units_.sizes(), at::kDouble);
   const std::int64_t* const c = data(units_);
   double* const x = out.data_ptr<double>();
-  for_each(units_.numel(), [=](std::int64_t j) {
-    x[j] = static_cast<double>(c[j]) / kUnits;
-  });
+  for_each(units_.numel(),
+           [=](std::int64_t j) { x[j] = static_cast<double>(c[j]) / kUnits; });
   return out.to(options_);
 }
 
@@ -144,34 +160,30 @@ bool operator==(const ExactVector& a, const ExactVector& b) {
 BitBuffer::BitBuffer(const ExactVector& x) : i_(at::zeros_like(x.units_)) {}
 
 void BitBuffer::multiply(ExactVector& x, const Ratio& ratio) {
-  const std::int64_t n = ratio.numerator, d = std::int64_t{1} << ratio.shift;
+  const std::int64_t n = ratio.numerator, d = ratio.denominator;
   while (bound_ > (kLargest - (d - 1)) / d) spill();
   bound_ = (bound_ * d + (d - 1)) / n;
   ++products_;
 
-  const Divisor by_n(n);
-  const int shift = ratio.shift;
+  const Divisor by_n(n), by_d(d);
   std::int64_t *const c = data(x.units_), *const i = data(i_);
   for_each(i_.numel(), [=](std::int64_t j) {
-    const std::int64_t longer = times_plus(i[j], d, c[j] & (d - 1));
-    const std::int64_t shorter = by_n.div(longer);
-    // >> of a negative number rounds down, as div does.
-    c[j] = times_plus(c[j] >> shift, n, by_n.mod(longer, shorter));
-    i[j] = shorter;
+    const std::int64_t quotient = by_d.div(c[j]);
+    const std::int64_t longer = times_plus(i[j], d, by_d.mod(c[j], quotient));
+    i[j] = by_n.div(longer);
+    c[j] = times_plus(quotient, n, by_n.mod(longer, i[j]));
   });
 }
 
 void BitBuffer::divide(ExactVector& x, const Ratio& ratio) {
-  const std::int64_t n = ratio.numerator, d = std::int64_t{1} << ratio.shift;
-  const Divisor by_n(n);
-  const int shift = ratio.shift;
+  const std::int64_t n = ratio.numerator, d = ratio.denominator;
+  const Divisor by_n(n), by_d(d);
   std::int64_t *const c = data(x.units_), *const i = data(i_);
   for_each(i_.numel(), [=](std::int64_t j) {
     const std::int64_t quotient = by_n.div(c[j]);
-    const std::int64_t longer =
-        times_plus(i[j], n, by_n.mod(c[j], quotient));
-    c[j] = times_plus(quotient, d, longer & (d - 1));
-    i[j] = longer >> shift;
+    const std::int64_t longer = times_plus(i[j], n, by_n.mod(c[j], quotient));
+    i[j] = by_d.div(longer);
+    c[j] = times_plus(quotient, d, by_d.mod(longer, i[j]));
   });
   --products_;
   while (!spills_.empty() && spills_.back().product == products_) unspill();
@@ -194,8 +206,8 @@ void BitBuffer::unspill() {
   std::int64_t* const i = data(i_);
   const std::int16_t* const low = last.low.data_ptr<std::int16_t>();
   for_each(i_.numel(), [=](std::int64_t j) {
-    i[j] = times_plus(i[j], 1 << kSpilledBits,
-                      static_cast<std::uint16_t>(low[j]));
+    i[j] =
+        times_plus(i[j], 1 << kSpilledBits, static_cast<std::uint16_t>(low[j]));
   });
   bound_ = last.bound;
   spills_.pop_back();
@@ -211,8 +223,8 @@ std::int64_t BitBuffer::bits() const {
   for (std::int64_t j = 0; j < i_.numel(); ++j) {
     if (i[j] != 0) digits += 64 - __builtin_clzll(i[j]);
   }
-  return digits + static_cast<std::int64_t>(spills_.size()) * kSpilledBits *
-                      i_.numel();
+  return digits +
+         static_cast<std::int64_t>(spills_.size()) * kSpilledBits * i_.numel();
 }
 
 }  // namespace nestgrad

@@ -9,16 +9,17 @@ namespace nestgrad {
 
 using at::Tensor;
 
-/// A factor numerator / 2^shift in (0, 1], in lowest terms.
+/// A factor in (0, 1], in lowest terms.
 struct Ratio {
-  static constexpr int kMaxShift = 24;
+  static constexpr std::int64_t kMaxDenominator = 1 << 16;
 
   std::int64_t numerator = 1;
-  int shift = 0;
+  std::int64_t denominator = 1;
 
-  /// The one next to `value`, which REQUIRES 0 < value <= 1: exact for every
-  /// single-precision number from 1/2 on, otherwise within 2^-25 (or 2^-24 if
-  /// the value is so small).
+  /// The simplest one that is `value` to the precision of a double (9/10 for
+  /// 0.9), if its denominator is in bounds; otherwise the nearest that is,
+  /// which is within 2^-32 of most and within 2^-16 of all. REQUIRES 0 < value
+  /// <= 1.
   static Ratio near(double value);
 
   double value() const;
@@ -68,9 +69,8 @@ class ExactVector {
   bool overflowed_ = false;
 };
 
-/// The bits that products of an ExactVector x with factors n / 2^k in (0, 1]
-/// push out of it. With a whole number i >= 0 for each of its numbers c, and
-/// d = 2^k,
+/// The bits that products of an ExactVector x with factors n / d in (0, 1]
+/// push out of it. With a whole number i >= 0 for each of its numbers c,
 ///
 ///   multiply:  i <- i d + c mod d,   c <- c div d
 ///              c <- c n + i mod n,   i <- i div n

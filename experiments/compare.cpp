@@ -127,6 +127,7 @@ class Comparison {
     Json out = {{"target", to_string(target)},
                 {"reference", reference.how},
                 {"residual", reference.residual},
+                {"norm", norm(reference.gradient).item<double>()},
                 {"known", reference.good()},
                 {"training_steps", steps_},
                 {"hyperparameters", reference.gradient.numel()},
@@ -285,7 +286,10 @@ Json compare_estimators(const JsonFile& config,
 }
 
 std::string format_comparison(const Json& comparison) {
-  std::string out = title_of(comparison) + "\n\n";
+  std::string out = fmt::format(
+      "{}:\n{} hyperparameters, hypergradient of norm {:.3g}\n\n",
+      title_of(comparison), comparison["hyperparameters"].get<std::int64_t>(),
+      comparison["norm"].get<double>());
   std::size_t width = 9;
   for (const Json& row : comparison["estimators"]) {
     width = std::max(width, row["name"].get_ref<const std::string&>().size());

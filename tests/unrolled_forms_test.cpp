@@ -20,13 +20,13 @@ const Json kAdamW = {
     {"type", "adamw"}, {"lr", "$lr"}, {"weight_decay", "$decay"}};
 
 /// A small network with dropout on minibatches; the rule's numbers are tuned.
-/// 0.875 is a momentum that exact arithmetic holds exactly.
+/// 0.9 is a momentum that exact arithmetic holds exactly, as 9 / 10.
 Json experiment(const Json& rule) {
   const double lr = rule == kSgd ? 0.05 : 0.005;
   Json hyper = {{"lr", {{"initial", lr}, {"coordinates", "log"}}},
                 {"decay", {{"initial", 1e-2}, {"coordinates", "log"}}}};
   if (rule == kSgd) {
-    hyper["momentum"] = {{"initial", 0.875}, {"coordinates", "real"}};
+    hyper["momentum"] = {{"initial", 0.9}, {"coordinates", "real"}};
   }
   return {{"dtype", "float64"},
           {"problem",

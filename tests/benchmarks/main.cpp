@@ -1,25 +1,26 @@
 // Compares nestgrad with loops that are written by hand for the same work.
 //
 //   nestgrad_bench [--cpu] [FILTER]
+//   nestgrad_bench --scaling FILE.png
 //
 // FILTER: only workloads whose names contain it. Both sides run in one process
 // and in turn. Shown are the median times of a run, the median of the ratios of
 // neighbouring runs, the memory that a run needs at its peak beyond what was
 // loaded before, and the relative difference of the results in float64. Times
 // and memory are for float32. --cpu: one thread and processor time instead of
-// wall time, for a machine that is not quiet.
+// wall time, for a machine that is not quiet. --scaling: see scaling.h.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <gperftools/malloc_extension_c.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
-#include <fstream>
 
 #include "benchmark.h"
 #include "experiments/process.h"
+#include "resident.h"
+#include "scaling.h"
 
 namespace nestgrad {
 namespace {
@@ -52,25 +53,6 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-/// A line of /proc/self/status such as "VmHWM", in MiB.
-double memory_mib(const std::string& name) {
-  std::ifstream file("/proc/self/status");
-  for (std::string word; file >> word;) {
-    double kib = 0;
-    if (word == name + ":" && file >> kib) return kib / 1024;
-  }
-  throw Error(fmt::format("/proc/self/status has no line '{}'", name));
-}
-
-/// Peak of resident memory during a run beyond what was resident before.
-double peak_mib(const Run& run) {
-  MallocExtension_ReleaseFreeMemory();
-  std::ofstream("/proc/self/clear_refs") << "5";
-  const double before = memory_mib("VmRSS");
-  run();
-  return memory_mib("VmHWM") - before;
-}
-
 /// |a - b| / |b|
 double relative_difference(const Contest& contest) {
   const Tensor expected = contest.by_hand();
@@ -83,8 +65,8 @@ void compare(const Workload& workload, Clock clock) {
   const Contest contest = workload.make(at::kFloat);
   contest.library();
   contest.by_hand();
-  const double library_mib = peak_mib(contest.library);
-  const double by_hand_mib = peak_mib(contest.by_hand);
+  const double library_mib = peak_resident_mib(contest.library);
+  const double by_hand_mib = peak_resident_mib(contest.by_hand);
 
   std::vector<double> library, by_hand, ratios;
   for (int i = 0; i < workload.pairs; ++i) {
@@ -102,6 +84,11 @@ void compare(const Workload& workload, Clock clock) {
 }
 
 int run(const std::vector<std::string>& arguments) {
+  if (!arguments.empty() && arguments[0] == "--scaling") {
+    require(arguments.size() == 2, "--scaling needs the name of a PNG file");
+    measure_scaling(arguments[1]);
+    return 0;
+  }
   Clock clock = wall_seconds;
   std::string filter;
   for (const std::string& argument : arguments) {

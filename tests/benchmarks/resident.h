@@ -1,0 +1,33 @@
+#pragma once
+
+#include <fmt/format.h>
+#include <gperftools/malloc_extension_c.h>
+
+#include <fstream>
+#include <string>
+
+#include "core/error.h"
+
+namespace nestgrad {
+
+/// A line of /proc/self/status such as "VmHWM", in MiB.
+inline double memory_mib(const std::string& name) {
+  std::ifstream file("/proc/self/status");
+  for (std::string word; file >> word;) {
+    double kib = 0;
+    if (word == name + ":" && file >> kib) return kib / 1024;
+  }
+  throw Error(fmt::format("/proc/self/status has no line '{}'", name));
+}
+
+/// Peak of resident memory during some work beyond what was resident before.
+template <class Work>
+double peak_resident_mib(Work&& work) {
+  MallocExtension_ReleaseFreeMemory();
+  std::ofstream("/proc/self/clear_refs") << "5";
+  const double before = memory_mib("VmRSS");
+  work();
+  return memory_mib("VmHWM") - before;
+}
+
+}  // namespace nestgrad
