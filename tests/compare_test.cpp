@@ -84,7 +84,8 @@ TEST_CASE("compared costs are those of the estimate that is judged",
   CHECK(rows[1]["products"] == 7);
   CHECK(rows[1]["train_gradients"] == 21);  // the window's and the tape's
   CHECK(rows[2]["train_gradients"] == 20);
-  CHECK(rows[3]["train_gradients"] == 119);  // there, but for the last, and back
+  CHECK(rows[3]["train_gradients"] ==
+        119);  // there, but for the last, and back
   for (const Json& row : rows) {
     CHECK(row["status"] == "ok");
     CHECK(row["valid_gradients"] == 1);

@@ -63,12 +63,9 @@ Json shortened(Json config) {
 
 TEST_CASE("every configuration that is shipped runs and writes its files",
           "[experiment]") {
-  int seen = 0;
-  for (const auto& entry :
-       fs::directory_iterator(NESTGRAD_SOURCE_DIR "/configs")) {
-    CAPTURE(entry.path().string());
-    ++seen;
-    const JsonFile file = JsonFile::read(entry.path().string());
+  for (const std::string& path : shipped_configs()) {
+    CAPTURE(path);
+    const JsonFile file = JsonFile::read(path);
     // Whole, it is valid; short, it runs.
     CHECK_NOTHROW(complete(experiment_schema(), file.json()));
     const TemporaryFolder folder;
@@ -95,7 +92,6 @@ TEST_CASE("every configuration that is shipped runs and writes its files",
     const Json effective = Json::parse(read_file(run + "config.json"));
     CHECK(complete(experiment_schema(), effective) == effective);
   }
-  CHECK(seen >= 1);
 }
 
 TEST_CASE("the same seed gives the same run and another one does not",

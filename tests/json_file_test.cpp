@@ -218,7 +218,8 @@ TEST_CASE("damaged text is parsed like the library does it, or refused",
   CHECK(parsed < 1900);
 }
 
-TEST_CASE("an assignment by --set changes a value, and complaints say so", "[json_file]") {
+TEST_CASE("an assignment by --set changes a value, and complaints say so",
+          "[json_file]") {
   JsonFile file = JsonFile::parse(
       "{\"outer\": {\"steps\": 1},\n \"layers\": [{\"out\": 1}, {}],\n"
       " \"word\": \"x\"}",

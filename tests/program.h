@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <string>
+#include <vector>
 
 #include "tests/support.h"
 
@@ -31,6 +33,17 @@ inline Ended program(const std::string& folder, const std::string& arguments,
   const int status = pclose(pipe);
   ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   return ended;
+}
+
+/// The experiments in configs/.
+inline std::vector<std::string> shipped_configs() {
+  std::vector<std::string> out;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(NESTGRAD_SOURCE_DIR "/configs")) {
+    if (entry.is_regular_file()) out.push_back(entry.path().string());
+  }
+  REQUIRE(out.size() >= 1);
+  return out;
 }
 
 }  // namespace nestgrad
