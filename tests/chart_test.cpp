@@ -184,6 +184,46 @@ TEST_CASE("exponential growth is a line on a logarithmic axis", "[chart]") {
   }
 }
 
+TEST_CASE("a power is a line between two logarithmic axes", "[chart]") {
+  // Passes through the crossings of x = 1, 10, 100, 1000 and y = x^2.
+  Curve curve{"a", {}, {}};
+  for (double x = 1; x < 1001; x *= std::pow(10, 0.1)) {
+    curve.x.push_back(x);
+    curve.y.push_back(x * x);
+  }
+  Panel panel = panel_of({curve}, true);
+  panel.logarithmic_x = true;
+  const Picture picture = picture_of({panel});
+  const Grid grid(picture);
+  REQUIRE(grid.columns.size() == 4);
+  REQUIRE(grid.rows.size() >= 4);
+  const auto last = grid.rows.size() - 1;
+  for (std::size_t i = 1; i < 4; ++i) {
+    CHECK(grid.columns[i] - grid.columns[i - 1] ==
+          Approx(grid.columns[1] - grid.columns[0]).margin(2));
+    const int column = (grid.columns[i - 1] + grid.columns[i]) / 2;
+    const int row = grid.rows[last] + (grid.rows[0] - grid.rows[last]) *
+                                          static_cast<int>(2 * i - 1) / 6;
+    CHECK(is_near(picture.color(column, row), kColors[0]));
+    CHECK_FALSE(is_near(picture.color(column, row - 16), kColors[0]));
+  }
+}
+
+TEST_CASE("panels that reach the same values have the same axes", "[chart]") {
+  const Curve low{"a", {1, 2}, {1, 3}}, high{"b", {40, 80}, {10, 70}};
+  Panel a = panel_of({low}), b = panel_of({high}), both = panel_of({low, high});
+  for (Panel* panel : {&a, &b}) {
+    panel->reach_x = {1, 2, 40, 80, kNan};
+    panel->reach_y = {1, 3, 10, 70, kInfinity};
+  }
+  const Grid first(picture_of({a})), second(picture_of({b})),
+      whole(picture_of({both}));
+  CHECK(first.columns.size() == whole.columns.size());
+  CHECK(first.rows == whole.rows);
+  CHECK(second.rows == whole.rows);
+  CHECK(first.columns.size() == second.columns.size());
+}
+
 TEST_CASE("the same chart gives the same bytes", "[chart]") {
   const auto panel = [](double scale) {
     return panel_of({curve_of("a", [=](double x) { return scale * x; }),

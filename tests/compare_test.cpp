@@ -94,6 +94,25 @@ TEST_CASE("compared costs are those of the estimate that is judged",
   }
 }
 
+TEST_CASE("compared errors do not depend on the precision of training",
+          "[compare]") {
+  const Json list = {{{"type", "ift"},
+                      {"window", 20},
+                      {"solver", {{"type", "neumann"}, {"scale", 0.3}}}}};
+  Json config = ridge();
+  config["estimator"]["window"] = 20;
+  const Json exact = compare(config, list);
+  config["dtype"] = "float32";
+  const Json single = compare(config, list);
+  for (int i : {0, 1}) {
+    const Json &a = exact["estimators"][i], &b = single["estimators"][i];
+    CHECK(a["error"] == b["error"]);
+    // Costs are those of the precision that is configured.
+    CHECK(b["peak_tensor_mib"].get<double>() <
+          0.8 * a["peak_tensor_mib"].get<double>());
+  }
+}
+
 TEST_CASE("a target can be named: a short window is off, the whole is not",
           "[compare]") {
   Json config = ridge();
