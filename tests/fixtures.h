@@ -12,7 +12,8 @@
 namespace nestgrad {
 
 /// Two layers with tanh on a few fixed points, cross entropy plus one decay for
-/// all weights; float64. Batches of `batch` of the 12 points.
+/// all weights; float64. Batches of `batch` of the 12 points. The validation
+/// loss depends on the decay d itself: it is 1 + d times the cross entropy.
 class TinyNetwork : public BilevelProblem {
  public:
   explicit TinyNetwork(std::int64_t batch = 12) : batch_(batch) {
@@ -56,9 +57,10 @@ class TinyNetwork : public BilevelProblem {
     return loss(outputs, batch(draw));
   }
 
-  Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
+  Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw&) const override {
-    return loss(forward(weights, valid_), valid_);
+    return (1 + hyper.at("weight_decay")) *
+           loss(forward(weights, valid_), valid_);
   }
 
  private:
