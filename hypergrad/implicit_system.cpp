@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "core/autodiff.h"
+#include "hypergrad/adjoint.h"
+#include "hypergrad/gradient_difference.h"
 
 namespace nestgrad {
 namespace {
@@ -38,13 +40,10 @@ Loss without_model_curvature(const InnerRun& at, const ParameterSet& hyper) {
 /// v -> (g(w + e v) - g(w - e v)) / 2e, the derivative of g along v.
 LinearMap central_differences(
     const ParameterSet& w, std::function<ParameterSet(const ParameterSet&)> g) {
-  const double reach =
+  const double difference =
       std::cbrt(machine_epsilon(w)) * (1 + norm(w).item<double>());
   return [=](const ParameterSet& v) {
-    const double size = norm(v).item<double>();
-    if (!(size > 0)) return 0.0 * g(w);
-    const double e = reach / size;
-    return (0.5 / e) * (g(add(w, e, v)) - g(add(w, -e, v)));
+    return gradient_difference(g, w, v, difference);
   };
 }
 
@@ -80,18 +79,9 @@ ImplicitSystem ImplicitSystem::stationarity(const InnerRun& at,
 
 ImplicitSystem ImplicitSystem::fixed_point(const InnerRun& at,
                                            const ParameterSet& hyper) {
-  const auto joined = [](const ParameterSet& a, const ParameterSet& b) {
-    ParameterSet both = a;
-    both.append("slots/", b);
-    return both;
-  };
-  const ParameterSet w = at.state().weights.leaves();
-  const ParameterSet slots = at.state().slots.leaves();
-  const ParameterSet h = hyper.leaves();
-  const TrainState next =
-      at.loop().step({w, slots, at.state().step}, h, at.run_key(), Tape::kOn);
-  const ParameterSet x = joined(w, slots);
-  const ParameterSet map = joined(next.weights, next.slots);
+  const Stretch step(at.loop(), at.state(), 1, hyper, at.run_key());
+  const ParameterSet h = step.hyper;
+  const ParameterSet x = step.start.joined(), map = step.end.joined();
   return {x.detach() - map.detach(),
           [=](const ParameterSet& v) { return v - vjp(map, x, v); },
           [=](const ParameterSet& v) { return -1.0 * vjp(map, h, v); }};
