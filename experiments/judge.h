@@ -24,7 +24,8 @@ struct Slope {
 
 /// df / dt at 0 by central differences of many step lengths, extrapolated to
 /// zero length (Ridders 1982, "Accurate computation of F'(x) and F'(x)F''(x)").
-/// The uncertainty is how far neighbouring extrapolations differ.
+/// The uncertainty is how far neighbouring extrapolations differ, and at least
+/// what the rounding of f makes of it.
 Slope central_slope(const std::function<double(double)>& f);
 
 /// How an estimate compares with central differences of what it claims to
