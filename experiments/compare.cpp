@@ -118,6 +118,7 @@ class Comparison {
         throw Error(described(*contestant.file, error));
       }
     }
+    tell("the reference");
     const Target target = options_.target.value_or(cost_->estimator().target());
     const Reference reference =
         make_reference(*exact_, estimator_, exact_->initial_hyper(), target,
@@ -133,6 +134,8 @@ class Comparison {
                 {"hyperparameters", reference.gradient.numel()},
                 {"estimators", Json::array()}};
     for (const Contestant& contestant : contestants) {
+      tell(fmt::format("{} of {}: {}", out["estimators"].size() + 1,
+                       contestants.size(), contestant.name));
       out["estimators"].push_back(
           row(contestant, reference.gradient.flatten()));
     }
@@ -140,6 +143,10 @@ class Comparison {
   }
 
  private:
+  void tell(const std::string& what) const {
+    if (options_.progress) options_.progress(what);
+  }
+
   /// How often an estimator is asked until it has trained for these steps.
   std::int64_t turns(const Config& section) const {
     const Truncation cut = Truncation::read(section);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@ struct CompareOptions {
   std::optional<Target> target = {};
 
   std::int64_t repeats = 3;  ///< estimates that are timed, one after another
+
+  /// Told what comes next, since all may take minutes.
+  std::function<void(const std::string& what)> progress = {};
 };
 
 /// Asks several estimators for a hypergradient at the same weights: that of a

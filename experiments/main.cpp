@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,11 +61,20 @@ int compare(const JsonFile& file, const std::vector<JsonFile>& others,
             const Arguments& arguments) {
   prepare_process(
       Config(complete(experiment_schema(), file.json())).integer("threads"));
-  const Json comparison = compare_estimators(file, others, arguments.compare);
+  std::optional<RunFolder> named;
+  if (!arguments.run.folder.empty()) {
+    named = RunFolder::create(arguments.run.folder);
+  }
+  CompareOptions options = arguments.compare;
+  if (!arguments.json) {
+    options.progress = [](const std::string& what) {
+      fmt::print(stderr, "{}\n", what);
+    };
+  }
+  const Json comparison = compare_estimators(file, others, options);
   const std::string name = std::filesystem::path(file.name()).stem().string();
-  const RunFolder folder = arguments.run.folder.empty()
-                               ? RunFolder::create_next(name + "-compare")
-                               : RunFolder::create(arguments.run.folder);
+  const RunFolder folder =
+      named ? *named : RunFolder::create_next(name + "-compare");
   folder.write("compare.json", comparison);
   draw_comparison(folder.file("compare.png"), comparison);
   if (arguments.json) {
