@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/forward_grad.h>
+
+#include <mutex>
 
 #include "core/error.h"
 
@@ -49,8 +52,7 @@ ParameterSet gradient(const Tensor& loss, const ParameterSet& wrt, Tape tape,
 ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
                  const ParameterSet& v, Tape tape, Graph graph) {
   out.require_alike(v);
-  return wrt.with(
-      grad(out.tensors(), wrt.tensors(), v.tensors(), graph, tape));
+  return wrt.with(grad(out.tensors(), wrt.tensors(), v.tensors(), graph, tape));
 }
 
 Partials partials(const Tensor& loss, const ParameterSet& weights,
@@ -66,13 +68,55 @@ Partials partials(const Tensor& loss, const ParameterSet& weights,
 }
 
 Pushforward::Pushforward(const ParameterSet& out, const ParameterSet& wrt)
-    : v_(out.map([](const Tensor& t) {
-        return at::zeros_like(t).requires_grad_();
-      })),
+    : v_(out.map(
+          [](const Tensor& t) { return at::zeros_like(t).requires_grad_(); })),
       pulled_(vjp(out, wrt, v_, Tape::kOn)) {}
 
 ParameterSet Pushforward::operator()(const ParameterSet& tangent) const {
   return vjp(pulled_, v_, tangent);
+}
+
+namespace {
+
+constexpr std::int64_t kLevel = 0;  // the only one that LibTorch has
+
+std::mutex& dual_numbers_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+}  // namespace
+
+DualNumbers::DualNumbers() {
+  dual_numbers_mutex().lock();
+  torch::autograd::ForwardADLevel::get_next_idx();
+}
+
+DualNumbers::~DualNumbers() {
+  torch::autograd::ForwardADLevel::release_idx(kLevel);
+  dual_numbers_mutex().unlock();
+}
+
+Tensor with_tangent(const Tensor& x, const Tensor& t) {
+  return at::_make_dual(x, t, kLevel);
+}
+
+bool is_dual(const Tensor& x) {
+  return std::get<1>(at::_unpack_dual(x, kLevel)).defined();
+}
+
+Tensor primal(const Tensor& dual) {
+  return std::get<0>(at::_unpack_dual(dual, kLevel));
+}
+
+Tensor tangent(const Tensor& dual) {
+  const Tensor t = std::get<1>(at::_unpack_dual(dual, kLevel));
+  return t.defined() ? t : at::zeros_like(primal(dual));
+}
+
+Tensor to_first_order(const Tensor& dual) {
+  const auto [x, t] = at::_unpack_dual(dual, kLevel);
+  return t.defined() ? x + t : x;
 }
 
 }  // namespace nestgrad

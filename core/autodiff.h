@@ -53,4 +53,33 @@ class Pushforward {
   ParameterSet pulled_;  // v' (d out / d wrt), on the tape of v
 };
 
+// Dual numbers x + e t, with e^2 = 0: a value x, its primal, and a tangent t,
+// which operators carry along. There are such while a DualNumbers lives; primal
+// and tangent may both be on a tape.
+
+/// While one lives, tensors may be dual. LibTorch has room for one in a
+/// process: another waits until the first has gone.
+class DualNumbers {
+ public:
+  DualNumbers();
+  ~DualNumbers();
+  DualNumbers(const DualNumbers&) = delete;
+  DualNumbers& operator=(const DualNumbers&) = delete;
+};
+
+/// x + e t.
+Tensor with_tangent(const Tensor& x, const Tensor& t);
+
+/// Whether there is a tangent.
+bool is_dual(const Tensor& x);
+
+/// x of x + e t.
+Tensor primal(const Tensor& dual);
+
+/// t of x + e t, a tensor of zeros if there is none.
+Tensor tangent(const Tensor& dual);
+
+/// x + t, the plain tensor that a function of e has to first order at e = 1.
+Tensor to_first_order(const Tensor& dual);
+
 }  // namespace nestgrad

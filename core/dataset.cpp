@@ -24,7 +24,10 @@ Dataset Dataset::shuffled(const Key& key) const {
 }
 
 Dataset Dataset::to(const at::TensorOptions& options) const {
-  const Tensor moved = inputs.to(options);
+  // Tokens stay whole numbers.
+  const Tensor moved = at::isFloatingType(inputs.scalar_type())
+                           ? inputs.to(options)
+                           : inputs.to(options.device());
   return {moved, targets.to(moved.device()), classes};
 }
 

@@ -12,7 +12,7 @@ namespace nestgrad {
 
 struct Batch {
   Tensor input;   ///< [batch, shape of an example...]
-  Tensor target;  ///< [batch], int64 classes
+  Tensor target;  ///< [batch] or [batch, time], int64 classes
   Tensor rows;    ///< [batch], int64 positions in the data set; undefined for
                   ///< "all of it, in order"
 };
@@ -20,7 +20,7 @@ struct Batch {
 /// Labelled examples that fit in memory, on one device.
 struct Dataset {
   Tensor inputs;   ///< [examples, shape of an example...]
-  Tensor targets;  ///< [examples], int64 classes
+  Tensor targets;  ///< [examples] or [examples, time], int64 classes
   std::int64_t classes = 0;
 
   std::int64_t size() const { return inputs.size(0); }
@@ -35,7 +35,8 @@ struct Dataset {
   /// The same examples in a random order.
   Dataset shuffled(const Key& key) const;
 
-  /// Inputs with this type and device, targets on this device.
+  /// Inputs with this type and device, targets on this device. Inputs that are
+  /// whole numbers (tokens) keep their type.
   Dataset to(const at::TensorOptions& options) const;
 };
 

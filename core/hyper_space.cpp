@@ -74,9 +74,10 @@ class EntryReader {
     Coordinates out = declared_.coordinates;
     if (entry_.has("coordinates")) {
       const std::string name = entry_.text("coordinates");
-      out.kind = name == "log"     ? Coordinates::Kind::kLog
-                 : name == "logit" ? Coordinates::Kind::kLogit
-                                   : Coordinates::Kind::kReal;
+      out.kind = name == "log"        ? Coordinates::Kind::kLog
+                 : name == "softplus" ? Coordinates::Kind::kSoftplus
+                 : name == "logit"    ? Coordinates::Kind::kLogit
+                                      : Coordinates::Kind::kReal;
     }
     if (entry_.has("range")) {
       const std::vector<double> range = entry_.numbers("range");
@@ -150,11 +151,24 @@ ParameterSet Reparameterized::initial_hyper() const {
 }
 
 ParameterSet Reparameterized::natural(const ParameterSet& hyper) const {
+  // Where each example has hyperparameters of its own, constants are repeated.
+  std::int64_t examples = 0;
+  for (const HyperSpec& spec : space_) {
+    if (!spec.tuned) continue;
+    const Tensor& h = hyper.at(spec.name);
+    if (h.dim() > spec.initial.dim()) examples = h.size(0);
+  }
   ParameterSet natural;
   for (const HyperSpec& spec : space_) {
-    natural.insert(spec.name,
-                   spec.tuned ? spec.coordinates.natural(hyper.at(spec.name))
-                              : spec.initial);
+    if (spec.tuned) {
+      natural.insert(spec.name, spec.coordinates.natural(hyper.at(spec.name)));
+    } else if (examples == 0) {
+      natural.insert(spec.name, spec.initial);
+    } else {
+      std::vector<std::int64_t> sizes = spec.initial.sizes().vec();
+      sizes.insert(sizes.begin(), examples);
+      natural.insert(spec.name, spec.initial.expand(sizes));
+    }
   }
   return natural;
 }
@@ -167,16 +181,18 @@ Schema hyper_spec_schema() {
                "Where it starts, in its own units: one number for all, or a "
                "list. Left out: the problem's default.")
       .choice("coordinates", kAbsent,
-              "The coordinates in which it is moved: real (as it is), log (it "
-              "stays positive), logit (it stays inside `range`). Left out: the "
-              "problem's default, or log for a setting of the training rule.",
-              {"real", "log", "logit"})
+              "The coordinates in which it is moved: real (as it is), log or "
+              "softplus (it stays positive), logit (it stays inside `range`). "
+              "Left out: the problem's default, or log for a setting of the "
+              "training rule.",
+              {"real", "log", "softplus", "logit"})
       .numbers("range", kAbsent,
                "Lower and upper end of a logit hyperparameter; [0, 1] if left "
                "out.")
       .text("per", kAbsent,
             "How many numbers: all (one), layer, tensor (one per parameter "
-            "tensor), weight, class, example or step, as far as the "
+            "tensor), weight, class, example, position (one for each place in "
+            "the model that refers to it) or step, as far as the "
             "hyperparameter offers it.")
       .integer("steps", kAbsent,
                "With \"per\": \"step\": the number of steps; the last number "
@@ -205,6 +221,12 @@ std::vector<HyperSpec> read_hyper_space(const Config& section,
     known.push_back(declared.name);
     if (section.has(declared.name)) {
       read(declared);
+    } else if (!declared.optional && !declared.initial.defined()) {
+      complaints.push_back(
+          {section.pointer(),
+           fmt::format("the problem refers to \"${0}\", but there is no "
+                       "hyperparameter '{0}'",
+                       declared.name)});
     } else if (!declared.optional) {
       space.push_back({declared.name, declared.initial.to(options),
                        declared.coordinates, false});

@@ -35,6 +35,8 @@ Tensor Coordinates::natural(const Tensor& x) const {
       return x;
     case Kind::kLog:
       return x.exp();
+    case Kind::kSoftplus:
+      return at::softplus(x);
     case Kind::kLogit:
       return low + (high - low) * x.sigmoid();
   }
@@ -47,6 +49,8 @@ Tensor Coordinates::unconstrained(const Tensor& natural) const {
       return natural;
     case Kind::kLog:
       return natural.log();
+    case Kind::kSoftplus:
+      return natural + (-(-natural).expm1()).log();
     case Kind::kLogit:
       return ((natural - low) / (high - low)).logit();
   }
@@ -58,6 +62,7 @@ bool Coordinates::contains(double natural) const {
     case Kind::kReal:
       return true;
     case Kind::kLog:
+    case Kind::kSoftplus:
       return natural > 0;
     case Kind::kLogit:
       return natural > low && natural < high;
@@ -70,6 +75,7 @@ std::string Coordinates::describe() const {
     case Kind::kReal:
       return "a real number";
     case Kind::kLog:
+    case Kind::kSoftplus:
       return "a positive number";
     case Kind::kLogit:
       return fmt::format("a number between {} and {}, ends excluded", low,

@@ -13,9 +13,10 @@ namespace nestgrad {
 /// optimizers see the unconstrained number x; the losses see the natural one.
 struct Coordinates {
   enum class Kind {
-    kReal,  ///< natural = x
-    kLog,   ///< natural = exp(x): stays positive
-    kLogit  ///< natural = low + (high - low) / (1 + exp(-x)): stays between
+    kReal,      ///< natural = x
+    kLog,       ///< natural = exp(x): stays positive
+    kSoftplus,  ///< natural = log(1 + exp(x)): stays positive
+    kLogit      ///< natural = low + (high - low) / (1 + exp(-x)): stays between
   };
 
   Kind kind = Kind::kReal;
@@ -23,6 +24,7 @@ struct Coordinates {
 
   static Coordinates real() { return {}; }
   static Coordinates log() { return {Kind::kLog}; }
+  static Coordinates softplus() { return {Kind::kSoftplus}; }
   static Coordinates logit(double low = 0, double high = 1) {
     return {Kind::kLogit, low, high};
   }
@@ -50,7 +52,7 @@ using Granularity = std::pair<std::string, std::int64_t>;
 struct Hyperparameter {
   std::string name;
   std::string meaning;  ///< one sentence, with units
-  Tensor initial;       ///< the default, in its own units
+  Tensor initial;       ///< the default, in its own units; undefined: none
   Coordinates coordinates = {};
 
   /// What "per" may say in a configuration; the first is the default. Empty:
@@ -60,6 +62,11 @@ struct Hyperparameter {
   /// A problem does without an optional one that a configuration leaves out. A
   /// required one that is left out is a constant at its default.
   bool optional = false;
+
+  /// Whether losses have a derivative by it. False for what random masks are
+  /// drawn with, and for numbers that are rounded: methods that differentiate
+  /// losses refuse to tune those.
+  bool differentiable = true;
 };
 
 /// One number for all, or one per layer, per parameter tensor, per weight. A

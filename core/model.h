@@ -4,7 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "core/key.h"
+#include "core/draw.h"
+#include "core/hyperparameter.h"
 #include "core/parameter_set.h"
 #include "core/registry.h"
 
@@ -14,10 +15,28 @@ namespace nestgrad {
 using Shape = std::vector<std::int64_t>;
 
 /// How a network is run: whether the noise that belongs to training (dropout)
-/// is on, and the key that it follows.
+/// is on, the key that it follows, and the hyperparameters of its layers.
 struct Pass {
   bool training = false;
   Key key = Key();
+
+  /// Hyperparameters that layers name ("rate": "$dropout"), in their own units.
+  /// With a response, each example has its own; see Draw::response.
+  const ParameterSet* hyper = nullptr;
+  std::int64_t step = 0;  ///< of training, for schedules
+
+  const RowResponse* response = nullptr;  ///< see Draw::response
+  bool linear = false;                    ///< see Draw::linear
+
+  /// Where layers put scalars that are to be added to the training loss.
+  std::vector<Tensor>* penalties = nullptr;
+
+  /// In training, as `draw` says. `hyper` and `penalties` outlive the pass.
+  static Pass training_as(const Draw& draw, const ParameterSet& hyper,
+                          std::vector<Tensor>* penalties = nullptr);
+
+  /// Without noise, but with the response of `draw`.
+  static Pass evaluation_as(const Draw& draw);
 };
 
 /// A network whose weights are an argument.
@@ -38,11 +57,23 @@ class Model {
   /// tape of `weights` and of `input`, and twice differentiable.
   virtual Tensor forward(const ParameterSet& weights, const Tensor& input,
                          const Pass& pass) const = 0;
+
+  /// The hyperparameters that layers name.
+  virtual std::vector<Hyperparameter> hyperparameters() const { return {}; }
+
+  /// Whether forward() takes a RowResponse into account.
+  virtual bool responds() const { return false; }
 };
 
-/// The shape of one example, and the number of outputs wanted of the model
-/// (classes).
-using ModelRegistry = Registry<Model, const Shape&, std::int64_t>;
+/// The shape of one example, and that of the output wanted for it: {classes},
+/// or {time, vocabulary} for sequences.
+using ModelRegistry = Registry<Model, const Shape&, const Shape&>;
+
+/// The part of a RowResponse that belongs to the weights of one layer.
+struct LayerResponse {
+  at::ArrayRef<Tensor> slopes, gates;
+  const Tensor& displacement;
+};
 
 /// A piece of a network. It knows shapes, but holds no numbers: these come as
 /// an argument.
@@ -63,6 +94,19 @@ class Layer {
   /// initial_weights().
   virtual Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
                        const Pass& pass) const = 0;
+
+  /// The hyperparameters that its settings name.
+  virtual std::vector<Hyperparameter> hyperparameters() const { return {}; }
+
+  /// Whether each example may have weights of its own: there is a respond().
+  /// Layers without weights need none.
+  virtual bool responds() const { return false; }
+
+  /// apply() with `response` added to the weights of each example; to first
+  /// order in it if the pass is linear, `input` and result being dual numbers.
+  virtual Tensor respond(at::ArrayRef<Tensor> weights,
+                         const LayerResponse& response, const Tensor& input,
+                         const Pass& pass) const;
 };
 
 /// The argument is the shape of one example before the layer.
@@ -83,6 +127,13 @@ class Sequential : public Model {
   ParameterSet initial_weights(const Key& key) const override;
   Tensor forward(const ParameterSet& weights, const Tensor& input,
                  const Pass& pass) const override;
+
+  /// Those of the layers; what several of them name is one hyperparameter, with
+  /// one number for all of them or, if they say "$name.0", "$name.1", ..., one
+  /// for each.
+  std::vector<Hyperparameter> hyperparameters() const override;
+
+  bool responds() const override;
 
  private:
   std::vector<LayerPtr> layers_;

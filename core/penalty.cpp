@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "core/error.h"
 #include "core/hyperparameter.h"
 
 namespace nestgrad {
@@ -49,6 +50,32 @@ Tensor l2_penalty(const ParameterSet& weights, const Tensor& decay) {
     const Tensor& d = factors[i];
     const Tensor part = d.dim() == 0 ? d * at::dot(w, w)
                                      : WeightedSquares::apply(w, d.reshape(-1));
+    sum = sum.defined() ? sum + part : part;
+  }
+  return 0.5 * sum;
+}
+
+Tensor l2_penalty(const ParameterSet& weights, const RowResponse& response,
+                  const Tensor& decay) {
+  const Tensor decays = decay.reshape({decay.size(0), -1});
+  const std::int64_t numbers = decays.size(1);
+  require(numbers == 1 || numbers < weights.numel(),
+          "one decay per weight cannot differ from example to example");
+  // Which of them belongs to each weight tensor.
+  const std::vector<Tensor> which = spread(at::arange(numbers), weights);
+  Tensor sum;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const auto rows = [](const Tensor& t) {
+      return t.reshape({t.size(0), -1});
+    };
+    const Tensor w = rows(weights.tensors()[i]), r = rows(response.slopes[i]);
+    const Tensor s = at::mm(response.displacement, response.gates[i].t());
+    // |w + diag(s_b) r|^2 for every example b.
+    const Tensor squares = at::dot(w.reshape(-1), w.reshape(-1)) +
+                           2 * at::mv(s, (w * r).sum(1)) +
+                           at::mv(s * s, (r * r).sum(1));
+    const Tensor part =
+        (decays.select(1, which[i].item<std::int64_t>()) * squares).mean();
     sum = sum.defined() ? sum + part : part;
   }
   return 0.5 * sum;

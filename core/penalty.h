@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/parameter_set.h"
+#include "core/row_response.h"
 
 namespace nestgrad {
 
@@ -8,5 +8,11 @@ namespace nestgrad {
 /// both sets. `decay` is one number for all, or one per layer, per tensor or
 /// per weight; see spread() in core/hyperparameter.h.
 Tensor l2_penalty(const ParameterSet& weights, const Tensor& decay);
+
+/// The mean over examples of this penalty where each has weights w_b and decays
+/// of its own; see Draw::response. `decay`: [examples] or [examples, n], n as
+/// above but not one per weight.
+Tensor l2_penalty(const ParameterSet& weights, const RowResponse& response,
+                  const Tensor& decay);
 
 }  // namespace nestgrad

@@ -7,7 +7,10 @@ namespace nestgrad {
 ParameterSet BilevelProblem::initial_hyper() const {
   ParameterSet hyper;
   for (const Hyperparameter& h : hyperparameters()) {
-    if (!h.optional) hyper.insert(h.name, h.initial);
+    if (h.optional) continue;
+    require(h.initial.defined(), "the hyperparameter '{}' has no default",
+            h.name);
+    hyper.insert(h.name, h.initial);
   }
   return hyper;
 }

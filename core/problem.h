@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/draw.h"
 #include "core/hyperparameter.h"
-#include "core/key.h"
 #include "core/parameter_set.h"
 #include "core/registry.h"
 
@@ -15,11 +15,10 @@ namespace nestgrad {
 /// Numbers for people, by name.
 using Metrics = std::map<std::string, double>;
 
-/// Everything that is random about one evaluation of a loss: which minibatch,
-/// and which noise. The same draw gives the same loss, always.
-struct Draw {
-  std::int64_t step = 0;  ///< selects the minibatch
-  Key key;                ///< selects dropout masks, augmentations, ...
+/// How many examples the two losses look at.
+struct BatchSizes {
+  std::int64_t train = 0;
+  std::int64_t valid = 0;
 };
 
 /// A bilevel problem: find hyperparameters h that minimise
@@ -88,6 +87,11 @@ class BilevelProblem {
   virtual Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                              const Draw& draw) const;
 
+  /// For a problem whose losses take a Draw::response into account, which are
+  /// means over examples then, how many examples these are. The default: zero,
+  /// the weights and the hyperparameters are those of the whole minibatch.
+  virtual BatchSizes batch_sizes() const { return {}; }
+
   /// Numbers for people: accuracy, test loss. Never differentiated. `weights`
   /// are deployed ones.
   virtual Metrics evaluate(const ParameterSet& weights,
@@ -128,6 +132,7 @@ class ProblemDecorator : public BilevelProblem {
                  const Draw& draw) const override;
   Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                      const Draw& draw) const override;
+  BatchSizes batch_sizes() const override { return problem_->batch_sizes(); }
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override;
 

@@ -16,6 +16,13 @@ Setting::Setting(double value)
 Setting Setting::from_hyper(std::string name) {
   Setting out(0);
   out.constant_ = Tensor();
+  const std::size_t dot = name.rfind('.');
+  if (dot != std::string::npos && dot + 1 < name.size() &&
+      name.find_first_not_of("0123456789", dot + 1) == std::string::npos &&
+      name.size() - dot < 6) {
+    out.position_ = std::stoll(name.substr(dot + 1));
+    name.resize(dot);
+  }
   out.name_ = std::move(name);
   return out;
 }
@@ -37,7 +44,22 @@ Tensor Setting::value(const ParameterSet& natural, std::int64_t step) const {
   if (schedule_) return schedule_->value(natural, step);
   const Tensor& value = natural.at(name_);
   if (value.numel() == 1) return as_scalar(value);
-  return value.select(0, std::min(step, value.size(0) - 1));
+  return value.select(0, element(value.size(0), step));
+}
+
+Tensor Setting::value_of_examples(const ParameterSet& natural,
+                                  std::int64_t step) const {
+  if (name_.empty()) return value(natural, step);
+  const Tensor& value = natural.at(name_);
+  if (value.dim() == 1) return value;
+  return value.select(1, element(value.size(1), step));
+}
+
+std::int64_t Setting::element(std::int64_t count, std::int64_t step) const {
+  if (position_ < 0 || count == 1) return std::min(step, count - 1);
+  require(position_ < count, "\"${}.{}\": '{}' has only {} numbers", name_,
+          position_, name_, count);
+  return position_;
 }
 
 bool Setting::is(double constant) const {

@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include "core/autodiff.h"
 #include "core/dataset.h"
 #include "core/model.h"
 #include "core/penalty.h"
@@ -18,7 +19,9 @@ constexpr std::int64_t kEvaluationBatch = 1000;
 ///   train_loss = mean_i example_weight_i L_i + sum_j weight_decay_j w_j^2 / 2
 ///   valid_loss = mean_i L_i
 ///
-/// Both sums run over a minibatch; biases decay like other weights. Weights of
+/// Both sums run over a minibatch; biases decay like other weights. Layers of
+/// the model may name further ones ("rate": "$dropout"). Where the target is a
+/// sequence of classes, L_i is the mean over it (a language model). Weights of
 /// examples learned on a clean validation set find corrupted labels (Franceschi
 /// et al. 2017, "data hyper-cleaning").
 class Classification : public BilevelProblem {
@@ -27,12 +30,21 @@ class Classification : public BilevelProblem {
       : data_(load_splits(config.object("data"), context.key.fold("data"),
                           context.options)),
         model_(ModelRegistry::instance().make(
-            config.object("model"), data_.shape(), data_.train.classes)),
+            config.object("model"), data_.shape(), output_shape(data_.train))),
         layout_(model_->initial_weights(Key()).to(context.options)),
         train_batches_(data_.train.size(), config.integer("batch"),
                        context.key.fold("train")),
         valid_batches_(data_.valid.size(), config.integer("valid_batch"),
-                       context.key.fold("valid")) {}
+                       context.key.fold("valid")) {
+    for (const Hyperparameter& named : model_->hyperparameters()) {
+      for (const char* own : {"weight_decay", "example_weight"}) {
+        if (named.name != own) continue;
+        config.fail("model", fmt::format("a layer cannot refer to \"${}\", "
+                                         "which is a number of the loss",
+                                         own));
+      }
+    }
+  }
 
   static Schema schema() {
     return Schema(
@@ -63,11 +75,15 @@ class Classification : public BilevelProblem {
     weight.coordinates = Coordinates::logit();
     weight.granularities = {{"example", data_.train.size()}};
     // The number of elements says which of the two it is, so it must tell.
-    if (data_.train.classes != data_.train.size()) {
+    if (data_.train.classes != data_.train.size() &&
+        data_.train.targets.dim() == 1) {
       weight.granularities.emplace_back("class", data_.train.classes);
     }
     weight.optional = true;
-    return {decay, weight};
+
+    std::vector<Hyperparameter> all = model_->hyperparameters();
+    all.insert(all.begin(), {decay, weight});
+    return all;
   }
 
   ParameterSet initial_weights(const ParameterSet&,
@@ -78,31 +94,46 @@ class Classification : public BilevelProblem {
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const Batch batch = data_.train.rows(train_batches_.rows(draw.step));
-    const Tensor loss = weighted_loss(
-        model_->forward(weights, batch.input, {/*training=*/true, draw.key}),
-        batch, hyper);
-    return hyper.contains("weight_decay")
-               ? loss + l2_penalty(weights, hyper.at("weight_decay"))
-               : loss;
+    std::vector<Tensor> penalties;
+    Tensor loss = weighted_loss(
+        model_->forward(weights, batch.input,
+                        Pass::training_as(draw, hyper, &penalties)),
+        batch, hyper, draw);
+    for (const Tensor& penalty : penalties) loss = loss + penalty;
+    if (!hyper.contains("weight_decay")) return loss;
+    const Tensor& decay = hyper.at("weight_decay");
+    if (draw.response != nullptr) {
+      return loss + l2_penalty(weights, *draw.response, decay);
+    }
+    return loss +
+           l2_penalty(draw.linear ? weights.map(to_first_order) : weights,
+                      decay);
   }
 
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
                     const Draw& draw) const override {
     const Batch batch = data_.valid.rows(valid_batches_.rows(draw.step));
-    return at::cross_entropy_loss(model_->forward(weights, batch.input, Pass()),
-                                  batch.target);
+    return cross_entropy(
+        model_->forward(weights, batch.input, Pass::evaluation_as(draw)),
+        batch.target);
   }
 
-  Tensor outputs(const ParameterSet& weights, const ParameterSet&,
+  Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
                  const Draw& draw) const override {
     const Batch batch = data_.train.rows(train_batches_.rows(draw.step));
-    return model_->forward(weights, batch.input, {/*training=*/true, draw.key});
+    return model_->forward(weights, batch.input,
+                           Pass::training_as(draw, hyper));
   }
 
   Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                      const Draw& draw) const override {
     return weighted_loss(
-        outputs, data_.train.rows(train_batches_.rows(draw.step)), hyper);
+        outputs, data_.train.rows(train_batches_.rows(draw.step)), hyper, draw);
+  }
+
+  BatchSizes batch_sizes() const override {
+    if (!model_->responds()) return {};
+    return {train_batches_.batch_size(), valid_batches_.batch_size()};
   }
 
   Metrics evaluate(const ParameterSet& weights,
@@ -120,24 +151,47 @@ class Classification : public BilevelProblem {
   }
 
  private:
-  Tensor weighted_loss(const Tensor& outputs, const Batch& batch,
-                       const ParameterSet& hyper) const {
+  /// {classes}, or {time, classes} where the target is a sequence.
+  static Shape output_shape(const Dataset& data) {
+    Shape shape = data.targets.sizes().slice(1).vec();
+    shape.push_back(data.classes);
+    return shape;
+  }
+
+  /// Of outputs [..., classes] and targets [...].
+  static Tensor cross_entropy(
+      const Tensor& outputs, const Tensor& targets,
+      at::Reduction::Reduction reduction = at::Reduction::Mean) {
+    return at::cross_entropy_loss(outputs.reshape({-1, outputs.size(-1)}),
+                                  targets.reshape(-1), {}, reduction);
+  }
+
+  Tensor weighted_loss(const Tensor& dual_outputs, const Batch& batch,
+                       const ParameterSet& hyper, const Draw& draw) const {
+    const Tensor outputs =
+        draw.linear ? to_first_order(dual_outputs) : dual_outputs;
     if (!hyper.contains("example_weight")) {
-      return at::cross_entropy_loss(outputs, batch.target);
+      return cross_entropy(outputs, batch.target);
     }
     const Tensor each =
-        at::cross_entropy_loss(outputs, batch.target, {}, at::Reduction::None);
-    return (of_batch(hyper.at("example_weight"), batch) * each).mean();
+        cross_entropy(outputs, batch.target, at::Reduction::None)
+            .view({outputs.size(0), -1})
+            .mean(1);
+    return (of_batch(hyper.at("example_weight"), batch, draw) * each).mean();
   }
 
   /// The factor of each example of a batch, from one per class or per example.
-  Tensor of_batch(const Tensor& weight, const Batch& batch) const {
-    if (weight.numel() != data_.train.size()) {
-      return weight.index_select(0, batch.target);
+  Tensor of_batch(const Tensor& weight, const Batch& batch,
+                  const Draw& draw) const {
+    Tensor which = batch.target;
+    if (weight.size(-1) == data_.train.size()) {
+      which = batch.rows.defined()
+                  ? batch.rows.to(weight.device())
+                  : at::arange(data_.train.size(),
+                               weight.options().dtype(at::kLong));
     }
-    return batch.rows.defined()
-               ? weight.index_select(0, batch.rows.to(weight.device()))
-               : weight;
+    if (draw.response == nullptr) return weight.index_select(0, which);
+    return weight.gather(1, which.unsqueeze(1)).squeeze(1);
   }
 
   void evaluate_on(const std::string& name, const Dataset& data,
@@ -149,11 +203,11 @@ class Classification : public BilevelProblem {
       const Tensor outputs =
           model_->forward(weights, data.inputs.narrow(0, i, n), Pass());
       const Tensor targets = data.targets.narrow(0, i, n);
-      loss += at::cross_entropy_loss(outputs, targets, {}, at::Reduction::Sum)
-                  .item<double>();
-      right += outputs.argmax(1).eq(targets).sum().item<double>();
+      loss +=
+          cross_entropy(outputs, targets, at::Reduction::Sum).item<double>();
+      right += outputs.argmax(-1).eq(targets).sum().item<double>();
     }
-    const auto n = static_cast<double>(data.size());
+    const auto n = static_cast<double>(data.targets.numel());
     metrics[name + "_loss"] = loss / n;
     metrics[name + "_accuracy"] = right / n;
   }

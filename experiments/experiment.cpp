@@ -139,10 +139,29 @@ Experiment::Experiment(const Config& config)
     if (!problem_ || !inner) return;
     loop_ = std::make_unique<TrainingLoop>(problem_, inner);
     estimator_ = EstimatorRegistry::instance().make(estimator, *loop_);
+    if (estimator_->differentiates_training()) {
+      refuse_without_derivative(config.object("hyperparameters"), estimator);
+    }
   });
   if (!complaints.empty()) throw ConfigError(std::move(complaints));
   outer_ = std::make_unique<OuterLoop>(*estimator_, *problem_, outer_rule_,
                                        outer_steps_);
+}
+
+void Experiment::refuse_without_derivative(const Config& section,
+                                           const Config& estimator) const {
+  std::vector<Complaint> complaints;
+  const ParameterSet hyper = problem_->initial_hyper();
+  for (const Hyperparameter& h : problem_->hyperparameters()) {
+    if (h.differentiable || !hyper.contains(h.name)) continue;
+    complaints.push_back(
+        {section.pointer(h.name),
+         fmt::format("the training loss has no derivative by '{}', so the "
+                     "estimator \"{}\" cannot tune it; take stn or delta_stn, "
+                     "or make it a constant (\"tuned\": false)",
+                     h.name, estimator.type())});
+  }
+  if (!complaints.empty()) throw ConfigError(std::move(complaints));
 }
 
 OuterResult Experiment::tune(

@@ -59,6 +59,11 @@ class Experiment {
   Key tuning_key() const { return key_.fold("tuning"); }
 
  private:
+  /// Throws ConfigError if a hyperparameter is tuned that is not
+  /// differentiable.
+  void refuse_without_derivative(const Config& section,
+                                 const Config& estimator) const;
+
   Key key_;
   std::shared_ptr<Counted> problem_;
   std::unique_ptr<TrainingLoop> loop_;

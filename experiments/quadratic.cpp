@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "core/autodiff.h"
 #include "core/penalty.h"
 
 namespace nestgrad {
@@ -26,9 +27,11 @@ ParameterSet Quadratic::initial_weights(const ParameterSet&, const Key&) const {
   return {{"w", at::zeros_like(terms_.b)}};
 }
 
-Tensor Quadratic::train_loss(const ParameterSet& weights,
+Tensor Quadratic::train_loss(const ParameterSet& given,
                              const ParameterSet& hyper,
                              const Draw& draw) const {
+  // The weights are what the model answers.
+  const ParameterSet weights = draw.linear ? given.map(to_first_order) : given;
   return output_loss(weights.at("w"), hyper, draw) +
          l2_penalty(weights, hyper.at("weight_decay")) + terms_.c;
 }

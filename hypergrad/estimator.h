@@ -91,6 +91,10 @@ class HypergradientEstimator {
 
   virtual Target target() const { return Target::kTraining; }
 
+  /// Whether it takes derivatives of a training loss by hyperparameters; then
+  /// it is not given any that have none (Hyperparameter::differentiable).
+  virtual bool differentiates_training() const { return true; }
+
   /// From now on the method's own randomness, apart from that of training,
   /// follows `key`. Returns whether it has any.
   virtual bool reseed(const Key& key) {

@@ -40,6 +40,8 @@ class FiniteDifference : public WindowEstimator {
     SingleRun::begin(hyper, key);
   }
 
+  bool differentiates_training() const override { return false; }
+
   Footprint footprint() const override {
     const std::int64_t steps =
         run_.truncation().window * (2 * problem().initial_hyper().numel() + 1);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <memory>
 
+#include "core/autodiff.h"
 #include "core/hyper_space.h"
 #include "core/training_loop.h"
 #include "experiments/quadratic.h"
@@ -43,8 +44,10 @@ class TinyNetwork : public BilevelProblem {
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
-    return output_loss(outputs(weights, hyper, draw), hyper, draw) +
-           0.5 * hyper.at("weight_decay") * dot(weights, weights);
+    const Tensor dual = outputs(weights, hyper, draw);
+    const ParameterSet w = draw.linear ? weights.map(to_first_order) : weights;
+    return output_loss(draw.linear ? to_first_order(dual) : dual, hyper, draw) +
+           0.5 * hyper.at("weight_decay") * dot(w, w);
   }
 
   Tensor outputs(const ParameterSet& weights, const ParameterSet&,

@@ -12,7 +12,7 @@ const Shape kDigits = {1, 28, 28};
 
 std::unique_ptr<Model> make(const Json& config, const Shape& input,
                             std::int64_t outputs) {
-  return ModelRegistry::instance().make(config, input, outputs);
+  return ModelRegistry::instance().make(config, input, {outputs});
 }
 
 std::string names(const Model& model) {

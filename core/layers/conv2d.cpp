@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/layers/initial.h"
+#include "core/layers/row_wise.h"
 #include "core/layers/shapes.h"
 
 namespace nestgrad {
@@ -10,7 +11,7 @@ namespace {
 
 /// Cross-correlation of images with square kernels. weight: [out, in, kernel,
 /// kernel], bias: [out], both U(+-1/sqrt(in kernel^2)) at the start.
-class Conv2d : public Layer {
+class Conv2d : public RowWise {
  public:
   static Schema schema() {
     return Schema("A convolution of images with square kernels.")
@@ -47,13 +48,12 @@ class Conv2d : public Layer {
     return weights;
   }
 
-  Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
-               const Pass&) const override {
-    return at::conv2d(input, weights[0], bias_ ? weights[1] : Tensor(),
-                      window_.stride, window_.padding);
+ private:
+  Tensor map(const Tensor& weight, const Tensor& bias,
+             const Tensor& input) const override {
+    return at::conv2d(input, weight, bias, window_.stride, window_.padding);
   }
 
- private:
   Window window_;
   bool bias_;
   Shape output_;

@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include "core/autodiff.h"
 #include "core/layers/shapes.h"
 
 namespace nestgrad {
@@ -34,6 +35,20 @@ class Embedding : public Layer {
   Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
                const Pass&) const override {
     return at::embedding(weights[0], input);
+  }
+
+  bool responds() const override { return true; }
+
+  /// The gate of a token is its row's.
+  Tensor respond(at::ArrayRef<Tensor> weights, const LayerResponse& r,
+                 const Tensor& input, const Pass& pass) const override {
+    const Tensor scales =
+        at::matmul(at::embedding(r.gates[0], input),  // [batch, time, H]
+                   r.displacement.unsqueeze(-1));     // [batch, H, 1]
+    const Tensor answer = scales * at::embedding(r.slopes[0], input);
+    const Tensor y = apply(weights, input, pass);
+    if (!pass.linear) return y + answer;
+    return with_tangent(primal(y), tangent(y) + answer);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/layers/initial.h"
+#include "core/layers/row_wise.h"
 #include "core/layers/shapes.h"
 
 namespace nestgrad {
@@ -10,7 +11,7 @@ namespace {
 
 /// y = x W' + b, along the last dimension. weight: [out, in], bias: [out], both
 /// U(+-1/sqrt(in)) at the start.
-class Linear : public Layer {
+class Linear : public RowWise {
  public:
   static Schema schema() {
     return Schema("An affine map of every vector: y = W x + b.")
@@ -44,12 +45,12 @@ class Linear : public Layer {
     return weights;
   }
 
-  Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
-               const Pass&) const override {
-    return at::linear(input, weights[0], bias_ ? weights[1] : Tensor());
+ private:
+  Tensor map(const Tensor& weight, const Tensor& bias,
+             const Tensor& input) const override {
+    return at::linear(input, weight, bias);
   }
 
- private:
   Shape output_;
   std::int64_t in_;
   bool bias_;

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include "core/layers/row_wise.h"
 #include "core/layers/shapes.h"
 
 namespace nestgrad {
@@ -9,16 +10,20 @@ namespace {
 /// y = weight (x - mean) / sqrt(variance + epsilon) + bias. The kinds differ in
 /// the numbers that share a mean and a (biased) variance. weight and bias:
 /// [scales], one and zero at the start.
-class Normalization : public SameShape {
+class Normalization : public RowWise {
  public:
+  Shape output_shape() const override { return shape_; }
+
   ParameterSet initial_weights(const Key&) const override {
     return {{"weight", at::ones(scales_, at::kFloat)},
             {"bias", at::zeros(scales_, at::kFloat)}};
   }
 
  protected:
-  Normalization(const Config& config, const Shape& shape, std::int64_t scales)
-      : SameShape(shape), scales_(scales), epsilon_(config.number("epsilon")) {}
+  Normalization(const Config& config, Shape shape, std::int64_t scales)
+      : scales_(scales),
+        epsilon_(config.number("epsilon")),
+        shape_(std::move(shape)) {}
 
   static Schema normalization_schema(std::string meaning) {
     return Schema(std::move(meaning))
@@ -27,6 +32,9 @@ class Normalization : public SameShape {
 
   std::int64_t scales_;
   double epsilon_;
+
+ private:
+  Shape shape_;
 };
 
 /// The size of the first dimension of [channels] or [channels, height, width].
@@ -56,9 +64,9 @@ class BatchNorm : public Normalization {
   BatchNorm(const Config& config, const Shape& input)
       : Normalization(config, input, channels_of(config, input)) {}
 
-  Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
-               const Pass&) const override {
-    return at::batch_norm(input, weights[0], weights[1], {}, {},
+  Tensor map(const Tensor& weight, const Tensor& bias,
+             const Tensor& input) const override {
+    return at::batch_norm(input, weight, bias, {}, {},
                           /*training=*/true, /*momentum=*/0, epsilon_,
                           /*cudnn_enabled=*/false);
   }
@@ -91,9 +99,9 @@ class GroupNorm : public Normalization {
     }
   }
 
-  Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
-               const Pass&) const override {
-    return at::group_norm(input, groups_, weights[0], weights[1], epsilon_);
+  Tensor map(const Tensor& weight, const Tensor& bias,
+             const Tensor& input) const override {
+    return at::group_norm(input, groups_, weight, bias, epsilon_);
   }
 
  private:
@@ -115,9 +123,9 @@ class InstanceNorm : public Normalization {
     }
   }
 
-  Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
-               const Pass&) const override {
-    return at::instance_norm(input, weights[0], weights[1], {}, {},
+  Tensor map(const Tensor& weight, const Tensor& bias,
+             const Tensor& input) const override {
+    return at::instance_norm(input, weight, bias, {}, {},
                              /*use_input_stats=*/true, /*momentum=*/0, epsilon_,
                              /*cudnn_enabled=*/false);
   }
@@ -134,9 +142,9 @@ class LayerNorm : public Normalization {
   LayerNorm(const Config& config, const Shape& input)
       : Normalization(config, input, features_of(config, input)) {}
 
-  Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
-               const Pass&) const override {
-    return at::layer_norm(input, scales_, weights[0], weights[1], epsilon_);
+  Tensor map(const Tensor& weight, const Tensor& bias,
+             const Tensor& input) const override {
+    return at::layer_norm(input, scales_, weight, bias, epsilon_);
   }
 
  private:

@@ -29,14 +29,15 @@ class Cnn : public Sequential {
         Json::array({64}));
   }
 
-  Cnn(const Config& config, const Shape& input, std::int64_t outputs)
+  Cnn(const Config& config, const Shape& input, const Shape& outputs)
       : Sequential(layers(config, input, outputs)) {}
 
  private:
   static std::vector<LayerPtr> layers(const Config& config, const Shape& input,
-                                      std::int64_t outputs) {
+                                      const Shape& outputs) {
     require_images(config, input);
     LayerStack stack(input);
+    add_augmentation(stack, config);
     for (const std::int64_t channels : config.integers("channels")) {
       add_block(stack, config, channels);
     }

@@ -5,17 +5,26 @@
 
 namespace nestgrad {
 
-/// Appends the keys that add_dense() reads: "hidden", "activation", "dropout".
-/// `hidden` is the default of the first.
+/// Appends the keys that add_augmentation() and add_dense() read: "augment",
+/// "input_dropout", "hidden", "activation", "dropout". `hidden` is the default
+/// of the third.
 Schema with_dense_keys(Schema schema, Json hidden);
 
-/// What the configuration says comes after each hidden layer: the activation,
-/// and dropout unless its rate is 0.
-void add_activation(LayerStack& stack, const Config& config);
-void add_dropout(LayerStack& stack, const Config& config);
+/// How many classes a model is to tell apart. Throws ConfigError if the outputs
+/// that are wanted have another shape than {classes}.
+std::int64_t classes_of(const Config& config, const Shape& outputs);
 
-/// Flattens, adds the hidden linear layers, each with activation and dropout,
-/// and a last linear layer to `outputs`.
-void add_dense(LayerStack& stack, const Config& config, std::int64_t outputs);
+/// Adds what the configuration says comes before anything else: layers that
+/// change inputs in training.
+void add_augmentation(LayerStack& stack, const Config& config);
+
+/// The activation that the configuration says comes after each hidden layer.
+void add_activation(LayerStack& stack, const Config& config);
+
+/// Flattens, adds dropout of the input, the hidden linear layers, each with
+/// activation and dropout, and a last linear layer to `outputs`. Dropout whose
+/// rate is 0 is left out. A rate "$name" stands for "$name.0" where it is first
+/// met, "$name.1" after that, and so on.
+void add_dense(LayerStack& stack, const Config& config, const Shape& outputs);
 
 }  // namespace nestgrad

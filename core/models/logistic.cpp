@@ -1,4 +1,4 @@
-#include "core/model.h"
+#include "core/models/dense.h"
 
 namespace nestgrad {
 namespace {
@@ -10,10 +10,11 @@ class Logistic : public Sequential {
         "Logistic regression: one linear layer on the flattened input.");
   }
 
-  Logistic(const Config&, const Shape& input, std::int64_t outputs)
+  Logistic(const Config& config, const Shape& input, const Shape& outputs)
       : Sequential(LayerStack(input)
                        .add(Json{{"type", "flatten"}})
-                       .add(Json{{"type", "linear"}, {"out", outputs}})
+                       .add(Json{{"type", "linear"},
+                                 {"out", classes_of(config, outputs)}})
                        .take()) {}
 };
 

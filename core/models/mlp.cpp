@@ -11,13 +11,14 @@ class Mlp : public Sequential {
         Json::array({128}));
   }
 
-  Mlp(const Config& config, const Shape& input, std::int64_t outputs)
+  Mlp(const Config& config, const Shape& input, const Shape& outputs)
       : Sequential(layers(config, input, outputs)) {}
 
  private:
   static std::vector<LayerPtr> layers(const Config& config, const Shape& input,
-                                      std::int64_t outputs) {
+                                      const Shape& outputs) {
     LayerStack stack(input);
+    add_augmentation(stack, config);
     add_dense(stack, config, outputs);
     return stack.take();
   }

@@ -17,20 +17,20 @@ class SequentialFromConfig : public Sequential {
   }
 
   SequentialFromConfig(const Config& config, const Shape& input,
-                       std::int64_t outputs)
+                       const Shape& outputs)
       : Sequential(layers(config, input, outputs)) {}
 
  private:
   static std::vector<LayerPtr> layers(const Config& config, const Shape& input,
-                                      std::int64_t outputs) {
+                                      const Shape& outputs) {
     LayerStack stack(input);
     for (const Config& layer : config.objects("layers")) stack.add(layer);
-    if (stack.shape() != Shape{outputs}) {
+    if (stack.shape() != outputs) {
       config.fail("layers",
-                  fmt::format("must end in the shape [{}], one number for each "
+                  fmt::format("must end in the shape {}, one number for each "
                               "output, but end in {}; a final linear layer is "
                               "not added by itself",
-                              outputs, to_string(stack.shape())));
+                              to_string(outputs), to_string(stack.shape())));
     }
     return stack.take();
   }

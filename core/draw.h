@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/key.h"
+#include "core/row_response.h"
+
+namespace nestgrad {
+
+/// Everything that is random about one evaluation of a loss: which minibatch,
+/// and which noise. The same draw gives the same loss, always.
+struct Draw {
+  std::int64_t step = 0;  ///< selects the minibatch
+  Key key;                ///< selects dropout masks, augmentations, ...
+
+  // What follows is for methods that move hyperparameters and weights inside
+  // of a minibatch (self-tuning networks); see BilevelProblem::batch_sizes().
+
+  /// If there is one, every example has weights of its own, which this adds to
+  /// those that the loss is given, and hyperparameters of its own: each of
+  /// their tensors has one more dimension, its first, for the examples.
+  const RowResponse* response = nullptr;
+
+  /// Whether the loss is to be taken of its model's outputs to first order:
+  /// these are dual numbers then, and to_first_order() makes plain ones of
+  /// them.
+  bool linear = false;
+};
+
+}  // namespace nestgrad

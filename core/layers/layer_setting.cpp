@@ -1,0 +1,53 @@
+#include "core/layers/layer_setting.h"
+
+#include <ATen/ATen.h>
+
+#include "core/hyper_space.h"
+
+namespace nestgrad {
+
+LayerSetting::LayerSetting(const Config& config, const std::string& key,
+                           Hyperparameter declared)
+    : setting_(Setting::read(config, key)), declared_(std::move(declared)) {
+  if (config.value(key).is_object() && !references(config.value(key)).empty()) {
+    config.fail(key,
+                "a schedule of a layer cannot depend on a hyperparameter; "
+                "write \"$name\" alone");
+  }
+  declared_.name = setting_.name();
+  declared_.granularities = {{"all", 1}};
+  if (setting_.position() >= 0) {
+    declared_.granularities.emplace_back("position", setting_.position() + 1);
+  }
+}
+
+Tensor LayerSetting::value(const Tensor& input, const Pass& pass) const {
+  static const ParameterSet none;
+  const ParameterSet& hyper = pass.hyper != nullptr ? *pass.hyper : none;
+  Tensor value = pass.response != nullptr
+                     ? setting_.value_of_examples(hyper, pass.step)
+                     : setting_.value(hyper, pass.step);
+  if (!declared_.differentiable) value = value.detach();
+  const auto type = at::isFloatingType(input.scalar_type())
+                        ? input.options()
+                        : value.options().device(input.device());
+  value = value.to(type);
+  if (value.dim() == 0) return value;
+  std::vector<std::int64_t> sizes(static_cast<std::size_t>(input.dim()), 1);
+  sizes[0] = value.size(0);
+  return value.view(sizes);
+}
+
+void LayerSetting::declare(std::vector<Hyperparameter>& to) const {
+  if (!declared_.name.empty()) to.push_back(declared_);
+}
+
+Hyperparameter noise_strength(std::string meaning, Coordinates coordinates) {
+  Hyperparameter h;
+  h.meaning = std::move(meaning);
+  h.coordinates = coordinates;
+  h.differentiable = false;
+  return h;
+}
+
+}  // namespace nestgrad

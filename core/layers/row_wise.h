@@ -1,0 +1,28 @@
+#pragma once
+
+#include "core/model.h"
+
+namespace nestgrad {
+
+/// A layer y = A(weight) x + bias, A linear, where channel c of the output
+/// depends on row c of the weight and number c of the bias alone. So an answer
+/// of its weights to a displacement u, row by row, is one of its channels:
+///
+///   y_b + (G u_b) (*) A(R) x_b + (g u_b) (*) r
+///
+/// for slopes R and r and gates G and g of weight and bias.
+class RowWise : public Layer {
+ public:
+  bool responds() const final { return true; }
+  Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
+               const Pass& pass) const final;
+  Tensor respond(at::ArrayRef<Tensor> weights, const LayerResponse& response,
+                 const Tensor& input, const Pass& pass) const final;
+
+ protected:
+  /// A(weight) x + bias; an undefined bias is none.
+  virtual Tensor map(const Tensor& weight, const Tensor& bias,
+                     const Tensor& input) const = 0;
+};
+
+}  // namespace nestgrad
