@@ -9,8 +9,9 @@ namespace nestgrad {
 namespace {
 
 /// One number for each row of each weight tensor, the structured response of
-/// MacKay et al. 2019 (equation 11): shift = diag(G u) R. R starts like weights
-/// do, G at zero. About as many numbers again as there are weights.
+/// MacKay et al. 2019: shift = diag(G u) R. R starts like weights do or, where
+/// these start at zero, normal with deviation 1 / sqrt(columns); G starts at
+/// zero. About as many numbers again as there are weights.
 class Rows : public Response {
  public:
   explicit Rows(const Config&) {}
@@ -23,9 +24,18 @@ class Rows : public Response {
   }
 
   ParameterSet initial(const ParameterSet& spare, std::int64_t hypers,
-                       const Key&) const override {
+                       const Key& key) const override {
     ParameterSet map;
-    map.append("slope/", spare);
+    for (std::size_t i = 0; i < spare.size(); ++i) {
+      const Tensor& w = spare.tensors()[i];
+      // From zero times zero nothing would ever move.
+      const bool zero = w.count_nonzero().item<std::int64_t>() == 0;
+      const double columns =
+          static_cast<double>(w.numel()) / static_cast<double>(row_count(w));
+      map.insert(
+          "slope/" + spare.name(i),
+          zero ? key.fold(spare.name(i)).normal(w) / std::sqrt(columns) : w);
+    }
     map.append("gate/", spare.map([&](const Tensor& w) {
       return at::zeros({row_count(w), hypers}, w.options());
     }));

@@ -4,22 +4,27 @@
 namespace nestgrad {
 namespace {
 
-/// min over base and map of  mean_e f(base + shift(h + s e), h + s e)
+/// min over base and map of  mean_e f(w(h + s e), h + s e)
 class StnProblem : public ResponseProblem {
  public:
-  using ResponseProblem::ResponseProblem;
+  StnProblem(const std::shared_ptr<const BilevelProblem>& problem,
+             std::shared_ptr<const Response> response, std::int64_t draws)
+      : ResponseProblem(problem, std::move(response), draws),
+        start_(problem->initial_hyper().flatten()) {}
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const Tensor h = perturbed(hyper, draw.key);
     return train_loss_at(weights.subset("base/"), weights.subset("map/"),
-                         inner_hyper(hyper), h, h, draw);
+                         inner_hyper(hyper), h, h - start_, draw);
   }
 
  private:
   Tensor displacement(const Tensor& hyper, const Tensor&) const override {
-    return hyper;
+    return hyper - start_;
   }
+
+  Tensor start_;
 };
 
 /// Self-Tuning Networks (MacKay, Vicol, Lorraine, Duvenaud and Grosse 2019,
@@ -27,12 +32,13 @@ class StnProblem : public ResponseProblem {
 /// structured best-response functions"). Weights are trained to be an affine
 /// function w(h) of the hyperparameters,
 ///
-///   w(h) = base + shift(h),
+///   w(h) = base + shift(h - h0),
 ///
-/// that minimises the training loss f at hyperparameters perturbed by noise, so
-/// that it approximates the best response around h; the hypergradient is that
-/// of L(w(h), h). Biased as far as the best response is curved within the
-/// noise, of which the base takes its share as well.
+/// h0 being where they started (zero in the paper, which is the same function
+/// but harder to train), that minimises the training loss f at hyperparameters
+/// perturbed by noise, so that it approximates the best response around h; the
+/// hypergradient is that of L(w(h), h). Biased as far as the best response is
+/// curved within the noise, of which the base takes its share as well.
 class Stn : public BestResponse {
  public:
   Stn(const Config& config, const TrainingLoop& loop)

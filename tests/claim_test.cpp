@@ -7,7 +7,8 @@ namespace {
 
 const std::vector<Json> kRules = {
     {{"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}},
-    {{"type", "adam"}, {"lr", "$lr"}}};
+    {{"type", "adam"}, {"lr", "$lr"}},
+    {{"type", "sgd"}, {"lr", 0.1}, {"momentum", 0.6}}};
 
 /// |gradient - central differences of the claim| / |gradient|, in the first and
 /// in the third estimate; nothing if there is no claim.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/model.h"
+#include "tests/support.h"
 
 namespace nestgrad {
 
@@ -25,6 +26,27 @@ struct LayerCase {
     return LayerRegistry::instance().make(config, input);
   }
 };
+
+/// Examples that input_for() gives.
+constexpr std::int64_t kBatch = 3;
+
+/// Float64 weights that differ from the fresh ones, so that no factor is one
+/// and no constant is zero.
+inline ParameterSet weights_for(const LayerCase& c) {
+  const ParameterSet fresh = c.make()->initial_weights(Key(1)).to(float64());
+  return add(fresh, 0.3, Key(2).normal(fresh));
+}
+
+inline bool reads_tokens(const LayerCase& c) { return c.type() == "embedding"; }
+
+inline Tensor input_for(const LayerCase& c) {
+  Shape sizes = c.input;
+  sizes.insert(sizes.begin(), kBatch);
+  if (reads_tokens(c)) {
+    return at::arange(9, at::kLong).remainder(4).view(sizes);
+  }
+  return Key(3).normal(at::empty(sizes, float64()));
+}
 
 /// (x - mean) / sqrt(variance + 1e-5) over `dimensions`.
 inline Tensor standardized(const Tensor& x, at::IntArrayRef dimensions) {
@@ -231,11 +253,31 @@ inline std::vector<LayerCase> vector_cases() {
   };
 }
 
+/// Layers that change numbers in training only.
+inline std::vector<LayerCase> training_cases() {
+  const auto same = [](const ParameterSet&, const Tensor& x) { return x; };
+  std::vector<LayerCase> cases;
+  for (const char* type : {"noise", "random_scale", "activation_penalty"}) {
+    cases.push_back({{{"type", type}}, {4}, {4}, same});
+  }
+  for (const char* type : {"brightness", "contrast", "translation"}) {
+    cases.push_back({{{"type", type}}, {2, 3, 4}, {2, 3, 4}, same});
+  }
+  for (const char* type : {"saturation", "hue"}) {
+    cases.push_back({{{"type", type}}, {3, 2, 2}, {3, 2, 2}, same});
+  }
+  cases.push_back(
+      {{{"type", "cutout"}, {"length", 2}}, {2, 4, 3}, {2, 4, 3}, same});
+  cases.push_back({{{"type", "slowness_penalty"}}, {3, 2}, {3, 2}, same});
+  return cases;
+}
+
 /// At least one case for every layer that is registered.
 inline std::vector<LayerCase> layer_cases() {
   std::vector<LayerCase> cases = activation_cases();
   for (LayerCase& c : image_cases()) cases.push_back(std::move(c));
   for (LayerCase& c : vector_cases()) cases.push_back(std::move(c));
+  for (LayerCase& c : training_cases()) cases.push_back(std::move(c));
   return cases;
 }
 

@@ -9,26 +9,6 @@
 namespace nestgrad {
 namespace {
 
-constexpr std::int64_t kBatch = 3;
-
-// Float64 weights that differ from the fresh ones, so that no factor is one and
-// no constant is zero.
-ParameterSet weights_for(const LayerCase& c) {
-  const ParameterSet fresh = c.make()->initial_weights(Key(1)).to(float64());
-  return add(fresh, 0.3, Key(2).normal(fresh));
-}
-
-bool reads_tokens(const LayerCase& c) { return c.type() == "embedding"; }
-
-Tensor input_for(const LayerCase& c) {
-  Shape sizes = c.input;
-  sizes.insert(sizes.begin(), kBatch);
-  if (reads_tokens(c)) {
-    return at::arange(9, at::kLong).remainder(4).view(sizes);
-  }
-  return Key(3).normal(at::empty(sizes, float64()));
-}
-
 const Pass kTraining{true, Key(5)};
 
 // All that a layer's output may be differentiated by.
