@@ -65,8 +65,8 @@ ParameterSet ResponseProblem::deployed(const ParameterSet& weights,
                                  displacement(h, h.detach()));
 }
 
-Tensor ResponseProblem::perturbed(const ParameterSet& hyper, const Key& key,
-                                  std::int64_t examples) const {
+Tensor ResponseProblem::with_noise(const ParameterSet& hyper, const Key& key,
+                                   std::int64_t examples) const {
   const Tensor h = inner_hyper(hyper).flatten();
   const std::int64_t rows = per_example() ? examples : draws_;
   const Tensor noise = key.fold("noise")
@@ -119,7 +119,7 @@ Tensor ResponseProblem::valid_loss_around(const Tensor& centre,
                                           const ParameterSet& weights,
                                           const ParameterSet& hyper,
                                           const Draw& draw) const {
-  const Tensor h = perturbed(hyper, draw.key, sizes_.valid);
+  const Tensor h = with_noise(hyper, draw.key, sizes_.valid);
   return loss_at(&BilevelProblem::valid_loss, weights.subset("base/"),
                  weights.subset("map/"), inner_hyper(hyper), h,
                  displacement(h, centre), draw);

@@ -56,7 +56,7 @@ class ResponseProblem : public ProblemDecorator {
   /// Hyperparameters plus noise, one row for each example of a training
   /// minibatch or for each draw, [rows, n].
   Tensor perturbed(const ParameterSet& hyper, const Key& key) const {
-    return perturbed(hyper, key, sizes_.train);
+    return with_noise(hyper, key, sizes_.train);
   }
 
   /// The training loss at weights base + shift(u), u = displacement: rows of
@@ -71,8 +71,8 @@ class ResponseProblem : public ProblemDecorator {
                                           const ParameterSet&,
                                           const Draw&) const;
 
-  Tensor perturbed(const ParameterSet& hyper, const Key& key,
-                   std::int64_t examples) const;
+  Tensor with_noise(const ParameterSet& hyper, const Key& key,
+                    std::int64_t examples) const;
   Tensor loss_at(Loss loss, const ParameterSet& base, const ParameterSet& map,
                  const ParameterSet& layout, const Tensor& hyper,
                  const Tensor& u, Draw draw) const;
