@@ -168,6 +168,14 @@ Splits load_splits(const Config& data, const Key& key,
     splits.test =
         select(cut.own_test ? examples.test : examples.training, cut.test);
   }
+  if (!at::isFloatingType(splits.train.inputs.scalar_type()) &&
+      data.boolean("standardize")) {
+    data.fail("standardize",
+              "must be false for tokens, which are no quantities");
+  }
+  if (splits.train.targets.dim() > 1 && data.number("corrupt_labels") > 0) {
+    data.fail("corrupt_labels", "must be 0 where the target is a sequence");
+  }
   if (data.boolean("standardize")) splits = standardized(std::move(splits));
   splits = corrupted(std::move(splits), data, key.fold("corrupt"));
   for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {

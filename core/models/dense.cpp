@@ -8,12 +8,9 @@ namespace nestgrad {
 
 namespace {
 
-/// Adds dropout with the rate under `key`, place number `position` of those
-/// that share it.
-void add_dropout(LayerStack& stack, const Config& config,
-                 const std::string& key, std::int64_t position) {
-  Json rate = config.value(key);
-  if (rate.is_number() && rate.get<double>() == 0) return;
+/// Adds dropout with this rate, place number `position` of those that share it.
+void add_dropout_at(LayerStack& stack, Json rate, std::int64_t position) {
+  if (rate == 0) return;
   if (rate.is_string() &&
       rate.get<std::string>().find('.') == std::string::npos) {
     rate = fmt::format("{}.{}", rate.get<std::string>(), position);
@@ -62,15 +59,23 @@ void add_activation(LayerStack& stack, const Config& config) {
   stack.add(Json{{"type", config.text("activation")}});
 }
 
+std::int64_t add_input_dropout(LayerStack& stack, const Config& config) {
+  add_dropout_at(stack, config.value("input_dropout"), 0);
+  return config.value("input_dropout") == config.value("dropout") ? 1 : 0;
+}
+
+void add_dropout(LayerStack& stack, const Config& config,
+                 std::int64_t position) {
+  add_dropout_at(stack, config.value("dropout"), position);
+}
+
 void add_dense(LayerStack& stack, const Config& config, const Shape& outputs) {
   stack.add(Json{{"type", "flatten"}});
-  add_dropout(stack, config, "input_dropout", 0);
-  std::int64_t position =
-      config.value("input_dropout") == config.value("dropout") ? 1 : 0;
+  std::int64_t position = add_input_dropout(stack, config);
   for (const std::int64_t size : config.integers("hidden")) {
     stack.add(Json{{"type", "linear"}, {"out", size}});
     add_activation(stack, config);
-    add_dropout(stack, config, "dropout", position++);
+    add_dropout(stack, config, position++);
   }
   stack.add(Json{{"type", "linear"}, {"out", classes_of(config, outputs)}});
 }

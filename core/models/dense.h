@@ -21,10 +21,18 @@ void add_augmentation(LayerStack& stack, const Config& config);
 /// The activation that the configuration says comes after each hidden layer.
 void add_activation(LayerStack& stack, const Config& config);
 
+/// Adds dropout with the rate "input_dropout" and returns the position of the
+/// first dropout with the rate "dropout": a rate "$name" stands for "$name.0"
+/// where it is first met, "$name.1" after that, and so on. A rate of 0 adds
+/// nothing.
+std::int64_t add_input_dropout(LayerStack& stack, const Config& config);
+
+/// Adds dropout with the rate "dropout", in this place of those that share it.
+void add_dropout(LayerStack& stack, const Config& config,
+                 std::int64_t position);
+
 /// Flattens, adds dropout of the input, the hidden linear layers, each with
-/// activation and dropout, and a last linear layer to `outputs`. Dropout whose
-/// rate is 0 is left out. A rate "$name" stands for "$name.0" where it is first
-/// met, "$name.1" after that, and so on.
+/// activation and dropout, and a last linear layer to `outputs`.
 void add_dense(LayerStack& stack, const Config& config, const Shape& outputs);
 
 }  // namespace nestgrad
