@@ -210,12 +210,10 @@ std::vector<HyperSpec> read_hyper_space(const Config& section,
   std::vector<Complaint> complaints;
   std::vector<HyperSpec> space;
   std::vector<std::string> known;
-  bool tuned = false;
 
   const auto read = [&](const Hyperparameter& declared) {
     const Config entry = section.object(declared.name);
     space.push_back(EntryReader(entry, declared, complaints).read(options));
-    tuned = tuned || space.back().tuned;
   };
   for (const Hyperparameter& declared : problem.hyperparameters()) {
     known.push_back(declared.name);
@@ -257,9 +255,11 @@ std::vector<HyperSpec> read_hyper_space(const Config& section,
                          ? fmt::format("there are: {}", fmt::join(known, ", "))
                          : fmt::format("did you mean '{}'?", near))});
   }
-  if (complaints.empty() && !tuned) {
+  if (complaints.empty() && section.json().empty()) {
     complaints.push_back(
-        {section.pointer(), "there is no hyperparameter to tune"});
+        {section.pointer(),
+         "there is no hyperparameter to tune (plain training has constant "
+         "ones: \"tuned\": false)"});
   }
   if (!complaints.empty()) throw ConfigError(std::move(complaints));
   return space;

@@ -34,7 +34,9 @@ class Check {
       : section_(config.object("estimator")),
         options_(options),
         experiment_(config),
-        hyper_(experiment_.initial_hyper()) {}
+        hyper_(experiment_.initial_hyper()) {
+    require_tuning(experiment_);
+  }
 
   Json json() {
     Json out = {{"estimator", section_.json()},

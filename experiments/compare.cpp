@@ -101,6 +101,7 @@ class Comparison {
         estimator_(config.object("estimator")),
         cost_(std::make_shared<Experiment>(config)),
         exact_(cost_) {
+    require_tuning(*cost_);
     if (config.text("dtype") != "float64") {
       Json exact = config.json();
       exact["dtype"] = "float64";

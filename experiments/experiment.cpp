@@ -4,6 +4,7 @@
 #include <ATen/Context.h>
 
 #include "core/hyper_space.h"
+#include "experiments/plain_training.h"
 
 namespace nestgrad {
 namespace {
@@ -138,7 +139,12 @@ Experiment::Experiment(const Config& config)
             : static_cast<std::int64_t>(record.number("retrain"));
     if (!problem_ || !inner) return;
     loop_ = std::make_unique<TrainingLoop>(problem_, inner);
-    estimator_ = EstimatorRegistry::instance().make(estimator, *loop_);
+    if (tunes()) {
+      estimator_ = EstimatorRegistry::instance().make(estimator, *loop_);
+    } else {
+      estimator_ = std::make_unique<PlainTraining>(estimator, *loop_);
+      retraining_steps_ = 0;
+    }
     if (estimator_->differentiates_training()) {
       refuse_without_derivative(config.object("hyperparameters"), estimator);
     }

@@ -34,6 +34,9 @@ class Experiment {
   Metrics retrain(const ParameterSet& hyper, std::int64_t steps) const;
 
   ParameterSet initial_hyper() const { return problem_->initial_hyper(); }
+
+  /// Whether any hyperparameter is tuned; otherwise tune() only trains.
+  bool tunes() const { return !initial_hyper().empty(); }
   ParameterSet natural(const ParameterSet& hyper) const {
     return tuned(*problem_, hyper);
   }

@@ -159,6 +159,11 @@ Slope central_slope(const std::function<double(double)>& f) {
   return best;
 }
 
+void require_tuning(const Experiment& experiment) {
+  if (experiment.tunes()) return;
+  throw ConfigError("/hyperparameters", "there is no hyperparameter to tune");
+}
+
 double ClaimPart::error() const { return length(estimate - reference); }
 
 std::vector<ClaimPart> judge_claim(const ParameterSet& gradient,
@@ -193,6 +198,13 @@ std::vector<ClaimPart> judge_claim(const ParameterSet& gradient,
 Reference make_reference(const Experiment& experiment, const Config& estimator,
                          const ParameterSet& hyper, Target target,
                          std::int64_t windows) {
+  Reference none;
+  for (const Hyperparameter& h : experiment.problem().hyperparameters()) {
+    if (h.differentiable || !hyper.contains(h.name)) continue;
+    none.how =
+        fmt::format("the training loss has no derivative by '{}'", h.name);
+    return none;
+  }
   const TrainingLoop loop = target == Target::kTraining
                                 ? flattened(experiment.loop())
                                 : experiment.loop();

@@ -48,6 +48,10 @@ std::vector<ClaimPart> judge_claim(const ParameterSet& gradient,
                                    const ParameterSet& hyper,
                                    std::int64_t few = 16);
 
+/// Throws ConfigError unless there is a hyperparameter to tune, and so a
+/// hypergradient to judge.
+void require_tuning(const Experiment& experiment);
+
 /// What a method approximates, computed with as much work as it takes.
 struct Reference {
   ParameterSet gradient;  ///< empty if there is none

@@ -75,8 +75,9 @@ class Run {
     const std::int64_t every = config_.object("record").integer("every");
     const auto recorder =
         std::make_shared<Recorder>(folder_.file("metrics.jsonl"), every);
-    const auto estimates =
-        std::make_shared<EstimateSummary>(config_.object("estimator").json());
+    const auto estimates = std::make_shared<EstimateSummary>(
+        experiment_.tunes() ? config_.object("estimator").json()
+                            : Json{{"type", "none: plain training"}});
     std::vector<std::shared_ptr<Observer>> observers{
         recorder, estimates, std::make_shared<SignalStop>()};
     if (!options_.quiet) {
@@ -116,9 +117,11 @@ class Run {
                                    {"host", host_facts()}});
     if (options_.quiet) return;
     const ParameterSet hyper = experiment_.initial_hyper();
-    fmt::print("{}: {} to tune, {}\n", folder_.path(),
-               hyper.numel() == 1 ? "one number"
-                                  : fmt::format("{} numbers", hyper.numel()),
+    fmt::print("{}: {}, {}\n", folder_.path(),
+               hyper.numel() == 0 ? "nothing to tune, plain training"
+               : hyper.numel() == 1
+                   ? "one number to tune"
+                   : fmt::format("{} numbers to tune", hyper.numel()),
                experiment_.outer_steps() == 1
                    ? "one outer step"
                    : fmt::format("{} outer steps", experiment_.outer_steps()));

@@ -90,7 +90,8 @@ OuterResult OuterLoop::run() {
     record.step = state_.step;
     record.steps = steps_;
     record.objective = estimate.objective;
-    record.gradient_norm = norm(estimate.gradient).item<double>();
+    record.gradient_norm =
+        estimate.gradient.flatten().norm().item<double>();
     record.seconds = whole.seconds();
     record.estimate_seconds = estimate_seconds;
     record.estimate_bytes = estimate_bytes;

@@ -2,13 +2,15 @@
 //
 //   nestgrad_bench [--cpu] [FILTER]
 //   nestgrad_bench --scaling FILE.png
+//   nestgrad_bench --self-tuning
 //
 // FILTER: only workloads whose names contain it. Both sides run in one process
 // and in turn. Shown are the median times of a run, the median of the ratios of
 // neighbouring runs, the memory that a run needs at its peak beyond what was
 // loaded before, and the relative difference of the results in float64. Times
 // and memory are for float32. --cpu: one thread and processor time instead of
-// wall time, for a machine that is not quiet. --scaling: see scaling.h.
+// wall time, for a machine that is not quiet. --scaling: see scaling.h;
+// --self-tuning: see self_tuning.h.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
@@ -21,6 +23,7 @@
 #include "experiments/process.h"
 #include "resident.h"
 #include "scaling.h"
+#include "self_tuning.h"
 
 namespace nestgrad {
 namespace {
@@ -87,6 +90,10 @@ int run(const std::vector<std::string>& arguments) {
   if (!arguments.empty() && arguments[0] == "--scaling") {
     require(arguments.size() == 2, "--scaling needs the name of a PNG file");
     measure_scaling(arguments[1]);
+    return 0;
+  }
+  if (!arguments.empty() && arguments[0] == "--self-tuning") {
+    measure_self_tuning();
     return 0;
   }
   Clock clock = wall_seconds;
