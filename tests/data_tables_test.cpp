@@ -248,4 +248,62 @@ TEST_CASE("npy targets that are no classes of the inputs are refused",
 }
 
 }  // namespace
+TEST_CASE("a text is cut into sequences, each to be continued by one token",
+          "[data]") {
+  const TemporaryFolder folder;
+  const auto load = [&](const std::string& text, const Json& keys) {
+    Json section = {{"type", "text"}, {"file", folder.write("t.txt", text)}};
+    section.update(keys);
+    return load_source(section).training;
+  };
+  const auto row = [](const Tensor& t) {
+    const Tensor flat = t.reshape(-1).contiguous();
+    return std::vector<std::int64_t>(
+        flat.data_ptr<std::int64_t>(),
+        flat.data_ptr<std::int64_t>() + flat.numel());
+  };
+  using Row = std::vector<std::int64_t>;
+
+  // a 5 times, b 3 times, space and c 1 time: by bytes.
+  const Dataset bytes = load("abab aabc a", {{"length", 3}});
+  CHECK(bytes.classes == 4);
+  CHECK(bytes.inputs.sizes() == at::IntArrayRef({3, 3}));
+  CHECK(row(bytes.inputs) == Row{0, 1, 0, 1, 2, 0, 0, 1, 3});
+  CHECK(row(bytes.targets) == Row{1, 0, 1, 2, 0, 0, 1, 3, 2});
+
+  // "the" and "," twice each, by bytes; the others once.
+  const std::string sentence = "the cat, the caf\xc3\xa9, and";
+  const Dataset words = load(sentence, {{"length", 2}, {"unit", "words"}});
+  CHECK(words.classes == 5);
+  CHECK(row(words.inputs) == Row{1, 4, 0, 1, 3, 0});
+  CHECK(row(words.targets) == Row{4, 0, 1, 3, 0, 2});
+  const Dataset few =
+      load(sentence, {{"length", 2}, {"unit", "words"}, {"vocabulary", 3}});
+  CHECK(few.classes == 3);
+  CHECK(row(few.inputs) == Row{1, 2, 0, 1, 2, 0});
+
+  CHECK_THROWS_WITH(load("abcdef", {{"length", 2}}),
+                    ContainsSubstring("6 tokens are too few"));
+  CHECK_NOTHROW(load("abcdefg", {{"length", 2}}));
+}
+
+TEST_CASE(
+    "sequences of tokens are no quantities, and have no labels to corrupt",
+    "[data]") {
+  const auto load = [](const Json& keys) {
+    Json section = {{"type", "text"}};
+    section.update(keys);
+    return load_splits(Config(complete(DataRegistry::instance(), section)),
+                       Key(1), at::TensorOptions().dtype(at::kDouble));
+  };
+  const Splits splits = load({{"valid", 10}, {"test", 20}});
+  CHECK(splits.train.inputs.scalar_type() == at::kLong);
+  CHECK(splits.train.targets.sizes() == splits.train.inputs.sizes());
+  CHECK(splits.valid.size() == 10);
+  CHECK_THROWS_WITH(load({{"standardize", true}}),
+                    ContainsSubstring("must be false for tokens"));
+  CHECK_THROWS_WITH(load({{"corrupt_labels", 0.1}}),
+                    ContainsSubstring("must be 0 where the target"));
+}
+
 }  // namespace nestgrad

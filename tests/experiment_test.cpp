@@ -300,4 +300,76 @@ TEST_CASE("example weights tell clean labels from corrupted ones",
   CHECK(metrics.at("clean_weight") > metrics.at("corrupted_weight"));
 }
 
+TEST_CASE("what has no derivative is tuned by methods that take none",
+          "[experiment]") {
+  Json config = {
+      {"problem",
+       {{"type", "classification"},
+        {"data",
+         {{"type", "two_moons"}, {"train", 40}, {"valid", 20}, {"test", 20}}},
+        {"model",
+         {{"type", "mlp"}, {"hidden", {8}}, {"dropout", "$dropout"}}}}},
+      {"inner", {{"type", "sgd"}, {"momentum", 0.5}}},
+      {"hyperparameters", {{"dropout", {{"initial", 0.1}}}}}};
+  const auto complaint = [&](const char* estimator) -> std::string {
+    config["estimator"] = estimator;
+    try {
+      Experiment{Config(complete(experiment_schema(), config))};
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  for (const std::string& name : EstimatorRegistry::instance().names()) {
+    CAPTURE(name);
+    const bool none =
+        name == "stn" || name == "delta_stn" || name == "finite_difference";
+    if (none) {
+      CHECK(complaint(name.c_str()) == "none");
+    } else {
+      CHECK_THAT(complaint(name.c_str()),
+                 ContainsSubstring("/hyperparameters/dropout") &&
+                     ContainsSubstring("no derivative by 'dropout'"));
+    }
+  }
+  // A constant may be read by all.
+  config["hyperparameters"]["weight_decay"] = Json::object();
+  config["hyperparameters"]["dropout"]["tuned"] = false;
+  CHECK(complaint("ift") == "none");
+  // What a layer names must be there.
+  config["hyperparameters"].erase("dropout");
+  CHECK_THAT(complaint("ift"),
+             ContainsSubstring("refers to \"$dropout\", but there is no "
+                               "hyperparameter 'dropout'"));
+}
+
+TEST_CASE("an experiment that tunes nothing trains as retraining does",
+          "[experiment]") {
+  Json config = ridge_config();
+  config["hyperparameters"]["weight_decay"]["tuned"] = false;
+  const Config complete_config(complete(experiment_schema(), config));
+  Experiment experiment(complete_config);
+  CHECK_FALSE(experiment.tunes());
+  CHECK(experiment.retraining_steps() == 0);
+  const OuterResult result = experiment.tune({});
+  CHECK(result.termination == Termination::kFinished);
+  // No noise in ridge regression, so another key changes nothing.
+  CHECK(experiment.evaluate(result.hyper).at("valid_loss") ==
+        Approx(experiment.retrain(result.hyper, 20 * 20).at("valid_loss")));
+
+  const TemporaryFolder folder;
+  folder.write("plain.json", config.dump());
+  const Ended run = program(folder.path(""), "run plain.json --out a");
+  CAPTURE(run.output);
+  CHECK(run.code == 0);
+  CHECK_THAT(run.output, ContainsSubstring("nothing to tune, plain training"));
+  for (const char* command :
+       {"check plain.json", "compare plain.json --estimators '[\"ift\"]'"}) {
+    const Ended judged = program(folder.path(""), command);
+    CAPTURE(judged.output);
+    CHECK(judged.code == 2);
+  }
+  CHECK(program(folder.path(""), "plan plain.json").code == 0);
+}
+
 }  // namespace nestgrad

@@ -108,6 +108,9 @@ TEST_CASE("coordinates have inverses and right derivatives", "[hyper_space]") {
                std::pair(
                    Coordinates::log(), +[](double x) { return std::exp(x); }),
                std::pair(
+                   Coordinates::softplus(),
+                   +[](double x) { return std::log1p(std::exp(x)); }),
+               std::pair(
                    Coordinates::logit(),
                    +[](double x) { return 1 / (1 + std::exp(-x)); }),
                std::pair(
@@ -300,6 +303,28 @@ TEST_CASE("all mistakes in the hyperparameters are found at once",
       return f.where == "/hyperparameters" + e.where && f.what == e.what;
     }));
   }
+}
+
+TEST_CASE(
+    "constants are repeated where each example has its own "
+    "hyperparameters",
+    "[hyper_space]") {
+  const Reparameterized problem(
+      std::make_shared<Fake>(),
+      space_of(R"({"weight_decay": {"per": "layer", "initial": 0.5},
+                   "target": {"tuned": false},
+                   "temperature": {"tuned": false, "initial": 3}})"));
+  const ParameterSet start = problem.initial_hyper();
+  const std::int64_t layers = start.at("weight_decay").numel();
+  const ParameterSet each{
+      {"weight_decay", at::arange(2 * layers, float64()).view({2, layers})}};
+  const ParameterSet natural = problem.natural(each);
+  CHECK(
+      at::allclose(natural.at("weight_decay"), each.at("weight_decay").exp()));
+  CHECK(natural.at("target").sizes() == at::IntArrayRef({2, 1, 3}));
+  CHECK(at::equal(natural.at("target")[0], natural.at("target")[1]));
+  CHECK(at::equal(natural.at("temperature"), at::full({2}, 3., float64())));
+  CHECK(problem.natural(start).at("temperature").dim() == 0);
 }
 
 TEST_CASE("something has to be tuned, or to be called a constant",

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <set>
+
 #include "core/autodiff.h"
 #include "tests/support.h"
 
@@ -253,6 +255,120 @@ TEST_CASE("a cnn refuses what it cannot halve or divide", "[model]") {
                   kDigits, 10) ==
         "/groups: must divide the channels of every block, but is 8 where "
         "there are 12 channels");
+}
+
+TEST_CASE("layers that name one hyperparameter share it or have one each",
+          "[model]") {
+  const auto mlp = make({{"type", "mlp"},
+                         {"hidden", {4, 4}},
+                         {"input_dropout", "$p"},
+                         {"dropout", "$p"}},
+                        {6}, 2);
+  REQUIRE(mlp->hyperparameters().size() == 1);
+  const Hyperparameter p = mlp->hyperparameters()[0];
+  CHECK(p.name == "p");
+  CHECK_FALSE(p.initial.defined());
+  CHECK_FALSE(p.differentiable);
+  CHECK(p.granularities ==
+        std::vector<Granularity>{{"all", 1}, {"position", 3}});
+
+  // A rate of almost one at a position leaves hardly anything after it: then
+  // the output is the bias of the last layer.
+  const ParameterSet w = mlp->initial_weights(Key(1)).to(float64());
+  const Tensor x = Key(2).normal(at::empty({50, 6}, float64()));
+  const auto output = [&](const Tensor& rates) {
+    const ParameterSet hyper{{"p", rates}};
+    return mlp->forward(w, x, {true, Key(3), &hyper});
+  };
+  const Tensor last = w.tensors().back().expand({50, 2});
+  const double all = 1 - 1e-12;
+  CHECK(at::allclose(output(at::tensor({0., 0., all}, float64())), last));
+  CHECK_FALSE(at::allclose(output(at::tensor({0., all, 0.}, float64())), last));
+  CHECK(at::allclose(output(at::scalar_tensor(all, float64())), last));
+  CHECK(at::allclose(output(at::zeros({3}, float64())),
+                     mlp->forward(w, x, Pass())));
+  CHECK_THROWS_WITH(output(at::zeros({2}, float64())),
+                    ContainsSubstring("'p' has only 2 numbers"));
+
+  // Two names are two hyperparameters; only the first has a single place.
+  const auto two = make({{"type", "mlp"},
+                         {"hidden", {4, 4}},
+                         {"input_dropout", "$a"},
+                         {"dropout", "$b"}},
+                        {6}, 2)
+                       ->hyperparameters();
+  REQUIRE(two.size() == 2);
+  CHECK(two[0].granularities[1].second == 1);
+  CHECK(two[1].granularities[1].second == 2);
+  CHECK_THAT(
+      complaint(
+          {{"type", "mlp"},
+           {"dropout", {{"type", "cosine"}, {"initial", "$a"}, {"steps", 9}}}},
+          {6}, 2),
+      ContainsSubstring("cannot depend on a hyperparameter"));
+}
+
+TEST_CASE("a rate may follow a schedule of the training step", "[model]") {
+  const auto layer = LayerRegistry::instance().make(Json{{"type", "dropout"},
+                                                         {"rate",
+                                                          {{"type", "cosine"},
+                                                           {"initial", 0.9},
+                                                           {"final", 0},
+                                                           {"steps", 10}}}},
+                                                    {1000});
+  const Tensor x = at::ones({1, 1000}, float64());
+  const auto kept = [&](std::int64_t step) {
+    Pass pass{true, Key(1)};
+    pass.step = step;
+    return (layer->apply({}, x, pass) > 0)
+        .to(at::kDouble)
+        .mean()
+        .item<double>();
+  };
+  CHECK(kept(0) < 0.2);
+  CHECK(kept(5) == Approx(0.55).margin(0.07));
+  CHECK(kept(10) == 1);
+}
+
+TEST_CASE("the lstm model says for every step what may come next", "[model]") {
+  const auto model =
+      ModelRegistry::instance().make(Json{{"type", "lstm"},
+                                          {"embedding", 3},
+                                          {"hidden", 4},
+                                          {"layers", 2},
+                                          {"input_dropout", "$p"},
+                                          {"dropout", "$p"},
+                                          {"activation_penalty", "$a"},
+                                          {"slowness_penalty", 0.5}},
+                                     {5}, {5, 7});
+  const ParameterSet w = model->initial_weights(Key(1));
+  CHECK(w.numel() ==
+        7 * 3 + 4 * 4 * (3 + 4 + 2) + 4 * 4 * (4 + 4 + 2) + 7 * 4 + 7);
+  const Tensor tokens = at::arange(10, at::kLong).remainder(7).view({2, 5});
+  const Tensor y = model->forward(w, tokens, Pass());
+  CHECK(y.sizes() == at::IntArrayRef({2, 5, 7}));
+  // A later token changes no earlier answer.
+  Tensor other = tokens.clone();
+  other.select(1, 3).fill_(0);
+  const Tensor changed = model->forward(w, other, Pass());
+  CHECK(at::equal(y.narrow(1, 0, 3), changed.narrow(1, 0, 3)));
+  CHECK_FALSE(at::equal(y.narrow(1, 3, 2), changed.narrow(1, 3, 2)));
+
+  std::set<std::string> named;
+  for (const Hyperparameter& h : model->hyperparameters()) {
+    named.insert(h.name);
+    if (h.name == "p") CHECK(h.granularities[1].second == 3);
+  }
+  CHECK(named == std::set<std::string>{"a", "p"});
+  const ParameterSet hyper{{"p", at::zeros({3})}, {"a", at::ones({})}};
+  std::vector<Tensor> penalties;
+  model->forward(w, tokens, Pass::training_as(Draw(), hyper, &penalties));
+  CHECK(penalties.size() == 2);
+  CHECK_THAT(complaint({{"type", "lstm"}}, {28, 28}, 10),
+             ContainsSubstring("reads sequences of tokens"));
+  CHECK_THROWS_WITH(
+      ModelRegistry::instance().make(Json{{"type", "mlp"}}, {5}, {5, 7}),
+      ContainsSubstring("[5, 7] numbers are wanted"));
 }
 
 }  // namespace nestgrad

@@ -59,8 +59,8 @@ Tensor uniform(std::uint64_t seed, at::IntArrayRef sizes, double bound,
 
 Images::Images(const Choice& choice, at::ScalarType type)
     : batch_(choice.batch),
-      model_(
-          ModelRegistry::instance().make(choice.model, {1, 28, 28}, {kClasses})) {
+      model_(ModelRegistry::instance().make(choice.model, {1, 28, 28},
+                                            {kClasses})) {
   const std::string files = "/usr/share/datasets/fashion-mnist/train-";
   const Dataset bytes =
       read_idx(files + "images-idx3-ubyte.gz", files + "labels-idx1-ubyte.gz");

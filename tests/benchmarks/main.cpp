@@ -3,6 +3,7 @@
 //   nestgrad_bench [--cpu] [FILTER]
 //   nestgrad_bench --scaling FILE.png
 //   nestgrad_bench --self-tuning
+//   nestgrad_bench --dropout-study CONFIG FILE.png
 //
 // FILTER: only workloads whose names contain it. Both sides run in one process
 // and in turn. Shown are the median times of a run, the median of the ratios of
@@ -10,7 +11,7 @@
 // loaded before, and the relative difference of the results in float64. Times
 // and memory are for float32. --cpu: one thread and processor time instead of
 // wall time, for a machine that is not quiet. --scaling: see scaling.h;
-// --self-tuning: see self_tuning.h.
+// --self-tuning: see self_tuning.h; --dropout-study: see dropout_study.h.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
@@ -20,6 +21,7 @@
 #include <ctime>
 
 #include "benchmark.h"
+#include "dropout_study.h"
 #include "experiments/process.h"
 #include "resident.h"
 #include "scaling.h"
@@ -94,6 +96,12 @@ int run(const std::vector<std::string>& arguments) {
   }
   if (!arguments.empty() && arguments[0] == "--self-tuning") {
     measure_self_tuning();
+    return 0;
+  }
+  if (!arguments.empty() && arguments[0] == "--dropout-study") {
+    require(arguments.size() == 3,
+            "--dropout-study needs a configuration and the name of a PNG file");
+    study_dropout(arguments[1], arguments[2]);
     return 0;
   }
   Clock clock = wall_seconds;

@@ -1,0 +1,124 @@
+#include "dropout_study.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+#include "core/json_file.h"
+#include "core/stopwatch.h"
+#include "experiments/chart.h"
+#include "experiments/experiment.h"
+#include "experiments/process.h"
+
+namespace nestgrad {
+namespace {
+
+constexpr int kSeeds[] = {1, 2, 3};
+constexpr double kGrid[] = {0.05, 0.2, 0.3, 0.4, 0.5, 0.6};
+constexpr double kStarts[] = {0.05, 0.2, 0.4, 0.6, 0.8};
+constexpr std::int64_t kEvery = 10;  // outer steps between points of a curve
+
+/// Keeps the mean of the rates.
+class Rates : public Observer {
+ public:
+  Verdict on_step(const OuterStep& step) override {
+    if (step.step % kEvery == 1 && step.natural->size() == 1) {
+      curve.x.push_back(static_cast<double>(step.step));
+      curve.y.push_back(step.natural->flatten().mean().item<double>());
+    }
+    return Verdict::kContinue;
+  }
+
+  Curve curve;
+};
+
+struct Result {
+  Metrics metrics;
+  ParameterSet rates;  // in their own units
+  double seconds = 0;
+  Curve curve;
+};
+
+Result run(const Json& json) {
+  Experiment experiment{Config(complete(experiment_schema(), json))};
+  const auto rates = std::make_shared<Rates>();
+  const Stopwatch watch;
+  const ParameterSet hyper = experiment.tune({rates}).hyper;
+  return {experiment.evaluate(hyper), experiment.natural(hyper),
+          watch.seconds(), rates->curve};
+}
+
+/// "0.3541 +- 0.0020": mean and standard error.
+std::string mean(const std::vector<double>& values) {
+  const auto n = static_cast<double>(values.size());
+  double sum = 0, squares = 0;
+  for (const double v : values) sum += v;
+  for (const double v : values) squares += (v - sum / n) * (v - sum / n);
+  return fmt::format("{:.3f} +- {:.3f}", sum / n,
+                     std::sqrt(squares / (n - 1) / n));
+}
+
+void row(const std::string& name, const Json& json) {
+  std::vector<double> valid, test, accuracy, seconds;
+  std::string rates;
+  for (const int seed : kSeeds) {
+    Json own = json;
+    own["seed"] = seed;
+    const Result result = run(own);
+    valid.push_back(result.metrics.at("valid_loss"));
+    test.push_back(result.metrics.at("test_loss"));
+    accuracy.push_back(100 * result.metrics.at("test_accuracy"));
+    seconds.push_back(result.seconds);
+    if (result.rates.empty()) continue;
+    const Tensor found = result.rates.flatten().to(at::kDouble);
+    rates += rates.empty() ? "" : "; ";
+    for (std::int64_t i = 0; i < found.numel(); ++i) {
+      rates +=
+          fmt::format("{}{:.2f}", i > 0 ? " " : "", found[i].item<double>());
+    }
+  }
+  fmt::print("| {} | {} | {} | {} % | {} | {:.0f} |\n", name, mean(valid),
+             mean(test), mean(accuracy), rates,
+             (seconds[0] + seconds[1] + seconds[2]) / 3);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+void study_dropout(const std::string& config, const std::string& picture) {
+  prepare_process(0);
+  const Json json = JsonFile::read(config).json();
+  fmt::print(
+      "| | validation loss | test loss | test accuracy | rates found | seconds "
+      "|\n| --- | --- | --- | --- | --- | --- |\n");
+  for (const char* type : {"stn", "delta_stn"}) {
+    Json own = json;
+    own["estimator"]["type"] = type;
+    row(fmt::format("`{}`", type), own);
+  }
+  for (const double rate : kGrid) {
+    Json own = json;
+    own["hyperparameters"]["dropout"]["initial"] = rate;
+    own["hyperparameters"]["dropout"]["tuned"] = false;
+    row(fmt::format("fixed rate {}", rate), own);
+  }
+
+  Panel panel;
+  panel.title = "dropout rate";
+  panel.x_label = "outer step";
+  for (const double start : kStarts) {
+    Json own = json;
+    own["hyperparameters"]["dropout"]["initial"] = start;
+    own["hyperparameters"]["dropout"]["per"] = "all";
+    panel.curves.push_back(run(own).curve);
+    panel.curves.back().name = fmt::format("start {}", start);
+    fmt::print("start {}: ends at {:.3f}\n", start,
+               panel.curves.back().y.back());
+    std::fflush(stdout);
+  }
+  draw_chart(picture, "One dropout rate, tuned from five starts", {panel});
+}
+
+}  // namespace nestgrad
