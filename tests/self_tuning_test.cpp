@@ -405,4 +405,58 @@ TEST_CASE(
   CHECK_FALSE(at::equal(all[0], all[1]));
 }
 
+TEST_CASE(
+    "classification gives examples that are perturbed alike the loss of "
+    "shared weights and hyperparameters",
+    "[stn]") {
+  const auto problem = ProblemRegistry::instance().make(
+      Json{{"type", "classification"},
+           {"data",
+            {{"type", "two_moons"}, {"train", 9}, {"valid", 7}, {"test", 7}}},
+           {"batch", 4},
+           {"valid_batch", 3},
+           {"model",
+            {{"type", "mlp"},
+             {"hidden", {3}},
+             {"input_dropout", "$p"},
+             {"dropout", "$p"}}}},
+      {float64(), Key(1)});
+  const BatchSizes sizes = problem->batch_sizes();
+  CHECK(sizes.train == 4);
+  CHECK(sizes.valid == 3);
+  const ParameterSet w = problem->initial_weights({}, Key(1));
+  const std::shared_ptr<const Response> rows =
+      ResponseRegistry::instance().make(Json{{"type", "rows"}});
+  const ParameterSet map = Key(2).normal(rows->initial(w, 2, Key()));
+  const Tensor u = at::tensor({0.3, -0.2}, float64());
+  const ParameterSet moved = w + rows->shift(map, w, u);
+  // Rates of zero and nearly one: no masks to compare, but each in its place.
+  for (const std::vector<double>& rates :
+       {std::vector<double>{0, 0}, {0, 1 - 1e-12}}) {
+    for (const std::int64_t weights : {2, 9}) {
+      CAPTURE(rates, weights);
+      const ParameterSet hyper{
+          {"weight_decay", at::tensor({0.1, 0.7}, float64())},
+          {"example_weight", Key(3).uniform(at::empty({weights}, float64()))},
+          {"p", at::tensor(rates, float64())}};
+      const auto repeated = [&](std::int64_t n) {
+        return hyper.map([n](const Tensor& t) {
+          return t.unsqueeze(0).expand({n, t.size(0)});
+        });
+      };
+      for (const std::int64_t step : {0, 1, 5}) {
+        Draw draw{step, Key(4)};
+        RowResponse response = *rows->rows(map, u.expand({4, 2}));
+        Draw each = draw;
+        each.response = &response;
+        CHECK(problem->train_loss(w, repeated(4), each).item<double>() ==
+              Approx(problem->train_loss(moved, hyper, draw).item<double>()));
+        response.displacement = u.expand({3, 2});
+        CHECK(problem->valid_loss(w, repeated(3), each).item<double>() ==
+              Approx(problem->valid_loss(moved, hyper, draw).item<double>()));
+      }
+    }
+  }
+}
+
 }  // namespace nestgrad

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "core/json_file.h"
-#include "core/stopwatch.h"
 #include "experiments/chart.h"
 #include "experiments/experiment.h"
 #include "experiments/process.h"
@@ -17,7 +16,7 @@ namespace {
 
 constexpr int kSeeds[] = {1, 2, 3};
 constexpr double kGrid[] = {0.05, 0.2, 0.3, 0.4, 0.5, 0.6};
-constexpr double kStarts[] = {0.05, 0.2, 0.4, 0.6, 0.8};
+constexpr double kStarts[] = {0.05, 0.2, 0.35, 0.5, 0.65};
 constexpr std::int64_t kEvery = 10;  // outer steps between points of a curve
 
 /// Keeps the mean of the rates.
@@ -37,31 +36,28 @@ class Rates : public Observer {
 struct Result {
   Metrics metrics;
   ParameterSet rates;  // in their own units
-  double seconds = 0;
   Curve curve;
 };
 
 Result run(const Json& json) {
   Experiment experiment{Config(complete(experiment_schema(), json))};
   const auto rates = std::make_shared<Rates>();
-  const Stopwatch watch;
   const ParameterSet hyper = experiment.tune({rates}).hyper;
-  return {experiment.evaluate(hyper), experiment.natural(hyper),
-          watch.seconds(), rates->curve};
+  return {experiment.evaluate(hyper), experiment.natural(hyper), rates->curve};
 }
 
 /// "0.3541 +- 0.0020": mean and standard error.
-std::string mean(const std::vector<double>& values) {
+std::string mean(const std::vector<double>& values, int digits) {
   const auto n = static_cast<double>(values.size());
   double sum = 0, squares = 0;
   for (const double v : values) sum += v;
   for (const double v : values) squares += (v - sum / n) * (v - sum / n);
-  return fmt::format("{:.3f} +- {:.3f}", sum / n,
-                     std::sqrt(squares / (n - 1) / n));
+  return fmt::format("{:.{}f} +- {:.{}f}", sum / n, digits,
+                     std::sqrt(squares / (n - 1) / n), digits);
 }
 
 void row(const std::string& name, const Json& json) {
-  std::vector<double> valid, test, accuracy, seconds;
+  std::vector<double> valid, test, accuracy;
   std::string rates;
   for (const int seed : kSeeds) {
     Json own = json;
@@ -70,7 +66,6 @@ void row(const std::string& name, const Json& json) {
     valid.push_back(result.metrics.at("valid_loss"));
     test.push_back(result.metrics.at("test_loss"));
     accuracy.push_back(100 * result.metrics.at("test_accuracy"));
-    seconds.push_back(result.seconds);
     if (result.rates.empty()) continue;
     const Tensor found = result.rates.flatten().to(at::kDouble);
     rates += rates.empty() ? "" : "; ";
@@ -79,9 +74,8 @@ void row(const std::string& name, const Json& json) {
           fmt::format("{}{:.2f}", i > 0 ? " " : "", found[i].item<double>());
     }
   }
-  fmt::print("| {} | {} | {} | {} % | {} | {:.0f} |\n", name, mean(valid),
-             mean(test), mean(accuracy), rates,
-             (seconds[0] + seconds[1] + seconds[2]) / 3);
+  fmt::print("| {} | {} | {} | {} % | {} |\n", name, mean(valid, 3),
+             mean(test, 3), mean(accuracy, 1), rates);
   std::fflush(stdout);
 }
 
@@ -91,8 +85,8 @@ void study_dropout(const std::string& config, const std::string& picture) {
   prepare_process(0);
   const Json json = JsonFile::read(config).json();
   fmt::print(
-      "| | validation loss | test loss | test accuracy | rates found | seconds "
-      "|\n| --- | --- | --- | --- | --- | --- |\n");
+      "| | validation loss | test loss | test accuracy | rates found |\n"
+      "| --- | --- | --- | --- | --- |\n");
   for (const char* type : {"stn", "delta_stn"}) {
     Json own = json;
     own["estimator"]["type"] = type;
