@@ -121,6 +121,34 @@ TEST_CASE("every registered estimator passes check on ridge", "[check]") {
   }
 }
 
+TEST_CASE("without a derivative there is a claim but no reference", "[check]") {
+  Json config = {
+      {"dtype", "float64"},
+      {"problem",
+       {{"type", "classification"},
+        {"data",
+         {{"type", "two_moons"}, {"train", 40}, {"valid", 20}, {"test", 20}}},
+        {"model",
+         {{"type", "mlp"}, {"hidden", {4}}, {"dropout", "$dropout"}}}}},
+      {"hyperparameters",
+       {{"dropout", {{"initial", 0.1}}}, {"weight_decay", Json::object()}}},
+      {"estimator", "stn"}};
+  CheckOptions options;
+  options.keys = 3;
+  const Json got = check(config, options);
+  CHECK(got["passed"] == true);
+  CHECK(got["claim"]["holds"] == true);
+  CHECK(got["bias"]["known"] == false);
+  CHECK_FALSE(got["random"].contains("error"));
+  CHECK_THAT(got["verdict"].get<std::string>(),
+             ContainsSubstring("the training loss has no derivative by "
+                               "'dropout'"));
+  CHECK_THAT(format_check(got),
+             ContainsSubstring("no reference to compare it with"));
+  config["hyperparameters"]["dropout"]["tuned"] = false;
+  CHECK(check(config, options)["bias"]["known"] == true);
+}
+
 TEST_CASE("the program checks a configuration and says so by its exit code",
           "[check]") {
   const TemporaryFolder folder;

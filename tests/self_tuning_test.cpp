@@ -2,6 +2,7 @@
 #include "core/layers/shapes.h"
 #include "hypergrad/response_problem.h"
 #include "tests/fixtures.h"
+#include "tests/temporary_folder.h"
 
 namespace nestgrad {
 namespace {
@@ -220,6 +221,13 @@ TEST_CASE("a warm-up is so many windows without an estimate", "[stn]") {
       for (int i = 0; i < 2 * outer + 1; ++i) a->estimate(bench.hyper);
       b->estimate(bench.hyper);
       CHECK(at::equal(a->weights(bench.hyper).flatten(),
+                      b->weights(bench.hyper).flatten()));
+      // It is over after a restore.
+      const auto restored = make(warm, *bench.loop);
+      restore(*restored, save(*b));
+      CHECK(at::equal(restored->estimate(bench.hyper).gradient.flatten(),
+                      b->estimate(bench.hyper).gradient.flatten()));
+      CHECK(at::equal(restored->weights(bench.hyper).flatten(),
                       b->weights(bench.hyper).flatten()));
     }
   }
@@ -457,6 +465,70 @@ TEST_CASE(
       }
     }
   }
+}
+
+TEST_CASE(
+    "a recurrent network is perturbed as a whole, with other masks in "
+    "each draw, and its outputs to first order are right",
+    "[stn]") {
+  const TemporaryFolder folder;
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "abcde"[(i * i + i / 3) % 5];
+  const std::shared_ptr<const BilevelProblem> problem =
+      ProblemRegistry::instance().make(
+          Json{{"type", "classification"},
+               {"data",
+                {{"type", "text"},
+                 {"file", folder.write("t.txt", text)},
+                 {"length", 4}}},
+               {"model",
+                {{"type", "lstm"},
+                 {"embedding", 3},
+                 {"hidden", 4},
+                 {"dropout", "$p"},
+                 {"slowness_penalty", 0.3},
+                 {"activation_penalty", "$alpha"}}}},
+          {float64(), Key(1)});
+  CHECK(problem->batch_sizes().train == 0);
+  const std::shared_ptr<const Response> rows =
+      ResponseRegistry::instance().make(Json{{"type", "rows"}});
+  const ParameterSet w = problem->initial_weights({}, Key(1));
+  const ParameterSet map = Key(2).normal(rows->initial(w, 3, Key()));
+  const auto layout = [](double rate) {
+    return ParameterSet{{"p", at::scalar_tensor(rate, float64())},
+                        {"alpha", at::scalar_tensor(0.2, float64())},
+                        {"weight_decay", at::scalar_tensor(0.1, float64())}};
+  };
+  /// ResponseProblem asks the problem for its hyperparameters.
+  class Given : public ProblemDecorator {
+   public:
+    using ProblemDecorator::ProblemDecorator;
+    ParameterSet initial_hyper() const override {
+      return {{"p", at::zeros({}, float64())},
+              {"alpha", at::zeros({}, float64())},
+              {"weight_decay", at::zeros({}, float64())}};
+    }
+  };
+  const Shown shown(std::make_shared<Given>(problem), rows, 2);
+  CHECK_FALSE(shown.per_example());
+  const auto loss = [&](double rate, const Tensor& u, bool linear = false) {
+    const ParameterSet h = layout(rate);
+    return shown
+        .train_loss_at(w, map, h, h.flatten().expand({u.size(0), 3}), u,
+                       Draw{0, Key(4)}, linear)
+        .item<double>();
+  };
+  const Tensor u = 0.3 * Key(5).normal(at::empty({2, 3}, float64()));
+  const auto curved = [&](double t) {
+    return std::abs(loss(0, t * u, true) - loss(0, t * u));
+  };
+  CHECK(curved(0.1) > 1e-5);
+  CHECK(curved(0.01) < 0.012 * curved(0.1));
+
+  // Two draws alike: without dropout as one, with it not.
+  const Tensor zero = at::zeros({1, 3}, float64());
+  CHECK(loss(0, zero.expand({2, 3})) == Approx(loss(0, zero)));
+  CHECK(loss(0.5, zero.expand({2, 3})) != Approx(loss(0.5, zero)));
 }
 
 }  // namespace nestgrad

@@ -47,8 +47,7 @@ class Embedding : public Layer {
                    r.displacement.unsqueeze(-1));     // [batch, H, 1]
     const Tensor answer = scales * at::embedding(r.slopes[0], input);
     const Tensor y = apply(weights, input, pass);
-    if (!pass.linear) return y + answer;
-    return with_tangent(primal(y), tangent(y) + answer);
+    return pass.linear ? with_tangent(y, answer) : y + answer;
   }
 
  private:

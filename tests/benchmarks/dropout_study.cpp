@@ -81,7 +81,7 @@ void row(const std::string& name, const Json& json) {
 
 }  // namespace
 
-void study_dropout(const std::string& config, const std::string& picture) {
+void study_dropout(const std::string& config) {
   prepare_process(0);
   const Json json = JsonFile::read(config).json();
   fmt::print(
@@ -98,7 +98,12 @@ void study_dropout(const std::string& config, const std::string& picture) {
     own["hyperparameters"]["dropout"]["tuned"] = false;
     row(fmt::format("fixed rate {}", rate), own);
   }
+}
 
+void draw_dropout_starts(const std::string& config,
+                         const std::string& picture) {
+  prepare_process(0);
+  const Json json = JsonFile::read(config).json();
   Panel panel;
   panel.title = "dropout rate";
   panel.x_label = "outer step";
@@ -106,6 +111,7 @@ void study_dropout(const std::string& config, const std::string& picture) {
     Json own = json;
     own["hyperparameters"]["dropout"]["initial"] = start;
     own["hyperparameters"]["dropout"]["per"] = "all";
+    own["estimator"]["type"] = "delta_stn";
     panel.curves.push_back(run(own).curve);
     panel.curves.back().name = fmt::format("start {}", start);
     fmt::print("start {}: ends at {:.3f}\n", start,

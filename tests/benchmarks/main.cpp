@@ -3,7 +3,8 @@
 //   nestgrad_bench [--cpu] [FILTER]
 //   nestgrad_bench --scaling FILE.png
 //   nestgrad_bench --self-tuning
-//   nestgrad_bench --dropout-study CONFIG FILE.png
+//   nestgrad_bench --dropout-study CONFIG
+//   nestgrad_bench --dropout-starts CONFIG FILE.png
 //
 // FILTER: only workloads whose names contain it. Both sides run in one process
 // and in turn. Shown are the median times of a run, the median of the ratios of
@@ -11,7 +12,7 @@
 // loaded before, and the relative difference of the results in float64. Times
 // and memory are for float32. --cpu: one thread and processor time instead of
 // wall time, for a machine that is not quiet. --scaling: see scaling.h;
-// --self-tuning: see self_tuning.h; --dropout-study: see dropout_study.h.
+// --self-tuning: see self_tuning.h; the others: dropout_study.h.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
@@ -99,9 +100,15 @@ int run(const std::vector<std::string>& arguments) {
     return 0;
   }
   if (!arguments.empty() && arguments[0] == "--dropout-study") {
-    require(arguments.size() == 3,
-            "--dropout-study needs a configuration and the name of a PNG file");
-    study_dropout(arguments[1], arguments[2]);
+    require(arguments.size() == 2, "--dropout-study needs a configuration");
+    study_dropout(arguments[1]);
+    return 0;
+  }
+  if (!arguments.empty() && arguments[0] == "--dropout-starts") {
+    require(
+        arguments.size() == 3,
+        "--dropout-starts needs a configuration and the name of a PNG file");
+    draw_dropout_starts(arguments[1], arguments[2]);
     return 0;
   }
   Clock clock = wall_seconds;
