@@ -33,7 +33,7 @@ class Response {
                              const Tensor& u) const = 0;
 
   /// The same map for many displacements [examples, hypers] at once, if it
-  /// works row by row.
+  /// works row by row, whatever the map.
   virtual std::optional<RowResponse> rows(const ParameterSet& map,
                                           const Tensor& u) const {
     (void)map, (void)u;

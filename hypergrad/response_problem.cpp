@@ -31,10 +31,8 @@ ResponseProblem::ResponseProblem(std::shared_ptr<const BilevelProblem> problem,
     : ProblemDecorator(std::move(problem)),
       response_(std::move(response)),
       draws_(draws) {
-  const ParameterSet h = this->problem().initial_hyper();
-  const ParameterSet map = response_->initial(
-      this->problem().initial_weights(h, Key()), h.numel(), Key());
-  if (response_->rows(map, Tensor())) sizes_ = this->problem().batch_sizes();
+  // Asked of no map, since one for too many hyperparameters may not fit.
+  if (response_->rows({}, Tensor())) sizes_ = this->problem().batch_sizes();
 }
 
 ParameterSet ResponseProblem::inner_hyper(const ParameterSet& hyper) const {

@@ -39,6 +39,9 @@ class ResponseProblem : public ProblemDecorator {
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override;
 
+  /// It gives each example weights of its own, and can be given none.
+  BatchSizes batch_sizes() const override { return {}; }
+
   /// From now on perturbations follow `key`, too.
   void reseed(const Key& key) { noise_ = key; }
 
