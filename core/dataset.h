@@ -40,6 +40,12 @@ struct Dataset {
   Dataset to(const at::TensorOptions& options) const;
 };
 
+/// Examples whose labels are probabilities of classes.
+struct SoftExamples {
+  Tensor inputs;  ///< [examples, shape of an example...]
+  Tensor labels;  ///< [examples, classes]
+};
+
 /// Minibatches by number rather than in turn: batch `step` is the same whoever
 /// asks, whenever and however often. Each epoch is one pass in an order of its
 /// own; examples that do not fill a whole batch at its end wait for another

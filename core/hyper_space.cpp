@@ -173,6 +173,23 @@ ParameterSet Reparameterized::natural(const ParameterSet& hyper) const {
   return natural;
 }
 
+std::vector<std::pair<std::string, ParameterSet>> Reparameterized::baselines()
+    const {
+  auto out = ProblemDecorator::baselines();
+  for (auto& [name, natural] : out) {
+    ParameterSet hyper;
+    for (const HyperSpec& spec : space_) {
+      if (!spec.tuned) continue;
+      const Tensor value = natural.contains(spec.name)
+                               ? natural.at(spec.name)
+                               : spec.initial;
+      hyper.insert(spec.name, spec.coordinates.unconstrained(value));
+    }
+    natural = hyper;
+  }
+  return out;
+}
+
 Schema hyper_spec_schema() {
   return Schema(
              "A hyperparameter: where it starts, in which coordinates it is "

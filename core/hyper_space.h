@@ -36,6 +36,9 @@ class Reparameterized : public ProblemDecorator {
   /// Everything, constants included.
   ParameterSet natural(const ParameterSet& hyper) const override;
 
+  /// Those of the problem, whole and in coordinates.
+  std::vector<std::pair<std::string, ParameterSet>> baselines() const override;
+
  protected:
   ParameterSet inner_hyper(const ParameterSet& hyper) const override {
     return natural(hyper);

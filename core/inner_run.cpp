@@ -1,5 +1,7 @@
 #include "core/inner_run.h"
 
+#include <ATen/ATen.h>
+
 namespace nestgrad {
 
 Schema Truncation::schema() {
@@ -16,9 +18,16 @@ Schema Truncation::schema() {
       .integer("outer_steps_per_window", 1,
                "How often the hyperparameters move before training goes on.",
                at_least(1))
-      .boolean("fresh_starts", false,
-               "Whether a run that starts again does so at new initial "
-               "weights; otherwise at the same as the first.");
+      .integer("starts", 1,
+               "Among how many initial weights (and orders of noise) runs take "
+               "turns that start again; 1: all start alike; 0: each at new "
+               "ones.",
+               at_least(0))
+      .integer("shortest", 0,
+               "In cold start, the least number of steps of a window: each is "
+               "of another length, drawn from here to `window`; 0: all are of "
+               "`window` steps.",
+               at_least(0));
 }
 
 Truncation Truncation::read(const Config& config) {
@@ -26,11 +35,19 @@ Truncation Truncation::read(const Config& config) {
   out.window = config.integer("window");
   out.horizon = config.integer("horizon");
   out.outer_steps_per_window = config.integer("outer_steps_per_window");
-  out.fresh_starts = config.boolean("fresh_starts");
+  out.starts = config.integer("starts");
+  out.shortest = config.integer("shortest");
   if (out.horizon % out.window != 0) {
     config.fail("horizon", fmt::format("must be 0 or a multiple of the window, "
                                        "{}; is {}",
                                        out.window, out.horizon));
+  }
+  if (out.shortest > 0 && !out.cold()) {
+    config.fail("shortest", "needs cold start: a horizon as long as the window");
+  }
+  if (out.shortest > out.window) {
+    config.fail("shortest", fmt::format("must be at most the window, {}; is {}",
+                                        out.window, out.shortest));
   }
   return out;
 }
@@ -47,23 +64,38 @@ ParameterSet InnerRun::deployed(const ParameterSet& hyper) const {
 }
 
 bool InnerRun::starts_again() const {
-  return episode_ < 0 ||
+  return episode_ < 0 || truncation_.cold() ||
          (truncation_.horizon > 0 && state_.step >= truncation_.horizon);
 }
 
+std::int64_t InnerRun::next_episode() const {
+  return starts_again() ? episode_ + 1 : episode_;
+}
+
 Key InnerRun::episode_key(std::int64_t episode) const {
+  const std::int64_t starts = truncation_.starts;
   return key_.fold("episode").fold(
-      truncation_.fresh_starts ? static_cast<std::uint64_t>(episode) : 0);
+      static_cast<std::uint64_t>(starts == 0 ? episode : episode % starts));
 }
 
 Key InnerRun::run_key() const {
   return episode_key(std::max<std::int64_t>(episode_, 0));
 }
 
+std::int64_t InnerRun::length() const {
+  const std::int64_t least = truncation_.shortest, most = truncation_.window;
+  if (least == 0) return most;
+  const Key key = key_.fold("length").fold(
+      static_cast<std::uint64_t>(next_episode()));
+  const auto u = key.uniform(at::empty({}, at::kDouble)).item<double>();
+  return least + static_cast<std::int64_t>(
+                     u * static_cast<double>(most - least + 1));
+}
+
 std::pair<TrainState, Key> InnerRun::window_start(
     const ParameterSet& hyper) const {
   if (!starts_again()) return {state_, run_key()};
-  const Key key = episode_key(episode_ + 1);
+  const Key key = episode_key(next_episode());
   return {loop_->start(hyper, key), key};
 }
 
@@ -75,11 +107,11 @@ bool InnerRun::advance(const ParameterSet& hyper) {
 
 TrainState InnerRun::unroll(const ParameterSet& hyper, Tape tape) const {
   const auto [start, key] = window_start(hyper);
-  return loop_->steps(start, truncation_.window, hyper, key, tape);
+  return loop_->steps(start, length(), hyper, key, tape);
 }
 
 void InnerRun::move_to(const TrainState& end) {
-  if (starts_again()) ++episode_;
+  episode_ = next_episode();
   state_ = end.detach();
 }
 

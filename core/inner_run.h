@@ -21,9 +21,16 @@ struct Truncation {
   /// that is nearly solved again and again between pieces of training.
   std::int64_t outer_steps_per_window = 1;
 
-  /// Whether a run that starts again starts at new weights, with new noise;
-  /// otherwise it repeats the first start exactly.
-  bool fresh_starts = false;
+  /// Among how many starts runs take turns: initial weights, and the noise of
+  /// training. 1: a run that starts again repeats the first one exactly; 0: none
+  /// is repeated.
+  std::int64_t starts = 1;
+
+  /// In cold start, the least length of a window, which is then drawn anew for
+  /// every run, from here to `window`. 0: always `window`.
+  std::int64_t shortest = 0;
+
+  bool cold() const { return horizon == window; }
 
   /// The keys of a configuration that say this; every estimator has them.
   static Schema schema();
@@ -57,6 +64,9 @@ class InnerRun {
   /// yet, stays. Returns whether it moved.
   bool advance(const ParameterSet& hyper);
 
+  /// Training steps of this turn's window.
+  std::int64_t length() const;
+
   /// The window of this turn, on the tape of `hyper` if wanted; this run does
   /// not move.
   TrainState unroll(const ParameterSet& hyper, Tape tape) const;
@@ -85,6 +95,7 @@ class InnerRun {
   bool starts_again() const;
 
   void move_to(const TrainState& end);
+  std::int64_t next_episode() const;
   Key episode_key(std::int64_t episode) const;
 
   const TrainingLoop* loop_;

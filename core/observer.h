@@ -22,8 +22,8 @@ struct OuterStep {
                                     ///< estimate; 0 if no MemoryMeter runs
   Status status = Status::kOk;
   const std::string* trouble = nullptr;   ///< a sentence, unless status is kOk
-  const ParameterSet* natural = nullptr;  ///< hyperparameters after the step,
-                                          ///< in their own units
+  const ParameterSet* hyper = nullptr;    ///< hyperparameters after the step
+  const ParameterSet* natural = nullptr;  ///< the same in their own units
   const Metrics* metrics = nullptr;       ///< of the estimate
 
   /// What the problem says about the present weights (accuracy, ...). Costs a
@@ -38,6 +38,10 @@ class Observer {
 
   virtual ~Observer() = default;
   virtual Verdict on_step(const OuterStep& step) = 0;
+
+  /// The estimate of this step cannot be followed (NaN, say), and the run ends:
+  /// `hyper` is what it was for. May be ignored.
+  virtual void on_failure(const OuterStep& step) { (void)step; }
 };
 
 }  // namespace nestgrad

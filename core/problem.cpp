@@ -32,6 +32,10 @@ Metrics BilevelProblem::evaluate(const ParameterSet&,
   return {};
 }
 
+SoftExamples BilevelProblem::learned_examples(const ParameterSet&) const {
+  return {};
+}
+
 ParameterSet tuned(const BilevelProblem& problem, const ParameterSet& hyper) {
   const ParameterSet natural = problem.natural(hyper);
   ParameterSet out;
@@ -91,6 +95,11 @@ Metrics ProblemDecorator::evaluate(const ParameterSet& weights,
                                    const ParameterSet& hyper) const {
   // Deployed weights have the problem's own form already.
   return problem_->evaluate(weights, inner_hyper(hyper));
+}
+
+SoftExamples ProblemDecorator::learned_examples(
+    const ParameterSet& hyper) const {
+  return problem_->learned_examples(inner_hyper(hyper));
 }
 
 }  // namespace nestgrad

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/dataset.h"
 #include "core/draw.h"
 #include "core/hyperparameter.h"
 #include "core/parameter_set.h"
@@ -96,6 +97,18 @@ class BilevelProblem {
   /// are deployed ones.
   virtual Metrics evaluate(const ParameterSet& weights,
                            const ParameterSet& hyper) const;
+
+  /// For a problem whose hyperparameters are training examples: these examples,
+  /// inputs in the units of the data's source. The default: none, both tensors
+  /// undefined.
+  virtual SoftExamples learned_examples(const ParameterSet& hyper) const;
+
+  /// Hyperparameters that were found in another way, by name, which those that
+  /// are tuned should beat. What one of them leaves out is as at the start. The
+  /// default: none.
+  virtual std::vector<std::pair<std::string, ParameterSet>> baselines() const {
+    return {};
+  }
 };
 
 /// The hyperparameters that are tuned, in their own units: natural(hyper)
@@ -135,6 +148,10 @@ class ProblemDecorator : public BilevelProblem {
   BatchSizes batch_sizes() const override { return problem_->batch_sizes(); }
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override;
+  SoftExamples learned_examples(const ParameterSet& hyper) const override;
+  std::vector<std::pair<std::string, ParameterSet>> baselines() const override {
+    return problem_->baselines();
+  }
 
  protected:
   const BilevelProblem& problem() const { return *problem_; }

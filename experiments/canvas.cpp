@@ -1,5 +1,7 @@
 #include "experiments/canvas.h"
 
+#include <ATen/ATen.h>
+
 #include <cmath>
 #include <cstddef>
 
@@ -89,6 +91,40 @@ void Canvas::disc(const Point& center, double radius, const Color& color) {
   cairo_arc(context, center.x, center.y, radius, 0, 2 * kPi);
   nestgrad::use(context, color);
   cairo_fill(context);
+}
+
+void Canvas::image(const Point& at, double side, const Tensor& pixels) {
+  const auto height = static_cast<int>(pixels.size(1));
+  const auto width = static_cast<int>(pixels.size(2));
+  const Tensor bytes = (pixels.expand({3, height, width}) * 255)
+                           .round()
+                           .to(at::kByte)
+                           .permute({1, 2, 0})
+                           .contiguous();
+  const std::unique_ptr<cairo_surface_t, Release> surface(
+      cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height));
+  require_success(cairo_surface_status(surface.get()));
+  const std::uint8_t* from = bytes.data_ptr<std::uint8_t>();
+  unsigned char* const rows = cairo_image_surface_get_data(surface.get());
+  const int stride = cairo_image_surface_get_stride(surface.get());
+  for (int y = 0; y < height; ++y) {
+    auto* const row =
+        reinterpret_cast<std::uint32_t*>(rows + std::ptrdiff_t{y} * stride);
+    for (int x = 0; x < width; ++x, from += 3) {
+      row[x] = std::uint32_t{from[0]} << 16 | std::uint32_t{from[1]} << 8 |
+               std::uint32_t{from[2]};
+    }
+  }
+  cairo_surface_mark_dirty(surface.get());
+  cairo_t* const context = context_.get();
+  cairo_save(context);
+  cairo_translate(context, at.x, at.y);
+  cairo_scale(context, side / width, side / height);
+  cairo_set_source_surface(context, surface.get(), 0, 0);
+  cairo_pattern_set_filter(cairo_get_source(context), CAIRO_FILTER_NEAREST);
+  cairo_rectangle(context, 0, 0, width, height);
+  cairo_fill(context);
+  cairo_restore(context);
 }
 
 void Canvas::text(const Point& at, const std::string& words, const Font& font,

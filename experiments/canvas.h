@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/parameter_set.h"
+
 namespace nestgrad {
 
 struct Color {
@@ -37,6 +39,11 @@ class Canvas {
   void line(const std::vector<Point>& points, double width, const Color& color);
 
   void disc(const Point& center, double radius, const Color& color);
+
+  /// An image [1 or 3 channels, height, width] with numbers from 0 to 1, in a
+  /// square of `side` whose upper left corner is at `at`. Pixels have sharp
+  /// edges.
+  void image(const Point& at, double side, const Tensor& pixels);
 
   /// One line of text, with its base line at at.y. `alignment` is the share of
   /// its width that lies left of at.x: 0 to write onwards from there, 0.5 to

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -18,6 +19,9 @@ struct CheckOptions {
 
   std::int64_t windows = 1;  ///< of training before the estimate that is judged
   std::int64_t keys = 20;    ///< of a method that is random
+
+  /// Hears what comes next, in words; may be empty.
+  std::function<void(const std::string&)> progress = {};
 };
 
 /// Judges the configured estimator at the initial hyperparameters, by two

@@ -1,17 +1,13 @@
 #include <ATen/ATen.h>
 
+#include <optional>
+
 #include "core/autodiff.h"
-#include "core/dataset.h"
-#include "core/model.h"
-#include "core/penalty.h"
-#include "core/problem.h"
-#include "experiments/data.h"
+#include "experiments/learned_network.h"
+#include "experiments/network_problem.h"
 
 namespace nestgrad {
 namespace {
-
-/// How many examples are evaluated at a time: bounds the memory that it takes.
-constexpr std::int64_t kEvaluationBatch = 1000;
 
 /// A network that classifies, with cross entropy L and, as far as the
 /// configuration mentions them, two hyperparameters:
@@ -24,35 +20,51 @@ constexpr std::int64_t kEvaluationBatch = 1000;
 /// sequence of classes, L_i is the mean over it (a language model). Weights of
 /// examples learned on a clean validation set find corrupted labels (Franceschi
 /// et al. 2017, "data hyper-cleaning").
-class Classification : public BilevelProblem {
+///
+/// Two networks may take part in training whose weights are hyperparameters
+/// themselves (Lorraine, Vicol and Duvenaud 2020): `augmentation` changes inputs,
+/// x + a(x, noise), and `weighting` says how much an example counts beside the
+/// others of its minibatch, n softmax_i(sigmoid(v(x_i) / 10)).
+class Classification : public NetworkProblem {
  public:
   Classification(const Config& config, const ProblemContext& context)
-      : data_(load_splits(config.object("data"), context.key.fold("data"),
-                          context.options)),
-        model_(ModelRegistry::instance().make(
-            config.object("model"), data_.shape(), output_shape(data_.train))),
-        layout_(model_->initial_weights(Key()).to(context.options)),
+      : NetworkProblem(config, context,
+                         {"example_weight", kAugmentation, kWeighting}),
         train_batches_(data_.train.size(), config.integer("batch"),
                        context.key.fold("train")),
         valid_batches_(data_.valid.size(), config.integer("valid_batch"),
                        context.key.fold("valid")) {
-    for (const Hyperparameter& named : model_->hyperparameters()) {
-      for (const char* own : {"weight_decay", "example_weight"}) {
-        if (named.name != own) continue;
-        config.fail("model", fmt::format("a layer cannot refer to \"${}\", "
-                                         "which is a number of the loss",
-                                         own));
+    const Shape input = data_.shape();
+    if (config.has("augmentation")) {
+      const Config model = config.object("augmentation");
+      if (input.size() != 3) {
+        model.fail("type", "is for images [channels, height, width]");
       }
+      augmentation_.emplace(model, Shape{input[0] + 1, input[1], input[2]},
+                            input, kAugmentation, context.key.fold(kAugmentation),
+                            context.options);
+    }
+    if (config.has("weighting")) {
+      const Config model = config.object("weighting");
+      if (data_.train.targets.dim() != 1) {
+        model.fail("type", "is for examples that have one class each");
+      }
+      weighting_.emplace(model, input, Shape{1}, kWeighting,
+                         context.key.fold(kWeighting), context.options);
     }
   }
 
   static Schema schema() {
-    return Schema(
+    return network_schema(
                "A network that classifies; tunes weight decay and weights "
                "of examples.")
-        .object("data", DataRegistry::instance(), "fashion_mnist",
-                "The examples.")
-        .object("model", ModelRegistry::instance(), "mlp", "The network.")
+        .object("augmentation", ModelRegistry::instance(), kAbsent,
+                "A network that changes the inputs in training, unet for "
+                "example; its weights are the hyperparameter `augmentation`.")
+        .object("weighting", ModelRegistry::instance(), kAbsent,
+                "A network that says how much each training example counts, "
+                "mlp for example; its weights are the hyperparameter "
+                "`weighting`.")
         .integer("batch", 128, "Training examples per step; 0: all.",
                  at_least(0))
         .integer("valid_batch", 0, "Validation examples per estimate; 0: all.",
@@ -60,14 +72,6 @@ class Classification : public BilevelProblem {
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
-    Hyperparameter decay;
-    decay.name = "weight_decay";
-    decay.meaning = "Factor d of the penalty d w^2 / 2 on the weights.";
-    decay.initial = at::scalar_tensor(1e-4, at::kDouble);
-    decay.coordinates = Coordinates::log();
-    decay.granularities = weight_granularities(layout_);
-    decay.optional = true;
-
     Hyperparameter weight;
     weight.name = "example_weight";
     weight.meaning = "Factor of an example's loss, between 0 and 1.";
@@ -81,33 +85,27 @@ class Classification : public BilevelProblem {
     }
     weight.optional = true;
 
-    std::vector<Hyperparameter> all = model_->hyperparameters();
-    all.insert(all.begin(), {decay, weight});
-    return all;
-  }
-
-  ParameterSet initial_weights(const ParameterSet&,
-                               const Key& key) const override {
-    return model_->initial_weights(key).to(layout_.tensors().front().options());
+    std::vector<Hyperparameter> own{weight};
+    if (augmentation_) {
+      own.push_back(augmentation_->hyperparameter(
+          "Weights of the network that changes inputs."));
+    }
+    if (weighting_) {
+      own.push_back(weighting_->hyperparameter(
+          "Weights of the network that weighs examples."));
+    }
+    return with_those_of_the_network(std::move(own));
   }
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const Batch batch = data_.train.rows(train_batches_.rows(draw.step));
     std::vector<Tensor> penalties;
-    Tensor loss = weighted_loss(
-        model_->forward(weights, batch.input,
+    const Tensor loss = weighted_loss(
+        model_->forward(weights, augmented(batch.input, hyper, draw),
                         Pass::training_as(draw, hyper, &penalties)),
         batch, hyper, draw);
-    for (const Tensor& penalty : penalties) loss = loss + penalty;
-    if (!hyper.contains("weight_decay")) return loss;
-    const Tensor& decay = hyper.at("weight_decay");
-    if (draw.response != nullptr) {
-      return loss + l2_penalty(weights, *draw.response, decay);
-    }
-    return loss +
-           l2_penalty(draw.linear ? weights.map(to_first_order) : weights,
-                      decay);
+    return with_penalties(loss, penalties, weights, hyper, draw);
   }
 
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
@@ -121,7 +119,7 @@ class Classification : public BilevelProblem {
   Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
                  const Draw& draw) const override {
     const Batch batch = data_.train.rows(train_batches_.rows(draw.step));
-    return model_->forward(weights, batch.input,
+    return model_->forward(weights, augmented(batch.input, hyper, draw),
                            Pass::training_as(draw, hyper));
   }
 
@@ -132,13 +130,12 @@ class Classification : public BilevelProblem {
   }
 
   BatchSizes batch_sizes() const override {
-    if (!model_->responds()) return {};
+    if (!model_->responds() || augmentation_ || weighting_) return {};
     return {train_batches_.batch_size(), valid_batches_.batch_size()};
   }
 
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override {
-    const at::NoGradGuard no_tape;
     Metrics metrics;
     evaluate_on("train", data_.train, weights, metrics);
     evaluate_on("valid", data_.valid, weights, metrics);
@@ -151,33 +148,36 @@ class Classification : public BilevelProblem {
   }
 
  private:
-  /// {classes}, or {time, classes} where the target is a sequence.
-  static Shape output_shape(const Dataset& data) {
-    Shape shape = data.targets.sizes().slice(1).vec();
-    shape.push_back(data.classes);
-    return shape;
-  }
+  static constexpr const char* kAugmentation = "augmentation";
+  static constexpr const char* kWeighting = "weighting";
 
-  /// Of outputs [..., classes] and targets [...].
-  static Tensor cross_entropy(
-      const Tensor& outputs, const Tensor& targets,
-      at::Reduction::Reduction reduction = at::Reduction::Mean) {
-    return at::cross_entropy_loss(outputs.reshape({-1, outputs.size(-1)}),
-                                  targets.reshape(-1), {}, reduction);
+  Tensor augmented(const Tensor& x, const ParameterSet& hyper,
+                   const Draw& draw) const {
+    if (!augmentation_) return x;
+    const Tensor noise =
+        draw.key.fold(kAugmentation).normal(x.narrow(1, 0, 1));
+    return x + (*augmentation_)(hyper, at::cat({x, noise}, 1));
   }
 
   Tensor weighted_loss(const Tensor& dual_outputs, const Batch& batch,
                        const ParameterSet& hyper, const Draw& draw) const {
     const Tensor outputs =
         draw.linear ? to_first_order(dual_outputs) : dual_outputs;
-    if (!hyper.contains("example_weight")) {
+    if (!hyper.contains("example_weight") && !weighting_) {
       return cross_entropy(outputs, batch.target);
     }
-    const Tensor each =
+    Tensor each =
         cross_entropy(outputs, batch.target, at::Reduction::None)
             .view({outputs.size(0), -1})
             .mean(1);
-    return (of_batch(hyper.at("example_weight"), batch, draw) * each).mean();
+    if (hyper.contains("example_weight")) {
+      each = of_batch(hyper.at("example_weight"), batch, draw) * each;
+    }
+    if (!weighting_) return each.mean();
+    // Shares of the minibatch, so the sum takes the place of the mean.
+    const Tensor share =
+        (0.1 * (*weighting_)(hyper, batch.input)).sigmoid().softmax(0);
+    return at::dot(share.flatten(), each);
   }
 
   /// The factor of each example of a batch, from one per class or per example.
@@ -192,24 +192,6 @@ class Classification : public BilevelProblem {
     }
     if (draw.response == nullptr) return weight.index_select(0, which);
     return weight.gather(1, which.unsqueeze(1)).squeeze(1);
-  }
-
-  void evaluate_on(const std::string& name, const Dataset& data,
-                   const ParameterSet& weights, Metrics& metrics) const {
-    if (!data.inputs.defined() || data.size() == 0) return;
-    double loss = 0, right = 0;
-    for (std::int64_t i = 0; i < data.size(); i += kEvaluationBatch) {
-      const std::int64_t n = std::min(kEvaluationBatch, data.size() - i);
-      const Tensor outputs =
-          model_->forward(weights, data.inputs.narrow(0, i, n), Pass());
-      const Tensor targets = data.targets.narrow(0, i, n);
-      loss +=
-          cross_entropy(outputs, targets, at::Reduction::Sum).item<double>();
-      right += outputs.argmax(-1).eq(targets).sum().item<double>();
-    }
-    const auto n = static_cast<double>(data.targets.numel());
-    metrics[name + "_loss"] = loss / n;
-    metrics[name + "_accuracy"] = right / n;
   }
 
   /// How well the weights tell clean examples from corrupted ones: their means,
@@ -230,10 +212,8 @@ class Classification : public BilevelProblem {
             .item<double>();
   }
 
-  Splits data_;
-  std::unique_ptr<Model> model_;
-  ParameterSet layout_;  // names, shapes and type of the weights
   BatchSchedule train_batches_, valid_batches_;
+  std::optional<LearnedNetwork> augmentation_, weighting_;
 };
 
 NESTGRAD_REGISTER(ProblemRegistry, "classification", Classification)

@@ -25,12 +25,14 @@ constexpr double kLeast = 1e-16;
 /// "ift, neumann, terms 3": what stands in the file, but for the windows.
 std::string name_of(const Json& section) {
   if (section.is_string()) return section.get<std::string>();
-  std::string out = section.value("type", "?");
+  std::string out = section.value("type", "");
   for (const auto& [key, value] : section.items()) {
     if (key == "type" || key == "window" || key == "horizon") continue;
-    out += ", ";
+    if (!out.empty()) out += ", ";
     if (value.is_object()) {
-      out += name_of(value);
+      out += value.contains("type")
+                 ? name_of(value)
+                 : fmt::format("{} ({})", key, name_of(value));
     } else if (key == "solver") {
       out += value.get<std::string>();
     } else {
@@ -199,6 +201,11 @@ class Comparison {
     } catch (const Error& error) {
       out["status"] = "failed";
       out["trouble"] = error.what();
+    } catch (const c10::Error& error) {
+      // LibTorch's: no second derivative, say.
+      const std::string what = error.what_without_backtrace();
+      out["status"] = "failed";
+      out["trouble"] = what.substr(0, what.find('\n'));
     }
     return out;
   }

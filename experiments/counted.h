@@ -24,6 +24,9 @@ class Counted : public ProblemDecorator {
     return ProblemDecorator::valid_loss(weights, hyper, draw);
   }
 
+  /// Counts from here on.
+  void start_again() const { train_losses_ = valid_losses_ = 0; }
+
   std::int64_t train_losses() const { return train_losses_; }
   std::int64_t valid_losses() const { return valid_losses_; }
 

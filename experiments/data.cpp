@@ -92,6 +92,8 @@ Splits standardized(Splits splits) {
   for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
     part->inputs = (part->inputs - mean).div_(deviation);
   }
+  splits.mean = mean;
+  splits.deviation = deviation;
   return splits;
 }
 
@@ -184,7 +186,20 @@ Splits load_splits(const Config& data, const Key& key,
   if (splits.corrupted.defined()) {
     splits.corrupted = splits.corrupted.to(splits.train.targets.device());
   }
+  if (splits.mean.defined()) {
+    splits.mean = splits.mean.to(options);
+    splits.deviation = splits.deviation.to(options);
+  }
   return splits;
+}
+
+Tensor Splits::in_source_units(const Tensor& inputs) const {
+  return mean.defined() ? inputs * deviation + mean : inputs;
+}
+
+Tensor Splits::prepared(const Tensor& in_source_units) const {
+  const Tensor inputs = in_source_units.to(train.inputs.options());
+  return mean.defined() ? (inputs - mean) / deviation : inputs;
 }
 
 }  // namespace nestgrad

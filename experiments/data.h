@@ -40,8 +40,16 @@ struct Splits {
   /// [train], bool: whose labels were changed on purpose; undefined if none.
   Tensor corrupted;
 
+  /// What "standardize" subtracted and divided by, for one example; undefined
+  /// if it did not.
+  Tensor mean, deviation;
+
   /// Sizes of one example: {1, 28, 28}.
   Shape shape() const { return train.inputs.sizes().slice(1).vec(); }
+
+  /// Inputs in the units of the source, pixels from 0 to 1, and the inverse.
+  Tensor in_source_units(const Tensor& inputs) const;
+  Tensor prepared(const Tensor& in_source_units) const;
 };
 
 /// Loads the source that `data` names and cuts it as its common keys say:

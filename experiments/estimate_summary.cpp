@@ -16,6 +16,24 @@ double of(const Metrics& metrics, const std::string& name) {
   return found == metrics.end() ? std::nan("") : found->second;
 }
 
+/// The section with the values that the method had to find itself: a scale that
+/// was "auto", the rank that could be kept, the checkpoints that fit a budget.
+Json used_by(Json given, const Metrics& metrics) {
+  if (!given.is_object()) return given;
+  for (auto& [key, value] : given.items()) {
+    if (value.is_object()) {
+      value = used_by(value, metrics);
+    } else if (const double found = of(metrics, key); std::isfinite(found)) {
+      value = found;
+    }
+  }
+  if (given.contains("memory_mib")) {
+    const double states = of(metrics, "states_kept");
+    given["checkpoints"] = std::isfinite(states) && states > 0 ? Json(states) : Json("none");
+  }
+  return given;
+}
+
 }  // namespace
 
 Observer::Verdict EstimateSummary::on_step(const OuterStep& step) {
@@ -37,6 +55,8 @@ Observer::Verdict EstimateSummary::on_step(const OuterStep& step) {
   const double largest = of(*step.metrics, "largest_curvature");
   if (smallest < smallest_) smallest_ = smallest;
   if (largest > largest_) largest_ = largest;
+  const double condition = of(*step.metrics, "condition_at_least");
+  if (condition > condition_) condition_ = condition;
   last_metrics_ = *step.metrics;
   seconds_ += step.estimate_seconds;
   bytes_ = std::max(bytes_, step.estimate_bytes);
@@ -50,6 +70,7 @@ std::string EstimateSummary::curvature() const {
 
 Json EstimateSummary::json() const {
   Json out = {{"given", given_},
+              {"used", used_by(given_, last_metrics_)},
               {"estimates", estimates_},
               {"not_converged", not_converged_},
               {"seconds", seconds_},
@@ -65,7 +86,9 @@ Json EstimateSummary::json() const {
     out["curvature"] = curvature();
     out["smallest_curvature"] = smallest_;
     out["largest_curvature"] = largest_;
-    if (smallest_ > 0) out["condition_at_least"] = largest_ / smallest_;
+    if (smallest_ > 0 && condition_ > 0) {
+      out["condition_at_least"] = condition_;
+    }
   }
   return out;
 }
@@ -80,6 +103,13 @@ std::string EstimateSummary::text() const {
   std::string name = given_.value("type", "");
   if (given_.contains("solver")) {
     name += ", " + given_["solver"].value("type", "");
+  }
+  const Json used = used_by(given_, last_metrics_);
+  const Json& solver = used.contains("solver") ? used["solver"] : used;
+  for (const char* key : {"scale", "rank"}) {
+    if (solver.contains(key) && solver[key].is_number()) {
+      name += fmt::format(", {} {:.3g}", key, solver[key].get<double>());
+    }
   }
   line("estimator", name);
   line("estimates",
@@ -98,9 +128,8 @@ std::string EstimateSummary::text() const {
   if (curvature_is_known()) {
     std::string value = fmt::format("{}, {:.2e} to {:.2e} along the products",
                                     curvature(), smallest_, largest_);
-    if (smallest_ > 0) {
-      value += fmt::format(", condition number at least {:.2g}",
-                           largest_ / smallest_);
+    if (smallest_ > 0 && condition_ > 0) {
+      value += fmt::format(", condition number at least {:.2g}", condition_);
     }
     line("curvature", value);
   }

@@ -16,6 +16,7 @@ class EstimateSummary : public Observer {
   explicit EstimateSummary(Json estimator) : given_(std::move(estimator)) {}
 
   Verdict on_step(const OuterStep& step) override;
+  void on_failure(const OuterStep& step) override { on_step(step); }
 
   /// Hessian products of the whole run.
   double products() const { return products_; }
@@ -39,6 +40,7 @@ class EstimateSummary : public Observer {
   bool residual_is_known_ = false;
   double last_residual_ = 0, largest_residual_ = 0;
   double smallest_ = INFINITY, largest_ = -INFINITY;  // v'A v / v'v
+  double condition_ = 0;  // the largest of one estimate; 0: unknown
   double seconds_ = 0;
   std::int64_t bytes_ = 0;  // at the peak
 };

@@ -4,6 +4,7 @@
 #include <ATen/Context.h>
 
 #include "core/hyper_space.h"
+#include "core/model.h"
 #include "experiments/plain_training.h"
 
 namespace nestgrad {
@@ -28,7 +29,18 @@ Schema record_schema() {
               "Training steps of the two final runs from scratch, under the "
               "hyperparameters found and under those of the start; 0: none; "
               "auto: as many as tuning made in one run.",
-              from_to(0, 1e15), {"auto"});
+              from_to(0, 1e15), {"auto"})
+      .integer("networks", 1,
+               "Networks of each final run, which differ in their initial "
+               "weights; of several, mean and standard deviation are shown.",
+               at_least(1))
+      .objects("other_models", ModelRegistry::instance(), Json::array(),
+               "Models in the place of the problem's that are trained from "
+               "scratch under the hyperparameters found as well.")
+      .number("minutes", 10,
+              "Minutes after which the results so far are written again, in "
+              "case the run does not live to its end; 0: after every step.",
+              at_least(0));
 }
 
 at::TensorOptions options_of(const Config& config) {
@@ -56,11 +68,11 @@ void attempt(std::vector<Complaint>& complaints, const std::string& pointer,
 }
 
 /// As many steps as tuning makes in one run of inner training.
-std::int64_t steps_of_tuning(const Config& estimator, std::int64_t steps) {
-  const Truncation cut = Truncation::read(estimator);
+std::int64_t steps_of_tuning(const Truncation& cut, std::int64_t warm_up,
+                             std::int64_t outer_steps) {
   if (cut.horizon > 0) return cut.horizon;
-  return cut.window * ((steps + cut.outer_steps_per_window - 1) /
-                       cut.outer_steps_per_window);
+  return cut.window * (warm_up + (outer_steps + cut.outer_steps_per_window - 1) /
+                                     cut.outer_steps_per_window);
 }
 
 }  // namespace
@@ -132,18 +144,18 @@ Experiment::Experiment(const Config& config)
                          references(config.object("inner").json()), options)));
   });
   attempt(complaints, "/estimator", [&] {
-    const Config record = config.object("record");
-    retraining_steps_ =
-        record.is_text("retrain")
-            ? steps_of_tuning(estimator, outer_steps_)
-            : static_cast<std::int64_t>(record.number("retrain"));
+    const Truncation cut = Truncation::read(estimator);
     if (!problem_ || !inner) return;
     loop_ = std::make_unique<TrainingLoop>(problem_, inner);
     if (tunes()) {
       estimator_ = EstimatorRegistry::instance().make(estimator, *loop_);
+      const Config record = config.object("record");
+      retraining_steps_ =
+          record.is_text("retrain")
+              ? steps_of_tuning(cut, estimator_->warm_up(), outer_steps_)
+              : static_cast<std::int64_t>(record.number("retrain"));
     } else {
       estimator_ = std::make_unique<PlainTraining>(estimator, *loop_);
-      retraining_steps_ = 0;
     }
     if (estimator_->differentiates_training()) {
       refuse_without_derivative(config.object("hyperparameters"), estimator);
@@ -177,9 +189,10 @@ OuterResult Experiment::tune(
   return outer_->run();
 }
 
-Metrics Experiment::retrain(const ParameterSet& hyper,
-                            std::int64_t steps) const {
-  const Key run = key_.fold("retraining");
+Metrics Experiment::retrain(const ParameterSet& hyper, std::int64_t steps,
+                            std::int64_t network) const {
+  Key run = key_.fold("retraining");
+  if (network > 0) run = run.fold(static_cast<std::uint64_t>(network));
   TrainState state = loop_->start(hyper, run).detach();
   for (std::int64_t i = 0; i < steps; ++i) {
     state = loop_->step(state, hyper, run);

@@ -30,8 +30,10 @@ class Experiment {
   OuterLoop& outer_loop() { return *outer_; }
 
   /// Trains from scratch with constant hyperparameters for so many steps and
-  /// evaluates the result. Throws Error if that diverges.
-  Metrics retrain(const ParameterSet& hyper, std::int64_t steps) const;
+  /// evaluates the result. Each `network` has initial weights and noise of its
+  /// own. Throws Error if that diverges.
+  Metrics retrain(const ParameterSet& hyper, std::int64_t steps,
+                  std::int64_t network = 0) const;
 
   ParameterSet initial_hyper() const { return problem_->initial_hyper(); }
 

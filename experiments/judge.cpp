@@ -197,7 +197,7 @@ std::vector<ClaimPart> judge_claim(const ParameterSet& gradient,
 
 Reference make_reference(const Experiment& experiment, const Config& estimator,
                          const ParameterSet& hyper, Target target,
-                         std::int64_t windows) {
+                         std::int64_t turns) {
   Reference none;
   for (const Hyperparameter& h : experiment.problem().hyperparameters()) {
     if (h.differentiable || !hyper.contains(h.name)) continue;
@@ -210,7 +210,7 @@ Reference make_reference(const Experiment& experiment, const Config& estimator,
                                 : experiment.loop();
   InnerRun run(loop, Truncation::read(estimator));
   run.begin(hyper, experiment.tuning_key());
-  for (std::int64_t i = 0; i < windows; ++i) run.advance(hyper);
+  for (std::int64_t i = 0; i < turns; ++i) run.advance(hyper);
   return target == Target::kTraining ? through_training(loop, run, hyper)
                                      : by_implicit_system(run, hyper, target);
 }

@@ -62,11 +62,11 @@ struct Reference {
   bool good() const { return !gradient.empty() && residual <= 1e-4; }
 };
 
-/// The reference for `target` at `hyper`, where training has run for `windows`
-/// windows under it.
+/// The reference for `target` at `hyper`, where training has run for so many
+/// turns under it; see InnerRun.
 Reference make_reference(const Experiment& experiment, const Config& estimator,
                          const ParameterSet& hyper, Target target,
-                         std::int64_t windows);
+                         std::int64_t turns);
 
 /// "training", "stationarity", "fixed_point".
 const char* to_string(Target target);

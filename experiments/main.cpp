@@ -24,6 +24,8 @@
 namespace nestgrad {
 namespace {
 
+const CLI::Range kCount(1, 1000000);
+
 struct Arguments {
   bool json = false;
   CheckOptions check;
@@ -141,17 +143,21 @@ int parsed_main(int argc, char** argv) {
       "check", "Judge the configured estimator by independent references.");
   takes_config(check_command, arguments);
   CheckOptions& check = arguments.check;
-  check_command->add_option("--tolerance", check.tolerance,
-                            "Largest relative error against its own claim");
-  check_command->add_option("--max-bias", check.max_bias,
-                            "Largest relative error against its target");
+  check_command
+      ->add_option("--tolerance", check.tolerance,
+                            "Largest relative error against its own claim")
+      ->check(CLI::PositiveNumber);
+  check_command
+      ->add_option("--max-bias", check.max_bias,
+                   "Largest relative error against its target")
+      ->check(CLI::NonNegativeNumber);
   check_command
       ->add_option("--windows", check.windows,
                    "Windows of training before the estimate")
-      ->check(CLI::PositiveNumber);
+      ->check(kCount);
   check_command
       ->add_option("--keys", check.keys, "Draws of a method that is random")
-      ->check(CLI::PositiveNumber);
+      ->check(kCount);
   check_command->add_flag("--json", arguments.json, "One JSON object");
 
   CLI::App* const compare_command = app.add_subcommand(
@@ -165,7 +171,7 @@ int parsed_main(int argc, char** argv) {
   compare_command
       ->add_option("--windows", arguments.compare.windows,
                    "Windows of training before the estimates")
-      ->check(CLI::PositiveNumber);
+      ->check(kCount);
   std::string target;
   compare_command
       ->add_option("--target", target,
@@ -177,7 +183,7 @@ int parsed_main(int argc, char** argv) {
   compare_command
       ->add_option("--repeats", arguments.compare.repeats,
                    "Timed estimates; the median counts")
-      ->check(CLI::PositiveNumber);
+      ->check(kCount);
   compare_command->add_option("--out", arguments.run.folder,
                               "Folder of the results, new or empty");
   compare_command->add_flag("--json", arguments.json, "One JSON object");
@@ -229,6 +235,11 @@ int parsed_main(int argc, char** argv) {
       exact.set("dtype=float64");
       const Config config(complete(experiment_schema(), exact.json()));
       prepare_process(config.integer("threads"));
+      if (!arguments.json) {
+        arguments.check.progress = [](const std::string& what) {
+          fmt::print(stderr, "{}\n", what);
+        };
+      }
       const Json result = check_estimator(config, arguments.check);
       fmt::print("{}",
                  arguments.json ? result.dump(2) + "\n" : format_check(result));

@@ -34,8 +34,12 @@ struct Rehearsal {
 
 class Plan {
  public:
-  explicit Plan(const Config& config)
-      : config_(config), experiment_(config), loaded_(memory_.current()) {}
+  Plan(const Config& config, const Experiment& experiment,
+       const MemoryMeter& memory)
+      : config_(config),
+        experiment_(experiment),
+        loaded_(memory.current()),
+        building_(memory.peak()) {}
 
   Json json() {
     const ParameterSet hyper = experiment_.initial_hyper();
@@ -47,9 +51,17 @@ class Plan {
                 {"outer_steps", experiment_.outer_steps()},
                 {"window", cut().window},
                 {"horizon", cut().horizon},
+                {"outer_steps_per_window", cut().outer_steps_per_window},
+                {"warm_up", experiment_.estimator().warm_up()},
                 {"retraining_steps", experiment_.retraining_steps()},
                 {"second_derivative", second_derivative(start.weights, hyper)}};
-    predict(start, hyper, out);
+    try {
+      predict(start, hyper, out);
+    } catch (const c10::Error& error) {
+      // What LibTorch cannot differentiate is named above; this may be why.
+      const std::string what = error.what_without_backtrace();
+      out["trouble"] = what.substr(0, what.find('\n'));
+    }
     return out;
   }
 
@@ -96,19 +108,28 @@ class Plan {
             {"operator", "an operator whose derivative is on no tape"}};
   }
 
-  Config section(std::int64_t window) const {
+  Config section(std::int64_t window,
+                 std::int64_t outer_steps_per_window) const {
     Json json = config_.object("estimator").json();
     json["window"] = window;
+    json["outer_steps_per_window"] = outer_steps_per_window;
     json["horizon"] = window * (cut().horizon / cut().window);
+    json["shortest"] = 0;
+    if (json.contains("warm_up")) json["warm_up"] = 0;
+    if (json.contains("last")) {
+      json["last"] = std::min(window, json["last"].get<std::int64_t>());
+    }
     return Config(std::move(json), "/estimator");
   }
 
-  Rehearsal rehearse(std::int64_t window) const {
+  Rehearsal rehearse(std::int64_t window,
+                     std::int64_t outer_steps_per_window = 1) const {
     Rehearsal out;
     out.window = window;
     MemoryMeter memory;
     const auto estimator =
-        EstimatorRegistry::instance().make(section(window), experiment_.loop());
+        EstimatorRegistry::instance().make(
+            section(window, outer_steps_per_window), experiment_.loop());
     out.footprint = estimator->footprint();
     OuterLoop loop(*estimator, experiment_.problem(), experiment_.outer_rule(),
                    2);
@@ -147,7 +168,7 @@ class Plan {
       return whole.steps / std::max<std::int64_t>(window, 1) * w > kFewSteps;
     };
     const std::int64_t longest = dear(kLong) ? 2 : kLong;
-    Rehearsal last = rehearse(std::min(window, longest));
+    const Rehearsal last = rehearse(std::min(window, longest));
     double bytes = static_cast<double>(last.estimate_bytes);
     double seconds = last.seconds;
     if (window > longest) {
@@ -182,19 +203,37 @@ class Plan {
     const auto outer = static_cast<double>(experiment_.outer_steps());
     const auto every =
         static_cast<double>(config_.object("record").integer("every"));
+    const auto warm_up =
+        static_cast<double>(experiment_.estimator().warm_up());
+    // Of the outer steps of a window only one comes after training.
+    const auto turns = static_cast<double>(cut().outer_steps_per_window);
+    // Methods with a tape go through the window again in each of the others.
+    const double seconds_staying =
+        turns == 1 || whole.taped > 0
+            ? seconds
+            : rehearse(std::min(window, longest), 2).seconds;
     const double tuning =
-        outer * seconds + std::ceil(outer / every) * evaluation;
+        outer * (seconds + (turns - 1) * seconds_staying) / turns +
+        warm_up * seconds + std::ceil(outer / every) * evaluation;
+    const Config record = config_.object("record");
+    const std::size_t runs = 2 + record.objects("other_models").size() +
+                             experiment_.problem().baselines().size();
     const double retraining =
         experiment_.retraining_steps() == 0
             ? 0
-            : 2 * (step * static_cast<double>(experiment_.retraining_steps()) +
+            : static_cast<double>(runs) *
+                  static_cast<double>(record.integer("networks")) *
+                  (step * static_cast<double>(experiment_.retraining_steps()) +
                    evaluation);
+    // An experiment with another model loads the data again.
+    const std::int64_t other_models =
+        record.objects("other_models").empty() ? 0 : building_;
     out["tensor_mib"] = {
         {"loaded", mebibytes(loaded_)},
         {"peak", mebibytes(std::max(
                      building_,
-                     loaded_ + std::max(last.bytes,
-                                        static_cast<std::int64_t>(bytes))))}};
+                     loaded_ + std::max({last.bytes, other_models,
+                                         static_cast<std::int64_t>(bytes)})))}};
     out["seconds"] = {{"training_step", step},
                       {"estimate", seconds},
                       {"evaluation", evaluation},
@@ -211,16 +250,31 @@ class Plan {
     return watch.seconds() / 5;
   }
 
-  MemoryMeter memory_;  // from before the data are loaded
-  Config config_;
-  Experiment experiment_;
-  std::int64_t loaded_;
-  std::int64_t building_ = memory_.peak();
+  const Config& config_;
+  const Experiment& experiment_;
+  std::int64_t loaded_, building_;  // bytes of tensors, now and at the peak
 };
 
 }  // namespace
 
-Json make_plan(const Config& config) { return Plan(config).json(); }
+Json make_plan(const Config& config) {
+  const MemoryMeter memory;  // from before the data are loaded
+  const Experiment experiment(config);
+  return make_plan(config, experiment, memory);
+}
+
+Json make_plan(const Config& config, const Experiment& experiment,
+               const MemoryMeter& memory) {
+  return Plan(config, experiment, memory).json();
+}
+
+std::string format_cost(const Json& plan) {
+  return fmt::format(
+      "up to {:.0f} MiB of tensors, about {}",
+      plan["tensor_mib"]["peak"].get<double>(),
+      duration(plan["seconds"]["tuning"].get<double>() +
+               plan["seconds"]["retraining"].get<double>()));
+}
 
 std::string format_plan(const Json& plan) {
   std::string out;
@@ -242,10 +296,15 @@ std::string format_plan(const Json& plan) {
                        plan["hyperparameter_count"].get<std::int64_t>()));
   const auto window = plan["window"].get<std::int64_t>();
   const auto horizon = plan["horizon"].get<std::int64_t>();
+  const auto warm_up = window * plan["warm_up"].get<std::int64_t>();
+  const auto turns = plan["outer_steps_per_window"].get<std::int64_t>();
   line("training",
        fmt::format(
-           "{} outer steps, each after a window of {} training steps; {}",
-           plan["outer_steps"].get<std::int64_t>(), window,
+           "{} outer steps, {} after a window of {} training steps{}; {}",
+           plan["outer_steps"].get<std::int64_t>(),
+           turns == 1 ? "each" : fmt::format("{} at a time", turns), window,
+           warm_up == 0 ? ""
+                        : fmt::format(", the first after {} more", warm_up),
            horizon == 0        ? "warm start"
            : horizon == window ? "cold start"
                                : fmt::format("runs of {}", horizon)));
@@ -257,9 +316,15 @@ std::string format_plan(const Json& plan) {
          fmt::format("is MISSING: {} cannot be differentiated twice",
                      second["operator"].get<std::string>()));
     line("",
-         "take an estimator without (f2sa, sama, one_step, "
-         "finite_difference) or, with ift,");
-    line("", "\"solver\": {\"products\": \"finite_difference\"}");
+         "take an estimator without (f2sa, sama, finite_difference) or, with "
+         "one_step and the");
+    line("", "solvers of ift, \"products\": \"finite_difference\"");
+  }
+  if (plan.contains("trouble")) {
+    line("memory and time", "are not known, since the estimator as configured "
+                            "does not run:");
+    line("", plan["trouble"].get<std::string>());
+    return out;
   }
   const Json& memory = plan["tensor_mib"];
   line("memory of tensors",
@@ -268,8 +333,8 @@ std::string format_plan(const Json& plan) {
                    memory["loaded"].get<double>()));
   const Json& time = plan["seconds"];
   const auto seconds = [&](const char* key) { return time[key].get<double>(); };
-  line("time", fmt::format("{}: tuning {} ({:.3g} s per estimate), two final "
-                           "runs {}",
+  line("time", fmt::format("{}: tuning {} ({:.3g} s per estimate), final runs "
+                           "{}",
                            duration(seconds("tuning") + seconds("retraining")),
                            duration(seconds("tuning")), seconds("estimate"),
                            duration(seconds("retraining"))));

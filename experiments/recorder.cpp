@@ -50,7 +50,7 @@ Recorder::Recorder(const std::string& path, std::int64_t every)
 
 Recorder::~Recorder() { std::fclose(file_); }
 
-Observer::Verdict Recorder::on_step(const OuterStep& step) {
+Json Recorder::line_of(const OuterStep& step) const {
   Json line = {{"step", step.step},
                {"seconds", step.seconds},
                {"outer_loss", step.objective},
@@ -58,12 +58,21 @@ Observer::Verdict Recorder::on_step(const OuterStep& step) {
                {"estimate_seconds", step.estimate_seconds},
                {"tensor_mib", mebibytes(step.estimate_bytes)},
                {"status", to_string(step.status)}};
+  if (step.status != Status::kOk) line["trouble"] = *step.trouble;
   for (const auto& [name, value] : *step.metrics) line[name] = value;
+  for (const auto& [name, value] : summary_of(*step.natural)) {
+    line[line.contains(name) ? "hyper." + name : name] = value;
+  }
+  return line;
+}
 
+void Recorder::on_failure(const OuterStep& step) { write_line(line_of(step)); }
+
+Observer::Verdict Recorder::on_step(const OuterStep& step) {
+  Json line = line_of(step);
   const auto x = static_cast<double>(step.step);
   remember(kLossPanel, kLossPanel, x, step.objective);
   for (const auto& [name, value] : summary_of(*step.natural)) {
-    line[name] = value;
     remember(name.substr(0, name.find('.')), name, x, value);
   }
   if (step.step % every_ == 0 || step.step == step.steps) {

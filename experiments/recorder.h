@@ -30,6 +30,9 @@ class Recorder : public Observer {
 
   Verdict on_step(const OuterStep& step) override;
 
+  /// The line of an estimate that could not be followed.
+  void on_failure(const OuterStep& step) override;
+
   /// Loss and hyperparameters over outer steps, for draw_chart(). Positive
   /// hyperparameters that change by a factor of ten get a logarithmic axis.
   std::vector<Panel> panels() const;
@@ -38,6 +41,10 @@ class Recorder : public Observer {
   const Metrics& last_evaluation() const { return last_evaluation_; }
 
  private:
+  /// What the line says about the estimate. A hyperparameter that is called
+  /// like something else there is "hyper.NAME".
+  Json line_of(const OuterStep& step) const;
+
   void write_line(const Json& line);
   void remember(const std::string& panel, const std::string& curve, double x,
                 double y);

@@ -5,12 +5,16 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <set>
+#include <optional>
 
+#include "core/files.h"
 #include "core/memory_meter.h"
 #include "core/stopwatch.h"
 #include "experiments/estimate_summary.h"
 #include "experiments/experiment.h"
+#include "experiments/final_runs.h"
+#include "experiments/learned_examples.h"
+#include "experiments/plan.h"
 #include "experiments/process.h"
 #include "experiments/progress.h"
 #include "experiments/recorder.h"
@@ -53,12 +57,24 @@ Json hyperparameters_json(const ParameterSet& natural) {
 
 constexpr std::int64_t kSmall = 1000;  // numbers that a JSON file may list
 
-/// One of the final runs from scratch; the table and the summary show it.
-struct Retrained {
-  std::string name;
-  ParameterSet hyper;
-  Metrics metrics = {};
-  std::string trouble = {};  // if it diverged
+/// Calls `write` every so many minutes, and asks for hyperparameters only.
+class Snapshots : public Observer {
+ public:
+  Snapshots(double minutes, std::function<void(const ParameterSet&)> write)
+      : seconds_(60 * minutes), write_(std::move(write)) {}
+
+  Verdict on_step(const OuterStep& step) override {
+    if (step.seconds - last_ >= seconds_ && step.step < step.steps) {
+      last_ = step.seconds;
+      write_(*step.hyper);
+    }
+    return Verdict::kContinue;
+  }
+
+ private:
+  double seconds_;
+  double last_ = 0;
+  std::function<void(const ParameterSet&)> write_;
 };
 
 class Run {
@@ -67,19 +83,33 @@ class Run {
       : config_(std::move(config)),
         options_(options),
         experiment_(config_),
+        final_runs_(config_, experiment_),
         folder_(make_folder(config_, file, options)) {}
 
   int go() {
     start();
     const Stopwatch watch;
-    const std::int64_t every = config_.object("record").integer("every");
+    const Config record = config_.object("record");
+    const std::int64_t every = record.integer("every");
     const auto recorder =
         std::make_shared<Recorder>(folder_.file("metrics.jsonl"), every);
     const auto estimates = std::make_shared<EstimateSummary>(
         experiment_.tunes() ? config_.object("estimator").json()
                             : Json{{"type", "none: plain training"}});
+    std::shared_ptr<ExamplesOverTime> examples;
     std::vector<std::shared_ptr<Observer>> observers{
         recorder, estimates, std::make_shared<SignalStop>()};
+    const SoftExamples at_start = learned(experiment_.initial_hyper());
+    if (at_start.inputs.defined()) {
+      examples =
+          std::make_shared<ExamplesOverTime>(experiment_.problem(), at_start);
+      observers.push_back(examples);
+    }
+    const auto write = [&](const ParameterSet& hyper) {
+      write_results(hyper, *recorder, examples.get());
+    };
+    observers.push_back(
+        std::make_shared<Snapshots>(record.number("minutes"), write));
     if (!options_.quiet) {
       observers.push_back(
           std::make_shared<Progress>(every, isatty(STDOUT_FILENO) != 0));
@@ -88,24 +118,19 @@ class Run {
     observers.clear();  // closes the line of progress
     const double tuning = watch.seconds();
 
-    const ParameterSet natural = experiment_.natural(result.hyper);
-    folder_.write("hyperparameters.safetensors", natural);
-    if (natural.numel() <= kSmall) {
-      folder_.write("hyperparameters.json", hyperparameters_json(natural));
-    }
-    folder_.write("weights.safetensors", experiment_.weights(result.hyper));
-    std::vector<Retrained> retrained;
+    write(result.hyper);
     if (result.termination == Termination::kFinished &&
         experiment_.retraining_steps() > 0) {
-      retrained = retrain(result.hyper);
+      final_runs_.train(result.hyper, [&](const std::string& how) {
+        if (options_.quiet) return;
+        fmt::print("training from scratch {}, {} steps\n", how,
+                   experiment_.retraining_steps());
+        std::fflush(stdout);
+      });
     }
-    summarize(result, *recorder, *estimates, retrained, tuning,
-              watch.seconds() - tuning);
-    draw_chart(folder_.file("trajectory.png"),
-               std::filesystem::path(folder_.path()).filename().string(),
-               recorder->panels());
-    show(result, *recorder, *estimates, retrained);
-    return exit_code(result, retrained);
+    summarize(result, *recorder, *estimates, tuning, watch.seconds() - tuning);
+    show(result, *recorder, *estimates);
+    return exit_code(result);
   }
 
  private:
@@ -126,42 +151,62 @@ class Run {
                    ? "one outer step"
                    : fmt::format("{} outer steps", experiment_.outer_steps()));
     std::fflush(stdout);
+    if (experiment_.tunes()) tell_cost();
   }
 
-  std::vector<Retrained> retrain(const ParameterSet& found) const {
-    std::vector<Retrained> runs{{"start", experiment_.initial_hyper()},
-                                {"found", found}};
-    for (Retrained& run : runs) {
-      if (!options_.quiet) {
-        fmt::print(
-            "training from scratch with the hyperparameters {}, {} "
-            "steps\n",
-            run.name == "start" ? "of the start" : "found",
-            experiment_.retraining_steps());
-        std::fflush(stdout);
-      }
-      try {
-        run.metrics =
-            experiment_.retrain(run.hyper, experiment_.retraining_steps());
-      } catch (const Error& error) {
-        run.trouble = error.what();
-      }
+  /// What the run will need, found out by a rehearsal. One that fails says
+  /// nothing: the run will say what is wrong.
+  void tell_cost() const {
+    try {
+      fmt::print("{}\n", format_cost(make_plan(config_, experiment_, memory_)));
+    } catch (const Error&) {
     }
-    return runs;
+    experiment_.problem().start_again();
+    std::fflush(stdout);
+  }
+
+  SoftExamples learned(const ParameterSet& hyper) const {
+    return experiment_.problem().learned_examples(hyper);
+  }
+
+  /// What has been reached, whole files at a time.
+  void write_results(const ParameterSet& hyper, const Recorder& recorder,
+                     const ExamplesOverTime* examples) const {
+    const ParameterSet natural = experiment_.natural(hyper);
+    folder_.write("hyperparameters.safetensors", natural);
+    if (natural.numel() <= kSmall) {
+      folder_.write("hyperparameters.json", hyperparameters_json(natural));
+    }
+    folder_.write("weights.safetensors", experiment_.weights(hyper));
+    draw_chart(folder_.file("trajectory.png"),
+               std::filesystem::path(folder_.path()).filename().string(),
+               recorder.panels());
+    if (examples == nullptr) return;
+    write_learned_examples(folder_, learned(hyper));
+    if (const std::string strip = examples->draw(); !strip.empty()) {
+      write_file(folder_.file("distilled_over_time.png"), strip);
+    }
   }
 
   void summarize(const OuterResult& result, const Recorder& recorder,
-                 const EstimateSummary& estimates,
-                 const std::vector<Retrained>& retrained, double tuning,
+                 const EstimateSummary& estimates, double tuning,
                  double retraining) const {
     Json summary = {{"termination", to_string(result.termination)},
                     {"message", result.message},
                     {"outer_steps", result.steps},
                     {"tuned", numbers(recorder.last_evaluation())}};
-    for (const Retrained& run : retrained) {
-      summary["retrained_" + run.name] = run.trouble.empty()
-                                             ? numbers(run.metrics)
-                                             : Json{{"trouble", run.trouble}};
+    for (const FinalRun& run : final_runs_.tuning()) {
+      summary["retrained_" + run.name] = run.json();
+    }
+    for (const FinalRun& run : final_runs_.models()) {
+      summary["other_models"].push_back({{"model", run.name},
+                                         {"retrained", run.json()}});
+    }
+    for (const FinalRun& run : final_runs_.baselines()) {
+      summary["baselines"][run.name] = run.json();
+    }
+    if (const auto gap = warm_cold_gap(recorder)) {
+      summary["warm_cold_gap"] = gap->json();
     }
     summary["train_gradients"] = experiment_.problem().train_losses();
     summary["valid_gradients"] = experiment_.problem().valid_losses();
@@ -174,19 +219,35 @@ class Run {
     folder_.write("summary.json", summary);
   }
 
+  /// The distance between the weights of tuning and those trained from scratch
+  /// under the hyperparameters found, if there are both.
+  std::optional<WarmColdGap> warm_cold_gap(const Recorder& recorder) const {
+    if (final_runs_.tuning().empty()) return {};
+    WarmColdGap gap(recorder.last_evaluation(), final_runs_.tuning().back());
+    if (gap.metric.empty()) return {};
+    return gap;
+  }
+
   void show(const OuterResult& result, const Recorder& recorder,
-            const EstimateSummary& estimates,
-            const std::vector<Retrained>& retrained) const {
+            const EstimateSummary& estimates) const {
     if (!options_.quiet) {
       std::vector<Row> rows{
           {"weights while tuning", recorder.last_evaluation()}};
-      for (const Retrained& run : retrained) {
-        rows.push_back(
-            {run.name == "start" ? "retrained, start" : "retrained, found",
-             run.metrics});
+      const auto add = [&](const char* group,
+                           const std::vector<FinalRun>& runs) {
+        for (const FinalRun& run : runs) {
+          rows.push_back({fmt::format("{}, {}", group, run.name), run.metrics,
+                          run.deviation});
+        }
+      };
+      add("retrained", final_runs_.tuning());
+      add("other model", final_runs_.models());
+      add("baseline", final_runs_.baselines());
+      fmt::print("\n{}\n", format_table(rows));
+      if (const auto gap = warm_cold_gap(recorder)) {
+        fmt::print("{:20}{}\n", "warm/cold gap", gap->text());
       }
-      fmt::print("\n{}\n{}\n{}Results are in {}\n", format_table(rows),
-                 estimates.text(),
+      fmt::print("{}\n{}Results are in {}\n", estimates.text(),
                  format_hyperparameters(
                      experiment_.natural(experiment_.initial_hyper()),
                      experiment_.natural(result.hyper)),
@@ -203,23 +264,28 @@ class Run {
                  "reached is in {}\n",
                  result.steps, folder_.path());
     }
-    for (const Retrained& run : retrained) {
-      if (run.trouble.empty()) continue;
-      fmt::print(stderr,
-                 "nestgrad: diverged: training from scratch with the "
-                 "hyperparameters {}: {}\n",
-                 run.name == "start" ? "of the start" : "found", run.trouble);
-    }
+    const auto complain = [](const std::vector<FinalRun>& runs,
+                             const char* what) {
+      for (const FinalRun& run : runs) {
+        if (run.trouble.empty()) continue;
+        fmt::print(stderr,
+                   "nestgrad: diverged: training from scratch, {} {}: {}\n",
+                   what, run.name, run.trouble);
+      }
+    };
+    complain(final_runs_.tuning(), "hyperparameters");
+    complain(final_runs_.models(), "other model");
+    complain(final_runs_.baselines(), "baseline");
   }
 
-  static int exit_code(const OuterResult& result,
-                       const std::vector<Retrained>& retrained) {
+  int exit_code(const OuterResult& result) const {
     if (result.termination == Termination::kDiverged) return kExitDiverged;
     if (result.termination == Termination::kStopped) {
       return 128 + noted_signal();
     }
     // The start may be bad: that is why one tunes. What was found may not.
-    const bool bad = !retrained.empty() && !retrained.back().trouble.empty();
+    const std::vector<FinalRun>& runs = final_runs_.tuning();
+    const bool bad = !runs.empty() && !runs.back().trouble.empty();
     return bad ? kExitDiverged : kExitDone;
   }
 
@@ -227,6 +293,7 @@ class Run {
   Config config_;
   RunOptions options_;
   Experiment experiment_;
+  FinalRuns final_runs_;
   RunFolder folder_;
 };
 

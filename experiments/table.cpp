@@ -18,12 +18,18 @@ std::size_t rank(const std::string& metric) {
       std::begin(order));
 }
 
-std::string cell(const std::string& metric, const Metrics& metrics) {
-  const auto found = metrics.find(metric);
-  if (found == metrics.end()) return "-";
-  return metric.find("accuracy") != std::string::npos
-             ? fmt::format("{:.2f} %", 100 * found->second)
-             : fmt::format("{:.4g}", found->second);
+std::string cell(const std::string& metric, const Row& row) {
+  const auto found = row.metrics.find(metric);
+  if (found == row.metrics.end()) return "-";
+  const auto spread = row.deviation.find(metric);
+  const bool known = spread != row.deviation.end();
+  if (metric.find("accuracy") != std::string::npos) {
+    return known ? fmt::format("{:.2f} ± {:.2f} %", 100 * found->second,
+                               100 * spread->second)
+                 : fmt::format("{:.2f} %", 100 * found->second);
+  }
+  return known ? fmt::format("{:.4g} ± {:.2g}", found->second, spread->second)
+               : fmt::format("{:.4g}", found->second);
 }
 
 }  // namespace
@@ -52,7 +58,7 @@ std::string format_table(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     text += fmt::format("{:{}}", row.name, first);
     for (const std::string& metric : columns) {
-      text += fmt::format("  {:>{}}", cell(metric, row.metrics),
+      text += fmt::format("  {:>{}}", cell(metric, row),
                           std::max<std::size_t>(14, metric.size()));
     }
     text += "\n";

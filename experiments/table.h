@@ -10,6 +10,7 @@ namespace nestgrad {
 struct Row {
   std::string name;
   Metrics metrics;
+  Metrics deviation = {};  ///< shown as "mean ± deviation" where there is one
 };
 
 /// A table for a terminal: one line per row, one column per metric that any row

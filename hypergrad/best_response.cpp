@@ -108,9 +108,7 @@ void BestResponse::begin(const ParameterSet& hyper, const Key& key) {
 Estimate BestResponse::estimate(const ParameterSet& hyper) {
   const ParameterSet now = extended(hyper, deviation());
   if (!warm_) {
-    const std::int64_t turns =
-        warm_up_ * run_.truncation().outer_steps_per_window;
-    for (std::int64_t i = 0; i < turns; ++i) run_.advance(now);
+    train_windows(warm_up_, now);
     warm_ = true;
   }
   run_.advance(now);

@@ -28,6 +28,7 @@ class BestResponse : public SingleRun {
   Target target() const override { return Target::kStationarity; }
   bool reseed(const Key& key) override;
   bool differentiates_training() const override { return false; }
+  std::int64_t warm_up() const override { return warm_up_; }
   Footprint footprint() const override {
     return {run_.truncation().window, 0, 0, 0};
   }

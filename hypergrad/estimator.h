@@ -69,6 +69,9 @@ class HypergradientEstimator {
   /// persist() that restores.
   virtual void begin(const ParameterSet& hyper, const Key& key) = 0;
 
+  /// Windows of training that come before that of the first estimate.
+  virtual std::int64_t warm_up() const { return 0; }
+
   /// Trains for one window at `hyper` and estimates the hypergradient there.
   /// Successive calls continue the same training, whatever `hyper` has become.
   virtual Estimate estimate(const ParameterSet& hyper) = 0;
@@ -90,6 +93,11 @@ class HypergradientEstimator {
   virtual Objective claim() const { return {}; }
 
   virtual Target target() const { return Target::kTraining; }
+
+  /// How far, relatively, those parts of the method are off on a small problem
+  /// of known answer that the claim does not judge (a linear solver, where the
+  /// claim takes its answer as given). Zero: there are none.
+  virtual double parts_error() const { return 0; }
 
   /// Whether it takes derivatives of a training loss by hyperparameters; then
   /// it is not given any that have none (Hyperparameter::differentiable).

@@ -89,7 +89,7 @@ class Forward : public WindowEstimator {
       for (const ParameterSet& unit : of_hyper) tangents.push_back(push(unit));
     }
 
-    for (std::int64_t t = 0; t < run_.truncation().window; ++t) {
+    for (std::int64_t t = run_.length(); t > 0; --t) {
       const Stretch step(loop_, state, 1, hyper, key_);
       ParameterSet inputs = step.start.joined();
       inputs.append("hyper/", step.hyper);

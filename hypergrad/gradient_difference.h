@@ -1,5 +1,8 @@
 #pragma once
 
+#include <ATen/ATen.h>
+
+#include "core/config.h"
 #include "core/parameter_set.h"
 #include "core/schema.h"
 
@@ -26,10 +29,19 @@ ParameterSet gradient_difference(G&& gradient, const ParameterSet& weights,
 /// The key that says how far the weights are moved.
 inline Schema difference_schema() {
   return Schema("Products by central differences.")
-      .number("difference", 0.01,
+      .number("difference", "auto",
               "How far the weights are moved (Euclidean length) for a product "
-              "by central differences.",
-              above(0));
+              "by central differences; auto: 0.01, the published length, in "
+              "float32 and 1e-6 in float64.",
+              above(0), {"auto"});
+}
+
+/// What it says, for weights like these.
+inline double read_difference(const Config& config,
+                              const ParameterSet& weights) {
+  if (!config.is_text("difference")) return config.number("difference");
+  const bool exact = weights.tensors().front().scalar_type() == at::kDouble;
+  return exact ? 1e-6 : 0.01;
 }
 
 }  // namespace nestgrad

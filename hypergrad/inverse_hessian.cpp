@@ -61,6 +61,7 @@ Solution InverseHessian::solve(const LinearMap& a, const ParameterSet& b,
   if (smallest <= largest) {
     out.metrics["smallest_curvature"] = smallest;
     out.metrics["largest_curvature"] = largest;
+    if (smallest > 0) out.metrics["condition_at_least"] = largest / smallest;
   }
   return out;
 }
@@ -68,6 +69,29 @@ Solution InverseHessian::solve(const LinearMap& a, const ParameterSet& b,
 Tensor InverseHessian::formula(const Tensor& a, const Tensor& b, const Tensor&,
                                const Key&) const {
   return at::linalg_solve(a, b);
+}
+
+double formula_error(const InverseHessian& solver) {
+  constexpr std::int64_t kSize = 12;
+  const auto float64 = at::TensorOptions().dtype(at::kDouble);
+  const Key key = Key().fold("formula_error");
+  const Tensor q = std::get<0>(
+      at::linalg_qr(key.fold("a").normal(at::empty({kSize, kSize}, float64))));
+  const Tensor a =
+      at::mm(q * at::logspace(-2, 0, kSize, 10, float64), q.t());
+  const Tensor b = key.fold("b").normal(at::empty({kSize}, float64));
+  const Tensor x =
+      solver
+          .solve(
+              [&](const ParameterSet& v) {
+                return v.map([&](const Tensor& t) { return at::mv(a, t); });
+              },
+              {{"x", b}}, nullptr, key)
+          .x.flatten();
+  const Tensor expected =
+      solver.formula(a + solver.options().damping * at::eye(kSize, float64), b,
+                     Tensor(), key);
+  return ((x - expected).norm() / expected.norm()).item<double>();
 }
 
 }  // namespace nestgrad

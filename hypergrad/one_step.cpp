@@ -22,7 +22,9 @@ class OneStep : public SingleRun {
       : SingleRun(config, loop),
         lookahead_(config.number("lookahead")),
         exact_(config.text("products") == "exact"),
-        difference_(config.number("difference")) {}
+        difference_(read_difference(
+            config, problem().initial_weights(problem().initial_hyper(),
+                                              Key()))) {}
 
   static Schema schema() {
     return Schema("One look-ahead step in place of the inner optimum (DARTS).")

@@ -71,7 +71,32 @@ OuterResult OuterLoop::run() {
     const Estimate estimate = estimator_.estimate(state_.weights);
     const double estimate_seconds = asked.seconds();
     const std::int64_t estimate_bytes = memory ? memory->peak() : 0;
+    OuterStep record;
+    record.step = state_.step + 1;
+    record.steps = steps_;
+    record.objective = estimate.objective;
+    record.gradient_norm = estimate.gradient.flatten().norm().item<double>();
+    record.estimate_seconds = estimate_seconds;
+    record.estimate_bytes = estimate_bytes;
+    record.status = estimate.status;
+    record.trouble = &estimate.trouble;
+    record.metrics = &estimate.metrics;
+    record.evaluate = [&] {
+      const ParameterSet& hyper = state_.weights;
+      return problem_.evaluate(estimator_.weights(hyper), hyper);
+    };
+    /// Tells where the run stands now.
+    const auto at = [&](const ParameterSet& natural) -> const OuterStep& {
+      record.seconds = whole.seconds();
+      record.hyper = &state_.weights;
+      record.natural = &natural;
+      return record;
+    };
     if (const std::string trouble = trouble_of(estimate); !trouble.empty()) {
+      record.status = Status::kDiverged;
+      record.trouble = &trouble;
+      const ParameterSet natural = tuned(problem_, state_.weights);
+      for (const auto& observer : observers_) observer->on_failure(at(natural));
       return ended(Termination::kDiverged,
                    fmt::format("{} (outer step {})", trouble, state_.step + 1));
     }
@@ -86,23 +111,7 @@ OuterResult OuterLoop::run() {
     state_ = next;
 
     const ParameterSet natural = tuned(problem_, state_.weights);
-    OuterStep record;
-    record.step = state_.step;
-    record.steps = steps_;
-    record.objective = estimate.objective;
-    record.gradient_norm =
-        estimate.gradient.flatten().norm().item<double>();
-    record.seconds = whole.seconds();
-    record.estimate_seconds = estimate_seconds;
-    record.estimate_bytes = estimate_bytes;
-    record.status = estimate.status;
-    record.trouble = &estimate.trouble;
-    record.natural = &natural;
-    record.metrics = &estimate.metrics;
-    record.evaluate = [&] {
-      const ParameterSet& hyper = state_.weights;
-      return problem_.evaluate(estimator_.weights(hyper), hyper);
-    };
+    at(natural);
     bool stop = false;
     for (const auto& observer : observers_) {
       stop |= observer->on_step(record) == Observer::Verdict::kStop;

@@ -60,7 +60,8 @@ class Reversible : public WindowEstimator {
     const Training training{loop_, hyper.detach(), window.second, window.first};
     Position at(window.first);
     std::string trouble;
-    for (std::int64_t i = 0; i < run_.truncation().window; ++i) {
+    const std::int64_t length = run_.length();
+    for (std::int64_t i = 0; i < length; ++i) {
       trouble = training.step(at);
       if (!trouble.empty()) break;
     }
@@ -78,7 +79,7 @@ class Reversible : public WindowEstimator {
     while (at.step > window.first.step) training.undo(at, adjoint);
     Estimate out{adjoint.gradient(), loss.loss};
     out.metrics["bits_per_weight_and_step"] =
-        bits / static_cast<double>(run_.truncation().window * w.numel());
+        bits / static_cast<double>(length * w.numel());
     const Position start(window.first);
     if (!(at.w == start.w && at.v == start.v && at.lost.empty())) {
       out.status = Status::kDiverged;

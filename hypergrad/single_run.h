@@ -23,6 +23,12 @@ class SingleRun : public HypergradientEstimator {
   SingleRun(const Config& config, TrainingLoop loop)
       : loop_(std::move(loop)), run_(loop_, Truncation::read(config)) {}
 
+  /// Trains for so many windows, which takes all the turns that they have.
+  void train_windows(std::int64_t windows, const ParameterSet& hyper) {
+    std::int64_t turns = windows * run_.truncation().outer_steps_per_window;
+    while (turns-- > 0) run_.advance(hyper);
+  }
+
   const BilevelProblem& problem() const { return *loop_.problem(); }
 
   /// L and its partial derivatives at the weights that training has reached.

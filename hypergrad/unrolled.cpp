@@ -17,21 +17,30 @@ namespace {
 ///
 /// Exact for what it differentiates: the window, or its last K steps (Shaban,
 /// Cheng, Hatch and Boots 2019, "Truncated back-propagation for bilevel
-/// optimization"; DRaFT-K of Clark et al. 2024). In cold start the window is
-/// all of training. On one tape, memory grows in proportion to the steps; with
+/// optimization"; DRaFT-K of Clark et al. 2024; with windows of random length
+/// RaT-BPTT of Feng, Vedantam and Kempe 2024, "Embarrassingly simple dataset
+/// distillation"). In cold start the window is all of training. On one tape, memory grows in proportion to the steps; with
 /// checkpoints, some states are kept and the rest is trained again.
 class Unrolled : public WindowEstimator {
  public:
   Unrolled(const Config& config, const TrainingLoop& loop)
       : WindowEstimator(config, loop),
-        steps_(config.integer("last") == 0 ? run_.truncation().window
-                                           : config.integer("last")) {
-    if (steps_ > run_.truncation().window) {
+        last_(config.integer("last")) {
+    const Truncation& cut = run_.truncation();
+    const std::int64_t least = cut.shortest > 0 ? cut.shortest : cut.window;
+    if (last_ > least) {
       config.fail("last", fmt::format("must be at most the window, {}; is {}",
-                                      run_.truncation().window, steps_));
+                                      least, last_));
     }
+    steps_ = last_ == 0 ? cut.window : last_;
     const bool chosen =
         !config.is_text("checkpoints") || config.text("checkpoints") != "none";
+    if ((chosen || config.has("memory_mib")) && cut.shortest > 0 &&
+        last_ == 0) {
+      config.fail("shortest",
+                  "with checkpoints needs \"last\", which says how many steps "
+                  "they are for");
+    }
     if (config.has("memory_mib")) {
       if (chosen) {
         config.fail("memory_mib",
@@ -70,7 +79,7 @@ class Unrolled : public WindowEstimator {
 
   /// h -> L(w_T(h), h), with the state before the last K steps constant.
   Objective claim() const override {
-    if (steps_ == run_.truncation().window) return WindowEstimator::claim();
+    if (last_ == 0) return WindowEstimator::claim();
     return [this](const ParameterSet& hyper) {
       const ParameterSet h = hyper.detach();
       return valid_loss(loop_.steps(from_, steps_, h, key_).weights, h);
@@ -89,9 +98,10 @@ class Unrolled : public WindowEstimator {
     const ParameterSet h = hyper.leaves(), constant = hyper.detach();
     TrainState start;
     std::tie(start, key_) = run_.window_start(h);
-    if (steps_ < run_.truncation().window) {
-      start = loop_.steps(start.detach(), run_.truncation().window - steps_,
-                          constant, key_);
+    const std::int64_t length = run_.length();
+    steps_ = last_ == 0 ? length : last_;
+    if (steps_ < length) {
+      start = loop_.steps(start.detach(), length - steps_, constant, key_);
     }
     from_ = start.detach();
     if (budget_) schedule_ = affordable(from_, constant);
@@ -151,6 +161,7 @@ class Unrolled : public WindowEstimator {
     return schedule;
   }
 
+  std::int64_t last_;   // as configured
   std::int64_t steps_;  // that are differentiated
   std::optional<CheckpointSchedule> schedule_;
   std::optional<double> budget_;  // bytes

@@ -21,18 +21,22 @@ void tell(EstimateSummary& summary, const Metrics& metrics, Status status,
 TEST_CASE("a summary of estimates adds up what they cost and what they met",
           "[estimate_summary]") {
   EstimateSummary summary(
-      Json{{"type", "ift"}, {"solver", {{"type", "conjugate_gradient"}}}});
+      Json{{"type", "ift"},
+           {"solver", {{"type", "conjugate_gradient"}, {"scale", "auto"}}}});
   tell(summary,
        {{"products", 5},
         {"residual", 0.5},
         {"smallest_curvature", 0.1},
-        {"largest_curvature", 3}},
+        {"largest_curvature", 3},
+        {"condition_at_least", 30}},
        Status::kOk);
   tell(summary,
        {{"products", 7},
         {"residual", 0.25},
         {"smallest_curvature", 0.2},
-        {"largest_curvature", 4}},
+        {"largest_curvature", 4},
+        {"condition_at_least", 20},
+        {"scale", 0.125}},
        Status::kNotConverged, "it stopped");
   const Json got = summary.json();
   CHECK(got["estimates"] == 2);
@@ -42,14 +46,17 @@ TEST_CASE("a summary of estimates adds up what they cost and what they met",
   CHECK(got["last_residual"] == 0.25);
   CHECK(got["largest_residual"] == 0.5);
   CHECK(got["curvature"] == "positive");
-  CHECK(got["condition_at_least"].get<double>() == Approx(40));
+  // Of one system, not of the extremes of several.
+  CHECK(got["condition_at_least"] == 30);
+  CHECK(got["given"]["solver"]["scale"] == "auto");
+  CHECK(got["used"]["solver"]["scale"] == 0.125);
   CHECK(got["seconds"] == 0.5);
   CHECK(got["tensor_mib"] == 1);
   CHECK(got["last_metrics"]["products"] == 7);
   const std::string text = summary.text();
   for (const char* part :
        {"ift, conjugate_gradient", "2, 1 not converged", "it stopped",
-        "12, 6 per estimate", "positive", "condition number at least 40"}) {
+        "12, 6 per estimate", "positive", "condition number at least 30", "scale 0.125"}) {
     CHECK_THAT(text, ContainsSubstring(part));
   }
 }

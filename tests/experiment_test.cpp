@@ -55,7 +55,9 @@ Json shortened(Json config) {
     problem["data"]["train"] = 100;
     problem["data"]["valid"] = 50;
     problem["data"]["test"] = 50;
+    if (problem.value("examples", 0) > 20) problem["examples"] = 20;
   }
+  config["device"] = "cpu";
   return config;
 }
 
@@ -63,7 +65,11 @@ Json shortened(Json config) {
 
 TEST_CASE("every configuration that is shipped runs and writes its files",
           "[experiment]") {
-  for (const std::string& path : shipped_configs()) {
+  std::vector<std::string> paths = shipped_configs();
+  for (const std::string& path : shipped_configs("/configs/gpu")) {
+    paths.push_back(path);
+  }
+  for (const std::string& path : paths) {
     CAPTURE(path);
     const JsonFile file = JsonFile::read(path);
     // Whole, it is valid; short, it runs.
@@ -223,7 +229,14 @@ TEST_CASE("numbers that go bad end with exit code 3 and keep what there is",
              ContainsSubstring("outer step"));
   const auto steps = summary["outer_steps"].get<std::size_t>();
   CHECK(steps > 0);
-  CHECK(lines_of(folder.path("runs/a-1/metrics.jsonl")).size() == steps);
+  // The estimate that cannot be followed has a line, too.
+  const auto lines = lines_of(folder.path("runs/a-1/metrics.jsonl"));
+  REQUIRE(lines.size() == steps + 1);
+  CHECK(lines.back()["status"] == "diverged");
+  CHECK_THAT(lines.back()["trouble"].get<std::string>(),
+             ContainsSubstring("the validation loss is"));
+  CHECK(lines.back().contains("products"));
+  CHECK(lines[0]["status"] == "ok");
   CHECK(all_finite(
       load_safetensors(folder.path("runs/a-1/hyperparameters.safetensors"))));
 }
@@ -343,6 +356,63 @@ TEST_CASE("what has no derivative is tuned by methods that take none",
                                "hyperparameter 'dropout'"));
 }
 
+TEST_CASE(
+    "hyperparameters that are called like a column of the record have "
+    "their own",
+    "[experiment]") {
+  const TemporaryFolder folder;
+  Json config = ridge_config();
+  config["hyperparameters"] = {{"step", {{"initial", 0.25}}}};
+  config["inner"]["lr"] = "$step";
+  config["estimator"] = {{"type", "unrolled"}, {"window", 2}};
+  config["outer"]["steps"] = 2;
+  folder.write("a.json", config.dump());
+  REQUIRE(program(folder.path(""), "run a.json --quiet").code == 0);
+  const auto lines = lines_of(folder.path("runs/a-1/metrics.jsonl"));
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[1]["step"] == 2);
+  CHECK(lines[1]["hyper.step"].get<double>() > 0);
+}
+
+TEST_CASE("a warm-up counts as training wherever training is repeated",
+          "[experiment]") {
+  const Json stn = JsonFile::read(NESTGRAD_SOURCE_DIR "/configs/ridge_stn.json")
+                       .json();
+  Json config = stn;
+  config["outer"]["steps"] = 5;
+  const auto built = [](const Json& json) {
+    return Experiment(Config(complete(experiment_schema(), json)));
+  };
+  // 40 windows of warm-up and one per outer step, of 5 steps each.
+  CHECK(built(config).retraining_steps() == 5 * 45);
+  // A run that tunes nothing, but has the same section, trains as long.
+  config["hyperparameters"]["weight_decay"]["tuned"] = false;
+  Experiment plain = built(config);
+  plain.tune({});
+  CHECK(plain.problem().train_losses() == 5 * 45);
+  // So do the baselines that are shipped.
+  for (const auto& [tuned, fixed] :
+       {std::pair{"ridge_stn", "ridge_fixed"},
+        std::pair{"fashion_mnist_dropout_stn", "fashion_mnist_dropout_fixed"},
+        std::pair{"fashion_mnist_cnn_stn", "fashion_mnist_cnn_fixed"},
+        std::pair{"text_lstm_stn", "text_lstm_fixed"}}) {
+    CAPTURE(tuned);
+    const auto steps = [](const std::string& name) {
+      const Json json =
+          complete(experiment_schema(),
+                   JsonFile::read(fmt::format("{}/configs/{}.json",
+                                              NESTGRAD_SOURCE_DIR, name))
+                       .json());
+      const Json& estimator = json["estimator"];
+      return estimator["window"].get<int>() *
+             (json["outer"]["steps"].get<int>() /
+                  estimator["outer_steps_per_window"].get<int>() +
+              estimator.value("warm_up", 0));
+    };
+    CHECK(steps(tuned) == steps(fixed));
+  }
+}
+
 TEST_CASE("an experiment that tunes nothing trains as retraining does",
           "[experiment]") {
   Json config = ridge_config();
@@ -363,11 +433,13 @@ TEST_CASE("an experiment that tunes nothing trains as retraining does",
   CAPTURE(run.output);
   CHECK(run.code == 0);
   CHECK_THAT(run.output, ContainsSubstring("nothing to tune, plain training"));
+  folder.write("ift.json", "[\"ift\"]");
   for (const char* command :
-       {"check plain.json", "compare plain.json --estimators '[\"ift\"]'"}) {
+       {"check plain.json", "compare plain.json --estimators ift.json"}) {
     const Ended judged = program(folder.path(""), command);
     CAPTURE(judged.output);
     CHECK(judged.code == 2);
+    CHECK_THAT(judged.output, ContainsSubstring("hyperparameter to tune"));
   }
   CHECK(program(folder.path(""), "plan plain.json").code == 0);
 }

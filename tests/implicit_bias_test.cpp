@@ -19,36 +19,11 @@ Tensor features(const Tensor& x) {
       {at::ones({x.numel(), 1}, float64()), nx.cos() / n, nx.sin() / n}, 1);
 }
 
-/// One datum, y = 2 at x = 0, is to be predicted by a linear model with 61
-/// weights that was trained on 13 points with learned targets u:
-///
-///   train_loss = |Phi w - u|^2 / 2,   valid_loss = (phi(0)'w - 2)^2 / 2.
-///
-/// Every u that predicts 2 is as good as another.
-class Antidistillation : public BilevelProblem {
- public:
-  std::vector<Hyperparameter> hyperparameters() const override {
-    Hyperparameter targets;
-    targets.name = "targets";
-    targets.initial = at::zeros({kTargets}, float64());
-    return {targets};
-  }
-  ParameterSet initial_weights(const ParameterSet&, const Key&) const override {
-    return {{"w", at::zeros({phi.size(1)}, float64())}};
-  }
-  Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
-                    const Draw&) const override {
-    const Tensor error = at::mv(phi, weights.at("w")) - hyper.at("targets");
-    return 0.5 * at::dot(error, error);
-  }
-  Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
-                    const Draw&) const override {
-    return 0.5 * (at::dot(phi0, weights.at("w")) - kValue).square();
-  }
-
-  Tensor phi = features(0.9 * M_PI * at::linspace(-1, 1, kTargets, float64()));
-  Tensor phi0 = phi.select(0, kTargets / 2);
-};
+/// Features of the fixed points, and of 0.
+Tensor all_features() {
+  return features(0.9 * M_PI * at::linspace(-1, 1, kTargets, float64()));
+}
+Tensor features_of_zero() { return all_features().select(0, kTargets / 2); }
 
 /// Gradient descent on u from 0 stays on the ray of d = Phi B phi0, where B is
 /// what stands for the inverse of Phi'Phi, and ends where phi0'w(u) = 2.
@@ -67,14 +42,14 @@ struct Direction {
     w_norm = kValue / predicted * w.norm().item<double>();
   }
 
-  Tensor phi = Antidistillation().phi, phi0 = Antidistillation().phi0;
+  Tensor phi = all_features(), phi0 = features_of_zero();
   Tensor d;
   double predicted;  // phi0'w for u = d
   double u_norm, w_norm;
 };
 
 double alpha() {
-  const Tensor phi = Antidistillation().phi;
+  const Tensor phi = all_features();
   return 1 / at::linalg_eigvalsh(at::mm(phi, phi.t())).max().item<double>();
 }
 
@@ -94,7 +69,9 @@ Direction exact() {
 /// |u| and |w| where gradient descent on u from 0 ends that follows "ift".
 std::pair<double, double> descended(const Json& solver,
                                     const Direction& direction) {
-  const auto problem = std::make_shared<Antidistillation>();
+  const std::shared_ptr<const BilevelProblem> problem =
+      ProblemRegistry::instance().make(Json{{"type", "antidistillation"}},
+                                       {float64(), Key(1)});
   const TrainingLoop loop(
       problem, OptimizerRegistry::instance().make(
                    Json{{"type", "sgd"}, {"lr", 0.12}, {"momentum", 0.75}}));

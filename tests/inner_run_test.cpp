@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <numeric>
 #include <set>
 
 #include "tests/central_differences.h"
@@ -14,12 +15,12 @@ namespace {
 using Steps = std::vector<std::int64_t>;
 
 Truncation cut(std::int64_t window, std::int64_t horizon,
-               std::int64_t outer_steps = 1, bool fresh_starts = false) {
+               std::int64_t outer_steps = 1, std::int64_t starts = 1) {
   Truncation out;
   out.window = window;
   out.horizon = horizon;
   out.outer_steps_per_window = outer_steps;
-  out.fresh_starts = fresh_starts;
+  out.starts = starts;
   return out;
 }
 
@@ -86,7 +87,7 @@ TEST_CASE("a horizon of some windows starts again after them", "[inner_run]") {
 
 TEST_CASE("fresh starts have new weights and new noise, the first excepted",
           "[inner_run]") {
-  const Course c = course(cut(2, 4, 1, /*fresh_starts=*/true), 6);
+  const Course c = course(cut(2, 4, 1, /*starts=*/0), 6);
   const Course same = course(cut(2, 4), 6);
   CHECK(c.steps == same.steps);
   CHECK(at::equal(c.weights[0], same.weights[0]));
@@ -96,10 +97,39 @@ TEST_CASE("fresh starts have new weights and new noise, the first excepted",
   CHECK(!at::equal(c.weights[4], c.weights[0]));
   CHECK(std::set<std::uint64_t>(c.keys.begin(), c.keys.end()).size() == 6);
   // They are as repeatable as any.
-  const Course again = course(cut(2, 4, 1, true), 6);
+  const Course again = course(cut(2, 4, 1, 0), 6);
   for (std::size_t i = 0; i < 6; ++i) {
     CHECK(at::equal(again.weights[i], c.weights[i]));
   }
+}
+
+TEST_CASE("runs that start again take turns among so many starts",
+          "[inner_run]") {
+  const Course c = course(cut(2, 2, 1, /*starts=*/3), 7);
+  const Course fresh = course(cut(2, 2, 1, /*starts=*/0), 3);
+  for (std::size_t i = 0; i < 7; ++i) {
+    CAPTURE(i);
+    CHECK(at::equal(c.weights[i], fresh.weights[i % 3]));
+  }
+}
+
+TEST_CASE("windows of random length have every length and start from scratch",
+          "[inner_run]") {
+  Truncation random = cut(5, 5);
+  random.shortest = 2;
+  const Course c = course(random, 40);
+  const Course whole = course(cut(1, 0), 5);
+  std::set<std::size_t> lengths;
+  for (std::size_t i = 0; i < 40; ++i) {
+    const std::size_t length = c.steps[i].size();
+    lengths.insert(length);
+    Steps expected(length);
+    std::iota(expected.begin(), expected.end(), 0);
+    CHECK(c.steps[i] == expected);
+    REQUIRE(length >= 1);
+    CHECK(at::equal(c.weights[i], whole.weights[length - 1]));
+  }
+  CHECK(lengths == std::set<std::size_t>{2, 3, 4, 5});
 }
 
 TEST_CASE("advance trains at the first of several outer steps and then stays",
@@ -144,10 +174,10 @@ TEST_CASE("a run stands at its initial weights before the first turn",
 
 TEST_CASE("steps follow the key of the run that they belong to",
           "[inner_run]") {
-  const bool fresh_starts = GENERATE(false, true);
-  CAPTURE(fresh_starts);
+  const std::int64_t starts = GENERATE(0, 1, 3);
+  CAPTURE(starts);
   const CountingBench bench;
-  InnerRun run(bench.loop, cut(2, 4, 1, fresh_starts));
+  InnerRun run(bench.loop, cut(2, 4, 1, starts));
   run.begin(bench.hyper, Key(5));
   for (int turn = 0; turn < 6; ++turn) {
     CAPTURE(turn);
@@ -287,14 +317,15 @@ TEST_CASE("the cut of training is read from a configuration", "[inner_run]") {
   CHECK(defaults.window == 10);
   CHECK(defaults.horizon == 0);
   CHECK(defaults.outer_steps_per_window == 1);
-  CHECK(!defaults.fresh_starts);
+  CHECK(defaults.starts == 1);
+  CHECK(defaults.shortest == 0);
   const Truncation all = read(
       R"({"window": 5, "horizon": 20, "outer_steps_per_window": 2,
-          "fresh_starts": true})");
+          "starts": 3})");
   CHECK(all.window == 5);
   CHECK(all.horizon == 20);
   CHECK(all.outer_steps_per_window == 2);
-  CHECK(all.fresh_starts);
+  CHECK(all.starts == 3);
   for (const int horizon : {3, 12}) {
     CHECK_THROWS_WITH(
         read(fmt::format(R"({{"window": 5, "horizon": {}}})", horizon)),
@@ -302,6 +333,11 @@ TEST_CASE("the cut of training is read from a configuration", "[inner_run]") {
             "must be 0 or a multiple of the window, 5; is {}", horizon)));
   }
   CHECK_THROWS_AS(read(R"({"window": 0})"), ConfigError);
+  CHECK(read(R"({"window": 5, "horizon": 5, "shortest": 5})").shortest == 5);
+  CHECK_THROWS_WITH(read(R"({"window": 5, "horizon": 5, "shortest": 6})"),
+                    ContainsSubstring("must be at most the window, 5; is 6"));
+  CHECK_THROWS_WITH(read(R"({"window": 5, "horizon": 10, "shortest": 2})"),
+                    ContainsSubstring("needs cold start"));
 }
 
 }  // namespace

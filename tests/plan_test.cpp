@@ -101,6 +101,22 @@ TEST_CASE("a plan for unrolling grows with the window", "[plan]") {
   CHECK(peak(4000) < 11 * peak(400));
 }
 
+TEST_CASE("a plan counts windows that several outer steps share, and a warm-up",
+          "[plan]") {
+  Json json = ridge(50);
+  json["estimator"] = {{"type", "ift"}, {"window", 400}, {"solver", "identity"}};
+  const auto tuning = [&] {
+    return plan(json)["seconds"]["tuning"].get<double>();
+  };
+  const double each = tuning();
+  json["estimator"]["outer_steps_per_window"] = 10;
+  CHECK(tuning() < 0.4 * each);
+  CHECK_THAT(format_plan(plan(json)), ContainsSubstring("10 at a time"));
+  json["estimator"] = {{"type", "stn"}, {"window", 5}, {"warm_up", 40}};
+  CHECK_THAT(format_plan(plan(json)),
+             ContainsSubstring("the first after 200 more"));
+}
+
 TEST_CASE("a plan names the operator that has no second derivative", "[plan]") {
   const Json got =
       plan({{"problem", "city_block"},
@@ -110,6 +126,15 @@ TEST_CASE("a plan names the operator that has no second derivative", "[plan]") {
   CHECK_THAT(got["second_derivative"]["operator"].get<std::string>(),
              ContainsSubstring("cdist"));
   CHECK_THAT(format_plan(got), ContainsSubstring("finite_difference"));
+  // Where the estimator itself needs one, that is all there is to say.
+  const Json none =
+      plan({{"problem", "city_block"},
+            {"hyperparameters", {{"scale", Json::object()}}},
+            {"estimator", {{"type", "ift"}, {"window", 2}}}});
+  CHECK(none["second_derivative"]["exists"] == false);
+  CHECK_THAT(format_plan(none),
+             ContainsSubstring("cdist") && ContainsSubstring("are not known") &&
+                 ContainsSubstring("weights"));
 }
 
 }  // namespace nestgrad

@@ -35,11 +35,12 @@ inline Ended program(const std::string& folder, const std::string& arguments,
   return ended;
 }
 
-/// The experiments in configs/.
-inline std::vector<std::string> shipped_configs() {
+/// The experiments in configs/, or in another folder of the project.
+inline std::vector<std::string> shipped_configs(
+    const std::string& folder = "/configs") {
   std::vector<std::string> out;
   for (const auto& entry :
-       std::filesystem::directory_iterator(NESTGRAD_SOURCE_DIR "/configs")) {
+       std::filesystem::directory_iterator(NESTGRAD_SOURCE_DIR + folder)) {
     if (entry.is_regular_file()) out.push_back(entry.path().string());
   }
   REQUIRE(out.size() >= 1);

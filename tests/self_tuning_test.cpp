@@ -1,5 +1,6 @@
 #include "core/autodiff.h"
 #include "core/layers/shapes.h"
+#include "experiments/experiment.h"
 #include "hypergrad/response_problem.h"
 #include "tests/fixtures.h"
 #include "tests/temporary_folder.h"
@@ -79,6 +80,7 @@ struct AffineRidge {
 /// where the mean gradient vanishes.
 struct Learned {
   Tensor weights;
+  Tensor slope;  // of the response
   double gradient = 0;
 };
 
@@ -95,13 +97,18 @@ Learned learn(const std::string& method, const AffineRidge& expected) {
        {"perturbation", {{"initial", expected.deviation}, {"learned", false}}}},
       *bench.loop);
   estimator->begin(bench.hyper, Key(3));
-  Learned mean{at::zeros({8}, float64())};
+  Learned mean{at::zeros({8}, float64()), at::zeros({8}, float64())};
   constexpr int kWindows = 1500;
   for (int i = 0; i < kWindows; ++i) {
     mean.gradient +=
         estimator->estimate(bench.hyper).gradient.flatten().item<double>() /
         kWindows;
     mean.weights += estimator->weights(bench.hyper).flatten() / kWindows;
+    mean.slope += save(*estimator)
+                      .sets.at("run/state/weights")
+                      .subset("map/")
+                      .flatten() /
+                  kWindows;
   }
   return mean;
 }
@@ -123,7 +130,9 @@ TEST_CASE(
   CHECK(relative(stn.weights, expected.best()) > 0.8 * bias);
   CHECK(relative(delta.weights, expected.best()) < 1e-8);
 
-  // Both hypergradients are those of their weights and slopes.
+  // So are the slopes of the two responses, and both hypergradients.
+  CHECK(relative(stn.slope, expected.slope_at(expected.stn_weights())) < 0.05);
+  CHECK(relative(delta.slope, expected.slope_at(expected.best())) < 0.05);
   const auto slope = [&](const Tensor& w) {
     return at::dot(expected.outer(w), expected.slope_at(w)).item<double>();
   };
@@ -147,7 +156,9 @@ TEST_CASE(
           .item<double>();
   for (const std::string& method : kMethods) {
     CAPTURE(method);
-    CHECK(learn(method, expected).gradient == Approx(truth).epsilon(0.03));
+    const Learned learned = learn(method, expected);
+    CHECK(learned.gradient == Approx(truth).epsilon(0.03));
+    CHECK(relative(learned.slope, expected.best_slope()) < 0.1);
   }
 }
 
@@ -201,6 +212,111 @@ TEST_CASE(
     CHECK(learned({{"type", "delta_stn"},
                    {"response", name},
                    {"linearize", false}}) == Approx(truth).epsilon(0.15));
+  }
+}
+
+namespace {
+
+/// Logistic regression on 40 points of two moons, whose examples are perturbed
+/// one by one.
+Json moons(const Json& model, const Json& hyperparameters) {
+  return {{"dtype", "float64"},
+          {"problem",
+           {{"type", "classification"},
+            {"data",
+             {{"type", "two_moons"},
+              {"noise", 0.3},
+              {"train", 40},
+              {"valid", 200},
+              {"test", 10}}},
+            {"model", model},
+            {"batch", 0}}},
+          {"hyperparameters", hyperparameters},
+          {"inner", {{"type", "sgd"}, {"lr", 0.5}}},
+          {"estimator", "stn"}};
+}
+
+Experiment built(const Json& json) {
+  return Experiment(Config(complete(experiment_schema(), json)));
+}
+
+/// The mean hypergradient of many windows after long training, with a
+/// perturbation of each example.
+double mean_gradient(const Experiment& experiment, const std::string& method,
+                     double deviation, int windows) {
+  REQUIRE(experiment.problem().batch_sizes().train == 40);
+  const auto estimator =
+      make({{"type", method},
+            {"window", 10},
+            {"warm_up", 1000},
+            {"perturbation", {{"initial", deviation}, {"learned", false}}}},
+           experiment.loop());
+  const ParameterSet hyper = experiment.initial_hyper();
+  estimator->begin(hyper, Key(3));
+  double sum = 0;
+  for (int i = 0; i < windows; ++i) {
+    sum += estimator->estimate(hyper).gradient.flatten().item<double>();
+  }
+  return sum / windows;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "examples with decays and weights of their own lead to the implicit "
+    "hypergradient",
+    "[stn]") {
+  const Experiment experiment =
+      built(moons("logistic", {{"weight_decay", {{"initial", 0.1}}}}));
+  const ParameterSet hyper = experiment.initial_hyper();
+  const auto implicit = [&](const char* hessian) {
+    const auto exact =
+        make({{"type", "ift"},
+              {"window", 5000},
+              {"solver", {{"type", "dense"}, {"hessian", hessian}}}},
+             experiment.loop());
+    exact->begin(hyper, Key(3));
+    return exact->estimate(hyper).gradient.flatten().item<double>();
+  };
+  const double truth = implicit("exact");
+  for (const std::string& method : kMethods) {
+    CAPTURE(method);
+    CHECK(mean_gradient(experiment, method, 0.3, 1500) ==
+          Approx(truth).epsilon(0.1));
+  }
+}
+
+TEST_CASE("a dropout rate is tuned as training at other rates says", "[stn]") {
+  const Json model = {{"type", "mlp"},
+                      {"hidden", Json::array()},
+                      {"input_dropout", "$p"}};
+  const auto at_rate = [&](double rate) {
+    return built(moons(model, {{"p", {{"initial", rate}}}}));
+  };
+  // The loss where training at a constant rate stays on average.
+  const auto loss_at = [&](double rate) {
+    const Experiment experiment = at_rate(rate);
+    const ParameterSet hyper = experiment.initial_hyper();
+    TrainState state = experiment.loop().start(hyper, Key(5));
+    ParameterSet sum = state.weights.zeros();
+    constexpr int kSteps = 20000, kBefore = 500;
+    for (int i = 0; i < kSteps; ++i) {
+      state = experiment.loop().step(state, hyper, Key(5));
+      if (i >= kBefore) sum = sum + state.weights;
+    }
+    const ParameterSet mean = (1.0 / (kSteps - kBefore)) * sum;
+    return experiment.problem().valid_loss(mean, hyper, Draw()).item<double>();
+  };
+  constexpr double kRate = 0.3, kChange = 0.1;
+  // In the coordinates of the rate, its logit.
+  const double slope = kRate * (1 - kRate) *
+                       (loss_at(kRate + kChange) - loss_at(kRate - kChange)) /
+                       (2 * kChange);
+  const Experiment experiment = at_rate(kRate);
+  for (const std::string& method : kMethods) {
+    CAPTURE(method);
+    CHECK(mean_gradient(experiment, method, 0.3, 3000) ==
+          Approx(slope).epsilon(0.15));
   }
 }
 
@@ -273,6 +389,45 @@ TEST_CASE("entropy keeps the deviation of the noise up", "[stn]") {
     CHECK(
         estimator->estimate(bench.hyper).metrics.at("deviation.weight_decay") ==
         Approx(std::log1p(std::exp(rho + slope))).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("the deviation of the noise descends the validation loss", "[stn]") {
+  const Bench bench = ridge_bench({{"type", "sgd"}, {"lr", 0.1}}, false);
+  constexpr double kRate = 1e-3, kChange = 1e-5;
+  for (const std::string& method : kMethods) {
+    CAPTURE(method);
+    // In the second of two outer steps the weights stay.
+    const Json json = {{"type", method},
+                       {"window", 200},
+                       {"outer_steps_per_window", 2},
+                       {"draws", 4},
+                       {"response", "affine"},
+                       {"perturbation",
+                        {{"entropy", 0},
+                         {"rule", {{"type", "sgd"}, {"lr", kRate}}}}}};
+    const auto first = make(json, *bench.loop);
+    first->begin(bench.hyper, Key(3));
+    first->estimate(bench.hyper);
+    const Snapshot saved = save(*first);
+    const auto rho = [](const Snapshot& state) {
+      return state.sets.at("rho/weights").flatten().item<double>();
+    };
+    /// The second outer step with another rho: its loss, and rho after it.
+    const auto second = [&](double change) {
+      Snapshot moved = saved;
+      ParameterSet& set = moved.sets.at("rho/weights");
+      set = set.map([&](const Tensor& t) { return t + change; });
+      const auto estimator = make(json, *bench.loop);
+      restore(*estimator, moved);
+      const double loss = estimator->estimate(bench.hyper).objective;
+      return std::make_pair(loss, rho(save(*estimator)));
+    };
+    const double slope =
+        (second(kChange).first - second(-kChange).first) / (2 * kChange);
+    CHECK(std::abs(slope) > 1e-4);
+    CHECK((rho(saved) - second(0).second) / kRate ==
+          Approx(slope).epsilon(1e-5));
   }
 }
 

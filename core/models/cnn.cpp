@@ -6,13 +6,13 @@
 namespace nestgrad {
 namespace {
 
-/// Blocks of convolution, normalization, activation and max pooling, each of
-/// which halves the images; then a multilayer perceptron.
+/// Blocks of convolution, normalization, activation and pooling, each of which
+/// halves the images; then a multilayer perceptron.
 class Cnn : public Sequential {
  public:
   static Schema schema() {
     return with_dense_keys(
-        Schema("Blocks of convolution, normalization, activation and 2 x 2 max "
+        Schema("Blocks of convolution, normalization, activation and 2 x 2 "
                "pooling, then a multilayer perceptron.")
             .integers("channels", Json::array({16, 32}),
                       "Output channels of each block.", at_least(1))
@@ -25,7 +25,16 @@ class Cnn : public Sequential {
             .integer("groups", 8,
                      "Into how many groups norm \"group\" divides the "
                      "channels.",
-                     at_least(1)),
+                     at_least(1))
+            .choice("pool", "max",
+                    "What is taken from every 2 x 2 pixels: the largest or "
+                    "their mean.",
+                    {"max", "average"})
+            .setting("conv_dropout", 0,
+                     "Probability that a number after the pooling of a block "
+                     "is set to zero in training. A hyperparameter that "
+                     "dropout names as well has its first positions here.",
+                     from_below(0, 1)),
         Json::array({64}));
   }
 
@@ -38,10 +47,12 @@ class Cnn : public Sequential {
     require_images(config, input);
     LayerStack stack(input);
     add_augmentation(stack, config);
+    Dropouts dropouts;
     for (const std::int64_t channels : config.integers("channels")) {
       add_block(stack, config, channels);
+      dropouts.add(stack, config.value("conv_dropout"));
     }
-    add_dense(stack, config, outputs);
+    add_dense(stack, config, outputs, dropouts);
     return stack.take();
   }
 
@@ -60,7 +71,8 @@ class Cnn : public Sequential {
     }
     add_norm(stack, config, channels);
     add_activation(stack, config);
-    stack.add(Json{{"type", "max_pool2d"}, {"kernel", 2}});
+    const bool max = config.text("pool") == "max";
+    stack.add(Json{{"type", max ? "max_pool2d" : "avg_pool2d"}, {"kernel", 2}});
   }
 
   static void add_norm(LayerStack& stack, const Config& config,

@@ -6,20 +6,6 @@
 
 namespace nestgrad {
 
-namespace {
-
-/// Adds dropout with this rate, place number `position` of those that share it.
-void add_dropout_at(LayerStack& stack, Json rate, std::int64_t position) {
-  if (rate == 0) return;
-  if (rate.is_string() &&
-      rate.get<std::string>().find('.') == std::string::npos) {
-    rate = fmt::format("{}.{}", rate.get<std::string>(), position);
-  }
-  stack.add(Json{{"type", "dropout"}, {"rate", rate}});
-}
-
-}  // namespace
-
 Schema with_dense_keys(Schema schema, Json hidden) {
   return schema
       .objects("augment", LayerRegistry::instance(), Json::array(),
@@ -59,23 +45,25 @@ void add_activation(LayerStack& stack, const Config& config) {
   stack.add(Json{{"type", config.text("activation")}});
 }
 
-std::int64_t add_input_dropout(LayerStack& stack, const Config& config) {
-  add_dropout_at(stack, config.value("input_dropout"), 0);
-  return config.value("input_dropout") == config.value("dropout") ? 1 : 0;
+void Dropouts::add(LayerStack& stack, Json rate) {
+  if (rate == 0) return;
+  if (rate.is_string()) {
+    const auto name = rate.get<std::string>();
+    if (name.find('.') == std::string::npos) {
+      rate = fmt::format("{}.{}", name, met_[name]++);
+    }
+  }
+  stack.add(Json{{"type", "dropout"}, {"rate", rate}});
 }
 
-void add_dropout(LayerStack& stack, const Config& config,
-                 std::int64_t position) {
-  add_dropout_at(stack, config.value("dropout"), position);
-}
-
-void add_dense(LayerStack& stack, const Config& config, const Shape& outputs) {
+void add_dense(LayerStack& stack, const Config& config, const Shape& outputs,
+               Dropouts dropouts) {
   stack.add(Json{{"type", "flatten"}});
-  std::int64_t position = add_input_dropout(stack, config);
+  dropouts.add(stack, config.value("input_dropout"));
   for (const std::int64_t size : config.integers("hidden")) {
     stack.add(Json{{"type", "linear"}, {"out", size}});
     add_activation(stack, config);
-    add_dropout(stack, config, position++);
+    dropouts.add(stack, config.value("dropout"));
   }
   stack.add(Json{{"type", "linear"}, {"out", classes_of(config, outputs)}});
 }

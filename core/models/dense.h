@@ -1,5 +1,8 @@
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "core/config.h"
 #include "core/model.h"
 
@@ -21,18 +24,20 @@ void add_augmentation(LayerStack& stack, const Config& config);
 /// The activation that the configuration says comes after each hidden layer.
 void add_activation(LayerStack& stack, const Config& config);
 
-/// Adds dropout with the rate "input_dropout" and returns the position of the
-/// first dropout with the rate "dropout": a rate "$name" stands for "$name.0"
-/// where it is first met, "$name.1" after that, and so on. A rate of 0 adds
-/// nothing.
-std::int64_t add_input_dropout(LayerStack& stack, const Config& config);
+/// The dropouts of one model, added from input to output: a rate "$name" stands
+/// for "$name.0" where it is first met, "$name.1" after that, and so on.
+class Dropouts {
+ public:
+  /// With this rate, a setting of the model; 0 adds nothing.
+  void add(LayerStack& stack, Json rate);
 
-/// Adds dropout with the rate "dropout", in this place of those that share it.
-void add_dropout(LayerStack& stack, const Config& config,
-                 std::int64_t position);
+ private:
+  std::map<std::string, int> met_;
+};
 
 /// Flattens, adds dropout of the input, the hidden linear layers, each with
 /// activation and dropout, and a last linear layer to `outputs`.
-void add_dense(LayerStack& stack, const Config& config, const Shape& outputs);
+void add_dense(LayerStack& stack, const Config& config, const Shape& outputs,
+               Dropouts dropouts = {});
 
 }  // namespace nestgrad

@@ -52,7 +52,8 @@ class LstmModel : public Sequential {
     stack.add(Json{{"type", "embedding"},
                    {"vocabulary", outputs[1]},
                    {"dimension", config.integer("embedding")}});
-    std::int64_t position = add_input_dropout(stack, config);
+    Dropouts dropouts;
+    dropouts.add(stack, config.value("input_dropout"));
     const std::int64_t count = config.integer("layers");
     for (std::int64_t i = 0; i < count; ++i) {
       const bool last = i + 1 == count;
@@ -60,7 +61,7 @@ class LstmModel : public Sequential {
                      {"hidden", config.integer("hidden")},
                      {"output", "all"}});
       if (last) add_penalty(stack, config, "slowness_penalty");
-      add_dropout(stack, config, position++);
+      dropouts.add(stack, config.value("dropout"));
       if (last) add_penalty(stack, config, "activation_penalty");
     }
     stack.add(Json{{"type", "linear"}, {"out", outputs[1]}});

@@ -1,6 +1,8 @@
 #include "experiments/data/byte_file.h"
 
 #include <ATen/ATen.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -35,8 +37,25 @@ ByteFile::ByteFile(std::string path) : path_(std::move(path)) {
   size_ = static_cast<std::int64_t>(std::filesystem::file_size(path_, error));
   if (error) fail(error.message());
   if (size_ == 0) fail("the file is empty");
-  file_ = {gzopen(path_.c_str(), "rb"), [](gzFile_s* file) {
-             if (file != nullptr) gzclose(file);
+  open(gzopen(path_.c_str(), "rb"));
+}
+
+ByteFile::ByteFile(std::string name, std::string_view bytes)
+    : path_(std::move(name)), size_(static_cast<std::int64_t>(bytes.size())) {
+  const int descriptor = memfd_create("nestgrad", MFD_CLOEXEC);
+  if (descriptor < 0) fail("there is no memory for its contents");
+  open(gzdopen(descriptor, "rb"));
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(descriptor, bytes.data(), bytes.size());
+    if (n <= 0) fail("there is no memory for its contents");
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  lseek(descriptor, 0, SEEK_SET);
+}
+
+void ByteFile::open(gzFile_s* file) {
+  file_ = {file, [](gzFile_s* opened) {
+             if (opened != nullptr) gzclose(opened);
            }};
   if (file_ == nullptr) fail("the file cannot be opened for reading");
 }

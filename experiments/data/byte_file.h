@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "core/model.h"
 
@@ -22,6 +23,9 @@ class ByteFile {
   /// Throws Error if there is no such file, if it cannot be read or is empty.
   explicit ByteFile(std::string path);
 
+  /// A file that is in memory; `name` takes the place of its path.
+  ByteFile(std::string name, std::string_view bytes);
+
   const std::string& path() const { return path_; }
 
   /// The next `count` bytes. `what` names them in complaints: "its header".
@@ -38,6 +42,7 @@ class ByteFile {
   [[noreturn]] void fail(const std::string& reason) const;
 
  private:
+  void open(gzFile_s* file);
   void require_room(std::int64_t count, const char* what) const;
   void read_into(void* to, std::int64_t count, const char* what);
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "experiments/data/byte_file.h"
 
 namespace nestgrad {
@@ -38,6 +39,20 @@ Tensor read_array(const std::string& path, int dimensions, const char* what) {
   return array;
 }
 
+void write_array(const std::string& path, const Tensor& bytes) {
+  const Tensor array = bytes.to(at::kCPU).contiguous();
+  std::string out;
+  const auto put = [&](std::int64_t number) {
+    for (int shift = 24; shift >= 0; shift -= 8) {
+      out += static_cast<char>(number >> shift & 0xFF);
+    }
+  };
+  put(kUnsignedByte << 8 | array.dim());
+  for (const std::int64_t size : array.sizes()) put(size);
+  out.append(static_cast<const char*>(array.data_ptr()), array.nbytes());
+  write_file(path, out);
+}
+
 }  // namespace
 
 Dataset read_idx(const std::string& images, const std::string& labels) {
@@ -47,6 +62,16 @@ Dataset read_idx(const std::string& images, const std::string& labels) {
           "'{}': expected {} labels, one for every image in '{}', found {}",
           labels, inputs.size(0), images, targets.size(0));
   return {inputs, targets, targets.max().item<std::int64_t>() + 1};
+}
+
+void write_idx(const std::string& images, const std::string& labels,
+               const Dataset& data) {
+  require(data.inputs.scalar_type() == at::kByte && data.inputs.size(1) == 1,
+          "'{}': an IDX file takes grey images of bytes", images);
+  require(data.targets.max().item<std::int64_t>() < 256,
+          "'{}': an IDX file takes labels below 256", labels);
+  write_array(images, data.inputs.squeeze(1));
+  write_array(labels, data.targets.to(at::kByte));
 }
 
 }  // namespace nestgrad

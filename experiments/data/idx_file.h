@@ -12,4 +12,9 @@ namespace nestgrad {
 /// of them is not as expected.
 Dataset read_idx(const std::string& images, const std::string& labels);
 
+/// Writes two such files, not gzipped, from bytes [examples, 1, height, width]
+/// and labels below 256. Each is replaced as a whole; see write_file().
+void write_idx(const std::string& images, const std::string& labels,
+               const Dataset& data);
+
 }  // namespace nestgrad

@@ -1,14 +1,18 @@
 #include "experiments/data/npy_file.h"
 
 #include <ATen/ATen.h>
+#include <zip.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <memory>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "experiments/data/byte_file.h"
 
 namespace nestgrad {
@@ -129,10 +133,7 @@ at::ScalarType element_type(const ByteFile& file, const std::string& name) {
       name));
 }
 
-}  // namespace
-
-Tensor read_npy(const std::string& path) {
-  ByteFile file(path);
+Tensor read_array(ByteFile file) {
   const std::string start = file.read(kMagic.size() + 2, "its header");
   if (start.substr(0, kMagic.size()) != kMagic) {
     file.fail("a .npy file starts with \\x93NUMPY, this one does not");
@@ -157,6 +158,132 @@ Tensor read_npy(const std::string& path) {
       *header.shape, element_type(file, *header.element_type), "numbers");
   file.expect_end();
   return array;
+}
+
+/// The same array as a .npy file holds it, format version 1.
+std::string npy_bytes(const Tensor& array) {
+  const Tensor t = array.detach().to(at::kCPU).contiguous();
+  const auto type = std::find_if(
+      kElementTypes.begin(), kElementTypes.end(),
+      [&](const ElementType& known) { return known.type == t.scalar_type(); });
+  require(type != kElementTypes.end(), "a .npy file cannot hold {}",
+          c10::toString(t.scalar_type()));
+  std::string header = fmt::format(
+      "{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}",
+      type->name, fmt::join(t.sizes(), ", "), t.dim() == 1 ? "," : "");
+  // Numbers begin at a multiple of 64 bytes.
+  const std::size_t before = kMagic.size() + 4;
+  header.append(63 - (before + header.size()) % 64, ' ');
+  header += '\n';
+  std::string bytes(kMagic);
+  bytes += {1, 0, static_cast<char>(header.size() & 0xFF),
+            static_cast<char>(header.size() >> 8)};
+  bytes += header;
+  bytes.append(static_cast<const char*>(t.data_ptr()), t.nbytes());
+  return bytes;
+}
+
+constexpr const char* kSuffix = ".npy";
+
+/// The largest archive that is read into memory at once.
+constexpr std::int64_t kLargestArchive = std::int64_t{16} << 30;
+
+// An archive in memory, and how both are let go.
+using Source = std::unique_ptr<zip_source_t, void (*)(zip_source_t*)>;
+using Archive = std::unique_ptr<zip_t, void (*)(zip_t*)>;
+
+[[noreturn]] void fail(const std::string& path, zip_error_t& error) {
+  const std::string reason = zip_error_strerror(&error);
+  zip_error_fini(&error);
+  throw Error(fmt::format("'{}': not a .npz file that can be used: {}", path,
+                          reason));
+}
+
+}  // namespace
+
+Tensor read_npy(const std::string& path) { return read_array(ByteFile(path)); }
+
+std::map<std::string, Tensor> read_npz(const std::string& path) {
+  ByteFile(path).path();  // complains about what is no file
+  int code = 0;
+  const Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code),
+                        zip_discard);
+  if (archive == nullptr) {
+    zip_error_t error;
+    zip_error_init_with_code(&error, code);
+    fail(path, error);
+  }
+  std::map<std::string, Tensor> arrays;
+  const zip_int64_t entries = zip_get_num_entries(archive.get(), 0);
+  for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(entries); ++i) {
+    zip_stat_t about;
+    require(zip_stat_index(archive.get(), i, 0, &about) == 0 &&
+                about.size <= static_cast<zip_uint64_t>(kLargestArchive),
+            "'{}': entry {} is damaged", path, i);
+    std::string name = about.name;
+    const std::string place = path + ": " + name;
+    const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> entry(
+        zip_fopen_index(archive.get(), i, 0), zip_fclose);
+    require(entry != nullptr, "'{}': cannot be unpacked: {}", place,
+            zip_strerror(archive.get()));
+    std::string bytes, chunk(std::size_t{1} << 20, 0);
+    zip_int64_t n = 0;
+    while (bytes.size() <= about.size &&
+           (n = zip_fread(entry.get(), chunk.data(), chunk.size())) > 0) {
+      bytes.append(chunk, 0, static_cast<std::size_t>(n));
+    }
+    require(n >= 0 && bytes.size() == about.size, "'{}': is damaged", place);
+    const std::size_t stem = name.size() - std::min<std::size_t>(4, name.size());
+    if (name.substr(stem) == kSuffix) name.resize(stem);
+    arrays[name] = read_array(ByteFile(place, bytes));
+  }
+  return arrays;
+}
+
+void save_npz(const std::string& path, const ParameterSet& arrays) {
+  zip_error_t error;
+  zip_error_init(&error);
+  const Source source(zip_source_buffer_create(nullptr, 0, 0, &error),
+                      zip_source_free);
+  if (source == nullptr) fail(path, error);
+  Archive archive(zip_open_from_source(source.get(), ZIP_TRUNCATE, &error),
+                  zip_discard);
+  if (archive == nullptr) fail(path, error);
+  zip_source_keep(source.get());  // beyond zip_close()
+  std::vector<std::string> contents;  // which the archive refers to
+  contents.reserve(arrays.size());
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const std::string& bytes =
+        contents.emplace_back(npy_bytes(arrays.tensors()[i]));
+    zip_source_t* const data =
+        zip_source_buffer(archive.get(), bytes.data(), bytes.size(), 0);
+    const std::string name = arrays.name(i) + kSuffix;
+    const zip_int64_t index =
+        zip_file_add(archive.get(), name.c_str(), data, ZIP_FL_ENC_UTF_8);
+    if (index < 0) zip_source_free(data);
+    const auto place = static_cast<zip_uint64_t>(index);
+    // 1980-01-01 by the clock of the archive, so that bytes repeat.
+    const bool added =
+        index >= 0 &&
+        zip_set_file_compression(archive.get(), place, ZIP_CM_STORE, 0) == 0 &&
+        zip_file_set_dostime(archive.get(), place, 0, 1 << 5 | 1, 0) == 0;
+    require(added, "'{}': cannot be written: {}", path,
+            zip_strerror(archive.get()));
+  }
+  require(zip_close(archive.get()) == 0, "'{}': cannot be written: {}", path,
+          zip_strerror(archive.get()));
+  archive.release();
+
+  zip_stat_t about;
+  std::string bytes;
+  if (zip_source_stat(source.get(), &about) == 0) bytes.resize(about.size);
+  const bool read =
+      zip_source_open(source.get()) == 0 &&
+      zip_source_read(source.get(), bytes.data(), bytes.size()) ==
+          static_cast<zip_int64_t>(bytes.size());
+  require(read && !bytes.empty(), "'{}': cannot be written", path);
+  zip_source_close(source.get());
+  write_file(path, bytes);
 }
 
 }  // namespace nestgrad

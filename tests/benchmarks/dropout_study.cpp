@@ -4,9 +4,11 @@
 
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <vector>
 
 #include "core/json_file.h"
+#include "core/stopwatch.h"
 #include "experiments/chart.h"
 #include "experiments/experiment.h"
 #include "experiments/process.h"
@@ -59,6 +61,7 @@ std::string mean(const std::vector<double>& values, int digits) {
 void row(const std::string& name, const Json& json) {
   std::vector<double> valid, test, accuracy;
   std::string rates;
+  const Stopwatch watch;
   for (const int seed : kSeeds) {
     Json own = json;
     own["seed"] = seed;
@@ -74,8 +77,9 @@ void row(const std::string& name, const Json& json) {
           fmt::format("{}{:.2f}", i > 0 ? " " : "", found[i].item<double>());
     }
   }
-  fmt::print("| {} | {} | {} | {} % | {} |\n", name, mean(valid, 3),
-             mean(test, 3), mean(accuracy, 1), rates);
+  fmt::print("| {} | {} | {} | {} % | {} | {:.0f} |\n", name, mean(valid, 3),
+             mean(test, 3), mean(accuracy, 1), rates,
+             watch.seconds() / static_cast<double>(std::size(kSeeds)));
   std::fflush(stdout);
 }
 
@@ -85,8 +89,9 @@ void study_dropout(const std::string& config) {
   prepare_process(0);
   const Json json = JsonFile::read(config).json();
   fmt::print(
-      "| | validation loss | test loss | test accuracy | rates found |\n"
-      "| --- | --- | --- | --- | --- |\n");
+      "| | validation loss | test loss | test accuracy | rates found | "
+      "seconds per run |\n"
+      "| --- | --- | --- | --- | --- | --- |\n");
   for (const char* type : {"stn", "delta_stn"}) {
     Json own = json;
     own["estimator"]["type"] = type;
