@@ -127,6 +127,12 @@ std::string ExamplesOverTime::draw() const {
                 fmt::format("{}", shown[column].step), kLabel, 0.5);
   }
   canvas.text({0.5 * kMargin, kMargin - 10.0}, "step", kLabel, 0.5);
+  const Tensor classes = shown.back().examples.labels.argmax(1);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    canvas.text({0.5 * kMargin, at_place(row) + 0.5 * kSide + 4},
+                fmt::format("{}", classes[row].item<std::int64_t>()), kLabel,
+                0.5);
+  }
   return canvas.png();
 }
 

@@ -18,6 +18,7 @@ std::string trouble_of(const Estimate& estimate) {
   }
   if (estimate.status == Status::kDiverged) return estimate.trouble;
   const ParameterSet& g = estimate.gradient;
+  if (all_finite(g)) return "";
   for (std::size_t i = 0; i < g.size(); ++i) {
     if (!g.tensors()[i].isfinite().all().item<bool>()) {
       return fmt::format("the hypergradient of '{}' is not finite", g.name(i));

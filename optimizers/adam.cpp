@@ -76,10 +76,11 @@ class Adam : public Optimizer {
     }
     const std::vector<Tensor> old = state.slots.tensors();
     const auto half = static_cast<std::ptrdiff_t>(w.size());
+    // Sums and products in one pass: there may be millions of numbers.
     const ParameterSet m =
-        beta1 * w.with({old.begin(), old.begin() + half}) + (1 - beta1) * g;
-    const ParameterSet v =
-        beta2 * w.with({old.begin() + half, old.end()}) + (1 - beta2) * (g * g);
+        add(beta1 * w.with({old.begin(), old.begin() + half}), 1 - beta1, g);
+    const ParameterSet v = add(
+        beta2 * w.with({old.begin() + half, old.end()}), 1 - beta2, g * g);
     const Tensor correction1 = 1 - beta1.pow(t);
     const Tensor correction2 = 1 - beta2.pow(t);
     const ParameterSet direction =
@@ -90,7 +91,7 @@ class Adam : public Optimizer {
 
     std::vector<Tensor> slots = m.tensors();
     slots.insert(slots.end(), v.tensors().begin(), v.tensors().end());
-    return {w - lr * direction, state.slots.with(std::move(slots)),
+    return {add(w, -lr, direction), state.slots.with(std::move(slots)),
             state.step + 1};
   }
 

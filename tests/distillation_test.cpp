@@ -88,8 +88,8 @@ TEST_CASE("learned examples are trained on with the labels they have",
   CHECK(metrics.at("train_loss") ==
         Approx(problem->train_loss(w, soft, Draw()).item<double>()));
   CHECK(metrics.count("test_accuracy") == 1);
-  CHECK(problem->valid_loss(w, soft, Draw{0}).item<double>() ==
-        problem->valid_loss(w, soft, Draw{5}).item<double>());
+  CHECK(problem->valid_loss(w, soft, Draw{0, Key(1)}).item<double>() ==
+        problem->valid_loss(w, soft, Draw{5, Key(1)}).item<double>());
 }
 
 TEST_CASE("a minibatch of learned examples holds each once per epoch",
@@ -103,7 +103,7 @@ TEST_CASE("a minibatch of learned examples holds each once per epoch",
   Tensor touched = at::zeros({6}, float64());
   for (std::int64_t step = 0; step < 3; ++step) {
     const ParameterSet g =
-        gradient(problem->train_loss(w, h, Draw{step}), h);
+        gradient(problem->train_loss(w, h, Draw{step, Key(1)}), h);
     touched += g.at("inputs").abs().sum(1).gt(0).to(at::kDouble);
   }
   CHECK(at::equal(touched, at::ones({6}, float64())));

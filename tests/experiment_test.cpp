@@ -374,6 +374,24 @@ TEST_CASE(
   CHECK(lines[1]["hyper.step"].get<double>() > 0);
 }
 
+TEST_CASE("the shipped self-tuning of ridge regression comes down steadily",
+          "[experiment]") {
+  for (const char* name : {"ridge_stn", "ridge_delta_stn"}) {
+    CAPTURE(name);
+    const TemporaryFolder folder;
+    REQUIRE(program(folder.path(""),
+                    fmt::format("run '{}/configs/{}.json' --quiet --out a",
+                                NESTGRAD_SOURCE_DIR, name))
+                .code == 0);
+    const auto lines = lines_of(folder.path("a/metrics.jsonl"));
+    for (const Json& line : lines) {
+      REQUIRE(line["outer_loss"].get<double>() <
+              1.05 * lines[0]["outer_loss"].get<double>());
+    }
+    CHECK(lines.back()["weight_decay"].get<double>() < 0.05);
+  }
+}
+
 TEST_CASE("a warm-up counts as training wherever training is repeated",
           "[experiment]") {
   const Json stn = JsonFile::read(NESTGRAD_SOURCE_DIR "/configs/ridge_stn.json")

@@ -5,6 +5,7 @@
 //   nestgrad_bench --self-tuning
 //   nestgrad_bench --dropout-study CONFIG
 //   nestgrad_bench --dropout-starts CONFIG FILE.png
+//   nestgrad_bench --outer-step CONFIG
 //
 // FILTER: only workloads whose names contain it. Both sides run in one process
 // and in turn. Shown are the median times of a run, the median of the ratios of
@@ -12,7 +13,8 @@
 // loaded before, and the relative difference of the results in float64. Times
 // and memory are for float32. --cpu: one thread and processor time instead of
 // wall time, for a machine that is not quiet. --scaling: see scaling.h;
-// --self-tuning: see self_tuning.h; the others: dropout_study.h.
+// --self-tuning: see self_tuning.h; --outer-step: distillation.h; the others:
+// dropout_study.h.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
@@ -22,6 +24,7 @@
 #include <ctime>
 
 #include "benchmark.h"
+#include "distillation.h"
 #include "dropout_study.h"
 #include "experiments/process.h"
 #include "resident.h"
@@ -102,6 +105,11 @@ int run(const std::vector<std::string>& arguments) {
   if (!arguments.empty() && arguments[0] == "--dropout-study") {
     require(arguments.size() == 2, "--dropout-study needs a configuration");
     study_dropout(arguments[1]);
+    return 0;
+  }
+  if (!arguments.empty() && arguments[0] == "--outer-step") {
+    require(arguments.size() == 2, "--outer-step needs a configuration");
+    measure_outer_step(arguments[1]);
     return 0;
   }
   if (!arguments.empty() && arguments[0] == "--dropout-starts") {

@@ -18,6 +18,7 @@ constexpr int kPairs = 15;
 struct Network {
   const char* name;
   Json model;
+  Json data = {{"type", "fashion_mnist"}, {"train", 5000}, {"valid", 1000}};
 };
 
 std::vector<Network> networks() {
@@ -33,7 +34,13 @@ std::vector<Network> networks() {
         {"augment",
          {{{"type", "cutout"}, {"holes", "$holes"}, {"length", "$length"}}}},
         {"hidden", {64}},
-        {"dropout", "$dropout"}}}};
+        {"dropout", "$dropout"}}},
+      {"lstm 64-128",
+       {{"type", "lstm"}, {"input_dropout", "$dropout"}, {"dropout", "$dropout"}},
+       {{"type", "text"},
+        {"file", "/usr/share/common-licenses/GPL-3"},
+        {"valid", 200},
+        {"test", 200}}}};
 }
 
 Config config_for(const Network& network) {
@@ -48,8 +55,7 @@ Config config_for(const Network& network) {
       experiment_schema(),
       {{"problem",
         {{"type", "classification"},
-         {"data",
-          {{"type", "fashion_mnist"}, {"train", 5000}, {"valid", 1000}}},
+         {"data", network.data},
          {"model", network.model},
          {"batch", 128},
          {"valid_batch", 128}}},

@@ -170,10 +170,10 @@ NESTGRAD_REGISTER(InverseHessianRegistry, "faulty_conjugate_gradient",
 NESTGRAD_REGISTER(EstimatorRegistry, "faulty_ift", FaultyIft)
 NESTGRAD_REGISTER(EstimatorRegistry, "faulty_unrolled", FaultyUnrolled)
 
-Json check(const Json& estimator, const CheckOptions& options = {}) {
+Json check(const Json& estimator, const Json& problem = "ridge") {
   const Json config = {
       {"dtype", "float64"},
-      {"problem", "ridge"},
+      {"problem", problem},
       {"hyperparameters",
        {{"weight_decay", {{"per", "weight"}}},
         {"lr", {{"initial", 0.1}, {"coordinates", "log"}}},
@@ -181,7 +181,7 @@ Json check(const Json& estimator, const CheckOptions& options = {}) {
       {"inner", {{"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}},
       {"estimator", estimator}};
   return check_estimator(Config(complete(experiment_schema(), config)),
-                         options);
+                         {});
 }
 
 Json with_fault(Json estimator, const std::string& fault) {
@@ -216,6 +216,32 @@ TEST_CASE("check finds each fault, and nothing in its right twin") {
       CHECK(wrong["passed"] == false);
       CHECK_THAT(wrong["verdict"].get<std::string>(),
                  ContainsSubstring("WRONG"));
+    }
+  }
+}
+
+TEST_CASE("check finds a wrong solver in models too large for dense algebra") {
+  const Json problem = {{"type", "ridge"}, {"features", 1200}};
+  for (const auto& [type, faults] :
+       std::vector<std::pair<std::string, std::vector<std::string>>>{
+           {"faulty_neumann",
+            {"missing_scale", "one_term_less", "one_term_more"}},
+           {"faulty_conjugate_gradient", {"old_residual"}}}) {
+    const auto judged = [&, solver = type](const std::string& fault) {
+      return check(with_fault({{"type", "ift"}, {"solver", {{"type", solver}}}},
+                              fault),
+                   problem);
+    };
+    const Json right = judged("none");
+    CAPTURE(type, right["verdict"].get<std::string>());
+    CHECK(right["claim"]["holds"] == true);
+    CHECK(right["claim"]["parts_error"].get<double>() < 1e-8);
+    for (const std::string& fault : faults) {
+      CAPTURE(fault);
+      const Json wrong = judged(fault);
+      CHECK(wrong["passed"] == false);
+      CHECK_THAT(wrong["verdict"].get<std::string>(),
+                 ContainsSubstring("off its own formula"));
     }
   }
 }
