@@ -318,7 +318,20 @@ TEST_CASE("a run of distillation leaves what a later run can train on",
         Approx(summary["retrained_found"]["test_loss"].get<double>())
             .epsilon(1e-3));
 
-  // Snapshots were written on the way; mistakes are told before the run.
+  // Constant, they are a training set like any other.
+  Json plain = again;
+  plain["hyperparameters"] = {{"inputs", {{"tuned", false}}}};
+  plain["estimator"] = {{"window", 20}};
+  folder.write("plain.json", plain.dump());
+  const Ended trained = program(folder.path(""), "run plain.json --out p");
+  CAPTURE(trained.output);
+  CHECK(trained.code == 0);
+  CHECK_THAT(trained.output, ContainsSubstring("plain training"));
+  CHECK(Json::parse(read_file(folder.path("p/summary.json")))["tuned"]
+            ["test_accuracy"]
+                .get<double>() > 0.8);
+
+  // Mistakes are told before the run.
   again["problem"]["start"]["file"] = folder.path("none.npz");
   folder.write("again.json", again.dump());
   const Ended missing = program(folder.path(""), "run again.json --out c");

@@ -45,6 +45,9 @@ Json shortened(Json config) {
   const std::int64_t horizon = estimator.value("horizon", 0);
   estimator["window"] = 2;
   estimator["horizon"] = 2 * (horizon / window);
+  for (const char* steps : {"shortest", "last"}) {
+    if (estimator.contains(steps)) estimator[steps] = 1;
+  }
   config["outer"]["steps"] = 2;
   config["record"]["retrain"] = 3;
   Json& problem = config["problem"];
