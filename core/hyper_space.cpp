@@ -180,9 +180,8 @@ std::vector<std::pair<std::string, ParameterSet>> Reparameterized::baselines()
     ParameterSet hyper;
     for (const HyperSpec& spec : space_) {
       if (!spec.tuned) continue;
-      const Tensor value = natural.contains(spec.name)
-                               ? natural.at(spec.name)
-                               : spec.initial;
+      const Tensor value =
+          natural.contains(spec.name) ? natural.at(spec.name) : spec.initial;
       hyper.insert(spec.name, spec.coordinates.unconstrained(value));
     }
     natural = hyper;

@@ -43,7 +43,8 @@ Truncation Truncation::read(const Config& config) {
                                        out.window, out.horizon));
   }
   if (out.shortest > 0 && !out.cold()) {
-    config.fail("shortest", "needs cold start: a horizon as long as the window");
+    config.fail("shortest",
+                "needs cold start: a horizon as long as the window");
   }
   if (out.shortest > out.window) {
     config.fail("shortest", fmt::format("must be at most the window, {}; is {}",
@@ -85,11 +86,11 @@ Key InnerRun::run_key() const {
 std::int64_t InnerRun::length() const {
   const std::int64_t least = truncation_.shortest, most = truncation_.window;
   if (least == 0) return most;
-  const Key key = key_.fold("length").fold(
-      static_cast<std::uint64_t>(next_episode()));
+  const Key key =
+      key_.fold("length").fold(static_cast<std::uint64_t>(next_episode()));
   const auto u = key.uniform(at::empty({}, at::kDouble)).item<double>();
-  return least + static_cast<std::int64_t>(
-                     u * static_cast<double>(most - least + 1));
+  return least +
+         static_cast<std::int64_t>(u * static_cast<double>(most - least + 1));
 }
 
 std::pair<TrainState, Key> InnerRun::window_start(

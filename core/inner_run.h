@@ -22,8 +22,8 @@ struct Truncation {
   std::int64_t outer_steps_per_window = 1;
 
   /// Among how many starts runs take turns: initial weights, and the noise of
-  /// training. 1: a run that starts again repeats the first one exactly; 0: none
-  /// is repeated.
+  /// training. 1: a run that starts again repeats the first one exactly; 0:
+  /// none is repeated.
   std::int64_t starts = 1;
 
   /// In cold start, the least length of a window, which is then drawn anew for

@@ -32,8 +32,8 @@ ParameterSet TrainingLoop::train_gradient(const TrainState& state,
                                                   : t.detach().requires_grad_();
   });
   return gradient(
-      problem_->train_loss(
-          weights, tape == Tape::kOn ? hyper : hyper.detach(), draw),
+      problem_->train_loss(weights, tape == Tape::kOn ? hyper : hyper.detach(),
+                           draw),
       weights, tape);
 }
 

@@ -22,9 +22,9 @@ constexpr double kPi = 3.14159265358979323846;
 ///
 ///   train_loss = |Phi w - u|^2 / 2,   valid_loss = (phi(0)'w - value)^2 / 2.
 ///
-/// Many u predict the datum. Which of them is found, and how long it is, depends
-/// on what stands for the inverse Hessian; the shortest has norm `value` if 0 is
-/// among the points (their number is odd).
+/// Many u predict the datum. Which of them is found, and how long it is,
+/// depends on what stands for the inverse Hessian; the shortest has norm
+/// `value` if 0 is among the points (their number is odd).
 class Antidistillation : public BilevelProblem {
  public:
   Antidistillation(const Config& config, const ProblemContext& context)
@@ -35,9 +35,9 @@ class Antidistillation : public BilevelProblem {
     const auto features = [&](const Tensor& x) {
       const Tensor n = at::arange(1, harmonics + 1, options);
       const Tensor nx = x.unsqueeze(1) * n;
-      return at::cat(
-                 {at::ones({x.numel(), 1}, options), nx.cos() / n, nx.sin() / n},
-                 1)
+      return at::cat({at::ones({x.numel(), 1}, options), nx.cos() / n,
+                      nx.sin() / n},
+                     1)
           .to(context.options);
     };
     phi_ = features(0.9 * kPi * at::linspace(-1, 1, points, options));
@@ -83,8 +83,8 @@ class Antidistillation : public BilevelProblem {
 
   Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                      const Draw& draw) const override {
-    const Tensor error = (draw.linear ? to_first_order(outputs) : outputs) -
-                         hyper.at("targets");
+    const Tensor error =
+        (draw.linear ? to_first_order(outputs) : outputs) - hyper.at("targets");
     return 0.5 * at::dot(error, error);
   }
 

@@ -60,8 +60,8 @@ class Check {
       if (!(parts <= options_.tolerance)) out["claim"]["holds"] = false;
     }
     tell("the reference for the target");
-    const Reference reference = make_reference(
-        experiment_, section_, hyper_, estimator->target(), turns());
+    const Reference reference = make_reference(experiment_, section_, hyper_,
+                                               estimator->target(), turns());
     judge_by_target(estimate.gradient, reference, out);
     if (estimator->reseed(Key())) {
       tell(fmt::format("{} draws of the method's randomness", options_.keys));
@@ -328,7 +328,7 @@ std::string format_check(const Json& result) {
     line(fmt::format("mean of {} keys", keys),
          random.contains("error") && result["bias"]["known"]
              ? numbers(random)
-                                  : "no reference to compare it with");
+             : "no reference to compare it with");
     line("", fmt::format("standard error {:.2e}, standard deviation of one "
                          "estimate {:.2e}",
                          random["standard_error"].get<double>(),

@@ -22,14 +22,14 @@ namespace {
 /// et al. 2017, "data hyper-cleaning").
 ///
 /// Two networks may take part in training whose weights are hyperparameters
-/// themselves (Lorraine, Vicol and Duvenaud 2020): `augmentation` changes inputs,
-/// x + a(x, noise), and `weighting` says how much an example counts beside the
-/// others of its minibatch, n softmax_i(sigmoid(v(x_i) / 10)).
+/// themselves (Lorraine, Vicol and Duvenaud 2020): `augmentation` changes
+/// inputs, x + a(x, noise), and `weighting` says how much an example counts
+/// beside the others of its minibatch, n softmax_i(sigmoid(v(x_i) / 10)).
 class Classification : public NetworkProblem {
  public:
   Classification(const Config& config, const ProblemContext& context)
       : NetworkProblem(config, context,
-                         {"example_weight", kAugmentation, kWeighting}),
+                       {"example_weight", kAugmentation, kWeighting}),
         train_batches_(data_.train.size(), config.integer("batch"),
                        context.key.fold("train")),
         valid_batches_(data_.valid.size(), config.integer("valid_batch"),
@@ -41,8 +41,8 @@ class Classification : public NetworkProblem {
         model.fail("type", "is for images [channels, height, width]");
       }
       augmentation_.emplace(model, Shape{input[0] + 1, input[1], input[2]},
-                            input, kAugmentation, context.key.fold(kAugmentation),
-                            context.options);
+                            input, kAugmentation,
+                            context.key.fold(kAugmentation), context.options);
     }
     if (config.has("weighting")) {
       const Config model = config.object("weighting");
@@ -154,8 +154,7 @@ class Classification : public NetworkProblem {
   Tensor augmented(const Tensor& x, const ParameterSet& hyper,
                    const Draw& draw) const {
     if (!augmentation_) return x;
-    const Tensor noise =
-        draw.key.fold(kAugmentation).normal(x.narrow(1, 0, 1));
+    const Tensor noise = draw.key.fold(kAugmentation).normal(x.narrow(1, 0, 1));
     return x + (*augmentation_)(hyper, at::cat({x, noise}, 1));
   }
 
@@ -166,10 +165,9 @@ class Classification : public NetworkProblem {
     if (!hyper.contains("example_weight") && !weighting_) {
       return cross_entropy(outputs, batch.target);
     }
-    Tensor each =
-        cross_entropy(outputs, batch.target, at::Reduction::None)
-            .view({outputs.size(0), -1})
-            .mean(1);
+    Tensor each = cross_entropy(outputs, batch.target, at::Reduction::None)
+                      .view({outputs.size(0), -1})
+                      .mean(1);
     if (hyper.contains("example_weight")) {
       each = of_batch(hyper.at("example_weight"), batch, draw) * each;
     }

@@ -4,8 +4,8 @@
 
 namespace nestgrad {
 
-/// A small training set in the place of a large one: chosen from it, made of it,
-/// or from elsewhere. Where distillation starts, and what it must beat.
+/// A small training set in the place of a large one: chosen from it, made of
+/// it, or from elsewhere. Where distillation starts, and what it must beat.
 class Coreset {
  public:
   static constexpr const char* kKind = "coresets";

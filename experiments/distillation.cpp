@@ -18,9 +18,9 @@ constexpr double kLeastLogit = -5;
 ///                + sum_j weight_decay_j w_j^2 / 2
 ///   valid_loss = the mean cross entropy of real training examples
 ///
-/// The first mean runs over a minibatch of the learned examples, the second over
-/// one of the real ones. Labels are softmax of `labels` where these are named in
-/// the configuration, and the classes in turn where not.
+/// The first mean runs over a minibatch of the learned examples, the second
+/// over one of the real ones. Labels are softmax of `labels` where these are
+/// named in the configuration, and the classes in turn where not.
 class Distillation : public NetworkProblem {
  public:
   Distillation(const Config& config, const ProblemContext& context)
@@ -32,8 +32,9 @@ class Distillation : public NetworkProblem {
                       context.key.fold("valid")),
         key_(context.key.fold("coreset")) {
     if (!at::isFloatingType(data_.train.inputs.scalar_type())) {
-      config.fail("data", "must have numbers as inputs: tokens have no "
-                          "derivative");
+      config.fail("data",
+                  "must have numbers as inputs: tokens have no "
+                  "derivative");
     }
     start_ = made(config, "start", config.object("start"));
     for (const Config& coreset : config.objects("baselines")) {
@@ -123,9 +124,8 @@ class Distillation : public NetworkProblem {
   std::vector<std::pair<std::string, ParameterSet>> baselines() const override {
     std::vector<std::pair<std::string, ParameterSet>> out;
     for (const auto& [name, examples] : baselines_) {
-      out.emplace_back(name,
-                       ParameterSet{{"inputs", examples.inputs},
-                                    {"labels", logits(examples.labels)}});
+      out.emplace_back(name, ParameterSet{{"inputs", examples.inputs},
+                                          {"labels", logits(examples.labels)}});
     }
     return out;
   }

@@ -29,7 +29,8 @@ Json used_by(Json given, const Metrics& metrics) {
   }
   if (given.contains("memory_mib")) {
     const double states = of(metrics, "states_kept");
-    given["checkpoints"] = std::isfinite(states) && states > 0 ? Json(states) : Json("none");
+    given["checkpoints"] =
+        std::isfinite(states) && states > 0 ? Json(states) : Json("none");
   }
   return given;
 }
@@ -69,12 +70,10 @@ std::string EstimateSummary::curvature() const {
 }
 
 Json EstimateSummary::json() const {
-  Json out = {{"given", given_},
-              {"used", used_by(given_, last_metrics_)},
-              {"estimates", estimates_},
-              {"not_converged", not_converged_},
-              {"seconds", seconds_},
-              {"tensor_mib", mebibytes(bytes_)}};
+  Json out = {
+      {"given", given_},         {"used", used_by(given_, last_metrics_)},
+      {"estimates", estimates_}, {"not_converged", not_converged_},
+      {"seconds", seconds_},     {"tensor_mib", mebibytes(bytes_)}};
   if (!trouble_.empty()) out["last_trouble"] = trouble_;
   if (!last_metrics_.empty()) out["last_metrics"] = last_metrics_;
   if (products_ > 0) out["products"] = products_;

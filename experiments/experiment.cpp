@@ -71,8 +71,9 @@ void attempt(std::vector<Complaint>& complaints, const std::string& pointer,
 std::int64_t steps_of_tuning(const Truncation& cut, std::int64_t warm_up,
                              std::int64_t outer_steps) {
   if (cut.horizon > 0) return cut.horizon;
-  return cut.window * (warm_up + (outer_steps + cut.outer_steps_per_window - 1) /
-                                     cut.outer_steps_per_window);
+  return cut.window *
+         (warm_up + (outer_steps + cut.outer_steps_per_window - 1) /
+                        cut.outer_steps_per_window);
 }
 
 }  // namespace

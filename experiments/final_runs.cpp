@@ -73,15 +73,13 @@ FinalRun FinalRuns::train(std::string name, const Experiment& experiment,
   return out;
 }
 
-void FinalRuns::train(
-    const ParameterSet& found,
-    const std::function<void(const std::string&)>& progress) {
+void FinalRuns::train(const ParameterSet& found,
+                      const std::function<void(const std::string&)>& progress) {
   progress("with the hyperparameters of the start");
   tuning_.push_back(train("start", experiment_, experiment_.initial_hyper()));
   progress("with the hyperparameters found");
   tuning_.push_back(train("found", experiment_, found));
-  for (const Config& model :
-       config_.object("record").objects("other_models")) {
+  for (const Config& model : config_.object("record").objects("other_models")) {
     progress(fmt::format("with the hyperparameters found and another model, {}",
                          model.type()));
     models_.push_back(train(model.type(), with_model(model), found));
@@ -118,12 +116,14 @@ std::string WarmColdGap::text() const {
   std::string words = metric;
   for (char& c : words) c = c == '_' ? ' ' : c;
   return is_accuracy(metric)
-             ? fmt::format("{} {:.1f} % with the weights of tuning, {:.1f} % "
-                           "from scratch: {:+.1f} points",
-                           words, 100 * joint, 100 * retrained, 100 * gap())
-             : fmt::format("{} {:.4g} with the weights of tuning, {:.4g} from "
-                           "scratch: {:+.2g}",
-                           words, joint, retrained, gap());
+             ? fmt::format(
+                   "{} {:.1f} % with the weights of tuning, {:.1f} % "
+                   "from scratch: {:+.1f} points",
+                   words, 100 * joint, 100 * retrained, 100 * gap())
+             : fmt::format(
+                   "{} {:.4g} with the weights of tuning, {:.4g} from "
+                   "scratch: {:+.2g}",
+                   words, joint, retrained, gap());
 }
 
 }  // namespace nestgrad

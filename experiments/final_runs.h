@@ -12,9 +12,9 @@ namespace nestgrad {
 /// Training from scratch under constant hyperparameters, with one network or
 /// several.
 struct FinalRun {
-  std::string name;        ///< "start", "found", "random", "cnn"
-  Metrics metrics = {};    ///< means over the networks
-  Metrics deviation = {};  ///< standard deviations; empty for one network
+  std::string name;          ///< "start", "found", "random", "cnn"
+  Metrics metrics = {};      ///< means over the networks
+  Metrics deviation = {};    ///< standard deviations; empty for one network
   std::string trouble = {};  ///< if one of them diverged
 
   Json json() const;
@@ -51,7 +51,8 @@ class FinalRuns {
 };
 
 /// How much of what was reached while tuning belongs to the weights of that
-/// training and not to the hyperparameters: a measure of both, and the distance.
+/// training and not to the hyperparameters: a measure of both, and the
+/// distance.
 struct WarmColdGap {
   std::string metric;    ///< "test_accuracy", ...; "" if there is none to tell
   double joint = 0;      ///< of the weights that tuning has led to

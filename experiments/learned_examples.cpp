@@ -29,8 +29,8 @@ bool are_images(const Tensor& inputs) {
 /// Brings pixels to 0 ... 1, so that a hundredth is black and one is white.
 struct Exposure {
   explicit Exposure(const Tensor& images) {
-    const Tensor sorted =
-        std::get<0>(images.detach().to(at::kCPU).to(at::kFloat).flatten().sort());
+    const Tensor sorted = std::get<0>(
+        images.detach().to(at::kCPU).to(at::kFloat).flatten().sort());
     const std::int64_t n = sorted.size(0);
     black = sorted[n / 100].item<double>();
     white = sorted[n - 1 - n / 100].item<double>();

@@ -145,7 +145,7 @@ int parsed_main(int argc, char** argv) {
   CheckOptions& check = arguments.check;
   check_command
       ->add_option("--tolerance", check.tolerance,
-                            "Largest relative error against its own claim")
+                   "Largest relative error against its own claim")
       ->check(CLI::PositiveNumber);
   check_command
       ->add_option("--max-bias", check.max_bias,

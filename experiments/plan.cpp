@@ -127,9 +127,8 @@ class Plan {
     Rehearsal out;
     out.window = window;
     MemoryMeter memory;
-    const auto estimator =
-        EstimatorRegistry::instance().make(
-            section(window, outer_steps_per_window), experiment_.loop());
+    const auto estimator = EstimatorRegistry::instance().make(
+        section(window, outer_steps_per_window), experiment_.loop());
     out.footprint = estimator->footprint();
     OuterLoop loop(*estimator, experiment_.problem(), experiment_.outer_rule(),
                    2);
@@ -203,8 +202,7 @@ class Plan {
     const auto outer = static_cast<double>(experiment_.outer_steps());
     const auto every =
         static_cast<double>(config_.object("record").integer("every"));
-    const auto warm_up =
-        static_cast<double>(experiment_.estimator().warm_up());
+    const auto warm_up = static_cast<double>(experiment_.estimator().warm_up());
     // Of the outer steps of a window only one comes after training.
     const auto turns = static_cast<double>(cut().outer_steps_per_window);
     // Methods with a tape go through the window again in each of the others.
@@ -269,11 +267,10 @@ Json make_plan(const Config& config, const Experiment& experiment,
 }
 
 std::string format_cost(const Json& plan) {
-  return fmt::format(
-      "up to {:.0f} MiB of tensors, about {}",
-      plan["tensor_mib"]["peak"].get<double>(),
-      duration(plan["seconds"]["tuning"].get<double>() +
-               plan["seconds"]["retraining"].get<double>()));
+  return fmt::format("up to {:.0f} MiB of tensors, about {}",
+                     plan["tensor_mib"]["peak"].get<double>(),
+                     duration(plan["seconds"]["tuning"].get<double>() +
+                              plan["seconds"]["retraining"].get<double>()));
 }
 
 std::string format_plan(const Json& plan) {
@@ -298,16 +295,16 @@ std::string format_plan(const Json& plan) {
   const auto horizon = plan["horizon"].get<std::int64_t>();
   const auto warm_up = window * plan["warm_up"].get<std::int64_t>();
   const auto turns = plan["outer_steps_per_window"].get<std::int64_t>();
-  line("training",
-       fmt::format(
-           "{} outer steps, {} after a window of {} training steps{}; {}",
-           plan["outer_steps"].get<std::int64_t>(),
-           turns == 1 ? "each" : fmt::format("{} at a time", turns), window,
-           warm_up == 0 ? ""
-                        : fmt::format(", the first after {} more", warm_up),
-           horizon == 0        ? "warm start"
-           : horizon == window ? "cold start"
-                               : fmt::format("runs of {}", horizon)));
+  line(
+      "training",
+      fmt::format(
+          "{} outer steps, {} after a window of {} training steps{}; {}",
+          plan["outer_steps"].get<std::int64_t>(),
+          turns == 1 ? "each" : fmt::format("{} at a time", turns), window,
+          warm_up == 0 ? "" : fmt::format(", the first after {} more", warm_up),
+          horizon == 0        ? "warm start"
+          : horizon == window ? "cold start"
+                              : fmt::format("runs of {}", horizon)));
   const Json& second = plan["second_derivative"];
   if (second["exists"]) {
     line("second derivative", "of the training loss exists");
@@ -321,8 +318,9 @@ std::string format_plan(const Json& plan) {
     line("", "solvers of ift, \"products\": \"finite_difference\"");
   }
   if (plan.contains("trouble")) {
-    line("memory and time", "are not known, since the estimator as configured "
-                            "does not run:");
+    line("memory and time",
+         "are not known, since the estimator as configured "
+         "does not run:");
     line("", plan["trouble"].get<std::string>());
     return out;
   }

@@ -199,8 +199,8 @@ class Run {
       summary["retrained_" + run.name] = run.json();
     }
     for (const FinalRun& run : final_runs_.models()) {
-      summary["other_models"].push_back({{"model", run.name},
-                                         {"retrained", run.json()}});
+      summary["other_models"].push_back(
+          {{"model", run.name}, {"retrained", run.json()}});
     }
     for (const FinalRun& run : final_runs_.baselines()) {
       summary["baselines"][run.name] = run.json();

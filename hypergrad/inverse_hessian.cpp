@@ -77,8 +77,7 @@ double formula_error(const InverseHessian& solver) {
   const Key key = Key().fold("formula_error");
   const Tensor q = std::get<0>(
       at::linalg_qr(key.fold("a").normal(at::empty({kSize, kSize}, float64))));
-  const Tensor a =
-      at::mm(q * at::logspace(-2, 0, kSize, 10, float64), q.t());
+  const Tensor a = at::mm(q * at::logspace(-2, 0, kSize, 10, float64), q.t());
   const Tensor b = key.fold("b").normal(at::empty({kSize}, float64));
   const Tensor x =
       solver
@@ -88,9 +87,8 @@ double formula_error(const InverseHessian& solver) {
               },
               {{"x", b}}, nullptr, key)
           .x.flatten();
-  const Tensor expected =
-      solver.formula(a + solver.options().damping * at::eye(kSize, float64), b,
-                     Tensor(), key);
+  const Tensor expected = solver.formula(
+      a + solver.options().damping * at::eye(kSize, float64), b, Tensor(), key);
   return ((x - expected).norm() / expected.norm()).item<double>();
 }
 

@@ -23,8 +23,8 @@ class OneStep : public SingleRun {
         lookahead_(config.number("lookahead")),
         exact_(config.text("products") == "exact"),
         difference_(read_difference(
-            config, problem().initial_weights(problem().initial_hyper(),
-                                              Key()))) {}
+            config,
+            problem().initial_weights(problem().initial_hyper(), Key()))) {}
 
   static Schema schema() {
     return Schema("One look-ahead step in place of the inner optimum (DARTS).")

@@ -22,8 +22,8 @@ namespace {
 /// log2(1/m) per weight and step.
 ///
 /// Exact for the window it trains, which differs from that in floating point by
-/// rounding: m to the next n / d with d up to 2^16 (exact for 0.9 and the like),
-/// m v by less than n 2^-52.
+/// rounding: m to the next n / d with d up to 2^16 (exact for 0.9 and the
+/// like), m v by less than n 2^-52.
 class Reversible : public WindowEstimator {
  public:
   Reversible(const Config& config, const TrainingLoop& loop)

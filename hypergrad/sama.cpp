@@ -24,9 +24,10 @@ namespace {
 class Sama : public SingleRun {
  public:
   Sama(const Config& config, const TrainingLoop& loop)
-      : SingleRun(config, loop), difference_(read_difference(
-            config, problem().initial_weights(problem().initial_hyper(),
-                                              Key()))) {}
+      : SingleRun(config, loop),
+        difference_(read_difference(
+            config,
+            problem().initial_weights(problem().initial_hyper(), Key()))) {}
 
   static Schema schema() {
     return Schema(

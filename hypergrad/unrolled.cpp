@@ -19,13 +19,13 @@ namespace {
 /// Cheng, Hatch and Boots 2019, "Truncated back-propagation for bilevel
 /// optimization"; DRaFT-K of Clark et al. 2024; with windows of random length
 /// RaT-BPTT of Feng, Vedantam and Kempe 2024, "Embarrassingly simple dataset
-/// distillation"). In cold start the window is all of training. On one tape, memory grows in proportion to the steps; with
-/// checkpoints, some states are kept and the rest is trained again.
+/// distillation"). In cold start the window is all of training. On one tape,
+/// memory grows in proportion to the steps; with checkpoints, some states are
+/// kept and the rest is trained again.
 class Unrolled : public WindowEstimator {
  public:
   Unrolled(const Config& config, const TrainingLoop& loop)
-      : WindowEstimator(config, loop),
-        last_(config.integer("last")) {
+      : WindowEstimator(config, loop), last_(config.integer("last")) {
     const Truncation& cut = run_.truncation();
     const std::int64_t least = cut.shortest > 0 ? cut.shortest : cut.window;
     if (last_ > least) {

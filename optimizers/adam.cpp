@@ -79,8 +79,8 @@ class Adam : public Optimizer {
     // Sums and products in one pass: there may be millions of numbers.
     const ParameterSet m =
         add(beta1 * w.with({old.begin(), old.begin() + half}), 1 - beta1, g);
-    const ParameterSet v = add(
-        beta2 * w.with({old.begin() + half, old.end()}), 1 - beta2, g * g);
+    const ParameterSet v =
+        add(beta2 * w.with({old.begin() + half, old.end()}), 1 - beta2, g * g);
     const Tensor correction1 = 1 - beta1.pow(t);
     const Tensor correction2 = 1 - beta2.pow(t);
     const ParameterSet direction =

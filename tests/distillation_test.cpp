@@ -99,7 +99,8 @@ TEST_CASE("a minibatch of learned examples holds each once per epoch",
   const auto problem = problem_of(json);
   const ParameterSet w = problem->initial_weights({}, Key(2));
   const ParameterSet h{
-      {"inputs", Key(5).normal(at::empty({6, 4}, float64())).set_requires_grad(true)}};
+      {"inputs",
+       Key(5).normal(at::empty({6, 4}, float64())).set_requires_grad(true)}};
   Tensor touched = at::zeros({6}, float64());
   for (std::int64_t step = 0; step < 3; ++step) {
     const ParameterSet g =
@@ -127,7 +128,8 @@ TEST_CASE("hypergradients of learned examples meet central differences",
         "--set estimator.shortest=2 --set estimator.last=2 --windows 4",
         "--set estimator.shortest=2 --windows 3",
         "--set estimator.type=reversible", "--set estimator.type=forward"}) {
-    const Ended judged = program(folder.path(""), fmt::format("check d.json {}", how));
+    const Ended judged =
+        program(folder.path(""), fmt::format("check d.json {}", how));
     CAPTURE(how, judged.output);
     CHECK(judged.code == 0);
   }
@@ -148,8 +150,12 @@ TEST_CASE("coresets are chosen as they say, the classes taking turns",
     // Real examples of their class, none twice.
     for (std::int64_t i = 0; i < 7; ++i) {
       const Tensor rows = of_class(data, i % 3);
-      CHECK((rows - got.inputs[i]).abs().sum(1).eq(0).sum().item<std::int64_t>() ==
-            1);
+      CHECK((rows - got.inputs[i])
+                .abs()
+                .sum(1)
+                .eq(0)
+                .sum()
+                .item<std::int64_t>() == 1);
       for (std::int64_t k = 0; k < i; ++k) {
         CHECK_FALSE(at::equal(got.inputs[k], got.inputs[i]));
       }
@@ -190,8 +196,8 @@ TEST_CASE("herding and centres do better than chance at what they are for",
     const Tensor x = made(name, data, 3 * kPerClass).inputs;
     double most = 0;
     for (std::int64_t c = 0; c < 3; ++c) {
-      const Tensor d = at::cdist(of_class(data, c),
-                                 x.view({kPerClass, 3, 4}).select(1, c));
+      const Tensor d =
+          at::cdist(of_class(data, c), x.view({kPerClass, 3, 4}).select(1, c));
       most = std::max(most, std::get<0>(d.min(1)).max().item<double>());
     }
     return most;
@@ -206,8 +212,7 @@ TEST_CASE("learned examples are written as other programs read them",
   const RunFolder out = RunFolder::create(folder.path("out"));
   const Tensor inputs =
       1.2 * Key(1).uniform(at::empty({7, 1, 5, 4}, at::kFloat)) - 0.1;
-  const Tensor labels =
-      Key(2).normal(at::empty({7, 3}, at::kFloat)).softmax(1);
+  const Tensor labels = Key(2).normal(at::empty({7, 3}, at::kFloat)).softmax(1);
   write_learned_examples(out, {inputs, labels});
   // NumPy's own reader, in another process.
   folder.write("read.py", R"(
@@ -248,7 +253,8 @@ numpy.savez_compressed('again.npz', inputs=a['inputs'], other=numpy.arange(3))
   const std::string bytes = read_file(folder.path("out/distilled.npz"));
   write_learned_examples(out, {inputs, labels});
   CHECK(read_file(folder.path("out/distilled.npz")) == bytes);
-  for (const std::size_t length : {std::size_t{0}, std::size_t{3}, bytes.size() / 2}) {
+  for (const std::size_t length :
+       {std::size_t{0}, std::size_t{3}, bytes.size() / 2}) {
     folder.write("cut.npz", bytes.substr(0, length));
     CHECK_THROWS_AS(read_npz(folder.path("cut.npz")), Error);
   }
@@ -266,7 +272,8 @@ TEST_CASE("a run of distillation leaves what a later run can train on",
   const TemporaryFolder folder;
   Json config = {
       {"problem", clusters(6, {{"type", "random"}})},
-      {"hyperparameters", {{"inputs", Json::object()}, {"labels", Json::object()}}},
+      {"hyperparameters",
+       {{"inputs", Json::object()}, {"labels", Json::object()}}},
       {"inner", {{"type", "sgd"}, {"lr", 0.5}}},
       {"estimator", {{"type", "unrolled"}, {"window", 20}, {"horizon", 20}}},
       {"outer", {{"type", "adam"}, {"lr", 0.05}, {"steps", 60}}},
@@ -279,9 +286,9 @@ TEST_CASE("a run of distillation leaves what a later run can train on",
   const Ended ended = program(folder.path(""), "run d.json --out a");
   CAPTURE(ended.output);
   REQUIRE(ended.code == 0);
-  for (const char* words : {"MiB of tensors, about", "retrained, found",
-                            "other model, mlp", "baseline, class_mean",
-                            " ± ", "warm/cold gap"}) {
+  for (const char* words :
+       {"MiB of tensors, about", "retrained, found", "other model, mlp",
+        "baseline, class_mean", " ± ", "warm/cold gap"}) {
     CHECK_THAT(ended.output, ContainsSubstring(words));
   }
   const Json summary = Json::parse(read_file(folder.path("a/summary.json")));
@@ -327,9 +334,9 @@ TEST_CASE("a run of distillation leaves what a later run can train on",
   CAPTURE(trained.output);
   CHECK(trained.code == 0);
   CHECK_THAT(trained.output, ContainsSubstring("plain training"));
-  CHECK(Json::parse(read_file(folder.path("p/summary.json")))["tuned"]
-            ["test_accuracy"]
-                .get<double>() > 0.8);
+  CHECK(Json::parse(
+            read_file(folder.path("p/summary.json")))["tuned"]["test_accuracy"]
+            .get<double>() > 0.8);
 
   // Mistakes are told before the run.
   again["problem"]["start"]["file"] = folder.path("none.npz");
@@ -349,7 +356,8 @@ TEST_CASE("ten learned images teach logistic regression more than real ones",
           "[distillation]") {
   // METHODS A3: 0.80 where ten real images give 0.43 and class means 0.68.
   const Json config =
-      JsonFile::read(NESTGRAD_SOURCE_DIR "/configs/distill_logistic.json").json();
+      JsonFile::read(NESTGRAD_SOURCE_DIR "/configs/distill_logistic.json")
+          .json();
   const TemporaryFolder folder;
   Json own = config;
   own["record"]["other_models"] = Json::array();
@@ -375,9 +383,10 @@ TEST_CASE(
   const TemporaryFolder folder;
   // METHODS C3.
   const auto gap = [&](const std::string& name) {
-    const Ended ended = program(
-        folder.path(""), fmt::format("run '{}/configs/{}.json' --quiet --out {}",
-                                     NESTGRAD_SOURCE_DIR, name, name));
+    const Ended ended =
+        program(folder.path(""),
+                fmt::format("run '{}/configs/{}.json' --quiet --out {}",
+                            NESTGRAD_SOURCE_DIR, name, name));
     CAPTURE(ended.output);
     REQUIRE(ended.code == 0);
     return Json::parse(

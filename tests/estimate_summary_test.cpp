@@ -54,9 +54,9 @@ TEST_CASE("a summary of estimates adds up what they cost and what they met",
   CHECK(got["tensor_mib"] == 1);
   CHECK(got["last_metrics"]["products"] == 7);
   const std::string text = summary.text();
-  for (const char* part :
-       {"ift, conjugate_gradient", "2, 1 not converged", "it stopped",
-        "12, 6 per estimate", "positive", "condition number at least 30", "scale 0.125"}) {
+  for (const char* part : {"ift, conjugate_gradient", "2, 1 not converged",
+                           "it stopped", "12, 6 per estimate", "positive",
+                           "condition number at least 30", "scale 0.125"}) {
     CHECK_THAT(text, ContainsSubstring(part));
   }
 }

@@ -397,8 +397,8 @@ TEST_CASE("the shipped self-tuning of ridge regression comes down steadily",
 
 TEST_CASE("a warm-up counts as training wherever training is repeated",
           "[experiment]") {
-  const Json stn = JsonFile::read(NESTGRAD_SOURCE_DIR "/configs/ridge_stn.json")
-                       .json();
+  const Json stn =
+      JsonFile::read(NESTGRAD_SOURCE_DIR "/configs/ridge_stn.json").json();
   Json config = stn;
   config["outer"]["steps"] = 5;
   const auto built = [](const Json& json) {

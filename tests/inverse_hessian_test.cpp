@@ -305,8 +305,7 @@ TEST_CASE("the inverse of c A is 1/c of that of A unless a key is in its units",
       if (first.status == Status::kDiverged) continue;
       const ParameterSet once = first.x;
       system.a = 1e3 * system.a;
-      const ParameterSet scaled =
-          in_its_units->solve(system.map(), system.b).x;
+      const ParameterSet scaled = in_its_units->solve(system.map(), system.b).x;
       CHECK(distance(1e3 * scaled, once) < 1e-8);
     }
   });

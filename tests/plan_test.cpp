@@ -76,8 +76,8 @@ TEST_CASE("a plan predicts the peak memory of every shipped configuration",
     const std::string config = "'" + path + "' ";
     const Ended planned = program(folder.path(""), "plan --json " + config);
     REQUIRE(planned.code == 0);
-    // The memory of a run does not depend on how many outer steps it has, nor on
-    // how many networks are trained one after another.
+    // The memory of a run does not depend on how many outer steps it has, nor
+    // on how many networks are trained one after another.
     const Ended ended =
         program(folder.path(""), "run " + config +
                                      "--quiet --out out --set outer.steps=2 "
@@ -106,7 +106,8 @@ TEST_CASE("a plan for unrolling grows with the window", "[plan]") {
 TEST_CASE("a plan counts windows that several outer steps share, and a warm-up",
           "[plan]") {
   Json json = ridge(50);
-  json["estimator"] = {{"type", "ift"}, {"window", 400}, {"solver", "identity"}};
+  json["estimator"] = {
+      {"type", "ift"}, {"window", 400}, {"solver", "identity"}};
   const auto tuning = [&] {
     return plan(json)["seconds"]["tuning"].get<double>();
   };
@@ -129,14 +130,13 @@ TEST_CASE("a plan names the operator that has no second derivative", "[plan]") {
              ContainsSubstring("cdist"));
   CHECK_THAT(format_plan(got), ContainsSubstring("finite_difference"));
   // Where the estimator itself needs one, that is all there is to say.
-  const Json none =
-      plan({{"problem", "city_block"},
-            {"hyperparameters", {{"scale", Json::object()}}},
-            {"estimator", {{"type", "ift"}, {"window", 2}}}});
+  const Json none = plan({{"problem", "city_block"},
+                          {"hyperparameters", {{"scale", Json::object()}}},
+                          {"estimator", {{"type", "ift"}, {"window", 2}}}});
   CHECK(none["second_derivative"]["exists"] == false);
-  CHECK_THAT(format_plan(none),
-             ContainsSubstring("cdist") && ContainsSubstring("are not known") &&
-                 ContainsSubstring("weights"));
+  CHECK_THAT(format_plan(none), ContainsSubstring("cdist") &&
+                                    ContainsSubstring("are not known") &&
+                                    ContainsSubstring("weights"));
 }
 
 }  // namespace nestgrad

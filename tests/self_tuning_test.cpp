@@ -104,11 +104,9 @@ Learned learn(const std::string& method, const AffineRidge& expected) {
         estimator->estimate(bench.hyper).gradient.flatten().item<double>() /
         kWindows;
     mean.weights += estimator->weights(bench.hyper).flatten() / kWindows;
-    mean.slope += save(*estimator)
-                      .sets.at("run/state/weights")
-                      .subset("map/")
-                      .flatten() /
-                  kWindows;
+    mean.slope +=
+        save(*estimator).sets.at("run/state/weights").subset("map/").flatten() /
+        kWindows;
   }
   return mean;
 }
@@ -287,9 +285,8 @@ TEST_CASE(
 }
 
 TEST_CASE("a dropout rate is tuned as training at other rates says", "[stn]") {
-  const Json model = {{"type", "mlp"},
-                      {"hidden", Json::array()},
-                      {"input_dropout", "$p"}};
+  const Json model = {
+      {"type", "mlp"}, {"hidden", Json::array()}, {"input_dropout", "$p"}};
   const auto at_rate = [&](double rate) {
     return built(moons(model, {{"p", {{"initial", rate}}}}));
   };
@@ -398,14 +395,14 @@ TEST_CASE("the deviation of the noise descends the validation loss", "[stn]") {
   for (const std::string& method : kMethods) {
     CAPTURE(method);
     // In the second of two outer steps the weights stay.
-    const Json json = {{"type", method},
-                       {"window", 200},
-                       {"outer_steps_per_window", 2},
-                       {"draws", 4},
-                       {"response", "affine"},
-                       {"perturbation",
-                        {{"entropy", 0},
-                         {"rule", {{"type", "sgd"}, {"lr", kRate}}}}}};
+    const Json json = {
+        {"type", method},
+        {"window", 200},
+        {"outer_steps_per_window", 2},
+        {"draws", 4},
+        {"response", "affine"},
+        {"perturbation",
+         {{"entropy", 0}, {"rule", {{"type", "sgd"}, {"lr", kRate}}}}}};
     const auto first = make(json, *bench.loop);
     first->begin(bench.hyper, Key(3));
     first->estimate(bench.hyper);

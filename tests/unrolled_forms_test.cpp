@@ -64,15 +64,14 @@ Json unrolled(const Json& checkpoints) {
   return {{"type", "unrolled"}, {"checkpoints", checkpoints}};
 }
 
-const std::vector<Json> kForms = {
-    unrolled(2),
-    unrolled("all"),
-    unrolled("sqrt"),
-    unrolled("log"),
-    {{"type", "unrolled"}, {"memory_mib", 0.2}},
-    {{"type", "forward"}},
-    {{"type", "forward"}, {"real_time", true}},
-    {{"type", "reversible"}}};
+const std::vector<Json> kForms = {unrolled(2),
+                                  unrolled("all"),
+                                  unrolled("sqrt"),
+                                  unrolled("log"),
+                                  {{"type", "unrolled"}, {"memory_mib", 0.2}},
+                                  {{"type", "forward"}},
+                                  {{"type", "forward"}, {"real_time", true}},
+                                  {{"type", "reversible"}}};
 
 /// The fewest segments trained again, by dynamic programming.
 std::int64_t fewest_repeated(std::int64_t n, std::int64_t states) {

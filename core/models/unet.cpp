@@ -53,9 +53,8 @@ class UNet : public Model {
     ParameterSet weights;
     for (std::size_t i = 0; i < convolutions_.size(); ++i) {
       const ParameterSet own = convolutions_[i]->initial_weights(key.fold(i));
-      weights.append(fmt::format("{}.", i), i + 1 < convolutions_.size()
-                                                ? own
-                                                : own.zeros());
+      weights.append(fmt::format("{}.", i),
+                     i + 1 < convolutions_.size() ? own : own.zeros());
     }
     return weights;
   }
@@ -75,8 +74,7 @@ class UNet : public Model {
     Tensor x = down.back();
     for (std::int64_t level = depth_ - 1; level >= 0; --level) {
       const Tensor& beside = down[static_cast<std::size_t>(level)];
-      const Tensor up =
-          at::upsample_nearest2d(x, beside.sizes().slice(2));
+      const Tensor up = at::upsample_nearest2d(x, beside.sizes().slice(2));
       x = convolved(at::cat({beside, up}, 1)).relu();
     }
     return convolved(x);
@@ -86,12 +84,12 @@ class UNet : public Model {
   void add(std::int64_t in, std::int64_t out, std::int64_t kernel) {
     // A layer asks for the sizes of its input only to tell those of its output.
     const Shape any{in, kernel, kernel};
-    convolutions_.push_back(LayerRegistry::instance().make(
-        Json{{"type", "conv2d"},
-             {"out", out},
-             {"kernel", kernel},
-             {"padding", kernel / 2}},
-        any));
+    convolutions_.push_back(
+        LayerRegistry::instance().make(Json{{"type", "conv2d"},
+                                            {"out", out},
+                                            {"kernel", kernel},
+                                            {"padding", kernel / 2}},
+                                       any));
   }
 
   std::int64_t depth_;

@@ -42,8 +42,8 @@ class ClassMean : public CoresetByClass {
 };
 
 /// x_k = argmin |mu - (x_1 + ... + x_k) / k|, mu the mean of the class (Welling
-/// 2009, "Herding dynamical weights to learn"; in this form Rebuffi et al. 2017,
-/// "iCaRL"), in the space of the inputs.
+/// 2009, "Herding dynamical weights to learn"; in this form Rebuffi et al.
+/// 2017, "iCaRL"), in the space of the inputs.
 class Herding : public CoresetByClass {
  public:
   static Schema schema() {

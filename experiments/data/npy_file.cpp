@@ -195,8 +195,8 @@ using Archive = std::unique_ptr<zip_t, void (*)(zip_t*)>;
 [[noreturn]] void fail(const std::string& path, zip_error_t& error) {
   const std::string reason = zip_error_strerror(&error);
   zip_error_fini(&error);
-  throw Error(fmt::format("'{}': not a .npz file that can be used: {}", path,
-                          reason));
+  throw Error(
+      fmt::format("'{}': not a .npz file that can be used: {}", path, reason));
 }
 
 }  // namespace
@@ -206,8 +206,7 @@ Tensor read_npy(const std::string& path) { return read_array(ByteFile(path)); }
 std::map<std::string, Tensor> read_npz(const std::string& path) {
   ByteFile(path).path();  // complains about what is no file
   int code = 0;
-  const Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code),
-                        zip_discard);
+  const Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code), zip_discard);
   if (archive == nullptr) {
     zip_error_t error;
     zip_error_init_with_code(&error, code);
@@ -233,7 +232,8 @@ std::map<std::string, Tensor> read_npz(const std::string& path) {
       bytes.append(chunk, 0, static_cast<std::size_t>(n));
     }
     require(n >= 0 && bytes.size() == about.size, "'{}': is damaged", place);
-    const std::size_t stem = name.size() - std::min<std::size_t>(4, name.size());
+    const std::size_t stem =
+        name.size() - std::min<std::size_t>(4, name.size());
     if (name.substr(stem) == kSuffix) name.resize(stem);
     arrays[name] = read_array(ByteFile(place, bytes));
   }
@@ -249,7 +249,7 @@ void save_npz(const std::string& path, const ParameterSet& arrays) {
   Archive archive(zip_open_from_source(source.get(), ZIP_TRUNCATE, &error),
                   zip_discard);
   if (archive == nullptr) fail(path, error);
-  zip_source_keep(source.get());  // beyond zip_close()
+  zip_source_keep(source.get());      // beyond zip_close()
   std::vector<std::string> contents;  // which the archive refers to
   contents.reserve(arrays.size());
   for (std::size_t i = 0; i < arrays.size(); ++i) {
@@ -277,10 +277,9 @@ void save_npz(const std::string& path, const ParameterSet& arrays) {
   zip_stat_t about;
   std::string bytes;
   if (zip_source_stat(source.get(), &about) == 0) bytes.resize(about.size);
-  const bool read =
-      zip_source_open(source.get()) == 0 &&
-      zip_source_read(source.get(), bytes.data(), bytes.size()) ==
-          static_cast<zip_int64_t>(bytes.size());
+  const bool read = zip_source_open(source.get()) == 0 &&
+                    zip_source_read(source.get(), bytes.data(), bytes.size()) ==
+                        static_cast<zip_int64_t>(bytes.size());
   require(read && !bytes.empty(), "'{}': cannot be written", path);
   zip_source_close(source.get());
   write_file(path, bytes);

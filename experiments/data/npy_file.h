@@ -13,13 +13,13 @@ namespace nestgrad {
 /// else, or nothing, or is damaged.
 Tensor read_npy(const std::string& path);
 
-/// The arrays in a .npz file of NumPy (savez or savez_compressed), by name; each
-/// as in a .npy file. Throws Error as well if the archive is damaged.
+/// The arrays in a .npz file of NumPy (savez or savez_compressed), by name;
+/// each as in a .npy file. Throws Error as well if the archive is damaged.
 std::map<std::string, Tensor> read_npz(const std::string& path);
 
-/// Writes such a file, which numpy.load opens: float32, float64, int64, int32 or
-/// uint8, uncompressed. The file is replaced as a whole; see write_file(). The
-/// same arrays give the same bytes.
+/// Writes such a file, which numpy.load opens: float32, float64, int64, int32
+/// or uint8, uncompressed. The file is replaced as a whole; see write_file().
+/// The same arrays give the same bytes.
 void save_npz(const std::string& path, const ParameterSet& arrays);
 
 }  // namespace nestgrad

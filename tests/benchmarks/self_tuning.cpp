@@ -36,7 +36,9 @@ std::vector<Network> networks() {
         {"hidden", {64}},
         {"dropout", "$dropout"}}},
       {"lstm 64-128",
-       {{"type", "lstm"}, {"input_dropout", "$dropout"}, {"dropout", "$dropout"}},
+       {{"type", "lstm"},
+        {"input_dropout", "$dropout"},
+        {"dropout", "$dropout"}},
        {{"type", "text"},
         {"file", "/usr/share/common-licenses/GPL-3"},
         {"valid", 200},
@@ -51,17 +53,17 @@ Config config_for(const Network& network) {
     hyperparameters["holes"] = {{"initial", 1.5}};
     hyperparameters["length"] = {{"initial", 4}};
   }
-  return Config(complete(
-      experiment_schema(),
-      {{"problem",
-        {{"type", "classification"},
-         {"data", network.data},
-         {"model", network.model},
-         {"batch", 128},
-         {"valid_batch", 128}}},
-       {"hyperparameters", hyperparameters},
-       {"inner", {{"type", "sgd"}, {"lr", 0.05}, {"momentum", 0.9}}},
-       {"estimator", "stn"}}));
+  return Config(
+      complete(experiment_schema(),
+               {{"problem",
+                 {{"type", "classification"},
+                  {"data", network.data},
+                  {"model", network.model},
+                  {"batch", 128},
+                  {"valid_batch", 128}}},
+                {"hyperparameters", hyperparameters},
+                {"inner", {{"type", "sgd"}, {"lr", 0.05}, {"momentum", 0.9}}},
+                {"estimator", "stn"}}));
 }
 
 double median(std::vector<double> values) {

@@ -180,8 +180,7 @@ Json check(const Json& estimator, const Json& problem = "ridge") {
         {"momentum", {{"initial", 0.6}, {"coordinates", "logit"}}}}},
       {"inner", {{"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}},
       {"estimator", estimator}};
-  return check_estimator(Config(complete(experiment_schema(), config)),
-                         {});
+  return check_estimator(Config(complete(experiment_schema(), config)), {});
 }
 
 Json with_fault(Json estimator, const std::string& fault) {
@@ -228,9 +227,9 @@ TEST_CASE("check finds a wrong solver in models too large for dense algebra") {
             {"missing_scale", "one_term_less", "one_term_more"}},
            {"faulty_conjugate_gradient", {"old_residual"}}}) {
     const auto judged = [&, solver = type](const std::string& fault) {
-      return check(with_fault({{"type", "ift"}, {"solver", {{"type", solver}}}},
-                              fault),
-                   problem);
+      return check(
+          with_fault({{"type", "ift"}, {"solver", {{"type", solver}}}}, fault),
+          problem);
     };
     const Json right = judged("none");
     CAPTURE(type, right["verdict"].get<std::string>());
