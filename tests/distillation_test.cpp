@@ -135,6 +135,105 @@ TEST_CASE("hypergradients of learned examples meet central differences",
   }
 }
 
+TEST_CASE("hypergradients pass through augmentation and learned networks",
+          "[distillation]") {
+  const TemporaryFolder folder;
+  const auto check = [&](const Json& problem, const std::string& name) {
+    folder.write("c.json",
+                 Json{{"problem", problem},
+                      {"hyperparameters", {{name, Json::object()}}},
+                      {"inner", {{"type", "sgd"}, {"lr", 0.1}}},
+                      {"estimator", {{"type", "unrolled"}, {"window", 3}}}}
+                     .dump());
+    const Ended judged = program(folder.path(""), "check c.json");
+    CAPTURE(name, judged.output);
+    CHECK(judged.code == 0);
+  };
+  const Json images = {{"type", "fashion_mnist"},
+                       {"train", 40},
+                       {"valid", 20},
+                       {"test", 10}};
+  const Json augment = {"translation", "brightness", "cutout", "noise"};
+  check({{"type", "distillation"},
+         {"data", images},
+         {"examples", 4},
+         {"valid_batch", 0},
+         {"model",
+          {{"type", "cnn"},
+           {"channels", {2}},
+           {"norm", "instance"},
+           {"activation", "tanh"},
+           {"pool", "average"},
+           {"hidden", Json::array()},
+           {"augment", augment}}}},
+        "inputs");
+  const Json network = {
+      {"type", "mlp"}, {"hidden", {4}}, {"activation", "tanh"}};
+  check({{"type", "classification"},
+         {"data", images},
+         {"model", network},
+         {"weighting", network},
+         {"batch", 10}},
+        "weighting");
+  check({{"type", "classification"},
+         {"data", images},
+         {"model", network},
+         {"augmentation", {{"type", "unet"}, {"depth", 2}, {"channels", 2}}},
+         {"batch", 10}},
+        "augmentation");
+}
+
+TEST_CASE("learned networks start without an effect and have the one they say",
+          "[distillation]") {
+  const Json base = {{"type", "classification"},
+                     {"data",
+                      {{"type", "fashion_mnist"},
+                       {"train", 20},
+                       {"valid", 10},
+                       {"test", 10}}},
+                     {"model", "logistic"},
+                     {"batch", 0}};
+  const auto plain = problem_of(base);
+  const ParameterSet w = plain->initial_weights({}, Key(2));
+  const double loss = plain->train_loss(w, {}, Draw()).item<double>();
+
+  Json changed = base;
+  changed["augmentation"] = "unet";
+  const auto augmented = problem_of(changed);
+  ParameterSet hyper = augmented->initial_hyper();
+  REQUIRE(hyper.size() == 1);
+  CHECK(augmented->train_loss(w, hyper, Draw()).item<double>() ==
+        Approx(loss).epsilon(1e-12));
+  // The last number is the bias of the output: it is added to every pixel.
+  Tensor vector = hyper.at("augmentation").clone();
+  vector[-1] = 0.5;
+  Tensor moved = w.tensors()[1].clone();
+  moved += 0.5 * w.tensors()[0].sum(1);
+  CHECK(augmented->train_loss(w, {{"augmentation", vector}}, Draw())
+            .item<double>() ==
+        Approx(plain
+                   ->train_loss(w.with({w.tensors()[0], moved}), {}, Draw())
+                   .item<double>()));
+  // And to none that are used.
+  CHECK(augmented->valid_loss(w, {{"augmentation", vector}}, Draw())
+            .item<double>() ==
+        plain->valid_loss(w, {}, Draw()).item<double>());
+
+  // Weights that are all alike are those of a mean.
+  changed = base;
+  changed["weighting"] = "logistic";
+  const auto weighted = problem_of(changed);
+  hyper = weighted->initial_hyper();
+  CHECK(weighted->train_loss(w, hyper.zeros(), Draw()).item<double>() ==
+        Approx(loss).epsilon(1e-12));
+  // Others are softmax of sigmoid of a tenth of the network's answer, which the
+  // gradient by the bias of the model shows: sum_i share_i (p_i - y_i).
+  const double moved_loss =
+      weighted->train_loss(w, 40.0 * hyper, Draw()).item<double>();
+  CHECK(std::abs(moved_loss - loss) > 1e-6);
+  CHECK(std::abs(moved_loss - loss) < (std::exp(1.0) - 1) * loss);
+}
+
 TEST_CASE("coresets are chosen as they say, the classes taking turns",
           "[distillation]") {
   const Splits data = splits();
