@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <vector>
@@ -30,6 +31,7 @@ std::vector<Form> forms() {
     out.push_back({fmt::format("unrolled, {}", checkpoints),
                    {{"type", "unrolled"}, {"checkpoints", checkpoints}}});
   }
+  out.push_back({"unrolled, last 10", {{"type", "unrolled"}, {"last", 10}}});
   out.push_back({"forward", {{"type", "forward"}}});
   out.push_back({"reversible", {{"type", "reversible"}}});
   return out;
@@ -42,6 +44,9 @@ struct Point {
 
 void estimate(Json estimator, std::int64_t steps) {
   estimator["window"] = estimator["horizon"] = steps;
+  if (estimator.contains("last")) {
+    estimator["last"] = std::min(steps, estimator["last"].get<std::int64_t>());
+  }
   const Config config(complete(
       experiment_schema(),
       {{"problem", "quadratic"},
