@@ -2,13 +2,13 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "core/json_file.h"
 #include "core/stopwatch.h"
 #include "experiments/experiment.h"
 #include "experiments/process.h"
+#include "median.h"
 
 namespace nestgrad {
 namespace {
@@ -24,13 +24,6 @@ class Times : public Observer {
   }
   std::vector<double> ends;
 };
-
-double median(std::vector<double> values) {
-  const auto middle =
-      values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 }  // namespace
 

@@ -18,7 +18,6 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -27,6 +26,7 @@
 #include "distillation.h"
 #include "dropout_study.h"
 #include "experiments/process.h"
+#include "median.h"
 #include "resident.h"
 #include "scaling.h"
 #include "self_tuning.h"
@@ -53,13 +53,6 @@ double seconds(const Run& run, Clock clock) {
   const double start = clock();
   run();
   return clock() - start;
-}
-
-double median(std::vector<double> values) {
-  const auto middle =
-      values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 /// |a - b| / |b|

@@ -2,12 +2,12 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "core/stopwatch.h"
 #include "experiments/experiment.h"
 #include "experiments/process.h"
+#include "median.h"
 
 namespace nestgrad {
 namespace {
@@ -64,12 +64,6 @@ Config config_for(const Network& network) {
                 {"hyperparameters", hyperparameters},
                 {"inner", {{"type", "sgd"}, {"lr", 0.05}, {"momentum", 0.9}}},
                 {"estimator", "stn"}}));
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + values.size() / 2,
-                   values.end());
-  return values[values.size() / 2];
 }
 
 template <class F>
