@@ -1,6 +1,7 @@
 #include "core/archive.h"
 
 #include "core/error.h"
+#include "core/json_file.h"
 
 namespace nestgrad {
 namespace {
@@ -31,14 +32,35 @@ void Archive::operator()(const std::string& name, double& value) {
   visit(joined(name), value);
 }
 
+void Archive::operator()(const std::string& name, std::string& value) {
+  visit(joined(name), value);
+}
+void Archive::operator()(const std::string& name,
+                         std::map<std::string, double>& value) {
+  // Names in one text, since which there are is part of the state.
+  Json names = Json::array();
+  for (const auto& entry : value) names.push_back(entry.first);
+  std::string text = names.dump();
+  (*this)(name + "/names", text);
+  if (restoring()) value.clear();
+  for (const Json& key : Json::parse(text)) {
+    (*this)(name + "/" + key.get<std::string>(),
+            value[key.get<std::string>()]);
+  }
+}
+
 void SavingArchive::visit(const std::string& path, ParameterSet& value) {
-  put(snapshot_.sets, path, value.detach().clone());
+  const ParameterSet set = value.detach();
+  put(snapshot_.sets, path, tensors_ == Tensors::kCopied ? set.clone() : set);
 }
 void SavingArchive::visit(const std::string& path, std::int64_t& value) {
   put(snapshot_.integers, path, value);
 }
 void SavingArchive::visit(const std::string& path, double& value) {
   put(snapshot_.numbers, path, value);
+}
+void SavingArchive::visit(const std::string& path, std::string& value) {
+  put(snapshot_.texts, path, value);
 }
 
 void RestoringArchive::visit(const std::string& path, ParameterSet& value) {
@@ -49,6 +71,9 @@ void RestoringArchive::visit(const std::string& path, std::int64_t& value) {
 }
 void RestoringArchive::visit(const std::string& path, double& value) {
   value = found(snapshot_.numbers, path);
+}
+void RestoringArchive::visit(const std::string& path, std::string& value) {
+  value = found(snapshot_.texts, path);
 }
 
 }  // namespace nestgrad

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core/parameter_set.h"
 
@@ -26,6 +26,9 @@ class Archive {
   void operator()(const std::string& name, ParameterSet& value);
   void operator()(const std::string& name, std::int64_t& value);
   void operator()(const std::string& name, double& value);
+  void operator()(const std::string& name, std::string& value);
+  void operator()(const std::string& name,
+                  std::map<std::string, double>& value);
 
   template <class T>
   auto operator()(const std::string& name, T& value)
@@ -36,10 +39,24 @@ class Archive {
     path_ = outer;
   }
 
+  /// A list of objects that can be made from nothing.
+  template <class T>
+  auto operator()(const std::string& name, std::vector<T>& values)
+      -> decltype(values.front().persist(*this)) {
+    auto size = static_cast<std::int64_t>(values.size());
+    (*this)(name + "/size", size);
+    if (restoring()) values.assign(static_cast<std::size_t>(size), T{});
+    for (std::int64_t i = 0; i < size; ++i) {
+      (*this)(name + "/" + std::to_string(i),
+              values[static_cast<std::size_t>(i)]);
+    }
+  }
+
  private:
   virtual void visit(const std::string& path, ParameterSet& value) = 0;
   virtual void visit(const std::string& path, std::int64_t& value) = 0;
   virtual void visit(const std::string& path, double& value) = 0;
+  virtual void visit(const std::string& path, std::string& value) = 0;
 
   std::string joined(const std::string& name) const {
     return path_.empty() ? name : path_ + "/" + name;
@@ -53,12 +70,16 @@ struct Snapshot {
   std::map<std::string, ParameterSet> sets;
   std::map<std::string, std::int64_t> integers;
   std::map<std::string, double> numbers;
+  std::map<std::string, std::string> texts;
 };
 
-/// Writes down the state of an object. Tensors are copied, so what happens to
-/// the object later does not reach the snapshot.
+/// Whether a snapshot has tensors of its own or shows those of the object, which
+/// must then not write into them as long as it lives.
+enum class Tensors { kCopied, kShared };
+
+/// Writes down the state of an object.
 template <class T>
-Snapshot save(T& object);
+Snapshot save(T& object, Tensors tensors = Tensors::kCopied);
 
 /// Puts a saved state back. Throws Error, naming the path, if the snapshot
 /// lacks something that the object lists.
@@ -67,6 +88,7 @@ void restore(T& object, const Snapshot& snapshot);
 
 class SavingArchive : public Archive {
  public:
+  explicit SavingArchive(Tensors tensors) : tensors_(tensors) {}
   bool restoring() const override { return false; }
   Snapshot take() { return std::move(snapshot_); }
 
@@ -74,7 +96,9 @@ class SavingArchive : public Archive {
   void visit(const std::string& path, ParameterSet& value) override;
   void visit(const std::string& path, std::int64_t& value) override;
   void visit(const std::string& path, double& value) override;
+  void visit(const std::string& path, std::string& value) override;
 
+  Tensors tensors_;
   Snapshot snapshot_;
 };
 
@@ -87,13 +111,14 @@ class RestoringArchive : public Archive {
   void visit(const std::string& path, ParameterSet& value) override;
   void visit(const std::string& path, std::int64_t& value) override;
   void visit(const std::string& path, double& value) override;
+  void visit(const std::string& path, std::string& value) override;
 
   const Snapshot& snapshot_;
 };
 
 template <class T>
-Snapshot save(T& object) {
-  SavingArchive archive;
+Snapshot save(T& object, Tensors tensors) {
+  SavingArchive archive(tensors);
   object.persist(archive);
   return archive.take();
 }

@@ -15,6 +15,9 @@
 namespace nestgrad {
 namespace {
 
+/// What comes between the name of a file and a number in a temporary name.
+constexpr const char* kTemporary = ".tmp-";
+
 constexpr std::size_t kChunk = std::size_t{1} << 20;
 
 /// Throws Error with the text of `errno`.
@@ -86,7 +89,8 @@ class TemporaryFile {
   /// Differs between processes, and between threads of one process.
   std::string next_name() const {
     static std::atomic<unsigned> counter{0};
-    return fmt::format("{}.tmp-{}-{}", target_, ::getpid(), counter++);
+    return fmt::format("{}{}{}-{}", target_, kTemporary, ::getpid(),
+                       counter++);
   }
 
   std::string target_;
@@ -131,15 +135,32 @@ std::string read_file(const std::string& path) {
 }
 
 void write_file(const std::string& path, std::string_view bytes) {
+  write_file(path, std::vector<std::string_view>{bytes});
+}
+
+void write_file(const std::string& path,
+                const std::vector<std::string_view>& pieces) {
   struct stat status = {};
   // Renaming onto a device (/dev/null) would replace the device.
   require(::lstat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) ||
               S_ISLNK(status.st_mode),
           "cannot write '{}': it exists and is not a regular file", path);
   TemporaryFile file(path);
-  file.write(bytes);
+  for (const std::string_view bytes : pieces) file.write(bytes);
   file.move_to_target();
   flush_folder(std::filesystem::path(path).parent_path());
+}
+
+void remove_temporary_files(const std::string& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end;
+       !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (name.find(kTemporary) != std::string::npos) {
+      std::filesystem::remove(at->path(), error);
+    }
+  }
+  require(!error, "cannot clear '{}': {}", folder, error.message());
 }
 
 }  // namespace nestgrad

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace nestgrad {
 
@@ -16,5 +17,13 @@ std::string read_file(const std::string& path);
 /// `path` must be new or a regular file; a symbolic link is replaced, not
 /// followed.
 void write_file(const std::string& path, std::string_view bytes);
+
+/// The same for bytes that lie in several pieces.
+void write_file(const std::string& path,
+                const std::vector<std::string_view>& pieces);
+
+/// Removes what processes that were killed in write_file() have left in a
+/// folder. Nobody else may be writing there. Throws Error if it is refused.
+void remove_temporary_files(const std::string& folder);
 
 }  // namespace nestgrad

@@ -360,4 +360,12 @@ std::string JsonFile::describe(const Complaint& complaint) const {
                      complaint.what);
 }
 
+std::string JsonFile::describe_all(const ConfigError& error) const {
+  std::string out;
+  for (const Complaint& complaint : error.complaints()) {
+    out += (out.empty() ? "" : "\n") + describe(complaint);
+  }
+  return out;
+}
+
 }  // namespace nestgrad

@@ -49,6 +49,9 @@ class JsonFile {
   /// "--set" stands for file and line if the value came from there.
   std::string describe(const Complaint& complaint) const;
 
+  /// All complaints, one per line.
+  std::string describe_all(const ConfigError& error) const;
+
  private:
   JsonFile(std::string name, Json json, std::map<std::string, int> lines)
       : name_(std::move(name)),

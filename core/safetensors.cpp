@@ -122,7 +122,7 @@ Entry parse_entry(const std::string& name, const Json& description) {
   return entry;
 }
 
-std::vector<Entry> parse_header(std::string_view text) {
+Json parse_header(std::string_view text) {
   std::set<std::string> names;
   const auto refuse_repeated_names = [&](int depth, Json::parse_event_t event,
                                          Json& parsed) {
@@ -134,11 +134,25 @@ std::vector<Entry> parse_header(std::string_view text) {
   };
   const Json header = Json::parse(text, refuse_repeated_names, false);
   require(header.is_object(), "its header is not a JSON object");
+  return header;
+}
+
+std::vector<Entry> entries_of(const Json& header) {
   std::vector<Entry> entries;
   for (const auto& [name, description] : header.items()) {
     if (name != kMetadata) entries.push_back(parse_entry(name, description));
   }
   return entries;
+}
+
+/// Entries that are no strings, which the format does not allow, are left out.
+std::map<std::string, std::string> metadata_of(const Json& header) {
+  std::map<std::string, std::string> out;
+  if (!header.contains(kMetadata) || !header[kMetadata].is_object()) return out;
+  for (const auto& [name, value] : header[kMetadata].items()) {
+    if (value.is_string()) out[name] = value.get<std::string>();
+  }
+  return out;
 }
 
 /// Throws Error unless the tensors fill `bytes` bytes without gap or overlap.
@@ -170,24 +184,6 @@ Tensor read_tensor(const Entry& entry, std::string_view data) {
     std::memcpy(tensor.data_ptr(), bytes.data(), bytes.size());
   }
   return tensor;
-}
-
-ParameterSet parse(std::string_view bytes) {
-  require(bytes.size() >= kLengthBytes,
-          "it has {} bytes, and 8 or more are expected", bytes.size());
-  const std::uint64_t length = decoded_length(bytes);
-  bytes.remove_prefix(kLengthBytes);
-  require(length <= kLongestHeader && length <= bytes.size(),
-          "it announces a header of {} bytes, but {} follow", length,
-          bytes.size());
-  const std::vector<Entry> entries = parse_header(bytes.substr(0, length));
-  bytes.remove_prefix(length);
-  require_contiguous(entries, bytes.size());
-  ParameterSet set;
-  for (const Entry& entry : entries) {
-    set.insert(entry.name, read_tensor(entry, bytes));
-  }
-  return set;
 }
 
 const char* name_of(at::ScalarType type, const std::string& tensor) {
@@ -224,27 +220,62 @@ std::string encode_header(const ParameterSet& set,
 
 }  // namespace
 
-void save_safetensors(const std::string& path, const ParameterSet& set,
-                      const std::map<std::string, std::string>& metadata) {
-  std::string bytes;
+EncodedSafetensors::EncodedSafetensors(
+    const ParameterSet& set,
+    const std::map<std::string, std::string>& metadata) {
   try {
-    bytes = encode_header(set, metadata);
-  } catch (const Error& error) {
-    throw Error(fmt::format("cannot write '{}': {}", path, error.what()));
+    header_ = encode_header(set, metadata);
   } catch (const Json::exception&) {
-    throw Error(fmt::format("cannot write '{}': a name is not UTF-8", path));
+    throw Error("a name is not UTF-8");
   }
   for (const Tensor& t : set.tensors()) {
-    const Tensor tensor = t.detach().cpu().contiguous();
-    bytes.append(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes());
+    tensors_.push_back(t.detach().cpu().contiguous());
   }
-  write_file(path, bytes);
+}
+
+std::vector<std::string_view> EncodedSafetensors::pieces() const {
+  std::vector<std::string_view> out = {header_};
+  for (const Tensor& t : tensors_) {
+    out.emplace_back(static_cast<const char*>(t.data_ptr()), t.nbytes());
+  }
+  return out;
+}
+
+DecodedSafetensors decode_safetensors(std::string_view bytes) {
+  require(bytes.size() >= kLengthBytes,
+          "it has {} bytes, and 8 or more are expected", bytes.size());
+  const std::uint64_t length = decoded_length(bytes);
+  bytes.remove_prefix(kLengthBytes);
+  require(length <= kLongestHeader && length <= bytes.size(),
+          "it announces a header of {} bytes, but {} follow", length,
+          bytes.size());
+  const Json header = parse_header(bytes.substr(0, length));
+  const std::vector<Entry> entries = entries_of(header);
+  bytes.remove_prefix(length);
+  require_contiguous(entries, bytes.size());
+  DecodedSafetensors out{{}, metadata_of(header)};
+  for (const Entry& entry : entries) {
+    out.set.insert(entry.name, read_tensor(entry, bytes));
+  }
+  return out;
+}
+
+void save_safetensors(const std::string& path, const ParameterSet& set,
+                      const std::map<std::string, std::string>& metadata) {
+  const auto encoded = [&] {
+    try {
+      return EncodedSafetensors(set, metadata);
+    } catch (const Error& error) {
+      throw Error(fmt::format("cannot write '{}': {}", path, error.what()));
+    }
+  }();
+  write_file(path, encoded.pieces());
 }
 
 ParameterSet load_safetensors(const std::string& path) {
   const std::string bytes = read_file(path);
   try {
-    return parse(bytes);
+    return decode_safetensors(bytes).set;
   } catch (const Error& error) {
     throw Error(fmt::format("'{}' is not a safetensors file as expected: {}",
                             path, error.what()));

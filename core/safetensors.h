@@ -2,6 +2,8 @@
 
 #include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/parameter_set.h"
 
@@ -15,6 +17,30 @@ namespace nestgrad {
 /// `metadata` is stored beside the tensors, for other programs to show.
 void save_safetensors(const std::string& path, const ParameterSet& set,
                       const std::map<std::string, std::string>& metadata = {});
+
+/// The bytes of such a file, in pieces that need no second copy of tensors that
+/// lie contiguous on the CPU.
+class EncodedSafetensors {
+ public:
+  /// Throws Error if a name or an element type cannot be stored.
+  EncodedSafetensors(const ParameterSet& set,
+                     const std::map<std::string, std::string>& metadata);
+
+  /// Valid as long as this object is.
+  std::vector<std::string_view> pieces() const;
+
+ private:
+  std::string header_;
+  std::vector<Tensor> tensors_;
+};
+
+/// What such bytes hold. Throws Error, without the name of a file, if they are
+/// not as they should be.
+struct DecodedSafetensors {
+  ParameterSet set;
+  std::map<std::string, std::string> metadata;
+};
+DecodedSafetensors decode_safetensors(std::string_view bytes);
 
 /// The tensors of such a file, on the CPU, in the order of its header. Throws
 /// Error with one sentence that names the file if it cannot be read, is damaged

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "core/archive.h"
 #include "core/problem.h"
 
 namespace nestgrad {
@@ -26,6 +27,14 @@ class Counted : public ProblemDecorator {
 
   /// Counts from here on.
   void start_again() const { train_losses_ = valid_losses_ = 0; }
+
+  void persist(Archive& archive) {
+    std::int64_t train = train_losses_, valid = valid_losses_;
+    archive("train_losses", train);
+    archive("valid_losses", valid);
+    train_losses_ = train;
+    valid_losses_ = valid;
+  }
 
   std::int64_t train_losses() const { return train_losses_; }
   std::int64_t valid_losses() const { return valid_losses_; }

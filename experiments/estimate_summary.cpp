@@ -47,7 +47,6 @@ Observer::Verdict EstimateSummary::on_step(const OuterStep& step) {
   if (std::isfinite(products)) products_ += products;
   const double residual = of(*step.metrics, "residual");
   if (std::isfinite(residual)) {
-    residual_is_known_ = true;
     last_residual_ = residual;
     largest_residual_ = std::max(largest_residual_, residual);
   }
@@ -64,6 +63,21 @@ Observer::Verdict EstimateSummary::on_step(const OuterStep& step) {
   return Verdict::kContinue;
 }
 
+void EstimateSummary::persist(Archive& archive) {
+  archive("estimates", estimates_);
+  archive("not_converged", not_converged_);
+  archive("trouble", trouble_);
+  archive("products", products_);
+  archive("last_metrics", last_metrics_);
+  archive("last_residual", last_residual_);
+  archive("largest_residual", largest_residual_);
+  archive("smallest_curvature", smallest_);
+  archive("largest_curvature", largest_);
+  archive("condition", condition_);
+  archive("seconds", seconds_);
+  archive("bytes", bytes_);
+}
+
 std::string EstimateSummary::curvature() const {
   if (smallest_ > 0) return "positive";
   return largest_ > 0 ? "indefinite" : "negative";
@@ -77,7 +91,7 @@ Json EstimateSummary::json() const {
   if (!trouble_.empty()) out["last_trouble"] = trouble_;
   if (!last_metrics_.empty()) out["last_metrics"] = last_metrics_;
   if (products_ > 0) out["products"] = products_;
-  if (residual_is_known_) {
+  if (residual_is_known()) {
     out["last_residual"] = last_residual_;
     out["largest_residual"] = largest_residual_;
   }
@@ -120,7 +134,7 @@ std::string EstimateSummary::text() const {
     line("Hessian products",
          fmt::format("{}, {:.3g} per estimate", products_, products_ / count));
   }
-  if (residual_is_known_) {
+  if (residual_is_known()) {
     line("residual", fmt::format("{:.2e} (last), {:.2e} (largest)",
                                  last_residual_, largest_residual_));
   }

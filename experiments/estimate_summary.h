@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/archive.h"
 #include "core/json_file.h"
 #include "core/observer.h"
 
@@ -18,6 +19,8 @@ class EstimateSummary : public Observer {
   Verdict on_step(const OuterStep& step) override;
   void on_failure(const OuterStep& step) override { on_step(step); }
 
+  void persist(Archive& archive);
+
   /// Hessian products of the whole run.
   double products() const { return products_; }
 
@@ -29,6 +32,7 @@ class EstimateSummary : public Observer {
 
  private:
   /// An inverse Hessian has looked along some directions.
+  bool residual_is_known() const { return largest_residual_ >= 0; }
   bool curvature_is_known() const { return smallest_ <= largest_; }
   std::string curvature() const;
 
@@ -37,8 +41,7 @@ class EstimateSummary : public Observer {
   std::string trouble_;  // the last
   double products_ = 0;
   Metrics last_metrics_;
-  bool residual_is_known_ = false;
-  double last_residual_ = 0, largest_residual_ = 0;
+  double last_residual_ = 0, largest_residual_ = -INFINITY;
   double smallest_ = INFINITY, largest_ = -INFINITY;  // v'A v / v'v
   double condition_ = 0;  // the largest of one estimate; 0: unknown
   double seconds_ = 0;

@@ -6,6 +6,7 @@
 #include "core/hyper_space.h"
 #include "core/model.h"
 #include "experiments/plain_training.h"
+#include "experiments/stopping.h"
 
 namespace nestgrad {
 namespace {
@@ -13,7 +14,21 @@ namespace {
 Schema outer_schema() {
   return Schema("How the hyperparameters move.")
       .integer("steps", 100, "Outer steps: hypergradients that are followed.",
-               at_least(1));
+               at_least(1))
+      .section("stop", Stopping::schema(), Json::object(),
+               "When tuning ends earlier.");
+}
+
+Schema checkpoint_schema() {
+  return Schema(
+             "When the whole state of a run is written, for 'nestgrad resume', "
+             "and its results so far with it. That is done at a signal as "
+             "well.")
+      .number("minutes", 5, "Minutes from one to the next.", at_least(0))
+      .integer("steps", 0, "Outer steps from one to the next; 0: time decides.",
+               at_least(0))
+      .integer("keep", 2, "How many are kept; 0: none are written.",
+               at_least(0));
 }
 
 Schema record_schema() {
@@ -37,10 +52,8 @@ Schema record_schema() {
       .objects("other_models", ModelRegistry::instance(), Json::array(),
                "Models in the place of the problem's that are trained from "
                "scratch under the hyperparameters found as well.")
-      .number("minutes", 10,
-              "Minutes after which the results so far are written again, in "
-              "case the run does not live to its end; 0: after every step.",
-              at_least(0));
+      .section("checkpoint", checkpoint_schema(), Json::object(),
+               "What is kept of a run that does not live to its end.");
 }
 
 at::TensorOptions options_of(const Config& config) {
@@ -186,17 +199,44 @@ void Experiment::refuse_without_derivative(const Config& section,
 OuterResult Experiment::tune(
     const std::vector<std::shared_ptr<Observer>>& observers) {
   for (const auto& observer : observers) outer_->add(observer);
-  outer_->begin(problem_->initial_hyper(), tuning_key());
+  if (!restored_) outer_->begin(problem_->initial_hyper(), tuning_key());
   return outer_->run();
+}
+
+void Experiment::persist(Archive& archive) {
+  archive("loop", *outer_);
+  archive("counts", *problem_);
+  restored_ = restored_ || archive.restoring();
+}
+
+std::pair<double, double> Experiment::fingerprint() const {
+  const ParameterSet hyper = initial_hyper();
+  const Key key = key_.fold("fingerprint");
+  const ParameterSet weights = loop_->start(hyper, key).detach().weights;
+  const Draw draw{0, key};
+  const auto value = [](const Tensor& loss) {
+    return loss.to(at::kDouble).item<double>();
+  };
+  const at::NoGradGuard no_tape;
+  return {value(problem_->train_loss(weights, hyper, draw)),
+          value(problem_->valid_loss(weights, hyper, draw))};
 }
 
 Metrics Experiment::retrain(const ParameterSet& hyper, std::int64_t steps,
                             std::int64_t network) const {
+  TrainState state;
+  return *retrain(hyper, steps, network, state, [] { return true; });
+}
+
+std::optional<Metrics> Experiment::retrain(
+    const ParameterSet& hyper, std::int64_t steps, std::int64_t network,
+    TrainState& state, const std::function<bool()>& go_on) const {
   Key run = key_.fold("retraining");
   if (network > 0) run = run.fold(static_cast<std::uint64_t>(network));
-  TrainState state = loop_->start(hyper, run).detach();
-  for (std::int64_t i = 0; i < steps; ++i) {
+  if (state.weights.empty()) state = loop_->start(hyper, run).detach();
+  while (state.step < steps) {
     state = loop_->step(state, hyper, run);
+    if (state.step < steps && !go_on()) return {};
   }
   require(all_finite(state.weights), "the weights are not finite");
   return problem_->evaluate(problem_->deployed(state.weights, hyper), hyper);

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/config.h"
@@ -23,17 +25,36 @@ class Experiment {
   /// Throws ConfigError with everything that is wrong in any section.
   explicit Experiment(const Config& config);
 
-  /// Moves the hyperparameters to the end, or until an observer stops it.
+  /// Moves the hyperparameters to the end, or until an observer stops it; from
+  /// the start, unless persist() has restored a state.
   OuterResult tune(const std::vector<std::shared_ptr<Observer>>& observers);
 
-  /// What tune() runs; its persist() saves all that a run consists of.
+  /// Where the hyperparameters are now.
+  const ParameterSet& hyper() const { return outer_->hyper(); }
+
+  /// What tune() runs.
   OuterLoop& outer_loop() { return *outer_; }
+  const OuterLoop& outer_loop() const { return *outer_; }
+
+  /// Saves or restores all that tuning consists of.
+  void persist(Archive& archive);
+
+  /// The training and the validation loss at the initial weights: they tell
+  /// whether another process has the same data and the same arithmetic.
+  std::pair<double, double> fingerprint() const;
 
   /// Trains from scratch with constant hyperparameters for so many steps and
   /// evaluates the result. Each `network` has initial weights and noise of its
   /// own. Throws Error if that diverges.
   Metrics retrain(const ParameterSet& hyper, std::int64_t steps,
                   std::int64_t network = 0) const;
+
+  /// The same in pieces: starts from `state` unless it is empty, and leaves the
+  /// end of the piece there. After every step `go_on` is asked; nothing is
+  /// returned if it said no before the end.
+  std::optional<Metrics> retrain(const ParameterSet& hyper, std::int64_t steps,
+                                 std::int64_t network, TrainState& state,
+                                 const std::function<bool()>& go_on) const;
 
   ParameterSet initial_hyper() const { return problem_->initial_hyper(); }
 
@@ -77,6 +98,7 @@ class Experiment {
   std::unique_ptr<OuterLoop> outer_;
   std::int64_t outer_steps_ = 0;
   std::int64_t retraining_steps_ = 0;
+  bool restored_ = false;
 };
 
 }  // namespace nestgrad

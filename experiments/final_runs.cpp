@@ -48,46 +48,102 @@ Experiment FinalRuns::with_model(const Config& model) const {
   }
 }
 
-FinalRun FinalRuns::train(std::string name, const Experiment& experiment,
-                          const ParameterSet& hyper) const {
-  FinalRun out{std::move(name)};
+bool FinalRuns::train(std::vector<FinalRun>& to, std::string name,
+                      const Experiment& experiment, const ParameterSet& hyper,
+                      const std::function<bool()>& go_on) {
   const std::int64_t networks = config_.object("record").integer("networks");
-  Metrics squares;
+  FinalRun out{std::move(name)};
   try {
-    for (std::int64_t i = 0; i < networks; ++i) {
-      for (const auto& [metric, value] :
-           experiment.retrain(hyper, experiment.retraining_steps(), i)) {
-        out.metrics[metric] += value / static_cast<double>(networks);
-        squares[metric] += value * value;
+    for (std::int64_t& i = present_.network; i < networks; ++i) {
+      const auto metrics = experiment.retrain(
+          hyper, experiment.retraining_steps(), i, present_.state, go_on);
+      if (!metrics) return false;
+      for (const auto& [metric, value] : *metrics) {
+        present_.sums[metric] += value;
+        present_.squares[metric] += value * value;
       }
+      present_.state = {};
     }
   } catch (const Error& error) {
-    return {out.name, {}, {}, error.what()};
+    out.trouble = error.what();
   }
-  if (networks == 1) return out;
   const auto n = static_cast<double>(networks);
-  for (const auto& [metric, mean] : out.metrics) {
-    const double rest = squares[metric] - n * mean * mean;
+  for (const auto& [metric, sum] : present_.sums) {
+    if (!out.trouble.empty()) break;
+    out.metrics[metric] = sum / n;
+    if (networks == 1) continue;
+    const double rest = present_.squares[metric] - sum * sum / n;
     out.deviation[metric] = std::sqrt(std::max(0.0, rest) / (n - 1));
   }
-  return out;
+  to.push_back(std::move(out));
+  present_ = {};
+  return true;
 }
 
-void FinalRuns::train(const ParameterSet& found,
-                      const std::function<void(const std::string&)>& progress) {
-  progress("with the hyperparameters of the start");
-  tuning_.push_back(train("start", experiment_, experiment_.initial_hyper()));
-  progress("with the hyperparameters found");
-  tuning_.push_back(train("found", experiment_, found));
+bool FinalRuns::train(const ParameterSet& found,
+                      const std::function<void(const std::string&)>& progress,
+                      const std::function<bool()>& go_on) {
+  /// The `i`th run of a list, unless it has been made.
+  const auto run = [&](std::vector<FinalRun>& to, std::size_t i,
+                       const std::string& words, const std::string& name,
+                       const Experiment& experiment,
+                       const ParameterSet& hyper) {
+    if (i < to.size()) return true;
+    progress(words);
+    return train(to, name, experiment, hyper, go_on);
+  };
+  if (!run(tuning_, 0, "with the hyperparameters of the start", "start",
+           experiment_, experiment_.initial_hyper()) ||
+      !run(tuning_, 1, "with the hyperparameters found", "found", experiment_,
+           found)) {
+    return false;
+  }
+  std::size_t i = 0;
   for (const Config& model : config_.object("record").objects("other_models")) {
-    progress(fmt::format("with the hyperparameters found and another model, {}",
-                         model.type()));
-    models_.push_back(train(model.type(), with_model(model), found));
+    if (i++ < models_.size()) continue;
+    if (!run(models_, i - 1,
+             fmt::format("with the hyperparameters found and another model, {}",
+                         model.type()),
+             model.type(), with_model(model), found)) {
+      return false;
+    }
   }
+  i = 0;
   for (const auto& [name, hyper] : experiment_.problem().baselines()) {
-    progress(fmt::format("with the baseline {}", name));
-    baselines_.push_back(train(name, experiment_, hyper));
+    if (!run(baselines_, i++, fmt::format("with the baseline {}", name), name,
+             experiment_, hyper)) {
+      return false;
+    }
   }
+  return true;
+}
+
+void FinalRuns::clear() {
+  tuning_.clear();
+  models_.clear();
+  baselines_.clear();
+  present_ = {};
+}
+
+void FinalRun::persist(Archive& archive) {
+  archive("name", name);
+  archive("metrics", metrics);
+  archive("deviation", deviation);
+  archive("trouble", trouble);
+}
+
+void FinalRuns::Present::persist(Archive& archive) {
+  archive("network", network);
+  archive("sums", sums);
+  archive("squares", squares);
+  archive("state", state);
+}
+
+void FinalRuns::persist(Archive& archive) {
+  archive("tuning", tuning_);
+  archive("models", models_);
+  archive("baselines", baselines_);
+  archive("present", present_);
 }
 
 WarmColdGap::WarmColdGap(const Metrics& tuned, const FinalRun& found) {

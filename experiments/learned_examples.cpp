@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::int64_t kMostRows = 10;
 constexpr std::int64_t kMostColumns = 20;
-constexpr std::size_t kMostSnapshots = 12;
+constexpr std::size_t kMostMoments = 12;
 constexpr int kSide = 56;  // of an image on the sheet
 constexpr int kGap = 6;
 constexpr int kMargin = 44;
@@ -91,7 +91,7 @@ ExamplesOverTime::ExamplesOverTime(const BilevelProblem& problem,
 void ExamplesOverTime::remember(std::int64_t step, const SoftExamples& all) {
   const std::int64_t rows =
       std::min({all.labels.size(1), all.inputs.size(0), kMostRows});
-  snapshots_.push_back({step,
+  moments_.push_back({step,
                         {all.inputs.slice(0, 0, rows).clone(),
                          all.labels.slice(0, 0, rows).clone()}});
 }
@@ -106,12 +106,12 @@ Observer::Verdict ExamplesOverTime::on_step(const OuterStep& step) {
 }
 
 std::string ExamplesOverTime::draw() const {
-  if (!are_images(snapshots_.front().examples.inputs)) return "";
-  std::vector<Snapshot> shown = snapshots_;
+  if (!are_images(moments_.front().examples.inputs)) return "";
+  std::vector<Moment> shown = moments_;
   // The start and the latest.
-  if (shown.size() > kMostSnapshots) {
+  if (shown.size() > kMostMoments) {
     shown.erase(shown.begin() + 1,
-                shown.end() - static_cast<std::ptrdiff_t>(kMostSnapshots - 1));
+                shown.end() - static_cast<std::ptrdiff_t>(kMostMoments - 1));
   }
   const std::int64_t rows = shown.front().examples.inputs.size(0);
   Canvas canvas = sheet(static_cast<std::int64_t>(shown.size()), rows);
@@ -134,6 +134,20 @@ std::string ExamplesOverTime::draw() const {
                 0.5);
   }
   return canvas.png();
+}
+
+void ExamplesOverTime::Moment::persist(Archive& archive) {
+  ParameterSet both;
+  if (!archive.restoring()) {
+    both = {{"inputs", examples.inputs}, {"labels", examples.labels}};
+  }
+  archive("step", step);
+  archive("examples", both);
+  examples = {both.at("inputs"), both.at("labels")};
+}
+
+void ExamplesOverTime::persist(Archive& archive) {
+  archive("moments", moments_);
 }
 
 void write_learned_examples(const RunFolder& folder,

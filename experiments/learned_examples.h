@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/archive.h"
 #include "core/dataset.h"
 #include "core/observer.h"
 #include "experiments/run_folder.h"
@@ -40,16 +41,20 @@ class ExamplesOverTime : public Observer {
   /// PNG file; "" for inputs that are no images.
   std::string draw() const;
 
+  void persist(Archive& archive);
+
  private:
-  struct Snapshot {
-    std::int64_t step;
+  struct Moment {
+    std::int64_t step = 0;
     SoftExamples examples;
+
+    void persist(Archive& archive);
   };
 
   void remember(std::int64_t step, const SoftExamples& all);
 
   const BilevelProblem& problem_;
-  std::vector<Snapshot> snapshots_;
+  std::vector<Moment> moments_;
 };
 
 }  // namespace nestgrad

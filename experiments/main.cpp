@@ -35,6 +35,9 @@ struct Arguments {
   std::vector<std::string> assignments;
   std::string seed;
   RunOptions run;  // its folder is compare's as well
+  ResumeOptions resume;
+  bool quiet = false, verbose = false;
+  std::string progress;  // "json" or ""
   std::string kind;
   std::string key;
 };
@@ -51,9 +54,7 @@ int with_config(const Arguments& arguments,
   try {
     return work(file);
   } catch (const ConfigError& error) {
-    for (const Complaint& complaint : error.complaints()) {
-      fmt::print(stderr, "{}\n", file.describe(complaint));
-    }
+    fmt::print(stderr, "{}\n", file.describe_all(error));
     return kExitMistake;
   }
 }
@@ -120,6 +121,27 @@ void takes_config(CLI::App* command, Arguments& arguments) {
                       "Replace the seed of the configuration");
 }
 
+/// How much `run` and `resume` tell.
+void takes_talk(CLI::App* command, Arguments& arguments) {
+  CLI::Option* const quiet = command->add_flag(
+      "--quiet", arguments.quiet, "Nothing but warnings and errors");
+  command
+      ->add_flag("--verbose", arguments.verbose,
+                 "Every outer step and every checkpoint")
+      ->excludes(quiet);
+  command
+      ->add_option("--progress", arguments.progress,
+                   "json: one JSON object per line instead of sentences")
+      ->check(CLI::IsMember({"json"}));
+}
+
+Talk talk_of(const Arguments& arguments) {
+  return {arguments.quiet     ? Verbosity::kQuiet
+          : arguments.verbose ? Verbosity::kVerbose
+                              : Verbosity::kNormal,
+          !arguments.progress.empty()};
+}
+
 int parsed_main(int argc, char** argv) {
   CLI::App app("Tunes hyperparameters by hypergradients.", "nestgrad");
   app.set_version_flag("--version", NESTGRAD_VERSION);
@@ -131,8 +153,21 @@ int parsed_main(int argc, char** argv) {
   takes_config(run_command, arguments);
   run_command->add_option("--out", arguments.run.folder,
                           "Folder of the results, new or empty");
-  run_command->add_flag("--quiet", arguments.run.quiet,
-                        "No progress and no table");
+  takes_talk(run_command, arguments);
+
+  CLI::App* const resume_command = app.add_subcommand(
+      "resume", "Continue a run from its newest checkpoint.");
+  std::string run_folder;
+  resume_command->add_option("folder", run_folder, "The folder of the run")
+      ->required();
+  resume_command
+      ->add_option("--set", arguments.resume.assignments,
+                   "Replace a value of its configuration")
+      ->allow_extra_args(false);
+  resume_command->add_option(
+      "--allow", arguments.resume.allowed,
+      "Keys that may differ from those of the checkpoint, or data");
+  takes_talk(resume_command, arguments);
 
   CLI::App* const plan_command = app.add_subcommand(
       "plan", "Tell what a configuration is and will cost; run nothing.");
@@ -216,8 +251,13 @@ int parsed_main(int argc, char** argv) {
   }
   if (run_command->parsed()) {
     return with_config(arguments, [&](const JsonFile& file) {
+      arguments.run.talk = talk_of(arguments);
       return run_experiment(file, arguments.run);
     });
+  }
+  if (resume_command->parsed()) {
+    arguments.resume.talk = talk_of(arguments);
+    return resume_experiment(run_folder, arguments.resume);
   }
   if (plan_command->parsed()) {
     return with_config(arguments, [&](const JsonFile& file) {

@@ -10,8 +10,8 @@
 #include "core/autodiff.h"
 #include "core/memory_meter.h"
 #include "core/stopwatch.h"
+#include "experiments/console.h"
 #include "experiments/experiment.h"
-#include "experiments/progress.h"
 
 namespace nestgrad {
 namespace {

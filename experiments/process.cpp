@@ -64,10 +64,12 @@ void prepare_process(std::int64_t threads) {
 Json host_facts() {
   const char* const kinds[] = {"unknown", "sequential", "own threads",
                                "OpenMP"};
+  const auto get_blas_threads = symbol<int()>("openblas_get_num_threads");
   return {{"libtorch", TORCH_VERSION},
           {"processor", processor()},
           {"cores", std::thread::hardware_concurrency()},
           {"threads", at::get_num_threads()},
+          {"blas_threads", get_blas_threads ? get_blas_threads() : 0},
           {"allocator",
            symbol<void()>("MallocExtension_ReleaseFreeMemory") != nullptr
                ? "tcmalloc"
@@ -84,6 +86,8 @@ double peak_memory_mib() {
 void note_signals() {
   std::signal(SIGINT, note);
   std::signal(SIGTERM, note);
+  // A file that grows over a limit is to be an error like a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 int noted_signal() { return noted; }

@@ -3,11 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 
-#include "core/error.h"
 #include "core/memory_meter.h"
 
 namespace nestgrad {
@@ -17,6 +14,39 @@ namespace {
 constexpr std::int64_t kFew = 10;
 
 constexpr const char* kLossPanel = "validation loss";
+
+constexpr const char* kEvaluated = "evaluated.";
+
+constexpr std::int64_t kBins = 32;
+
+/// How the numbers are distributed: counts in bins of equal width, of the
+/// numbers' logarithms if they are tuned in logarithms.
+Json distribution(const Tensor& natural, const Tensor& raw) {
+  const auto plain = [](const Tensor& t) {
+    return t.detach().to(at::kCPU).to(at::kDouble).reshape(-1);
+  };
+  const Tensor t = plain(natural);
+  const double low = t.min().item<double>(), high = t.max().item<double>();
+  const bool logarithmic =
+      low > 0 && at::allclose(t.log(), plain(raw), 1e-4, 1e-4);
+  std::vector<std::int64_t> counts(kBins, 0);
+  if (low < high) {
+    const Tensor values = logarithmic ? t.log() : t;
+    const Tensor found =
+        at::histc(values, kBins, values.min().item(), values.max().item())
+            .contiguous();
+    for (std::int64_t i = 0; i < kBins; ++i) {
+      counts[static_cast<std::size_t>(i)] =
+          static_cast<std::int64_t>(found.data_ptr<double>()[i]);
+    }
+  } else {
+    counts[0] = t.numel();
+  }
+  return {{"logarithmic", logarithmic},
+          {"low", low},
+          {"high", high},
+          {"counts", counts}};
+}
 
 }  // namespace
 
@@ -29,7 +59,7 @@ std::vector<std::pair<std::string, double>> summary_of(
         natural.tensors()[i].detach().to(at::kCPU).to(at::kDouble).reshape(-1);
     if (natural.tensors()[i].dim() == 0) {
       out.emplace_back(name, t.item<double>());
-    } else if (t.numel() <= kFew) {
+    } else if (!is_summarized(t)) {
       for (std::int64_t k = 0; k < t.numel(); ++k) {
         out.emplace_back(fmt::format("{}.{}", name, k), t[k].item<double>());
       }
@@ -42,13 +72,19 @@ std::vector<std::pair<std::string, double>> summary_of(
   return out;
 }
 
-Recorder::Recorder(const std::string& path, std::int64_t every)
-    : path_(path), every_(every), file_(std::fopen(path.c_str(), "w")) {
-  require(file_ != nullptr, "{}: cannot be written: {}", path,
-          std::strerror(errno));
+bool is_summarized(const Tensor& natural) {
+  return natural.dim() > 0 && natural.numel() > kFew;
 }
 
-Recorder::~Recorder() { std::fclose(file_); }
+Recorder::Recorder(const std::string& folder, std::int64_t every,
+                   const Counted& problem, const ParameterSet& natural)
+    : lines_(folder + "/metrics.jsonl"), every_(every), problem_(problem) {
+  for (const auto& entry : summary_of(natural)) names_.push_back(entry.first);
+  const auto& tensors = natural.tensors();
+  if (std::any_of(tensors.begin(), tensors.end(), is_summarized)) {
+    histograms_ = std::make_unique<JsonLines>(folder + "/histograms.jsonl");
+  }
+}
 
 Json Recorder::line_of(const OuterStep& step) const {
   Json line = {{"step", step.step},
@@ -57,6 +93,7 @@ Json Recorder::line_of(const OuterStep& step) const {
                {"gradient_norm", step.gradient_norm},
                {"estimate_seconds", step.estimate_seconds},
                {"tensor_mib", mebibytes(step.estimate_bytes)},
+               {"train_gradients", problem_.train_losses()},
                {"status", to_string(step.status)}};
   if (step.status != Status::kOk) line["trouble"] = *step.trouble;
   for (const auto& [name, value] : *step.metrics) line[name] = value;
@@ -66,31 +103,64 @@ Json Recorder::line_of(const OuterStep& step) const {
   return line;
 }
 
-void Recorder::on_failure(const OuterStep& step) { write_line(line_of(step)); }
+void Recorder::on_failure(const OuterStep& step) {
+  lines_.append(line_of(step));
+}
 
 Observer::Verdict Recorder::on_step(const OuterStep& step) {
   Json line = line_of(step);
-  const auto x = static_cast<double>(step.step);
-  remember(kLossPanel, kLossPanel, x, step.objective);
-  for (const auto& [name, value] : summary_of(*step.natural)) {
-    remember(name.substr(0, name.find('.')), name, x, value);
-  }
   if (step.step % every_ == 0 || step.step == step.steps) {
-    last_evaluation_ = step.evaluate();
-    for (const auto& [name, value] : last_evaluation_) {
-      line["evaluated." + name] = value;
+    for (const auto& [name, value] : step.evaluate()) {
+      line[kEvaluated + name] = value;
+    }
+    for (std::size_t i = 0; histograms_ && i < step.natural->size(); ++i) {
+      const Tensor& natural = step.natural->tensors()[i];
+      if (!is_summarized(natural)) continue;
+      const std::string& name = step.natural->name(i);
+      Json entry = {{"step", step.step}, {"name", name}};
+      entry.update(distribution(natural, step.hyper->at(name)));
+      histograms_->append(entry);
     }
   }
-  write_line(line);
+  lines_.append(line);
+  remember(line);
   return Verdict::kContinue;
 }
 
-void Recorder::write_line(const Json& line) {
-  const std::string text = line.dump() + "\n";
-  const bool written =
-      std::fwrite(text.data(), 1, text.size(), file_) == text.size() &&
-      std::fflush(file_) == 0;
-  require(written, "{}: cannot be written: {}", path_, std::strerror(errno));
+void Recorder::remember(const Json& line) {
+  const auto number = [&](const std::string& key) {
+    const Json& value = line.at(key);
+    return value.is_number() ? value.get<double>() : std::nan("");
+  };
+  const double step = number("step");
+  remember(kLossPanel, kLossPanel, step, number("outer_loss"));
+  for (const std::string& name : names_) {
+    const bool renamed = line.contains("hyper." + name);
+    remember(name.substr(0, name.find('.')), name, step,
+             number(renamed ? "hyper." + name : name));
+  }
+  Metrics evaluation;
+  const std::string prefix = kEvaluated;
+  for (const auto& [key, value] : line.items()) {
+    if (key.rfind(prefix, 0) != 0) continue;
+    evaluation[key.substr(prefix.size())] = number(key);
+  }
+  if (evaluation.empty()) return;
+  last_evaluation_ = evaluation;
+  last_evaluation_step_ = line.at("step").get<std::int64_t>();
+}
+
+void Recorder::flush() {
+  lines_.flush();
+  if (histograms_) histograms_->flush();
+}
+
+void Recorder::persist(Archive& archive) {
+  archive("metrics", lines_);
+  if (histograms_) archive("histograms", *histograms_);
+  if (!archive.restoring()) return;
+  panels_.clear();
+  for (const Json& line : lines_.lines()) remember(line);
 }
 
 void Recorder::remember(const std::string& panel, const std::string& curve,

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "core/json_file.h"
 #include "core/observer.h"
 #include "experiments/chart.h"
+#include "experiments/counted.h"
+#include "experiments/json_lines.h"
 
 namespace nestgrad {
 
@@ -17,16 +18,22 @@ namespace nestgrad {
 std::vector<std::pair<std::string, double>> summary_of(
     const ParameterSet& natural);
 
-/// Writes one line of metrics.jsonl per outer step and remembers the
-/// trajectories.
+/// Whether summary_of() shows this one by its mean, least and largest number.
+bool is_summarized(const Tensor& natural);
+
+/// Writes one line per outer step and remembers the trajectories:
+///
+///   metrics.jsonl      the estimate, the hyperparameters, and at times what the
+///                      problem says about the weights ("evaluated.NAME")
+///   histograms.jsonl   at those times, how the numbers of a hyperparameter are
+///                      distributed that summary_of() does not show one by one
 class Recorder : public Observer {
  public:
-  /// Evaluates at every `every`th step and at the last. Throws Error if the
-  /// file cannot be written.
-  Recorder(const std::string& path, std::int64_t every);
-  ~Recorder() override;
-  Recorder(const Recorder&) = delete;
-  Recorder& operator=(const Recorder&) = delete;
+  /// Evaluates at every `every`th step and at the last. `natural`: the
+  /// hyperparameters, for their names. Throws Error if a file in `folder`
+  /// cannot be written.
+  Recorder(const std::string& folder, std::int64_t every,
+           const Counted& problem, const ParameterSet& natural);
 
   Verdict on_step(const OuterStep& step) override;
 
@@ -37,22 +44,32 @@ class Recorder : public Observer {
   /// hyperparameters that change by a factor of ten get a logarithmic axis.
   std::vector<Panel> panels() const;
 
-  /// What the evaluation of the last step said.
+  /// What the last evaluation said, and the step it came after (0: none).
   const Metrics& last_evaluation() const { return last_evaluation_; }
+  std::int64_t last_evaluation_step() const { return last_evaluation_step_; }
+
+  void flush();
+
+  /// The lines themselves are the memory; restored, what came later is cut off.
+  void persist(Archive& archive);
 
  private:
   /// What the line says about the estimate. A hyperparameter that is called
   /// like something else there is "hyper.NAME".
   Json line_of(const OuterStep& step) const;
 
-  void write_line(const Json& line);
+  /// Takes the trajectories and the evaluation from a line.
+  void remember(const Json& line);
   void remember(const std::string& panel, const std::string& curve, double x,
                 double y);
 
-  std::string path_;
+  JsonLines lines_;
+  std::unique_ptr<JsonLines> histograms_;  // null if all is shown one by one
   std::int64_t every_;
-  std::FILE* file_;
+  const Counted& problem_;
+  std::vector<std::string> names_;  // of summary_of()
   Metrics last_evaluation_;
+  std::int64_t last_evaluation_step_ = 0;
   std::vector<Panel> panels_;
 };
 

@@ -9,17 +9,36 @@
 namespace nestgrad {
 namespace fs = std::filesystem;
 
+namespace {
+
+/// Throws Error if there is anything but a lock in it.
+void require_empty(const std::string& path) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(path, error)) {
+    require(entry.path().filename() == FolderLock::kFile,
+            "{}: holds files already; name an empty or a new folder", path);
+  }
+  require(!error, "{}: cannot be read: {}", path, error.message());
+}
+
+}  // namespace
+
 RunFolder RunFolder::create(const std::string& path) {
   std::error_code error;
-  if (fs::exists(path, error)) {
-    require(fs::is_directory(path, error), "{}: is not a folder", path);
-    require(fs::is_empty(path, error),
-            "{}: holds files already; name an empty or a new folder", path);
-    return RunFolder(path);
-  }
   fs::create_directories(path, error);
-  require(!error, "{}: cannot make this folder: {}", path, error.message());
-  return RunFolder(path);
+  require(fs::is_directory(path), "{}: cannot make this folder: {}", path,
+          error ? error.message() : "there is a file of this name");
+  require_empty(path);
+  RunFolder folder(path);
+  require_empty(path);  // of two that came at the same time, one goes
+  return folder;
+}
+
+RunFolder RunFolder::open(const std::string& path) {
+  require(fs::is_directory(path), "{}: there is no such folder", path);
+  RunFolder folder(path);
+  remove_temporary_files(path);
+  return folder;
 }
 
 RunFolder RunFolder::create_next(const std::string& name) {

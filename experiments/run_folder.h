@@ -1,13 +1,16 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "core/json_file.h"
 #include "core/parameter_set.h"
+#include "experiments/folder_lock.h"
 
 namespace nestgrad {
 
-/// The folder that a run writes its results into.
+/// The folder that a run writes its results into. No other process writes there
+/// as long as this object or a copy of it lives.
 ///
 /// Whole files appear at once: written under a temporary name, flushed and
 /// renamed. Every function throws Error, naming the file, if the system
@@ -20,6 +23,10 @@ class RunFolder {
   /// Makes runs/<name>-<n> with the lowest n that is free.
   static RunFolder create_next(const std::string& name);
 
+  /// The folder of an earlier run, freed of what writing that was cut short has
+  /// left there.
+  static RunFolder open(const std::string& path);
+
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
 
@@ -27,9 +34,11 @@ class RunFolder {
   void write(const std::string& name, const ParameterSet& set) const;
 
  private:
-  explicit RunFolder(std::string path) : path_(std::move(path)) {}
+  explicit RunFolder(std::string path)
+      : path_(std::move(path)), lock_(std::make_shared<FolderLock>(path_)) {}
 
   std::string path_;
+  std::shared_ptr<FolderLock> lock_;
 };
 
 }  // namespace nestgrad

@@ -1,288 +1,361 @@
 #include "experiments/runner.h"
 
-#include <ATen/ATen.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 
 #include "core/files.h"
 #include "core/memory_meter.h"
 #include "core/stopwatch.h"
-#include "experiments/estimate_summary.h"
-#include "experiments/experiment.h"
-#include "experiments/final_runs.h"
-#include "experiments/learned_examples.h"
+#include "experiments/checkpoints.h"
 #include "experiments/plan.h"
 #include "experiments/process.h"
-#include "experiments/progress.h"
-#include "experiments/recorder.h"
-#include "experiments/run_folder.h"
-#include "experiments/table.h"
+#include "experiments/results.h"
+#include "experiments/stopping.h"
 
 namespace nestgrad {
 namespace {
 
-RunFolder make_folder(const Config& config, const JsonFile& file,
-                      const RunOptions& options) {
-  if (!options.folder.empty()) return RunFolder::create(options.folder);
-  const Config record = config.object("record");
-  if (record.has("folder")) return RunFolder::create(record.text("folder"));
-  return RunFolder::create_next(
-      std::filesystem::path(file.name()).stem().string());
-}
-
-Json numbers(const Metrics& metrics) {
-  Json out = Json::object();
-  for (const auto& [name, value] : metrics) out[name] = value;
-  return out;
-}
-
-/// Small sets in natural units, as nested lists of numbers.
-Json hyperparameters_json(const ParameterSet& natural) {
-  Json out = Json::object();
-  for (std::size_t i = 0; i < natural.size(); ++i) {
-    const Tensor t =
-        natural.tensors()[i].to(at::kCPU).to(at::kDouble).contiguous();
-    const double* const data = t.data_ptr<double>();
-    if (t.dim() == 0) {
-      out[natural.name(i)] = *data;
-    } else {
-      out[natural.name(i)] = std::vector<double>(data, data + t.numel());
-    }
-  }
-  return out;
-}
-
-constexpr std::int64_t kSmall = 1000;  // numbers that a JSON file may list
-
-/// Calls `write` every so many minutes, and asks for hyperparameters only.
-class Snapshots : public Observer {
- public:
-  Snapshots(double minutes, std::function<void(const ParameterSet&)> write)
-      : seconds_(60 * minutes), write_(std::move(write)) {}
-
-  Verdict on_step(const OuterStep& step) override {
-    if (step.seconds - last_ >= seconds_ && step.step < step.steps) {
-      last_ = step.seconds;
-      write_(*step.hyper);
-    }
-    return Verdict::kContinue;
-  }
-
- private:
-  double seconds_;
-  double last_ = 0;
-  std::function<void(const ParameterSet&)> write_;
+/// Two values of one key.
+struct Difference {
+  std::string key;  ///< dotted
+  Json before, now;
 };
+
+/// Where two JSON values differ; null stands for a key that is not there.
+void add_differences(const std::string& key, const Json& before,
+                     const Json& now, std::vector<Difference>& out) {
+  if (before == now) return;
+  if (!before.is_object() || !now.is_object()) {
+    out.push_back({key, before, now});
+    return;
+  }
+  const auto below = [&](const std::string& name) {
+    return key.empty() ? name : key + "." + name;
+  };
+  for (const auto& [name, value] : before.items()) {
+    add_differences(below(name), value, now.value(name, Json()), out);
+  }
+  for (const auto& [name, value] : now.items()) {
+    if (!before.contains(name)) out.push_back({below(name), Json(), value});
+  }
+}
+
+/// Whether `key` or something above it is in the list.
+bool is_allowed(const std::string& key,
+                const std::vector<std::string>& allowed) {
+  return std::any_of(
+      allowed.begin(), allowed.end(), [&](const std::string& name) {
+        return key == name || key.rfind(name + ".", 0) == 0;
+      });
+}
+
+/// Throws Error if the state of a run cannot belong to the experiment that has
+/// just been begun: sets of tensors that it has by now are alike. Others may
+/// come later.
+void require_alike(const Snapshot& begun, const Snapshot& saved) {
+  for (const auto& [path, set] : begun.sets) {
+    const auto found = saved.sets.find("experiment/" + path);
+    if (set.empty() || found == saved.sets.end()) continue;
+    require(alike(set, found->second),
+            "the checkpoint does not fit this configuration: tensors of '{}' "
+            "have other names or shapes",
+            path);
+  }
+}
+
+/// What the bits of a run depend on besides its configuration.
+Json program_facts() {
+  const Json host = host_facts();
+  return {{"version", NESTGRAD_VERSION},
+          {"libtorch", host["libtorch"]},
+          {"threads", host["threads"]},
+          {"blas_threads", host["blas_threads"]}};
+}
 
 class Run {
  public:
-  Run(Config config, const JsonFile& file, const RunOptions& options)
+  Run(Config config, const std::function<RunFolder()>& make_folder, Talk talk)
       : config_(std::move(config)),
-        options_(options),
+        console_(talk.verbosity, talk.json),
         experiment_(config_),
         final_runs_(config_, experiment_),
-        folder_(make_folder(config_, file, options)) {}
-
-  int go() {
-    start();
-    const Stopwatch watch;
-    const Config record = config_.object("record");
-    const std::int64_t every = record.integer("every");
-    const auto recorder =
-        std::make_shared<Recorder>(folder_.file("metrics.jsonl"), every);
-    const auto estimates = std::make_shared<EstimateSummary>(
+        stopping_(std::make_shared<Stopping>(
+            config_.object("outer").object("stop"),
+            Stopping::Sources{
+                [this] { return experiment_.problem().train_losses(); },
+                [this] { return estimates_->products(); },
+                [this]() -> const Metrics& {
+                  return recorder_->last_evaluation();
+                }})) {
+    require_metric();
+    const auto [train, valid] = experiment_.fingerprint();
+    fingerprint_ = {train, valid};
+    experiment_.problem().start_again();
+    folder_.emplace(make_folder());
+    checkpoints_.emplace(folder_->file("checkpoints"), checkpoint_key("keep"));
+    const ParameterSet start = experiment_.initial_hyper();
+    recorder_ = std::make_shared<Recorder>(
+        folder_->path(), config_.object("record").integer("every"),
+        experiment_.problem(), experiment_.natural(start));
+    estimates_ = std::make_shared<EstimateSummary>(
         experiment_.tunes() ? config_.object("estimator").json()
                             : Json{{"type", "none: plain training"}});
-    std::shared_ptr<ExamplesOverTime> examples;
-    std::vector<std::shared_ptr<Observer>> observers{
-        recorder, estimates, std::make_shared<SignalStop>()};
-    const SoftExamples at_start = learned(experiment_.initial_hyper());
-    if (at_start.inputs.defined()) {
-      examples =
-          std::make_shared<ExamplesOverTime>(experiment_.problem(), at_start);
-      observers.push_back(examples);
+    const SoftExamples examples =
+        experiment_.problem().learned_examples(start);
+    if (examples.inputs.defined()) {
+      examples_ =
+          std::make_shared<ExamplesOverTime>(experiment_.problem(), examples);
     }
-    const auto write = [&](const ParameterSet& hyper) {
-      write_results(hyper, *recorder, examples.get());
-    };
-    observers.push_back(
-        std::make_shared<Snapshots>(record.number("minutes"), write));
-    if (!options_.quiet) {
-      observers.push_back(
-          std::make_shared<Progress>(every, isatty(STDOUT_FILENO) != 0));
-    }
-    const OuterResult result = experiment_.tune(observers);
-    observers.clear();  // closes the line of progress
-    const double tuning = watch.seconds();
+  }
 
-    write(result.hyper);
-    if (result.termination == Termination::kFinished &&
-        experiment_.retraining_steps() > 0) {
-      final_runs_.train(result.hyper, [&](const std::string& how) {
-        if (options_.quiet) return;
-        fmt::print("training from scratch {}, {} steps\n", how,
-                   experiment_.retraining_steps());
-        std::fflush(stdout);
-      });
+  /// Takes the place of start(). `changed`: the keys that differ from those of
+  /// the checkpoint, if it is allowed.
+  void restore(const SavedSnapshot& saved,
+               const std::vector<std::string>& changed, bool other_data) {
+    if (changed.empty()) compare_fingerprints(saved.about, other_data);
+    experiment_.outer_loop().begin(experiment_.initial_hyper(),
+                                   experiment_.tuning_key());
+    require_alike(save(experiment_, Tensors::kShared),
+                  saved.snapshot);
+    try {
+      ::nestgrad::restore(*this, saved.snapshot);
+    } catch (const Error& error) {
+      throw Error(fmt::format(
+          "the checkpoint does not fit this configuration: {}", error.what()));
     }
-    summarize(result, *recorder, *estimates, tuning, watch.seconds() - tuning);
-    show(result, *recorder, *estimates);
-    return exit_code(result);
+    if (!changed.empty()) {
+      termination_.clear();
+      message_.clear();
+      final_runs_.clear();
+      retraining_seconds_ = 0;
+    }
+    write_config();
+    Json run = Json::parse(read_file(folder_->file("run.json")));
+    run["resumed"].push_back({{"at", utc_now()},
+                              {"outer_step", experiment_.outer_loop().step()},
+                              {"changed", changed}});
+    folder_->write("run.json", run);
+    console_.say(fmt::format("{}: continues after outer step {} of {}",
+                             folder_->path(), experiment_.outer_loop().step(),
+                             experiment_.outer_steps()));
+    tell_start(experiment_.outer_loop().step());
+  }
+
+  void start() {
+    write_config();
+    folder_->write("run.json", Json{{"version", NESTGRAD_VERSION},
+                                    {"seed", config_.integer("seed")},
+                                    {"started", utc_now()},
+                                    {"host", host_facts()}});
+    const std::int64_t numbers = experiment_.initial_hyper().numel();
+    console_.say(fmt::format(
+        "{}: {}, {}", folder_->path(),
+        numbers == 0   ? "nothing to tune, plain training"
+        : numbers == 1 ? "one number to tune"
+                       : fmt::format("{} numbers to tune", numbers),
+        experiment_.outer_steps() == 1
+            ? "one outer step"
+            : fmt::format("{} outer steps", experiment_.outer_steps())));
+    tell_start(0);
+    if (console_.talks() && experiment_.tunes()) tell_cost();
+  }
+
+  int go() {
+    if (termination_.empty()) tune();
+    const bool diverged = termination_ == "diverged";
+    if (!diverged && !interrupted_ && experiment_.retraining_steps() > 0) {
+      checkpoint();
+      train_final_runs();
+    }
+    write_results();
+    // Where numbers went bad there is nothing to continue.
+    if (!diverged) checkpoint();
+    const Ending ending = this->ending();
+    folder_->write("summary.json", results().summary(ending));
+    show(ending);
+    const int code = exit_code();
+    console_.event("end", {{"code", code},
+                           {"termination", ending.termination},
+                           {"folder", folder_->path()}});
+    return code;
+  }
+
+  void persist(Archive& archive) {
+    archive("experiment", experiment_);
+    archive("recorder", *recorder_);
+    archive("estimates", *estimates_);
+    archive("stopping", *stopping_);
+    if (examples_) archive("examples", *examples_);
+    archive("final_runs", final_runs_);
+    archive("termination", termination_);
+    archive("message", message_);
+    archive("tuned", tuned_);
+    archive("retraining_seconds", retraining_seconds_);
+    std::int64_t peak = peak_bytes();
+    archive("peak_bytes", peak);
+    if (archive.restoring()) earlier_peak_ = peak;
   }
 
  private:
-  void start() {
-    folder_.write("config.json", config_.json());
-    folder_.write("run.json", Json{{"version", NESTGRAD_VERSION},
-                                   {"seed", config_.integer("seed")},
-                                   {"started", utc_now()},
-                                   {"host", host_facts()}});
-    if (options_.quiet) return;
-    const ParameterSet hyper = experiment_.initial_hyper();
-    fmt::print("{}: {}, {}\n", folder_.path(),
-               hyper.numel() == 0 ? "nothing to tune, plain training"
-               : hyper.numel() == 1
-                   ? "one number to tune"
-                   : fmt::format("{} numbers to tune", hyper.numel()),
-               experiment_.outer_steps() == 1
-                   ? "one outer step"
-                   : fmt::format("{} outer steps", experiment_.outer_steps()));
-    std::fflush(stdout);
-    if (experiment_.tunes()) tell_cost();
+  class Checkpointing;
+
+  std::int64_t checkpoint_key(const char* key) const {
+    return config_.object("record").object("checkpoint").integer(key);
+  }
+
+  /// Throws ConfigError if early stopping waits for a metric that there is not.
+  void require_metric() const {
+    if (!stopping_->needs_evaluation()) return;
+    const ParameterSet start = experiment_.initial_hyper();
+    const auto& problem = experiment_.problem();
+    const ParameterSet weights =
+        experiment_.loop().start(start, Key()).detach().weights;
+    const Metrics known =
+        problem.evaluate(problem.deployed(weights, start), start);
+    if (known.count(stopping_->metric()) > 0) return;
+    std::string names = "outer_loss";
+    for (const auto& entry : known) names += ", " + entry.first;
+    config_.object("outer").object("stop").fail(
+        "metric", fmt::format("there is no metric '{}'; there are: {}",
+                              stopping_->metric(), names));
+  }
+
+  void compare_fingerprints(const Json& about, bool other_data) {
+    const auto before = about.at("fingerprint").get<std::vector<double>>();
+    if (before == fingerprint_) return;
+    constexpr double kRounding = 1e-3;
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      const double distance = std::abs(before[i] - fingerprint_[i]);
+      if (other_data || distance <= kRounding * std::abs(before[i])) continue;
+      throw Error(fmt::format(
+          "the {} loss at the initial weights is {:.6g}, and was {:.6g} when "
+          "the run began: the data have changed (--allow data goes on all the "
+          "same)",
+          i == 0 ? "training" : "validation", fingerprint_[i], before[i]));
+    }
+    console_.warn(
+        "losses at the initial weights are not what they were to the last "
+        "digit (other data, another processor or library), so the rest of this "
+        "run is not what it would have been bit by bit");
+  }
+
+  void write_config() const { folder_->write("config.json", config_.json()); }
+
+  void tell_start(std::int64_t step) {
+    console_.event("start",
+                   {{"folder", folder_->path()},
+                    {"step", step},
+                    {"steps", experiment_.outer_steps()},
+                    {"numbers", experiment_.initial_hyper().numel()}});
   }
 
   /// What the run will need, found out by a rehearsal. One that fails says
   /// nothing: the run will say what is wrong.
-  void tell_cost() const {
+  void tell_cost() {
     try {
-      fmt::print("{}\n", format_cost(make_plan(config_, experiment_, memory_)));
+      console_.say(format_cost(make_plan(config_, experiment_, memory_)));
     } catch (const Error&) {
     }
     experiment_.problem().start_again();
-    std::fflush(stdout);
   }
 
-  SoftExamples learned(const ParameterSet& hyper) const {
-    return experiment_.problem().learned_examples(hyper);
+  void tune();
+
+  void train_final_runs() {
+    const Stopwatch watch;
+    const double before = retraining_seconds_;
+    const auto spent = [&] { retraining_seconds_ = before + watch.seconds(); };
+    const bool done = final_runs_.train(
+        found(),
+        [&](const std::string& how) {
+          console_.say(fmt::format("training from scratch {}, {} steps", how,
+                                   experiment_.retraining_steps()));
+          console_.event("final_run", {{"text", how}});
+        },
+        [&] {
+          spent();
+          if (is_due()) checkpoint();
+          return noted_signal() == 0;
+        });
+    spent();
+    if (!done) interrupted_ = true;
   }
 
-  /// What has been reached, whole files at a time.
-  void write_results(const ParameterSet& hyper, const Recorder& recorder,
-                     const ExamplesOverTime* examples) const {
-    const ParameterSet natural = experiment_.natural(hyper);
-    folder_.write("hyperparameters.safetensors", natural);
-    if (natural.numel() <= kSmall) {
-      folder_.write("hyperparameters.json", hyperparameters_json(natural));
+  const ParameterSet& found() const { return experiment_.hyper(); }
+
+  std::int64_t peak_bytes() const {
+    return std::max(earlier_peak_, memory_.peak());
+  }
+
+  Results results() const {
+    return {experiment_, *recorder_, *estimates_, examples_.get(), final_runs_};
+  }
+
+  void write_results() const { results().write(*folder_, found()); }
+
+  Ending ending() const {
+    Ending out;
+    out.termination = interrupted_ ? "stopped" : termination_;
+    out.message = message_;
+    out.hyper = found();
+    out.steps = experiment_.outer_loop().step();
+    out.tuned = tuned_;
+    out.tuning_seconds = experiment_.outer_loop().seconds();
+    out.retraining_seconds = retraining_seconds_;
+    out.peak_bytes = peak_bytes();
+    return out;
+  }
+
+  /// Whether so many minutes have passed since the last checkpoint.
+  bool is_due() const {
+    const Config every = config_.object("record").object("checkpoint");
+    return since_checkpoint_.seconds() >= 60 * every.number("minutes");
+  }
+
+  void checkpoint() {
+    since_checkpoint_ = Stopwatch();
+    if (checkpoint_key("keep") == 0) return;
+    recorder_->flush();
+    const std::int64_t step = experiment_.outer_loop().step();
+    checkpoints_->write(save(*this, Tensors::kShared),
+                        {{"config", config_.json()},
+                         {"program", program_facts()},
+                         {"fingerprint", fingerprint_},
+                         {"outer_step", step}});
+    console_.detail(fmt::format("checkpoint after outer step {}", step));
+    console_.event("checkpoint", {{"step", step}});
+  }
+
+  void show(const Ending& ending) {
+    if (console_.talks()) {
+      console_.say(results().text(ending));
+      console_.say(fmt::format("Results are in {}", folder_->path()));
     }
-    folder_.write("weights.safetensors", experiment_.weights(hyper));
-    draw_chart(folder_.file("trajectory.png"),
-               std::filesystem::path(folder_.path()).filename().string(),
-               recorder.panels());
-    if (examples == nullptr) return;
-    write_learned_examples(folder_, learned(hyper));
-    if (const std::string strip = examples->draw(); !strip.empty()) {
-      write_file(folder_.file("distilled_over_time.png"), strip);
+    if (ending.termination == "diverged") {
+      console_.warn(
+          fmt::format("diverged: {}; what was reached before is in {}",
+                      ending.message, folder_->path()));
+    } else if (ending.termination == "stopped") {
+      console_.warn(fmt::format(
+          "stopped after outer step {}; what was reached is in {}, and "
+          "'nestgrad resume {}' goes on",
+          ending.steps, folder_->path(), folder_->path()));
+    } else if (!ending.message.empty()) {
+      console_.say(fmt::format("Tuning ended after outer step {}: {}",
+                               ending.steps, ending.message));
+    }
+    for (const std::string& trouble : results().troubles()) {
+      console_.warn(trouble);
     }
   }
 
-  void summarize(const OuterResult& result, const Recorder& recorder,
-                 const EstimateSummary& estimates, double tuning,
-                 double retraining) const {
-    Json summary = {{"termination", to_string(result.termination)},
-                    {"message", result.message},
-                    {"outer_steps", result.steps},
-                    {"tuned", numbers(recorder.last_evaluation())}};
-    for (const FinalRun& run : final_runs_.tuning()) {
-      summary["retrained_" + run.name] = run.json();
-    }
-    for (const FinalRun& run : final_runs_.models()) {
-      summary["other_models"].push_back(
-          {{"model", run.name}, {"retrained", run.json()}});
-    }
-    for (const FinalRun& run : final_runs_.baselines()) {
-      summary["baselines"][run.name] = run.json();
-    }
-    if (const auto gap = warm_cold_gap(recorder)) {
-      summary["warm_cold_gap"] = gap->json();
-    }
-    summary["train_gradients"] = experiment_.problem().train_losses();
-    summary["valid_gradients"] = experiment_.problem().valid_losses();
-    summary["hessian_products"] =
-        static_cast<std::int64_t>(estimates.products());
-    summary["estimator"] = estimates.json();
-    summary["seconds"] = {{"tuning", tuning}, {"retraining", retraining}};
-    summary["peak_memory_mib"] = peak_memory_mib();
-    summary["peak_tensor_mib"] = mebibytes(memory_.peak());
-    folder_.write("summary.json", summary);
-  }
-
-  /// The distance between the weights of tuning and those trained from scratch
-  /// under the hyperparameters found, if there are both.
-  std::optional<WarmColdGap> warm_cold_gap(const Recorder& recorder) const {
-    if (final_runs_.tuning().empty()) return {};
-    WarmColdGap gap(recorder.last_evaluation(), final_runs_.tuning().back());
-    if (gap.metric.empty()) return {};
-    return gap;
-  }
-
-  void show(const OuterResult& result, const Recorder& recorder,
-            const EstimateSummary& estimates) const {
-    if (!options_.quiet) {
-      std::vector<Row> rows{
-          {"weights while tuning", recorder.last_evaluation()}};
-      const auto add = [&](const char* group,
-                           const std::vector<FinalRun>& runs) {
-        for (const FinalRun& run : runs) {
-          rows.push_back({fmt::format("{}, {}", group, run.name), run.metrics,
-                          run.deviation});
-        }
-      };
-      add("retrained", final_runs_.tuning());
-      add("other model", final_runs_.models());
-      add("baseline", final_runs_.baselines());
-      fmt::print("\n{}\n", format_table(rows));
-      if (const auto gap = warm_cold_gap(recorder)) {
-        fmt::print("{:20}{}\n", "warm/cold gap", gap->text());
-      }
-      fmt::print("{}\n{}Results are in {}\n", estimates.text(),
-                 format_hyperparameters(
-                     experiment_.natural(experiment_.initial_hyper()),
-                     experiment_.natural(result.hyper)),
-                 folder_.path());
-    }
-    if (result.termination == Termination::kDiverged) {
-      fmt::print(stderr,
-                 "nestgrad: diverged: {}; what was reached before is in "
-                 "{}\n",
-                 result.message, folder_.path());
-    } else if (result.termination == Termination::kStopped) {
-      fmt::print(stderr,
-                 "nestgrad: stopped after outer step {}; what was "
-                 "reached is in {}\n",
-                 result.steps, folder_.path());
-    }
-    const auto complain = [](const std::vector<FinalRun>& runs,
-                             const char* what) {
-      for (const FinalRun& run : runs) {
-        if (run.trouble.empty()) continue;
-        fmt::print(stderr,
-                   "nestgrad: diverged: training from scratch, {} {}: {}\n",
-                   what, run.name, run.trouble);
-      }
-    };
-    complain(final_runs_.tuning(), "hyperparameters");
-    complain(final_runs_.models(), "other model");
-    complain(final_runs_.baselines(), "baseline");
-  }
-
-  int exit_code(const OuterResult& result) const {
-    if (result.termination == Termination::kDiverged) return kExitDiverged;
-    if (result.termination == Termination::kStopped) {
-      return 128 + noted_signal();
-    }
+  int exit_code() const {
+    if (termination_ == "diverged") return kExitDiverged;
+    if (interrupted_) return 128 + noted_signal();
     // The start may be bad: that is why one tunes. What was found may not.
     const std::vector<FinalRun>& runs = final_runs_.tuning();
     const bool bad = !runs.empty() && !runs.back().trouble.empty();
@@ -291,19 +364,166 @@ class Run {
 
   MemoryMeter memory_;  // from before the data are loaded
   Config config_;
-  RunOptions options_;
+  Console console_;
   Experiment experiment_;
   FinalRuns final_runs_;
-  RunFolder folder_;
+  std::vector<double> fingerprint_;
+  std::optional<RunFolder> folder_;
+  std::optional<Checkpoints> checkpoints_;
+  std::shared_ptr<Stopping> stopping_;
+  std::shared_ptr<Recorder> recorder_;
+  std::shared_ptr<EstimateSummary> estimates_;
+  std::shared_ptr<ExamplesOverTime> examples_;  // null if none are learned
+  Stopwatch since_checkpoint_;
+
+  // How far it has come.
+  std::string termination_, message_;  // "" until tuning ends
+  bool interrupted_ = false;           // by a signal
+  Metrics tuned_;
+  double retraining_seconds_ = 0;
+  std::int64_t earlier_peak_ = 0;  // of processes before this one
 };
+
+/// Writes a checkpoint, and the results so far, when it is time. Comes last, so
+/// that all others have seen the step.
+class Run::Checkpointing : public Observer {
+ public:
+  explicit Checkpointing(Run& run) : run_(run) {}
+
+  Verdict on_step(const OuterStep& step) override {
+    const std::int64_t steps = run_.checkpoint_key("steps");
+    const bool due =
+        (steps > 0 && step.step % steps == 0) || run_.is_due();
+    if (due && step.step < step.steps) {
+      run_.checkpoint();
+      run_.write_results();
+    }
+    return Verdict::kContinue;
+  }
+
+ private:
+  Run& run_;
+};
+
+void Run::tune() {
+  std::vector<std::shared_ptr<Observer>> observers{recorder_, estimates_,
+                                                   stopping_};
+  if (examples_) observers.push_back(examples_);
+  observers.push_back(std::make_shared<Progress>(
+      console_, config_.object("record").integer("every"),
+      isatty(STDOUT_FILENO) != 0));
+  observers.push_back(std::make_shared<SignalStop>());
+  observers.push_back(std::make_shared<Checkpointing>(*this));
+  const OuterResult result = experiment_.tune(observers);
+  if (result.termination != Termination::kStopped) {
+    termination_ = to_string(result.termination);
+    message_ = result.message;
+  } else if (!stopping_->kind().empty()) {
+    termination_ = stopping_->kind();
+    message_ = stopping_->reason();
+  } else {
+    interrupted_ = true;
+  }
+  const bool evaluated = recorder_->last_evaluation_step() == result.steps;
+  tuned_ = evaluated || result.termination != Termination::kStopped
+               ? recorder_->last_evaluation()
+               : experiment_.evaluate(result.hyper);
+}
+
+Config completed(const JsonFile& file) {
+  Config config(complete(experiment_schema(), file.json()));
+  prepare_process(config.integer("threads"));
+  note_signals();
+  return config;
+}
+
+/// The keys that differ from those of the checkpoint. Throws Error if one of
+/// them may not.
+std::vector<std::string> changed_keys(const Json& about, const Config& config,
+                                      const ResumeOptions& options) {
+  std::vector<Difference> differences;
+  add_differences("", about.at("config"), config.json(), differences);
+  add_differences("program", about.at("program"), program_facts(), differences);
+  std::vector<std::string> allowed = options.allowed;
+  for (const std::string& assignment : options.assignments) {
+    allowed.push_back(assignment.substr(0, assignment.find('=')));
+  }
+  std::vector<std::string> changed;
+  std::string refused, names;
+  for (const Difference& d : differences) {
+    if (d.key.rfind("program.", 0) != 0) changed.push_back(d.key);
+    if (is_allowed(d.key, allowed)) continue;
+    refused += fmt::format("\n  {}: {} -> {}", d.key, d.before.dump(),
+                           d.now.dump());
+    names += " " + d.key;
+  }
+  require(refused.empty(),
+          "this is not the configuration or the program of the checkpoint:{}\n"
+          "To go on all the same: --allow{}",
+          refused, names);
+  return changed;
+}
+
+/// Whether the run in this folder has come to its end.
+bool has_ended(const RunFolder& folder) {
+  const std::string path = folder.file("summary.json");
+  if (!std::filesystem::exists(path)) return false;
+  const Json summary = Json::parse(read_file(path), nullptr, false);
+  return summary.is_object() && summary.value("termination", "") != "stopped";
+}
+
+int resume(const RunFolder& folder, const Config& config,
+           const ResumeOptions& options) {
+  Console console(options.talk.verbosity, options.talk.json);
+  const auto saved =
+      Checkpoints(folder.file("checkpoints"), 1)
+          .newest([&](const std::string& text) { console.warn(text); });
+  std::vector<std::string> changed;
+  if (saved) changed = changed_keys(saved->about, config, options);
+  if (has_ended(folder) && changed.empty()) {
+    console.say(fmt::format("{}: has come to its end, nothing is left to do",
+                            folder.path()));
+    return kExitDone;
+  }
+  Run run(config, [&] { return folder; }, options.talk);
+  if (saved) {
+    run.restore(*saved, changed, is_allowed("data", options.allowed));
+  } else {
+    console.say(fmt::format("{}: there is no checkpoint yet", folder.path()));
+    run.start();
+  }
+  return run.go();
+}
 
 }  // namespace
 
 int run_experiment(const JsonFile& file, const RunOptions& options) {
-  const Config config(complete(experiment_schema(), file.json()));
-  prepare_process(config.integer("threads"));
-  note_signals();
-  return Run(config, file, options).go();
+  const Config config = completed(file);
+  const auto make_folder = [&] {
+    const Config record = config.object("record");
+    if (!options.folder.empty()) return RunFolder::create(options.folder);
+    if (record.has("folder")) return RunFolder::create(record.text("folder"));
+    return RunFolder::create_next(
+        std::filesystem::path(file.name()).stem().string());
+  };
+  Run run(config, make_folder, options.talk);
+  run.start();
+  return run.go();
+}
+
+int resume_experiment(const std::string& path, const ResumeOptions& options) {
+  const RunFolder folder = RunFolder::open(path);
+  require(std::filesystem::exists(folder.file("config.json")),
+          "{}: holds no config.json, so no run began here", path);
+  JsonFile file = JsonFile::read(folder.file("config.json"));
+  for (const std::string& assignment : options.assignments) {
+    file.set(assignment);
+  }
+  try {
+    return resume(folder, completed(file), options);
+  } catch (const ConfigError& error) {
+    throw Error(file.describe_all(error));
+  }
 }
 
 }  // namespace nestgrad

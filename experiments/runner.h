@@ -1,8 +1,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/json_file.h"
+#include "experiments/console.h"
 
 namespace nestgrad {
 
@@ -15,9 +17,15 @@ enum ExitCode {
   kExitCheckFailed = 4
 };
 
+/// How much a run tells, and in which form.
+struct Talk {
+  Verbosity verbosity = Verbosity::kNormal;
+  bool json = false;  ///< events for a program instead of sentences
+};
+
 struct RunOptions {
   std::string folder;  ///< "" takes record.folder or runs/<name>-<n>
-  bool quiet = false;  ///< no progress and no table
+  Talk talk;
 };
 
 /// Runs the experiment that `file` describes, from building to the files of its
@@ -25,5 +33,19 @@ struct RunOptions {
 /// after signal n. Nothing is written before all of the configuration and the
 /// data have been found right. Throws Error and ConfigError for mistakes.
 int run_experiment(const JsonFile& file, const RunOptions& options);
+
+struct ResumeOptions {
+  std::vector<std::string> assignments;  ///< "outer.steps=200": may differ
+  std::vector<std::string> allowed;      ///< dotted keys that may differ, too
+  Talk talk;
+};
+
+/// Continues the run in `folder` from its newest checkpoint that is whole, or
+/// from the start if there is none. Its files become those of a run that was
+/// never interrupted, bit by bit, apart from times.
+///
+/// Throws Error with the differences if configuration, program or data are not
+/// those of the checkpoint and this was not allowed.
+int resume_experiment(const std::string& folder, const ResumeOptions& options);
 
 }  // namespace nestgrad

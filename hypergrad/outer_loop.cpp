@@ -56,11 +56,13 @@ void OuterLoop::add(std::shared_ptr<Observer> observer) {
 
 void OuterLoop::begin(const ParameterSet& hyper, const Key& key) {
   state_ = {hyper.detach(), optimizer_->slots(hyper.detach()), 0};
+  seconds_ = 0;
   estimator_.begin(state_.weights, key);
 }
 
 OuterResult OuterLoop::run() {
   const Stopwatch whole;
+  const double before = seconds_;
   const auto ended = [&](Termination how, std::string message = "") {
     return OuterResult{state_.weights, how, std::move(message), state_.step};
   };
@@ -88,7 +90,7 @@ OuterResult OuterLoop::run() {
     };
     /// Tells where the run stands now.
     const auto at = [&](const ParameterSet& natural) -> const OuterStep& {
-      record.seconds = whole.seconds();
+      record.seconds = seconds_ = before + whole.seconds();
       record.hyper = &state_.weights;
       record.natural = &natural;
       return record;
@@ -124,6 +126,7 @@ OuterResult OuterLoop::run() {
 
 void OuterLoop::persist(Archive& archive) {
   archive("outer", state_);
+  archive("seconds", seconds_);
   archive("estimator", estimator_);
 }
 

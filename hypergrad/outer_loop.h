@@ -48,6 +48,11 @@ class OuterLoop {
   /// in the last case the hyperparameters stay where they were.
   OuterResult run();
 
+  // Where it stands: outer steps made, seconds spent, the hyperparameters.
+  std::int64_t step() const { return state_.step; }
+  double seconds() const { return seconds_; }
+  const ParameterSet& hyper() const { return state_.weights; }
+
   void persist(Archive& archive);
 
  private:
@@ -57,6 +62,7 @@ class OuterLoop {
   std::int64_t steps_;
   std::vector<std::shared_ptr<Observer>> observers_;
   TrainState state_;  // the hyperparameters and the optimizer's memory
+  double seconds_ = 0;  // spent so far
 };
 
 }  // namespace nestgrad

@@ -378,7 +378,7 @@ TEST_CASE("a run of distillation leaves what a later run can train on",
       {"outer", {{"type", "adam"}, {"lr", 0.05}, {"steps", 60}}},
       {"record",
        {{"networks", 3},
-        {"minutes", 0},
+        {"checkpoint", {{"minutes", 0}}},
         {"other_models", {{{"type", "mlp"}, {"hidden", {8}}}}}}}};
   config["problem"]["baselines"] = {"random", "class_mean"};
   folder.write("d.json", config.dump());

@@ -1,11 +1,10 @@
-#include "experiments/progress.h"
+#include "experiments/console.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
 #include <cstdio>
 
-#include "experiments/process.h"
 #include "experiments/recorder.h"
 
 namespace nestgrad {
@@ -35,6 +34,15 @@ std::string line_of(const OuterStep& step) {
   return line;
 }
 
+Json event_of(const OuterStep& step) {
+  return {{"step", step.step},
+          {"steps", step.steps},
+          {"seconds", step.seconds},
+          {"outer_loss", step.objective},
+          {"gradient_norm", step.gradient_norm},
+          {"status", to_string(step.status)}};
+}
+
 }  // namespace
 
 std::string duration(double seconds) {
@@ -44,30 +52,58 @@ std::string duration(double seconds) {
   return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
 }
 
-Progress::~Progress() {
+void Console::close_line() {
   if (line_is_open_) std::fputc('\n', stdout);
+  line_is_open_ = false;
+}
+
+void Console::say(const std::string& line) {
+  if (!talks()) return;
+  close_line();
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
+}
+
+void Console::detail(const std::string& line) {
+  if (verbose()) say(line);
+}
+
+void Console::warn(const std::string& line) {
+  close_line();
+  std::fflush(stdout);
+  fmt::print(stderr, "nestgrad: {}\n", line);
+  event("warning", {{"text", line}});
+}
+
+void Console::rewrite(const std::string& line) {
+  if (!talks()) return;
+  fmt::print("\r\033[K{}", line);
+  std::fflush(stdout);
+  line_is_open_ = true;
+}
+
+void Console::event(const char* name, const Json& fields) {
+  if (!json_) return;
+  Json out = {{"event", name}};
+  out.update(fields);
+  fmt::print("{}\n", out.dump());
+  std::fflush(stdout);
 }
 
 Observer::Verdict Progress::on_step(const OuterStep& step) {
   const bool last = step.step == step.steps;
-  if (terminal_) {
-    if (!last && step.seconds - last_shown_ < kInterval) {
-      return Verdict::kContinue;
-    }
-    last_shown_ = step.seconds;
-    fmt::print("\r\033[K{}", line_of(step));
-    line_is_open_ = !last;
-    if (last) std::fputc('\n', stdout);
-    std::fflush(stdout);
+  const bool due = last || step.seconds - last_shown_ >= kInterval;
+  if (console_.json()) {
+    if (due) console_.event("step", event_of(step));
+  } else if (console_.verbose()) {
+    console_.say(line_of(step));
+  } else if (terminal_) {
+    if (due) console_.rewrite(line_of(step));
   } else if (step.step % every_ == 0 || last) {
-    fmt::print("{}\n", line_of(step));
-    std::fflush(stdout);
+    console_.say(line_of(step));
   }
+  if (due) last_shown_ = step.seconds;
   return Verdict::kContinue;
-}
-
-Observer::Verdict SignalStop::on_step(const OuterStep&) {
-  return noted_signal() != 0 ? Verdict::kStop : Verdict::kContinue;
 }
 
 }  // namespace nestgrad

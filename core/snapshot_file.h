@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "core/archive.h"
+#include "core/error.h"
+#include "core/json_file.h"
+
+namespace nestgrad {
+
+/// A snapshot and what is to be known about it.
+struct SavedSnapshot {
+  Snapshot snapshot;
+  Json about;  ///< an object
+};
+
+/// A file that is whole, but in a form that this version does not read.
+class OtherFormat : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Writes a snapshot as one file: a line of text with the number of the format,
+/// a checksum and the length of the rest, which is a safetensors file. Numbers
+/// come back bit by bit, tensors in the memory layout and on the device they had.
+/// The file appears whole or not at all; see write_file().
+void save_snapshot(const std::string& path, const Snapshot& snapshot,
+                   const Json& about);
+
+/// Reads such a file. Throws OtherFormat, or Error if it is damaged: nothing is
+/// taken from it before its checksum has been found right.
+SavedSnapshot load_snapshot(const std::string& path);
+
+}  // namespace nestgrad
