@@ -107,6 +107,8 @@ class Checker {
         given[member.key()] = value(*key, member.value(), place);
       } else if (place != "/$schema") {
         refuse(place, no_such_key(member.key(), schema));
+      } else if (!member.value().is_string()) {
+        refuse(place, must_be("a string", member.value()));
       }
     }
     Json completed = Json::object();
@@ -228,14 +230,6 @@ class Checker {
     return completed;
   }
 
-  // The type that an object has if it does not say: that of the default.
-  static Json default_type(const KeySpec& key) {
-    if (key.kind != KeySpec::Kind::kObject) return Json::object();
-    if (key.fallback.is_string()) return {{"type", key.fallback}};
-    if (key.fallback.is_object()) return {{"type", key.fallback["type"]}};
-    return Json::object();
-  }
-
   // An object of a registry, or a string short for one.
   Json typed(const KeySpec& key, const Json& json, const std::string& pointer) {
     const RegistryBase& registry = *key.types();
@@ -243,7 +237,10 @@ class Checker {
       return refuse(pointer, must_be(key.expects(), json));
     }
     Json given = json.is_string() ? Json{{"type", json}} : json;
-    if (!given.contains("type")) given.update(default_type(key));
+    const std::string by_default = key.default_type();
+    if (!given.contains("type") && !by_default.empty()) {
+      given["type"] = by_default;
+    }
     const std::string place =
         json.is_string() ? pointer : join_pointer(pointer, "type");
     const std::string expected = "the name of " + registry.a_noun();

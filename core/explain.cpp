@@ -124,6 +124,13 @@ std::vector<Node> children(const Node& node) {
   return found;
 }
 
+Node root_of(const Schema& top) {
+  Node root;
+  root.key = KeySpec{"", KeySpec::Kind::kObject, top.meaning(), kRequired};
+  root.key->schema = std::make_shared<const Schema>(top);
+  return root;
+}
+
 // All that is below `root`, what is nearest first. Types can nest without end,
 // so every registry is entered only where it is met first.
 std::vector<Node> everything(const Node& root) {
@@ -255,10 +262,16 @@ std::string nothing_like(const std::string& path, const std::string& last_step,
 
 }  // namespace
 
+std::vector<std::string> all_keys(const Schema& top) {
+  std::set<std::string> keys;
+  for (const Node& node : everything(root_of(top))) {
+    if (!node.is_type()) keys.insert(node.short_path);
+  }
+  return {keys.begin(), keys.end()};
+}
+
 std::string explain(const Schema& top, const std::string& key) {
-  Node root;
-  root.key = KeySpec{"", KeySpec::Kind::kObject, top.meaning(), kRequired};
-  root.key->schema = std::make_shared<const Schema>(top);
+  const Node root = root_of(top);
   const std::vector<Node> all = everything(root);
   const std::vector<std::string> steps = split(key);
 

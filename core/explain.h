@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/registry.h"
 #include "core/schema.h"
@@ -19,6 +20,10 @@ namespace nestgrad {
 ///
 /// Throws Error, with the nearest key there is, if there is none like this.
 std::string explain(const Schema& top, const std::string& key);
+
+/// Every key that explain() knows, from the top, without the names of types:
+/// "estimator.solver.terms".
+std::vector<std::string> all_keys(const Schema& top);
 
 /// The types of a registry, each with the first sentence of its meaning.
 std::string list(const RegistryBase& registry);

@@ -84,6 +84,12 @@ const RegistryBase* KeySpec::types() const {
   return found == RegistryBase::all().end() ? nullptr : found->second;
 }
 
+std::string KeySpec::default_type() const {
+  if (kind != Kind::kObject) return "";
+  if (fallback.is_string()) return fallback.get<std::string>();
+  return fallback.is_object() ? fallback.value("type", "") : "";
+}
+
 std::string KeySpec::expects() const {
   const std::string bounds = range.describe();
   const std::string limited = bounds.empty() ? "" : ", " + bounds;

@@ -79,6 +79,10 @@ struct KeySpec {
   /// setting; null if there is none.
   const RegistryBase* types() const;
 
+  /// The type that an object here has if it does not say: that of the default;
+  /// "" if it has to say.
+  std::string default_type() const;
+
   /// What may stand here, in words: "a whole number, at least 1".
   std::string expects() const;
 };

@@ -10,14 +10,18 @@
 #include <vector>
 
 #include "core/explain.h"
+#include "core/files.h"
+#include "core/json_schema.h"
 #include "core/memory_meter.h"
 #include "core/registry.h"
 #include "experiments/check.h"
 #include "experiments/compare.h"
+#include "experiments/completion.h"
 #include "experiments/experiment.h"
 #include "experiments/judge.h"
 #include "experiments/plan.h"
 #include "experiments/process.h"
+#include "experiments/report.h"
 #include "experiments/run_folder.h"
 #include "experiments/runner.h"
 
@@ -26,61 +30,200 @@ namespace {
 
 const CLI::Range kCount(1, 1000000);
 
-struct Arguments {
-  bool json = false;
-  CheckOptions check;
-  CompareOptions compare;
-  std::vector<std::string> estimators;
-  std::string config;
+/// A configuration on the command line, with its replacements.
+struct ConfigArguments {
+  std::string path;
   std::vector<std::string> assignments;
   std::string seed;
-  RunOptions run;  // its folder is compare's as well
-  ResumeOptions resume;
-  bool quiet = false, verbose = false;
-  std::string progress;  // "json" or ""
-  std::string kind;
-  std::string key;
+
+  void add_to(CLI::App& command) {
+    command.add_option("config", path, "A JSON file")->required();
+    command
+        .add_option("--set", assignments,
+                    "Replace a value: --set estimator.window=20")
+        ->allow_extra_args(false);
+    command.add_option("--seed", seed, "Replace the seed of the configuration");
+  }
+
+  /// Reads it and does something with it; mistakes are reported with their
+  /// lines.
+  int with(const std::function<int(const JsonFile&)>& work) const {
+    JsonFile file = JsonFile::read(path);
+    for (const std::string& assignment : assignments) file.set(assignment);
+    if (!seed.empty()) file.set("seed=" + seed);
+    try {
+      return work(file);
+    } catch (const ConfigError& error) {
+      fmt::print(stderr, "{}\n", file.describe_all(error));
+      return kExitMistake;
+    }
+  }
 };
 
-/// Reads the configuration with its replacements and does something with it;
-/// mistakes are reported with their lines.
-int with_config(const Arguments& arguments,
-                const std::function<int(const JsonFile&)>& work) {
-  JsonFile file = JsonFile::read(arguments.config);
-  for (const std::string& assignment : arguments.assignments) {
-    file.set(assignment);
+/// How much `run` and `resume` tell, on the command line.
+struct TalkArguments {
+  bool quiet = false, verbose = false;
+  std::string progress;
+
+  void add_to(CLI::App& command) {
+    CLI::Option* const only_errors = command.add_flag(
+        "--quiet", quiet, "Nothing but warnings and errors");
+    command
+        .add_flag("--verbose", verbose, "Every outer step and every checkpoint")
+        ->excludes(only_errors);
+    command
+        .add_option("--progress", progress,
+                    "json: one JSON object per line instead of sentences")
+        ->check(CLI::IsMember({"json"}));
   }
-  if (!arguments.seed.empty()) file.set("seed=" + arguments.seed);
-  try {
-    return work(file);
-  } catch (const ConfigError& error) {
-    fmt::print(stderr, "{}\n", file.describe_all(error));
-    return kExitMistake;
+
+  Talk talk() const {
+    return {quiet     ? Verbosity::kQuiet
+            : verbose ? Verbosity::kVerbose
+                      : Verbosity::kNormal,
+            !progress.empty()};
   }
+};
+
+/// For long commands: tells standard error what comes next.
+void tell(const std::string& what) { fmt::print(stderr, "{}\n", what); }
+
+// Each command adds itself to the program and returns what it does. Its
+// arguments live as long as that function.
+
+using Action = std::function<int()>;
+
+Action add_run(CLI::App& command) {
+  struct Arguments {
+    ConfigArguments config;
+    RunOptions options;
+    TalkArguments talk;
+    bool print_config = false;
+  };
+  const auto a = std::make_shared<Arguments>();
+  a->config.add_to(command);
+  command.add_option("--out", a->options.folder,
+                     "Folder of the results, new or empty");
+  command.add_flag("--print-config", a->print_config,
+                   "Print the configuration with every default; run nothing");
+  a->talk.add_to(command);
+  return [a] {
+    return a->config.with([&](const JsonFile& file) {
+      if (a->print_config) {
+        fmt::print("{}\n", complete(experiment_schema(), file.json()).dump(2));
+        return static_cast<int>(kExitDone);
+      }
+      a->options.talk = a->talk.talk();
+      return run_experiment(file, a->options);
+    });
+  };
 }
 
+Action add_resume(CLI::App& command) {
+  struct Arguments {
+    std::string folder;
+    ResumeOptions options;
+    TalkArguments talk;
+  };
+  const auto a = std::make_shared<Arguments>();
+  command.add_option("folder", a->folder, "The folder of the run")->required();
+  command
+      .add_option("--set", a->options.assignments,
+                  "Replace a value of its configuration")
+      ->allow_extra_args(false);
+  command.add_option("--allow", a->options.allowed,
+                     "Keys that may differ from those of the checkpoint, or "
+                     "data");
+  a->talk.add_to(command);
+  return [a] {
+    a->options.talk = a->talk.talk();
+    return resume_experiment(a->folder, a->options);
+  };
+}
+
+Action add_plan(CLI::App& command) {
+  struct Arguments {
+    ConfigArguments config;
+    bool json = false;
+  };
+  const auto a = std::make_shared<Arguments>();
+  a->config.add_to(command);
+  command.add_flag("--json", a->json, "One JSON object");
+  return [a] {
+    return a->config.with([&](const JsonFile& file) {
+      const Config config(complete(experiment_schema(), file.json()));
+      prepare_process(config.integer("threads"));
+      const Json plan = make_plan(config);
+      fmt::print("{}", a->json ? plan.dump(2) + "\n" : format_plan(plan));
+      return static_cast<int>(kExitDone);
+    });
+  };
+}
+
+Action add_check(CLI::App& command) {
+  struct Arguments {
+    ConfigArguments config;
+    CheckOptions options;
+    bool json = false;
+  };
+  const auto a = std::make_shared<Arguments>();
+  a->config.add_to(command);
+  command
+      .add_option("--tolerance", a->options.tolerance,
+                  "Largest relative error against its own claim")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--max-bias", a->options.max_bias,
+                  "Largest relative error against its target")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--windows", a->options.windows,
+                  "Windows of training before the estimate")
+      ->check(kCount);
+  command
+      .add_option("--keys", a->options.keys, "Draws of a method that is random")
+      ->check(kCount);
+  command.add_flag("--json", a->json, "One JSON object");
+  return [a] {
+    return a->config.with([&](const JsonFile& file) {
+      JsonFile exact = file;
+      exact.set("dtype=float64");
+      const Config config(complete(experiment_schema(), exact.json()));
+      prepare_process(config.integer("threads"));
+      if (!a->json) a->options.progress = tell;
+      const Json result = check_estimator(config, a->options);
+      fmt::print("{}", a->json ? result.dump(2) + "\n" : format_check(result));
+      return static_cast<int>(result["passed"] ? kExitDone : kExitCheckFailed);
+    });
+  };
+}
+
+struct CompareArguments {
+  ConfigArguments config;
+  CompareOptions options;
+  std::vector<std::string> estimators;
+  std::string target, folder;
+  bool json = false;
+};
+
 /// Writes the table and the picture into a folder of their own.
-int compare(const JsonFile& file, const std::vector<JsonFile>& others,
-            const Arguments& arguments) {
+int compare(const JsonFile& file, CompareArguments& a) {
+  std::vector<JsonFile> others;
+  for (const std::string& path : a.estimators) {
+    others.push_back(JsonFile::read(path));
+  }
   prepare_process(
       Config(complete(experiment_schema(), file.json())).integer("threads"));
   std::optional<RunFolder> named;
-  if (!arguments.run.folder.empty()) {
-    named = RunFolder::create(arguments.run.folder);
-  }
-  CompareOptions options = arguments.compare;
-  if (!arguments.json) {
-    options.progress = [](const std::string& what) {
-      fmt::print(stderr, "{}\n", what);
-    };
-  }
-  const Json comparison = compare_estimators(file, others, options);
+  if (!a.folder.empty()) named = RunFolder::create(a.folder);
+  if (!a.json) a.options.progress = tell;
+  const Json comparison = compare_estimators(file, others, a.options);
   const std::string name = std::filesystem::path(file.name()).stem().string();
   const RunFolder folder =
       named ? *named : RunFolder::create_next(name + "-compare");
   folder.write("compare.json", comparison);
   draw_comparison(folder.file("compare.png"), comparison);
-  if (arguments.json) {
+  if (a.json) {
     fmt::print("{}\n", comparison.dump(2));
   } else {
     fmt::print("{}\nResults are in {}\n", format_comparison(comparison),
@@ -89,218 +232,170 @@ int compare(const JsonFile& file, const std::vector<JsonFile>& others,
   return kExitDone;
 }
 
-int list_types(const std::string& kind) {
-  const auto& all = RegistryBase::all();
-  if (!kind.empty()) {
-    std::vector<std::string> kinds;
-    for (const auto& [name, registry] : all) kinds.push_back(name);
-    require(all.count(kind) > 0, "there is no list of '{}'; there are: {}",
-            kind, fmt::join(kinds, ", "));
-    fmt::print("{}", list(*all.at(kind)));
+Action add_compare(CLI::App& command) {
+  const auto a = std::make_shared<CompareArguments>();
+  a->config.add_to(command);
+  command
+      .add_option("--estimators", a->estimators,
+                  "Files, each with the section of an estimator or a list of "
+                  "such sections")
+      ->required();
+  command
+      .add_option("--windows", a->options.windows,
+                  "Windows of training before the estimates")
+      ->check(kCount);
+  command
+      .add_option("--target", a->target,
+                  "What they are judged by; default: what the configured one "
+                  "approximates")
+      ->check(CLI::IsMember({to_string(Target::kTraining),
+                             to_string(Target::kStationarity),
+                             to_string(Target::kFixedPoint)}));
+  command
+      .add_option("--repeats", a->options.repeats,
+                  "Timed estimates; the median counts")
+      ->check(kCount);
+  command.add_option("--out", a->folder, "Folder of the results, new or empty");
+  command.add_flag("--json", a->json, "One JSON object");
+  return [a] {
+    for (const Target t :
+         {Target::kTraining, Target::kStationarity, Target::kFixedPoint}) {
+      if (a->target == to_string(t)) a->options.target = t;
+    }
+    return a->config.with(
+        [&](const JsonFile& file) { return compare(file, *a); });
+  };
+}
+
+Action add_report(CLI::App& command) {
+  struct Arguments {
+    std::vector<std::string> folders;
+    std::string file;
+  };
+  const auto a = std::make_shared<Arguments>();
+  command.add_option("run", a->folders, "Folders of runs")->required();
+  command.add_option("--out", a->file,
+                     "The page; default: report.html in the folder of the "
+                     "run, for several here");
+  return [a] {
+    const std::string file = !a->file.empty()         ? a->file
+                             : a->folders.size() == 1 ? a->folders[0] +
+                                                            "/report.html"
+                                                      : "report.html";
+    write_file(file, report_page(a->folders));
+    fmt::print("The page is {}\n", file);
     return kExitDone;
-  }
-  for (const auto& [name, registry] : all) {
-    fmt::print("{}\n{}\n", name, list(*registry));
-  }
-  return kExitDone;
+  };
 }
 
-int explain_key(const std::string& key) {
-  fmt::print("{}", explain(experiment_schema(), key));
-  return kExitDone;
+std::vector<std::string> kinds() {
+  std::vector<std::string> out;
+  for (const auto& entry : RegistryBase::all()) out.push_back(entry.first);
+  return out;
 }
 
-/// The arguments of every command that reads a configuration.
-void takes_config(CLI::App* command, Arguments& arguments) {
-  command->add_option("config", arguments.config, "A JSON file")->required();
-  command
-      ->add_option("--set", arguments.assignments,
-                   "Replace a value: --set estimator.window=20")
-      ->allow_extra_args(false);
-  command->add_option("--seed", arguments.seed,
-                      "Replace the seed of the configuration");
+Action add_list(CLI::App& command) {
+  const auto kind = std::make_shared<std::string>();
+  command.add_option("kind", *kind, "problems, estimators, optimizers, ...");
+  return [kind] {
+    const auto& all = RegistryBase::all();
+    if (!kind->empty()) {
+      require(all.count(*kind) > 0, "there is no list of '{}'; there are: {}",
+              *kind, fmt::join(kinds(), ", "));
+      fmt::print("{}", list(*all.at(*kind)));
+      return kExitDone;
+    }
+    for (const auto& [name, registry] : all) {
+      fmt::print("{}\n{}\n", name, list(*registry));
+    }
+    return kExitDone;
+  };
 }
 
-/// How much `run` and `resume` tell.
-void takes_talk(CLI::App* command, Arguments& arguments) {
-  CLI::Option* const quiet = command->add_flag(
-      "--quiet", arguments.quiet, "Nothing but warnings and errors");
-  command
-      ->add_flag("--verbose", arguments.verbose,
-                 "Every outer step and every checkpoint")
-      ->excludes(quiet);
-  command
-      ->add_option("--progress", arguments.progress,
-                   "json: one JSON object per line instead of sentences")
-      ->check(CLI::IsMember({"json"}));
+Action add_explain(CLI::App& command) {
+  const auto key = std::make_shared<std::string>();
+  command.add_option("key", *key, "E.g. estimator.solver.terms")->required();
+  return [key] {
+    fmt::print("{}", explain(experiment_schema(), *key));
+    return kExitDone;
+  };
 }
 
-Talk talk_of(const Arguments& arguments) {
-  return {arguments.quiet     ? Verbosity::kQuiet
-          : arguments.verbose ? Verbosity::kVerbose
-                              : Verbosity::kNormal,
-          !arguments.progress.empty()};
+Action add_schema(CLI::App&) {
+  return [] {
+    fmt::print("{}\n", json_schema(experiment_schema()).dump(2));
+    return kExitDone;
+  };
 }
+
+Action add_completion(CLI::App& command) {
+  const CLI::App* const program = command.get_parent();
+  return [program] {
+    const std::vector<std::string> keys = all_keys(experiment_schema());
+    std::vector<CommandWords> commands;
+    for (const CLI::App* sub : program->get_subcommands({})) {
+      CommandWords words{sub->get_name(), {}, {}};
+      for (const CLI::Option* option : sub->get_options()) {
+        for (const std::string& name : option->get_lnames()) {
+          words.options.push_back("--" + name);
+        }
+      }
+      if (words.name == "list") words.arguments = kinds();
+      if (words.name == "explain") words.arguments = keys;
+      commands.push_back(std::move(words));
+    }
+    fmt::print("{}", bash_completion(commands, keys));
+    return kExitDone;
+  };
+}
+
+struct Command {
+  const char* name;
+  const char* meaning;
+  Action (*add)(CLI::App&);
+};
+
+const Command kCommands[] = {
+    {"run", "Run the experiment of a configuration.", add_run},
+    {"resume", "Continue a run from its newest checkpoint.", add_resume},
+    {"plan", "Tell what a configuration is and will cost; run nothing.",
+     add_plan},
+    {"check", "Judge the configured estimator by independent references.",
+     add_check},
+    {"compare", "Several estimators at the same weights: error and cost.",
+     add_compare},
+    {"report", "Write one page about runs, to look at in a browser.",
+     add_report},
+    {"list", "List what a configuration can name.", add_list},
+    {"explain", "Tell what a key or a type of a configuration means.",
+     add_explain},
+    {"schema", "Print the JSON Schema of a configuration.", add_schema},
+    {"completion", "Print a script that completes commands in a shell.",
+     add_completion},
+};
 
 int parsed_main(int argc, char** argv) {
   CLI::App app("Tunes hyperparameters by hypergradients.", "nestgrad");
   app.set_version_flag("--version", NESTGRAD_VERSION);
   app.require_subcommand(1);
-  Arguments arguments;
-
-  CLI::App* const run_command =
-      app.add_subcommand("run", "Run the experiment of a configuration.");
-  takes_config(run_command, arguments);
-  run_command->add_option("--out", arguments.run.folder,
-                          "Folder of the results, new or empty");
-  takes_talk(run_command, arguments);
-
-  CLI::App* const resume_command = app.add_subcommand(
-      "resume", "Continue a run from its newest checkpoint.");
-  std::string run_folder;
-  resume_command->add_option("folder", run_folder, "The folder of the run")
-      ->required();
-  resume_command
-      ->add_option("--set", arguments.resume.assignments,
-                   "Replace a value of its configuration")
-      ->allow_extra_args(false);
-  resume_command->add_option(
-      "--allow", arguments.resume.allowed,
-      "Keys that may differ from those of the checkpoint, or data");
-  takes_talk(resume_command, arguments);
-
-  CLI::App* const plan_command = app.add_subcommand(
-      "plan", "Tell what a configuration is and will cost; run nothing.");
-  takes_config(plan_command, arguments);
-  plan_command->add_flag("--json", arguments.json, "One JSON object");
-
-  CLI::App* const check_command = app.add_subcommand(
-      "check", "Judge the configured estimator by independent references.");
-  takes_config(check_command, arguments);
-  CheckOptions& check = arguments.check;
-  check_command
-      ->add_option("--tolerance", check.tolerance,
-                   "Largest relative error against its own claim")
-      ->check(CLI::PositiveNumber);
-  check_command
-      ->add_option("--max-bias", check.max_bias,
-                   "Largest relative error against its target")
-      ->check(CLI::NonNegativeNumber);
-  check_command
-      ->add_option("--windows", check.windows,
-                   "Windows of training before the estimate")
-      ->check(kCount);
-  check_command
-      ->add_option("--keys", check.keys, "Draws of a method that is random")
-      ->check(kCount);
-  check_command->add_flag("--json", arguments.json, "One JSON object");
-
-  CLI::App* const compare_command = app.add_subcommand(
-      "compare", "Several estimators at the same weights: error and cost.");
-  takes_config(compare_command, arguments);
-  compare_command
-      ->add_option("--estimators", arguments.estimators,
-                   "Files, each with the section of an estimator or a list of "
-                   "such sections")
-      ->required();
-  compare_command
-      ->add_option("--windows", arguments.compare.windows,
-                   "Windows of training before the estimates")
-      ->check(kCount);
-  std::string target;
-  compare_command
-      ->add_option("--target", target,
-                   "What they are judged by; default: what the configured "
-                   "one approximates")
-      ->check(CLI::IsMember({to_string(Target::kTraining),
-                             to_string(Target::kStationarity),
-                             to_string(Target::kFixedPoint)}));
-  compare_command
-      ->add_option("--repeats", arguments.compare.repeats,
-                   "Timed estimates; the median counts")
-      ->check(kCount);
-  compare_command->add_option("--out", arguments.run.folder,
-                              "Folder of the results, new or empty");
-  compare_command->add_flag("--json", arguments.json, "One JSON object");
-
-  CLI::App* const list_command =
-      app.add_subcommand("list", "List what a configuration can name.");
-  list_command->add_option("kind", arguments.kind,
-                           "problems, estimators, optimizers, ...");
-
-  CLI::App* const explain_command = app.add_subcommand(
-      "explain", "Tell what a key or a type of a configuration means.");
-  explain_command
-      ->add_option("key", arguments.key, "E.g. estimator.solver.terms")
-      ->required();
-
-  std::vector<std::string> commands;
-  for (const CLI::App* command : app.get_subcommands({})) {
-    commands.push_back(command->get_name());
+  Action chosen;
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    CLI::App* const sub = app.add_subcommand(command.name, command.meaning);
+    sub->callback([&chosen, action = command.add(*sub)] { chosen = action; });
+    names.push_back(command.name);
   }
   const std::string first = argc > 1 ? argv[1] : "-";
-  require(first[0] == '-' ||
-              std::count(commands.begin(), commands.end(), first) > 0,
-          "there is no command '{}'; there are: {}", first,
-          fmt::join(commands, ", "));
+  require(
+      first[0] == '-' || std::count(names.begin(), names.end(), first) > 0,
+      "there is no command '{}'; there are: {}", first, fmt::join(names, ", "));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     // CLI11 has its own numbers for mistakes; here they are all of one kind.
     return app.exit(error) == 0 ? kExitDone : kExitMistake;
   }
-  if (run_command->parsed()) {
-    return with_config(arguments, [&](const JsonFile& file) {
-      arguments.run.talk = talk_of(arguments);
-      return run_experiment(file, arguments.run);
-    });
-  }
-  if (resume_command->parsed()) {
-    arguments.resume.talk = talk_of(arguments);
-    return resume_experiment(run_folder, arguments.resume);
-  }
-  if (plan_command->parsed()) {
-    return with_config(arguments, [&](const JsonFile& file) {
-      const Config config(complete(experiment_schema(), file.json()));
-      prepare_process(config.integer("threads"));
-      const Json plan = make_plan(config);
-      fmt::print("{}",
-                 arguments.json ? plan.dump(2) + "\n" : format_plan(plan));
-      return static_cast<int>(kExitDone);
-    });
-  }
-  if (check_command->parsed()) {
-    return with_config(arguments, [&](const JsonFile& file) {
-      JsonFile exact = file;
-      exact.set("dtype=float64");
-      const Config config(complete(experiment_schema(), exact.json()));
-      prepare_process(config.integer("threads"));
-      if (!arguments.json) {
-        arguments.check.progress = [](const std::string& what) {
-          fmt::print(stderr, "{}\n", what);
-        };
-      }
-      const Json result = check_estimator(config, arguments.check);
-      fmt::print("{}",
-                 arguments.json ? result.dump(2) + "\n" : format_check(result));
-      return static_cast<int>(result["passed"] ? kExitDone : kExitCheckFailed);
-    });
-  }
-  if (compare_command->parsed()) {
-    for (const Target t :
-         {Target::kTraining, Target::kStationarity, Target::kFixedPoint}) {
-      if (target == to_string(t)) arguments.compare.target = t;
-    }
-    std::vector<JsonFile> others;
-    for (const std::string& path : arguments.estimators) {
-      others.push_back(JsonFile::read(path));
-    }
-    return with_config(arguments, [&](const JsonFile& file) {
-      return compare(file, others, arguments);
-    });
-  }
-  if (list_command->parsed()) return list_types(arguments.kind);
-  return explain_key(arguments.key);
+  return chosen();
 }
 
 }  // namespace

@@ -25,9 +25,10 @@ void require_empty(const std::string& path) {
 
 RunFolder RunFolder::create(const std::string& path) {
   std::error_code error;
+  require(!fs::exists(path, error) || fs::is_directory(path, error),
+          "{}: is not a folder", path);
   fs::create_directories(path, error);
-  require(fs::is_directory(path), "{}: cannot make this folder: {}", path,
-          error ? error.message() : "there is a file of this name");
+  require(!error, "{}: cannot make this folder: {}", path, error.message());
   require_empty(path);
   RunFolder folder(path);
   require_empty(path);  // of two that came at the same time, one goes

@@ -17,13 +17,10 @@ struct Ended {
   std::string output;  // standard output and error together
 };
 
-/// Runs the program with these arguments, in `folder`, on one thread.
-inline Ended program(const std::string& folder, const std::string& arguments,
-                     const std::string& before = "") {
-  const std::string command =
-      fmt::format("cd '{}' && OPENBLAS_NUM_THREADS=1 {} '{}' {} 2>&1", folder,
-                  before, NESTGRAD_PROGRAM, arguments);
-  std::FILE* pipe = popen(command.c_str(), "r");
+/// Runs a command of the shell in `folder`.
+inline Ended shell(const std::string& folder, const std::string& command) {
+  std::FILE* pipe =
+      popen(fmt::format("cd '{}' && {} 2>&1", folder, command).c_str(), "r");
   REQUIRE(pipe != nullptr);
   Ended ended;
   char buffer[4096];
@@ -33,6 +30,13 @@ inline Ended program(const std::string& folder, const std::string& arguments,
   const int status = pclose(pipe);
   ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   return ended;
+}
+
+/// Runs the program with these arguments, in `folder`, on one thread.
+inline Ended program(const std::string& folder, const std::string& arguments,
+                     const std::string& before = "") {
+  return shell(folder, fmt::format("OPENBLAS_NUM_THREADS=1 {} '{}' {}", before,
+                                   NESTGRAD_PROGRAM, arguments));
 }
 
 /// The experiments in configs/, or in another folder of the project.

@@ -1,0 +1,184 @@
+#include "core/json_schema.h"
+
+#include <random>
+
+#include "core/files.h"
+#include "experiments/experiment.h"
+#include "tests/program.h"
+#include "tests/temporary_folder.h"
+
+namespace nestgrad {
+namespace {
+
+bool is_accepted(const Json& config) {
+  std::vector<Complaint> complaints;
+  complete(experiment_schema(), config, "", complaints);
+  return complaints.empty();
+}
+
+using Random = std::mt19937_64;
+
+std::size_t below(Random& random, std::size_t n) { return random() % n; }
+
+/// All values of a JSON text, itself included.
+void collect(Json& json, std::vector<Json*>& out) {
+  out.push_back(&json);
+  if (!json.is_structured()) return;
+  for (auto& part : json.items()) collect(part.value(), out);
+}
+
+/// Changes one thing somewhere.
+Json mutated(Json json, Random& random) {
+  std::vector<Json*> all;
+  collect(json, all);
+  Json& here = *all[below(random, all.size())];
+  const Json values[] = {-1,   0,    3,     0.5,    2.0,       1e19,
+                         "$x", "",   "sgd", "none", nullptr,   true,
+                         -1e3, 1e-9, 1,     "auto", "unrolled"};
+  const Json value = values[below(random, std::size(values))];
+  if (here.is_object() && !here.empty()) {
+    const std::size_t i = below(random, here.size());
+    const std::string key = std::next(here.begin(), static_cast<int>(i)).key();
+    switch (below(random, 4)) {
+      case 0: {  // a misspelt key
+        const Json kept = here[key];
+        here.erase(key);
+        here[key + "x"] = kept;
+        return json;
+      }
+      case 1:
+        here.erase(key);
+        return json;
+      case 2:
+        here["surplus"] = value;
+        return json;
+      default:
+        here[key] = value;
+        return json;
+    }
+  }
+  switch (below(random, 4)) {
+    case 0:
+      here = Json::array({here});
+      return json;
+    case 1:
+      here = Json{{"type", here}};
+      return json;
+    default:
+      here = value;
+      return json;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("an independent validator and the program agree on configurations",
+          "[schema]") {
+  Random random(1);
+  Json cases = Json::array();
+  std::size_t refused = 0;
+  const auto add = [&](const std::string& about, const Json& config) {
+    const bool accepted = is_accepted(config);
+    cases.push_back(
+        {{"about", about}, {"config", config}, {"accepted", accepted}});
+    if (!accepted) ++refused;
+    return accepted;
+  };
+  std::vector<std::string> paths = shipped_configs();
+  for (const std::string& path : shipped_configs("/configs/gpu")) {
+    paths.push_back(path);
+  }
+  for (const std::string& path : paths) {
+    CAPTURE(path);
+    const Json config = JsonFile::read(path).json();
+    const Json effective = complete(experiment_schema(), config);
+    REQUIRE(add(path, config));
+    REQUIRE(add(path, effective));
+    for (int i = 0; i < 8; ++i) {
+      const Json changed = mutated(i % 2 == 0 ? config : effective, random);
+      add(fmt::format("{} mutated: {}", path, Json::diff(config, changed).dump()),
+          changed);
+    }
+  }
+  CHECK(refused > cases.size() / 3);
+
+  const TemporaryFolder folder;
+  folder.write("cases.json", cases.dump());
+  REQUIRE(program(folder.path(""), "schema > schema.json").code == 0);
+  const Ended ended = shell(
+      folder.path(""), "/usr/bin/python3 " NESTGRAD_SOURCE_DIR
+                       "/tests/schema/validate.py schema.json cases.json");
+  CAPTURE(ended.output);
+  CHECK(ended.code == 0);
+  CHECK_THAT(ended.output,
+             ContainsSubstring(fmt::format("{} cases, {} accepted, 0 differences",
+                                           cases.size(),
+                                           cases.size() - refused)));
+}
+
+TEST_CASE("the schema says what every key means and every type is in it",
+          "[schema]") {
+  const Json schema = json_schema(experiment_schema());
+  const Json& window =
+      schema["$defs"]["estimators.ift"]["properties"]["window"];
+  CHECK(window["type"] == "integer");
+  CHECK(window["default"] == 10);
+  CHECK(window["minimum"] == 1);
+  CHECK_FALSE(window["description"].get<std::string>().empty());
+  for (const auto& [kind, registry] : RegistryBase::all()) {
+    // Kinds that a configuration cannot name stand apart: those of other tests.
+    if (kind == "test_solvers" || kind == "animal_queries") continue;
+    for (const std::string& name : registry->names()) {
+      CAPTURE(kind, name);
+      const std::string id = kind + "." + name;
+      const bool is_there =
+          schema["$defs"].contains(id) ||
+          schema["$defs"].contains("outer." + id);
+      CHECK(is_there);
+    }
+  }
+}
+
+TEST_CASE("a configuration may name its schema and is printed with defaults",
+          "[schema]") {
+  const TemporaryFolder folder;
+  folder.write("a.json",
+               R"({"$schema": "nestgrad.schema.json", "problem": "ridge",
+                   "hyperparameters": {"weight_decay": {}}})");
+  const Ended printed =
+      program(folder.path(""), "run a.json --print-config --seed 5");
+  REQUIRE(printed.code == 0);
+  const Json config = Json::parse(printed.output);
+  CHECK(config["seed"] == 5);
+  CHECK(config["estimator"]["type"] == "ift");
+  CHECK(config["record"]["checkpoint"]["keep"] == 2);
+  CHECK(complete(experiment_schema(), config) == config);
+  folder.write("b.json", R"({"$schema": 5, "problem": "ridge",
+                             "hyperparameters": {}})");
+  CHECK(program(folder.path(""), "run b.json --print-config").code == 2);
+}
+
+TEST_CASE("bash completes commands, options, keys and files", "[schema]") {
+  const TemporaryFolder folder;
+  folder.write("quick.json", "{}");
+  const auto completed = [&](const std::string& line) {
+    // The last word is the one under the cursor.
+    return shell(folder.path(""),
+                 fmt::format("bash -c 'source <(\"{}\" completion); "
+                             "COMP_WORDS=({}); "
+                             "COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); "
+                             "_nestgrad; echo \"${{COMPREPLY[@]}}\"'",
+                             NESTGRAD_PROGRAM, line))
+        .output;
+  };
+  CHECK(completed("nestgrad res") == "resume\n");
+  CHECK(completed("nestgrad run qui") == "quick.json\n");
+  CHECK(completed("nestgrad run --pri") == "--print-config\n");
+  CHECK(completed("nestgrad run a.json --set estimator.solver.ter") ==
+        "estimator.solver.terms\n");
+  CHECK_THAT(completed("nestgrad explain outer.st"),
+             ContainsSubstring("outer.stop.patience"));
+  CHECK(completed("nestgrad list estim") == "estimators\n");
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,60 @@
+// Says what a browser made of a page of `nestgrad report`. A test puts this script into the head
+// of a copy of the page, so that it hears of every error, and reads the element "probe" afterwards.
+"use strict";
+
+(() => {
+  const errors = [];
+  addEventListener("error", (event) => errors.push(String(event.message)));
+  addEventListener("unhandledrejection", (event) => errors.push(String(event.reason)));
+  addEventListener("securitypolicyviolation",
+                   (event) => errors.push(`${event.violatedDirective}: ${event.blockedURI}`));
+
+  /// Number of pixels that are not transparent.
+  const painted = ({width, height}, context) => {
+    const bytes = context.getImageData(0, 0, width, height).data;
+    let pixels = 0;
+    for (let i = 3; i < bytes.length; i += 4) pixels += bytes[i] > 0;
+    return pixels;
+  };
+
+  const seriesOf = (plot) => plot.series.slice(1).map(({label}, i) => {
+    const values = plot.data[i + 1].filter((value) => value != null);
+    return {label, first: values[0] ?? null, last: values[values.length - 1] ?? null,
+            count: values.length};
+  });
+
+  const chart = ({run, title, plot}) => ({
+    run, title, width: plot.width, painted: painted(plot.ctx.canvas, plot.ctx),
+    series: seriesOf(plot),
+  });
+
+  const report = () => {
+    if (document.getElementById("probe")) return;
+    const text = document.createElement("pre");
+    text.id = "probe";
+    const scrolls = document.documentElement.scrollWidth > innerWidth;
+    try {
+      text.textContent = JSON.stringify({
+        errors, charts: (window.nestgradCharts ?? []).map(chart), scrolls_sideways: scrolls,
+        images: [...document.images].filter((image) => image.naturalWidth > 0).length,
+      });
+    } catch (error) {
+      text.textContent = JSON.stringify({errors: [...errors, String(error)]});
+    }
+    document.body.append(text);
+  };
+
+  /// Waits for two frames without a new chart.
+  const settle = (known, frames) => {
+    const count = window.nestgradCharts?.length ?? 0;
+    if (count === known && frames === 2) report();
+    else requestAnimationFrame(() => settle(count, count === known ? frames + 1 : 0));
+  };
+
+  // Sections draw when they are opened. A page without charts may never have a frame.
+  addEventListener("load", () => {
+    for (const section of document.querySelectorAll("details")) section.open = true;
+    settle(-1, 0);
+    setTimeout(report, 3000);
+  });
+})();
