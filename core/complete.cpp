@@ -159,6 +159,8 @@ class Checker {
         return list(key, KeySpec::Kind::kObject, json, pointer);
       case KeySpec::Kind::kMap:
         return map(key, json, pointer);
+      case KeySpec::Kind::kJson:
+        return json;
     }
     return json;
   }

@@ -106,6 +106,8 @@ class Writer {
       case KeySpec::Kind::kMap:
         return {{"type", "object"},
                 {"additionalProperties", object(*key.schema)}};
+      case KeySpec::Kind::kJson:
+        return Json::object();
     }
     return Json::object();
   }

@@ -127,6 +127,8 @@ std::string KeySpec::expects() const {
           registry->kind());
     case Kind::kMap:
       return "an object";
+    case Kind::kJson:
+      return "any value";
   }
   return "";
 }
@@ -224,6 +226,11 @@ Schema& Schema::map(std::string name, Schema value, Json fallback,
           std::move(meaning));
   keys_.back().kind = KeySpec::Kind::kMap;
   return *this;
+}
+
+Schema& Schema::json(std::string name, Json fallback, std::string meaning) {
+  return add({std::move(name), KeySpec::Kind::kJson, std::move(meaning),
+              std::move(fallback)});
 }
 
 Schema& Schema::also(const Schema& other) {

@@ -60,7 +60,8 @@ struct KeySpec {
                 ///< hold the keys of `schema` as well; or, without a registry,
                 ///< an object described by `schema`
     kObjects,   ///< a list of objects of `registry`
-    kMap        ///< an object with free keys, each value described by `schema`
+    kMap,       ///< an object with free keys, each value described by `schema`
+    kJson       ///< any value
   };
 
   std::string name;
@@ -132,6 +133,9 @@ class Schema {
                   std::string meaning);
   Schema& map(std::string name, Schema value, Json fallback,
               std::string meaning);
+
+  /// Any value; whoever reads it says what is wrong with it.
+  Schema& json(std::string name, Json fallback, std::string meaning);
 
   /// Appends the keys of another schema. Like all of the above, throws Error if
   /// a key of this name is there already.

@@ -3,16 +3,9 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "experiments/metric.h"
 
 namespace nestgrad {
-namespace {
-
-bool is_accuracy(const std::string& metric) {
-  return metric.find("accuracy") != std::string::npos;
-}
-
-}  // namespace
-
 Json FinalRun::json() const {
   if (!trouble.empty()) return {{"trouble", trouble}};
   Json out = metrics;

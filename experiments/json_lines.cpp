@@ -24,6 +24,13 @@ void JsonLines::fail() const {
       fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)));
 }
 
+void JsonLines::keep() {
+  const std::string text = read_file(path_);
+  const std::size_t end = text.rfind('\n');
+  length_ = end == std::string::npos ? 0 : static_cast<std::int64_t>(end) + 1;
+  if (::ftruncate(file_, length_) != 0) fail();
+}
+
 void JsonLines::append(const Json& line) {
   const std::string text = line.dump() + "\n";
   if (length_ == 0 && ::ftruncate(file_, 0) != 0) fail();

@@ -21,6 +21,9 @@ class JsonLines {
   JsonLines(const JsonLines&) = delete;
   JsonLines& operator=(const JsonLines&) = delete;
 
+  /// Continues after the whole lines that the file holds already.
+  void keep();
+
   /// Throws Error if the system refuses (a full disk).
   void append(const Json& line);
 

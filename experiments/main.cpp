@@ -18,12 +18,17 @@
 #include "experiments/compare.h"
 #include "experiments/completion.h"
 #include "experiments/experiment.h"
+#include "experiments/export/optuna.h"
+#include "experiments/export/tensorboard.h"
 #include "experiments/judge.h"
 #include "experiments/plan.h"
 #include "experiments/process.h"
 #include "experiments/report.h"
 #include "experiments/run_folder.h"
 #include "experiments/runner.h"
+#include "experiments/sweep/plan.h"
+#include "experiments/sweep/results.h"
+#include "experiments/sweep/sweep.h"
 
 namespace nestgrad {
 namespace {
@@ -137,7 +142,38 @@ Action add_resume(CLI::App& command) {
   a->talk.add_to(command);
   return [a] {
     a->options.talk = a->talk.talk();
+    if (is_sweep(a->folder)) {
+      require(a->options.assignments.empty() && a->options.allowed.empty(),
+              "{}: what a sweep does cannot be changed", a->folder);
+      return resume_sweep(a->folder, {a->folder, 0, a->options.talk});
+    }
     return resume_experiment(a->folder, a->options);
+  };
+}
+
+Action add_sweep(CLI::App& command) {
+  struct Arguments {
+    std::string file;
+    SweepOptions options;
+    TalkArguments talk;
+  };
+  const auto a = std::make_shared<Arguments>();
+  command.add_option("sweep", a->file, "A JSON file")->required();
+  command.add_option("--out", a->options.folder,
+                     "Folder of the results, new or empty");
+  command
+      .add_option("--workers", a->options.workers,
+                  "Processes at the same time, instead of those of the file")
+      ->check(CLI::Range(1, 1000));
+  a->talk.add_to(command);
+  return [a] {
+    a->options.talk = a->talk.talk();
+    const JsonFile file = JsonFile::read(a->file);
+    try {
+      return run_sweep(file, a->options);
+    } catch (const ConfigError& error) {
+      throw Error(file.describe_all(error));
+    }
   };
 }
 
@@ -267,13 +303,69 @@ Action add_compare(CLI::App& command) {
   };
 }
 
+/// Runs, the best of a sweep in its place.
+std::vector<std::string> runs_of(const std::vector<std::string>& folders) {
+  constexpr std::size_t kMost = 20;  // that a page has room for
+  std::vector<std::string> out;
+  for (const std::string& folder : folders) {
+    if (!is_sweep(folder)) {
+      out.push_back(folder);
+      continue;
+    }
+    std::vector<std::string> runs = SweepResults(read_sweep(folder)).folders();
+    require(!runs.empty(), "{}: no run of this sweep has ended", folder);
+    if (runs.size() > kMost) runs.resize(kMost);
+    out.insert(out.end(), runs.begin(), runs.end());
+  }
+  return out;
+}
+
+Action add_export(CLI::App& command) {
+  struct Arguments {
+    std::string folder, optuna, tensorboard;
+  };
+  const auto a = std::make_shared<Arguments>();
+  command.add_option("folder", a->folder, "A run or a sweep")->required();
+  command.add_option("--optuna", a->optuna,
+                     "Write a sweep as a journal file of Optuna");
+  command.add_option("--tensorboard", a->tensorboard,
+                     "Write event files of TensorBoard into this folder");
+  return [a] {
+    require(!a->optuna.empty() || !a->tensorboard.empty(),
+            "say what to write: --optuna FILE or --tensorboard FOLDER");
+    const bool sweep = is_sweep(a->folder);
+    if (!a->optuna.empty()) {
+      require(sweep, "{}: is not a sweep, so there is no study", a->folder);
+      write_file(a->optuna, optuna_journal(read_sweep(a->folder)));
+      fmt::print("The journal is {}\n", a->optuna);
+    }
+    if (a->tensorboard.empty()) return kExitDone;
+    std::vector<std::string> runs{a->folder};
+    if (sweep) runs = SweepResults(read_sweep(a->folder)).folders();
+    for (const std::string& run : runs) {
+      const std::filesystem::path whole =
+          std::filesystem::absolute(run + "/.").lexically_normal();
+      const std::filesystem::path to =
+          a->tensorboard / whole.parent_path().filename();
+      std::error_code error;
+      std::filesystem::create_directories(to, error);
+      require(!error, "{}: cannot make this folder: {}", to.string(),
+              error.message());
+      write_file(to / "events.out.tfevents.0.nestgrad",
+                 tensorboard_events(run));
+    }
+    fmt::print("Event files are in {}\n", a->tensorboard);
+    return kExitDone;
+  };
+}
+
 Action add_report(CLI::App& command) {
   struct Arguments {
     std::vector<std::string> folders;
     std::string file;
   };
   const auto a = std::make_shared<Arguments>();
-  command.add_option("run", a->folders, "Folders of runs")->required();
+  command.add_option("run", a->folders, "Folders of runs or sweeps")->required();
   command.add_option("--out", a->file,
                      "The page; default: report.html in the folder of the "
                      "run, for several here");
@@ -282,7 +374,7 @@ Action add_report(CLI::App& command) {
                              : a->folders.size() == 1 ? a->folders[0] +
                                                             "/report.html"
                                                       : "report.html";
-    write_file(file, report_page(a->folders));
+    write_file(file, report_page(runs_of(a->folders)));
     fmt::print("The page is {}\n", file);
     return kExitDone;
   };
@@ -316,14 +408,21 @@ Action add_explain(CLI::App& command) {
   const auto key = std::make_shared<std::string>();
   command.add_option("key", *key, "E.g. estimator.solver.terms")->required();
   return [key] {
-    fmt::print("{}", explain(experiment_schema(), *key));
+    const std::string sweep = "sweep.";
+    const bool of_sweep = key->rfind(sweep, 0) == 0;
+    fmt::print("{}", of_sweep
+                         ? explain(sweep_schema(), key->substr(sweep.size()))
+                         : explain(experiment_schema(), *key));
     return kExitDone;
   };
 }
 
-Action add_schema(CLI::App&) {
-  return [] {
-    fmt::print("{}\n", json_schema(experiment_schema()).dump(2));
+Action add_schema(CLI::App& command) {
+  const auto sweep = std::make_shared<bool>(false);
+  command.add_flag("--sweep", *sweep, "That of a sweep's file");
+  return [sweep] {
+    const Schema schema = *sweep ? sweep_schema() : experiment_schema();
+    fmt::print("{}\n", json_schema(schema).dump(2));
     return kExitDone;
   };
 }
@@ -358,6 +457,8 @@ struct Command {
 const Command kCommands[] = {
     {"run", "Run the experiment of a configuration.", add_run},
     {"resume", "Continue a run from its newest checkpoint.", add_resume},
+    {"sweep", "Run a configuration with other values and seeds; compare.",
+     add_sweep},
     {"plan", "Tell what a configuration is and will cost; run nothing.",
      add_plan},
     {"check", "Judge the configured estimator by independent references.",
@@ -366,6 +467,8 @@ const Command kCommands[] = {
      add_compare},
     {"report", "Write one page about runs, to look at in a browser.",
      add_report},
+    {"export", "Write a run or a sweep in the form of another program.",
+     add_export},
     {"list", "List what a configuration can name.", add_list},
     {"explain", "Tell what a key or a type of a configuration means.",
      add_explain},

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "experiments/metric.h"
 #include "experiments/process.h"
 
 namespace nestgrad {
@@ -14,11 +15,6 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 double budget(const Config& config, const char* key) {
   if (!config.has(key)) return kInfinity;
   return config.number(key);
-}
-
-/// The metric as something that falls as it gets better.
-double to_minimize(const std::string& metric, double value) {
-  return metric.find("accuracy") == std::string::npos ? value : -value;
 }
 
 }  // namespace

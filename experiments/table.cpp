@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "experiments/metric.h"
 #include "experiments/recorder.h"
 
 namespace nestgrad {
@@ -23,13 +24,20 @@ std::string cell(const std::string& metric, const Row& row) {
   if (found == row.metrics.end()) return "-";
   const auto spread = row.deviation.find(metric);
   const bool known = spread != row.deviation.end();
-  if (metric.find("accuracy") != std::string::npos) {
+  if (is_accuracy(metric)) {
     return known ? fmt::format("{:.2f} ± {:.2f} %", 100 * found->second,
                                100 * spread->second)
                  : fmt::format("{:.2f} %", 100 * found->second);
   }
   return known ? fmt::format("{:.4g} ± {:.2g}", found->second, spread->second)
                : fmt::format("{:.4g}", found->second);
+}
+
+/// Of a text in UTF-8, whose later bytes of a letter are 10xxxxxx.
+std::size_t letters(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(),
+                    [](unsigned char c) { return (c & 0xC0) != 0x80; }));
 }
 
 }  // namespace
@@ -50,16 +58,21 @@ std::string format_table(const std::vector<Row>& rows) {
                      return rank(a) < rank(b);
                    });
   std::string text = fmt::format("{:{}}", "", first);
-  for (std::string title : columns) {
+  std::vector<std::size_t> widths;
+  for (const std::string& metric : columns) {
+    widths.push_back(std::max<std::size_t>(14, metric.size()));
+    for (const Row& row : rows) {
+      widths.back() = std::max(widths.back(), letters(cell(metric, row)));
+    }
+    std::string title = metric;
     std::replace(title.begin(), title.end(), '_', ' ');
-    text += fmt::format("  {:>14}", title);
+    text += fmt::format("  {:>{}}", title, widths.back());
   }
   text += "\n";
   for (const Row& row : rows) {
     text += fmt::format("{:{}}", row.name, first);
-    for (const std::string& metric : columns) {
-      text += fmt::format("  {:>{}}", cell(metric, row),
-                          std::max<std::size_t>(14, metric.size()));
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      text += fmt::format("  {:>{}}", cell(columns[i], row), widths[i]);
     }
     text += "\n";
   }

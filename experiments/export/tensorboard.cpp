@@ -1,0 +1,116 @@
+#include "experiments/export/tensorboard.h"
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "experiments/json_lines.h"
+
+namespace nestgrad {
+namespace {
+
+/// Castagnoli's polynomial, reflected.
+constexpr std::uint32_t kPolynomial = 0x82F63B78;
+
+std::uint32_t crc32c(const std::string& bytes) {
+  static const auto table = [] {
+    std::array<std::uint32_t, 256> out{};
+    for (std::uint32_t i = 0; i < 256; ++i) {
+      std::uint32_t c = i;
+      for (int bit = 0; bit < 8; ++bit) {
+        c = (c & 1U) != 0 ? c >> 1 ^ kPolynomial : c >> 1;
+      }
+      out[i] = c;
+    }
+    return out;
+  }();
+  std::uint32_t c = 0xFFFFFFFF;
+  for (const char byte : bytes) {
+    c = table[(c ^ static_cast<unsigned char>(byte)) & 0xFF] ^ c >> 8;
+  }
+  return c ^ 0xFFFFFFFF;
+}
+
+/// The checksum as records hold it.
+std::uint32_t masked(std::uint32_t c) {
+  return (c >> 15 | c << 17) + 0xA282EAD8;
+}
+
+template <class T>
+std::string bytes_of(T value) {
+  std::string out(sizeof value, '\0');
+  std::memcpy(out.data(), &value, sizeof value);
+  return out;
+}
+
+std::string record(const std::string& data) {
+  const std::string length = bytes_of<std::uint64_t>(data.size());
+  return length + bytes_of(masked(crc32c(length))) + data +
+         bytes_of(masked(crc32c(data)));
+}
+
+// Protocol buffers: a field is its number and kind, then its value.
+
+enum WireKind { kVarint = 0, kEightBytes = 1, kBytes = 2, kFourBytes = 5 };
+
+std::string varint(std::uint64_t value) {
+  std::string out;
+  for (; value > 127; value >>= 7) out += static_cast<char>(value | 128);
+  return out + static_cast<char>(value);
+}
+
+std::string field(unsigned number, WireKind kind, const std::string& value) {
+  return varint(number << 3 | kind) +
+         (kind == kBytes ? varint(value.size()) : "") + value;
+}
+
+/// Event { wall_time = 1, step = 2, file_version = 3, summary = 5 }
+std::string event(double wall_time, const std::string& rest) {
+  return record(field(1, kEightBytes, bytes_of(wall_time)) + rest);
+}
+
+/// Summary { value = 1 { tag = 1, simple_value = 2 } }
+std::string scalar(const std::string& tag, float value) {
+  return field(1, kBytes, field(1, kBytes, tag) +
+                              field(2, kFourBytes, bytes_of(value)));
+}
+
+/// Seconds since 1970 when the run began; 0 if it does not say.
+double start_of(const std::string& folder) {
+  const std::string path = folder + "/run.json";
+  if (!std::filesystem::exists(path)) return 0;
+  const Json run = Json::parse(read_file(path), nullptr, false);
+  if (!run.is_object()) return 0;
+  std::tm time = {};
+  const auto text = run.value("started", std::string());
+  if (strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time) == nullptr) return 0;
+  return static_cast<double>(timegm(&time));
+}
+
+}  // namespace
+
+std::string tensorboard_events(const std::string& folder) {
+  const double start = start_of(folder);
+  std::string out = event(start, field(3, kBytes, "brain.Event:2"));
+  for (const Json& line : parse_json_lines(read_file(folder + "/metrics.jsonl"))) {
+    std::string summary;
+    for (const auto& [key, value] : line.items()) {
+      if (!value.is_number() || key == "step" || key == "seconds") continue;
+      // TensorBoard groups by what stands before a slash.
+      std::string tag = key;
+      if (tag.rfind("evaluated.", 0) == 0) tag[9] = '/';
+      summary += scalar(tag, value.get<float>());
+    }
+    out += event(start + line.value("seconds", 0.0),
+                 field(2, kVarint,
+                       varint(line.at("step").get<std::uint64_t>())) +
+                     field(5, kBytes, summary));
+  }
+  return out;
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,317 @@
+#include "experiments/sweep/sweep.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+
+#include "core/files.h"
+#include "experiments/experiment.h"
+#include "experiments/json_lines.h"
+#include "experiments/metric.h"
+#include "experiments/process.h"
+#include "experiments/run_folder.h"
+#include "experiments/sweep/plan.h"
+#include "experiments/sweep/record.h"
+#include "experiments/sweep/results.h"
+#include "experiments/sweep/workers.h"
+
+namespace nestgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The last line of a text.
+std::string last_line(const std::string& text) {
+  const std::size_t end = text.find_last_not_of('\n');
+  if (end == std::string::npos) return "";
+  const std::size_t begin = text.rfind('\n', end);
+  return text.substr(begin == std::string::npos ? 0 : begin + 1,
+                     end - (begin == std::string::npos ? 0 : begin + 1) + 1);
+}
+
+/// A sweep in its folder.
+class Sweep {
+ public:
+  Sweep(RunFolder folder, SweepPlan plan, const SweepOptions& options)
+      : folder_(std::move(folder)),
+        plan_(std::move(plan)),
+        workers_(options.workers > 0 ? options.workers : plan_.workers()),
+        console_(options.talk.verbosity, options.talk.json),
+        lines_(folder_.file("runs.jsonl")) {
+    lines_.keep();
+    for (const Json& entry : lines_.lines()) remember(entry);
+  }
+
+  int go() {
+    std::vector<std::size_t> going(plan_.main().trials.size());
+    for (std::size_t i = 0; i < going.size(); ++i) going[i] = i;
+    console_.say(fmt::format(
+        "{}: {} trials, {} seeds, {} at a time", folder_.path(), going.size(),
+        plan_.seeds().size(), workers_));
+    bool done = true;
+    for (std::size_t rung = 0; done && rung < plan_.rungs().size(); ++rung) {
+      if (rung > 0) going = best_of(going, rung - 1);
+      done = run_trials(going, rung);
+    }
+    if (done && !plan_.random().trials.empty() && !going.empty()) {
+      done = run_random_search(best_of(going, plan_.rungs().size() - 1).front());
+    }
+    if (!done) {
+      console_.warn(fmt::format("stopped; 'nestgrad resume {}' goes on",
+                                folder_.path()));
+      return 128 + noted_signal();
+    }
+    const SweepResults results(read_sweep(folder_.path()));
+    results.write(folder_);
+    console_.say(results.text());
+    console_.say(fmt::format("Results are in {}", folder_.path()));
+    console_.event("end", {{"code", 0}, {"folder", folder_.path()}});
+    return results.any() ? kExitDone : kExitDiverged;
+  }
+
+ private:
+  void remember(const Json& entry) {
+    const auto key = std::pair(entry.at("run").get<std::string>(),
+                               entry.at("rung").get<std::size_t>());
+    entries_[key] = entry;
+    ++attempts_[key];
+  }
+
+  /// What came of a run at a rung, or null.
+  const Json* entry(const SweepRun& run, std::size_t rung) const {
+    const auto found = entries_.find({run.name, rung});
+    return found == entries_.end() ? nullptr : &found->second;
+  }
+
+  /// It has come to its end, or will not.
+  bool is_over(const SweepRun& run, std::size_t rung) const {
+    const Json* const e = entry(run, rung);
+    if (e == nullptr) return false;
+    const int code = e->at("code");
+    // A divergence or a mistake would only be repeated.
+    const bool final_word = code == kExitDone || code == kExitDiverged ||
+                            code == kExitMistake;
+    return final_word || attempts_.at({run.name, rung}) > plan_.retries();
+  }
+
+  Job job(const SweepRun& run, std::size_t rung, const Arm& arm, int id) {
+    started_[run.name] = utc_now();
+    const std::string folder = folder_.file(run.name);
+    Job out;
+    out.id = id;
+    out.log = folder_.file("logs/" + run.name + ".log");
+    if (fs::exists(folder + "/config.json")) {
+      out.arguments = {"resume", folder, "--quiet"};
+    } else {
+      fs::remove_all(folder);
+      const std::string config = "configs/" + run.name + ".json";
+      folder_.write(config, arm.config(run.trial, run.seed).json());
+      out.arguments = {"run", folder_.file(config), "--out", folder, "--quiet"};
+    }
+    const auto more = &arm == &plan_.main() ? plan_.at_rung(rung)
+                                            : std::vector<std::string>();
+    out.arguments.insert(out.arguments.end(), more.begin(), more.end());
+    return out;
+  }
+
+  /// Notes what came of a process, unless a signal ended it.
+  void finish(const SweepRun& run, std::size_t rung, int code) {
+    if (noted_signal() != 0 && code >= 128) return;
+    Json entry = {{"run", run.name}, {"trial", run.trial},
+                  {"seed", run.seed}, {"rung", rung}, {"code", code},
+                  {"started", started_[run.name]}, {"ended", utc_now()}};
+    const std::string summary = folder_.file(run.name + "/summary.json");
+    if (code == kExitDone) {
+      const Json s = Json::parse(read_file(summary));
+      Json metrics = s.value("retrained_found", s.value("tuned", Json()));
+      metrics.erase("deviation");
+      entry["metrics"] = metrics;
+      entry["termination"] = s["termination"];
+      entry["outer_steps"] = s["outer_steps"];
+      entry["tuning_seconds"] = s["seconds"]["tuning"];
+      entry["retraining_seconds"] = s["seconds"]["retraining"];
+      entry["train_gradients"] = s["train_gradients"];
+      entry["hessian_products"] = s["hessian_products"];
+    } else {
+      const std::string log = folder_.file("logs/" + run.name + ".log");
+      entry["error"] = fs::exists(log) ? last_line(read_file(log)) : "";
+    }
+    lines_.append(entry);
+    lines_.flush();
+    remember(entry);
+    console_.event("run", entry);
+    console_.say(
+        code == kExitDone
+            ? fmt::format("{}: {} {:.4g}", run.name, plan_.metric(),
+                          metric_of(entry))
+            : fmt::format("{}: exit code {}: {}", run.name, code,
+                          entry["error"].get<std::string>()));
+  }
+
+  bool run_trials(const std::vector<std::size_t>& trials, std::size_t rung) {
+    std::vector<SweepRun> todo;
+    for (const std::size_t trial : trials) {
+      for (const std::int64_t seed : plan_.seeds()) {
+        todo.push_back(plan_.main().run(trial, seed));
+      }
+    }
+    // From the front; a run that has to be tried again comes back there.
+    std::vector<std::size_t> waiting;
+    for (std::size_t i = todo.size(); i-- > 0;) {
+      if (!is_over(todo[i], rung)) waiting.push_back(i);
+    }
+    return run_jobs(
+        workers_,
+        [&]() -> std::optional<Job> {
+          if (waiting.empty()) return {};
+          const std::size_t i = waiting.back();
+          waiting.pop_back();
+          return job(todo[i], rung, plan_.main(), static_cast<int>(i));
+        },
+        [&](const Job& ended, int code) {
+          const auto i = static_cast<std::size_t>(ended.id);
+          finish(todo[i], rung, code);
+          if (noted_signal() == 0 && !is_over(todo[i], rung)) {
+            waiting.push_back(i);
+          }
+        });
+  }
+
+  /// For every seed one trial after another, until the time is used up that the
+  /// best trial took.
+  bool run_random_search(std::size_t best) {
+    struct Line {
+      std::size_t next = 0;
+      bool running = false;
+    };
+    std::vector<Line> lines(plan_.seeds().size());
+    const auto budget = [&](std::size_t s) {
+      const Json* const e = entry(plan_.main().run(best, plan_.seeds()[s]),
+                                  plan_.rungs().size() - 1);
+      return e == nullptr ? 0.0 : seconds_of(*e);
+    };
+    const auto spent = [&](std::size_t s) {
+      double sum = 0;
+      for (std::size_t i = 0; i < lines[s].next; ++i) {
+        sum += seconds_of(
+            *entry(plan_.random().run(i, plan_.seeds()[s]), 0));
+      }
+      return sum;
+    };
+    return run_jobs(
+        workers_,
+        [&]() -> std::optional<Job> {
+          for (std::size_t s = 0; s < lines.size(); ++s) {
+            Line& line = lines[s];
+            const auto run = [&] {
+              return plan_.random().run(line.next, plan_.seeds()[s]);
+            };
+            if (line.running) continue;
+            while (line.next < plan_.random().trials.size() &&
+                   is_over(run(), 0)) {
+              ++line.next;
+            }
+            if (line.next == plan_.random().trials.size() ||
+                spent(s) >= budget(s)) {
+              continue;
+            }
+            line.running = true;
+            return job(run(), 0, plan_.random(), static_cast<int>(s));
+          }
+          return {};
+        },
+        [&](const Job& ended, int code) {
+          Line& line = lines[static_cast<std::size_t>(ended.id)];
+          finish(plan_.random().run(
+                     line.next, plan_.seeds()[static_cast<std::size_t>(ended.id)]),
+                 0, code);
+          line.running = false;
+        });
+  }
+
+  double metric_of(const Json& entry) const {
+    const auto metrics = entry.find("metrics");
+    if (metrics == entry.end()) return INFINITY;
+    const Json value = metrics->value(plan_.metric(), Json());
+    require(value.is_number(), "{}: there is no metric '{}'; there are: {}",
+            entry.at("run").get<std::string>(), plan_.metric(),
+            metrics->dump());
+    return value.get<double>();
+  }
+
+  /// The trials that go on after a rung, the best first.
+  std::vector<std::size_t> best_of(const std::vector<std::size_t>& trials,
+                                   std::size_t rung) const {
+    std::vector<std::pair<double, std::size_t>> ranked;
+    for (const std::size_t trial : trials) {
+      double sum = 0;
+      for (const std::int64_t seed : plan_.seeds()) {
+        const Json* const e = entry(plan_.main().run(trial, seed), rung);
+        sum += e == nullptr ? INFINITY
+                            : to_minimize(plan_.metric(), metric_of(*e));
+      }
+      ranked.emplace_back(sum, trial);
+    }
+    std::stable_sort(ranked.begin(), ranked.end());
+    std::vector<std::size_t> out;
+    for (std::size_t i = 0; i < plan_.kept(ranked.size()); ++i) out.push_back(ranked[i].second);
+    return out;
+  }
+
+  RunFolder folder_;
+  SweepPlan plan_;
+  int workers_;
+  Console console_;
+  JsonLines lines_;
+  std::map<std::string, std::string> started_;  // when, by run
+  std::map<std::pair<std::string, std::size_t>, Json> entries_;  // the last
+  std::map<std::pair<std::string, std::size_t>, std::int64_t> attempts_;
+};
+
+}  // namespace
+
+int run_sweep(const JsonFile& file, const SweepOptions& options) {
+  Json sweep = complete(sweep_schema(), file.json());
+  if (sweep["config"].is_string()) {
+    const fs::path here = fs::path(file.name()).parent_path();
+    const JsonFile base =
+        JsonFile::read(here / sweep["config"].get<std::string>());
+    try {
+      complete(experiment_schema(), base.json());
+    } catch (const ConfigError& error) {
+      throw Error(base.describe_all(error));
+    }
+    sweep["config"] = base.json();
+  }
+  const Config config(sweep);
+  const SweepPlan plan(config);
+  plan.check();
+  note_signals();
+  const RunFolder folder =
+      options.folder.empty()
+          ? RunFolder::create_next(fs::path(file.name()).stem().string())
+          : RunFolder::create(options.folder);
+  std::error_code error;
+  for (const char* name : {"configs", "logs"}) {
+    fs::create_directories(folder.file(name), error);
+    require(!error, "{}: cannot make this folder: {}", folder.file(name),
+            error.message());
+  }
+  folder.write("sweep.json", sweep);
+  return Sweep(folder, plan, options).go();
+}
+
+bool is_sweep(const std::string& folder) {
+  return fs::exists(folder + "/sweep.json");
+}
+
+int resume_sweep(const std::string& path, const SweepOptions& options) {
+  note_signals();
+  const RunFolder folder = RunFolder::open(path);
+  const JsonFile file = JsonFile::read(folder.file("sweep.json"));
+  const SweepPlan plan(Config(complete(sweep_schema(), file.json())));
+  return Sweep(folder, plan, options).go();
+}
+
+}  // namespace nestgrad
