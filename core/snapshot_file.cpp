@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <string_view>
@@ -63,10 +64,27 @@ Json layout_of(const Tensor& t) {
   return layout;
 }
 
+/// Whether numbers at these strides lie without gaps.
+bool is_dense(at::IntArrayRef sizes, const std::vector<std::int64_t>& strides) {
+  if (sizes.size() != strides.size()) return false;
+  std::vector<std::pair<std::int64_t, std::int64_t>> by_stride;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] != 1) by_stride.emplace_back(strides[i], sizes[i]);
+  }
+  std::sort(by_stride.begin(), by_stride.end());
+  std::int64_t expected = 1;
+  for (const auto& [stride, size] : by_stride) {
+    if (stride != expected) return false;
+    expected *= size;  // of a tensor that is there
+  }
+  return true;
+}
+
 Tensor laid_out(const Tensor& t, const Json& layout) {
   Tensor out = t;
   if (layout.contains("strides")) {
     const auto strides = layout["strides"].get<std::vector<std::int64_t>>();
+    require(is_dense(t.sizes(), strides), "it has strides that do not fit");
     out = at::empty_strided(t.sizes(), strides, t.options()).copy_(t);
   }
   return layout.contains("device")

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "core/error.h"
 #include "core/files.h"
 
 namespace nestgrad {

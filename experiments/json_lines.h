@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/archive.h"
+#include "core/error.h"
 #include "core/json_file.h"
 
 namespace nestgrad {
@@ -42,6 +43,18 @@ class JsonLines {
   int file_;
   std::int64_t length_ = 0;  // bytes that count
 };
+
+/// What `read` makes of files that this program has written. If they are not as
+/// it writes them, throws Error with the name of their folder.
+template <class Read>
+auto as_written(const std::string& folder, Read&& read) {
+  try {
+    return read();
+  } catch (const Json::exception& error) {
+    throw Error(fmt::format("{}: a file is not as it was written: {}", folder,
+                            error.what()));
+  }
+}
 
 /// The objects of such a text; a last line that is not whole is left out.
 std::vector<Json> parse_json_lines(const std::string& text);

@@ -189,9 +189,7 @@ std::string escaped(std::string text) {
   return text;
 }
 
-}  // namespace
-
-Json report_data(const std::string& folder) {
+Json read_run(const std::string& folder) {
   const auto file = [&](const std::string& name) { return folder + "/" + name; };
   require(fs::is_directory(folder), "{}: there is no such folder", folder);
   const Json config = json_of(file("config.json"));
@@ -224,6 +222,12 @@ Json report_data(const std::string& folder) {
           {"hyperparameters", hyperparameters_of(config, columns)},
           {"histograms", histograms_of(lines_of(file("histograms.jsonl")))},
           {"images", images}};
+}
+
+}  // namespace
+
+Json report_data(const std::string& folder) {
+  return as_written(folder, [&] { return read_run(folder); });
 }
 
 std::string report_page(const std::vector<std::string>& folders) {

@@ -333,7 +333,10 @@ class Run {
   void show(const Ending& ending) {
     if (console_.talks()) {
       console_.say(results().text(ending));
-      console_.say(fmt::format("Results are in {}", folder_->path()));
+      console_.say(
+          fmt::format("Results are in {}; 'nestgrad report {}' makes a page of "
+                      "them",
+                      folder_->path(), folder_->path()));
     }
     if (ending.termination == "diverged") {
       console_.warn(

@@ -9,6 +9,7 @@
 #include "experiments/sweep/plan.h"
 #include "experiments/sweep/results.h"
 #include "tests/program.h"
+#include "tests/shortened.h"
 #include "tests/temporary_folder.h"
 
 namespace nestgrad {
@@ -343,14 +344,15 @@ TEST_CASE("random search gets the time of the best trial", "[sweep]") {
     // The best of those that fit, and one more would not.
     double best = INFINITY, seconds = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      const Json& run = record.random[i].runs.at(static_cast<int>(s) + 1);
-      best = std::min(best, run["metrics"]["valid_loss"].get<double>());
-      seconds += seconds_of(run);
+      const SweepEntry& run =
+          record.random[i].runs.at(static_cast<int>(s) + 1);
+      best = std::min(best, run.metrics.at("valid_loss"));
+      seconds += run.seconds();
     }
     CHECK(seconds == Approx(search["seconds"][s].get<double>()));
     const auto next = record.random[n].runs.find(static_cast<int>(s) + 1);
     if (next != record.random[n].runs.end()) {
-      CHECK(seconds + seconds_of(next->second) > search["budgets"][s]);
+      CHECK(seconds + next->second.seconds() > search["budgets"][s]);
     }
     CHECK(search["random"]["mean"]["valid_loss"] <=
           2 * best + 1);  // a mean over two seeds that has this one in it
@@ -377,6 +379,41 @@ TEST_CASE("a sweep with a mistake starts nothing", "[sweep]") {
   refused({{"seed", 2}}, "there is no key 'seed' here; did you mean 'seeds'?");
   refused({{"config", "nowhere.json"}}, "nowhere.json");
   refused({{"config", {{"seed", "x"}}}}, "/seed: must be a whole number");
+}
+
+TEST_CASE("every sweep that is shipped is right and runs", "[sweep]") {
+  for (const std::string& path : shipped_configs("/configs/sweeps")) {
+    CAPTURE(path);
+    Json sweep = JsonFile::read(path).json();
+    const fs::path config =
+        fs::path(path).parent_path() / sweep["config"].get<std::string>();
+    // Whole, it is right; short, it runs.
+    Json whole = sweep;
+    whole["config"] = JsonFile::read(config).json();
+    SweepPlan(Config(complete(sweep_schema(), whole))).check();
+
+    sweep["config"] = shortened(whole["config"]);
+    sweep["seeds"] = 1;
+    if (sweep.contains("search")) sweep["search"]["trials"] = 2;
+    if (sweep.contains("halving")) sweep["halving"]["first"] = 1;
+    if (sweep.contains("random_search")) {
+      Json& search = sweep["random_search"];
+      search["trials"] = 1;
+      search["set"].erase("outer.steps");
+      // One number for each example of a shortened set.
+      for (auto& [key, range] : search["vary"].items()) {
+        if (range.value("count", 0) == 2000) range["count"] = 100;
+      }
+    }
+    const TemporaryFolder folder;
+    folder.write("s.json", sweep.dump());
+    const Ended ended = program(folder.path(""), "sweep s.json --out out");
+    CAPTURE(ended.output);
+    CHECK(ended.code == 0);
+    for (const Json& entry : entries(folder.path("out"))) {
+      CHECK(entry["code"] == 0);
+    }
+  }
 }
 
 TEST_CASE("Optuna reads the journal of a sweep", "[sweep]") {
@@ -413,11 +450,11 @@ TEST_CASE("Optuna reads the journal of a sweep", "[sweep]") {
         CHECK(read == value);
       }
     }
-    const Json& run = expected.runs.at(1);
-    if (run["code"] == 0) {
+    const SweepEntry& run = expected.runs.at(1);
+    if (run.good()) {
       complete = true;
       CHECK(trial["state"] == "COMPLETE");
-      CHECK(trial["value"] == run["metrics"]["valid_loss"]);
+      CHECK(trial["value"] == run.metrics.at("valid_loss"));
       CHECK(trial["intermediate"] == 3);  // steps 2, 4 and 6
     } else {
       failed = true;

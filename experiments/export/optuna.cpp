@@ -61,8 +61,8 @@ double internal_value(const Dimension& d, const Json& value) {
 }
 
 /// "2026-11-24T23:00:00Z" as Optuna writes it.
-std::string time(const Json& run, const char* key) {
-  const auto text = run.value(key, std::string("1970-01-01T00:00:00Z"));
+std::string time(const std::string& utc) {
+  const std::string text = utc.empty() ? "1970-01-01T00:00:00Z" : utc;
   return text.substr(0, text.size() - 1) + ".000000";
 }
 
@@ -101,10 +101,10 @@ class Journal {
 
   void trial(const std::vector<Dimension>& dimensions,
              const TrialRecord& trial) {
-    const Json& first = trial.runs.begin()->second;
-    const Json& last = trial.runs.rbegin()->second;
+    const SweepEntry& first = trial.runs.begin()->second;
+    const SweepEntry& last = trial.runs.rbegin()->second;
     add(kCreateTrial,
-        {{"study_id", studies_}, {"datetime_start", time(first, "started")}});
+        {{"study_id", studies_}, {"datetime_start", time(first.started)}});
     for (std::size_t i = 0; i < dimensions.size(); ++i) {
       const auto& [key, value] = trial.values[i];
       if (dimensions[i].count() == 0) {
@@ -135,14 +135,13 @@ class Journal {
         {{"trial_id", trials_},
          {"state", state},
          {"values", state == kComplete ? Json{value->second} : Json()},
-         {"datetime_complete", time(last, "ended")}});
+         {"datetime_complete", time(last.ended)}});
     ++trials_;
   }
 
-  void intermediate_values(const Json& run) {
-    const std::string path = record_.folder + "/" +
-                             run.at("run").get<std::string>() +
-                             "/metrics.jsonl";
+  void intermediate_values(const SweepEntry& run) {
+    const std::string path =
+        record_.folder + "/" + run.run + "/metrics.jsonl";
     if (!std::filesystem::exists(path)) return;
     for (const Json& line : parse_json_lines(read_file(path))) {
       const auto value = line.find("evaluated." + record_.metric);

@@ -91,9 +91,7 @@ double start_of(const std::string& folder) {
   return static_cast<double>(timegm(&time));
 }
 
-}  // namespace
-
-std::string tensorboard_events(const std::string& folder) {
+std::string events_of(const std::string& folder) {
   const double start = start_of(folder);
   std::string out = event(start, field(3, kBytes, "brain.Event:2"));
   for (const Json& line : parse_json_lines(read_file(folder + "/metrics.jsonl"))) {
@@ -111,6 +109,12 @@ std::string tensorboard_events(const std::string& folder) {
                      field(5, kBytes, summary));
   }
   return out;
+}
+
+}  // namespace
+
+std::string tensorboard_events(const std::string& folder) {
+  return as_written(folder, [&] { return events_of(folder); });
 }
 
 }  // namespace nestgrad

@@ -8,9 +8,45 @@
 
 namespace nestgrad {
 
-double seconds_of(const Json& run) {
-  return run.value("tuning_seconds", 0.0) +
-         run.value("retraining_seconds", 0.0);
+Metrics numbers_of(const Json& json) {
+  Metrics out;
+  for (const auto& [name, value] : json.items()) {
+    if (value.is_number()) out[name] = value.get<double>();
+  }
+  return out;
+}
+
+SweepEntry SweepEntry::from(const Json& line) {
+  SweepEntry out;
+  line.at("run").get_to(out.run);
+  line.at("trial").get_to(out.trial);
+  line.at("seed").get_to(out.seed);
+  line.at("rung").get_to(out.rung);
+  line.at("code").get_to(out.code);
+  out.started = line.value("started", "");
+  out.ended = line.value("ended", "");
+  out.error = line.value("error", "");
+  if (!out.good()) return out;
+  out.metrics = numbers_of(line.at("metrics"));
+  line.at("outer_steps").get_to(out.outer_steps);
+  line.at("tuning_seconds").get_to(out.tuning_seconds);
+  line.at("retraining_seconds").get_to(out.retraining_seconds);
+  return out;
+}
+
+Json SweepEntry::json() const {
+  Json out = {{"run", run},         {"trial", trial}, {"seed", seed},
+              {"rung", rung},       {"code", code},   {"started", started},
+              {"ended", ended}};
+  if (!good()) {
+    out["error"] = error;
+    return out;
+  }
+  out["metrics"] = metrics;
+  out["outer_steps"] = outer_steps;
+  out["tuning_seconds"] = tuning_seconds;
+  out["retraining_seconds"] = retraining_seconds;
+  return out;
 }
 
 SweepRecord read_sweep(const std::string& folder) {
@@ -23,7 +59,7 @@ SweepRecord read_sweep(const std::string& folder) {
   out.dimensions = plan.main().dimensions;
   out.random_dimensions = plan.random().dimensions;
   out.metric = plan.metric();
-  out.rungs = static_cast<std::int64_t>(plan.rungs().size());
+  out.rungs = plan.rungs().size();
   const auto trials_of = [&](const Arm& arm) {
     std::vector<TrialRecord> trials;
     for (std::size_t i = 0; i < arm.trials.size(); ++i) {
@@ -33,14 +69,16 @@ SweepRecord read_sweep(const std::string& folder) {
   };
   out.trials = trials_of(plan.main());
   out.random = trials_of(plan.random());
-  std::vector<Json> entries;
   const std::string lines = folder + "/runs.jsonl";
-  if (std::filesystem::exists(lines)) entries = parse_json_lines(read_file(lines));
-  for (const Json& entry : entries) {
-    const auto name = entry.at("run").get<std::string>();
-    auto& trials = name.rfind("random-", 0) == 0 ? out.random : out.trials;
-    trials.at(entry.at("trial").get<std::size_t>())
-        .runs[entry.at("seed").get<std::int64_t>()] = entry;
+  if (!std::filesystem::exists(lines)) return out;
+  for (const Json& line : parse_json_lines(read_file(lines))) {
+    const SweepEntry entry =
+        as_written(folder, [&] { return SweepEntry::from(line); });
+    auto& trials =
+        entry.run.rfind("random-", 0) == 0 ? out.random : out.trials;
+    require(entry.trial < trials.size(), "{}: there is no run '{}'", lines,
+            entry.run);
+    trials[entry.trial].runs[entry.seed] = entry;
   }
   return out;
 }

@@ -5,16 +5,42 @@
 #include <string>
 #include <vector>
 
+#include "core/problem.h"
 #include "experiments/sweep/search.h"
 
 namespace nestgrad {
+
+/// The numbers of a JSON object; what is not finite is null there and left out.
+Metrics numbers_of(const Json& json);
+
+/// A line of runs.jsonl: what came of one process.
+struct SweepEntry {
+  std::string run;  ///< the name of its folder
+  std::size_t trial = 0;
+  std::int64_t seed = 0;
+  std::size_t rung = 0;  ///< of successive halving; see SweepPlan::rungs()
+  int code = 0;          ///< its exit code
+  std::string started = {}, ended = {};  ///< UTC
+  std::string error = {};                ///< its last words, unless it was well
+
+  // Of a run that ended well.
+  Metrics metrics = {};
+  std::int64_t outer_steps = 0;
+  double tuning_seconds = 0, retraining_seconds = 0;
+
+  bool good() const { return code == 0; }
+  double seconds() const { return tuning_seconds + retraining_seconds; }
+
+  static SweepEntry from(const Json& line);
+  Json json() const;
+};
 
 /// One trial of a sweep and what came of its runs.
 struct TrialRecord {
   std::string name;  ///< "trial-0001"
   Assignment values;
   std::vector<std::int64_t> seeds;
-  std::map<std::int64_t, Json> runs;  ///< by seed, the last line of runs.jsonl
+  std::map<std::int64_t, SweepEntry> runs;  ///< by seed, the last of each
 };
 
 /// What the folder of a sweep says: what is varied, and every trial with its
@@ -23,15 +49,12 @@ struct SweepRecord {
   std::string folder;
   Json sweep;  ///< sweep.json
   std::string metric;
-  std::int64_t rungs = 1;
+  std::size_t rungs = 1;
   std::vector<Dimension> dimensions, random_dimensions;
   std::vector<TrialRecord> trials, random;  ///< those of the random search
 };
 
 /// Throws Error if no sweep began in this folder.
 SweepRecord read_sweep(const std::string& folder);
-
-/// The seconds that the result of a run took; an entry of TrialRecord::runs.
-double seconds_of(const Json& run);
 
 }  // namespace nestgrad

@@ -14,16 +14,6 @@
 namespace nestgrad {
 namespace {
 
-Metrics metrics_of(const Json& run) {
-  Metrics out;
-  const auto found = run.find("metrics");
-  if (found == run.end()) return out;
-  for (const auto& [name, value] : found->items()) {
-    if (value.is_number()) out[name] = value.get<double>();
-  }
-  return out;
-}
-
 /// What is to be small, or infinity if it is not known.
 double score(const Metrics& metrics, const std::string& metric) {
   const auto found = metrics.find(metric);
@@ -91,15 +81,14 @@ Statistics Statistics::of(const std::vector<Metrics>& runs) {
 Outcome::Outcome(const SweepRecord& sweep, const TrialRecord& trial) {
   std::vector<Metrics> runs;
   for (const auto& seed_and_run : trial.runs) {
-    const Json& run = seed_and_run.second;
-    outer_steps =
-        std::max(outer_steps, run.value("outer_steps", std::int64_t{0}));
-    seconds += seconds_of(run);
-    if (run.at("code") != 0) {
+    const SweepEntry& run = seed_and_run.second;
+    outer_steps = std::max(outer_steps, run.outer_steps);
+    seconds += run.seconds();
+    if (!run.good()) {
       ++failed;
-    } else if (run.at("rung") == sweep.rungs - 1 ||
+    } else if (run.rung + 1 == sweep.rungs ||
                trial.name.rfind("random-", 0) == 0) {
-      runs.push_back(metrics_of(run));
+      runs.push_back(run.metrics);
     }
   }
   statistics = Statistics::of(runs);
@@ -129,8 +118,8 @@ std::vector<std::string> SweepResults::folders() const {
   std::vector<std::string> out;
   for (const Trial& trial : trials_) {
     for (const auto& [seed, run] : trial.record->runs) {
-      if (run.at("code") != 0) continue;
-      out.push_back(record_.folder + "/" + run.at("run").get<std::string>());
+      if (!run.good()) continue;
+      out.push_back(record_.folder + "/" + run.run);
     }
   }
   return out;
@@ -139,8 +128,8 @@ std::vector<std::string> SweepResults::folders() const {
 void SweepResults::compare() {
   std::vector<Metrics> best_runs, random_runs;
   for (const auto& [seed, run] : trials_.front().record->runs) {
-    if (run.at("code") != 0) continue;
-    const double budget = seconds_of(run);
+    if (!run.good()) continue;
+    const double budget = run.seconds();
     double spent = 0;
     std::int64_t count = 0;
     Metrics best;
@@ -148,11 +137,11 @@ void SweepResults::compare() {
     for (const TrialRecord& trial : record_.random) {
       const auto found = trial.runs.find(seed);
       if (found == trial.runs.end()) break;
-      spent += seconds_of(found->second);
+      spent += found->second.seconds();
       // The first counts in any case.
       if (count > 0 && spent > budget) break;
       ++count;
-      const Metrics metrics = metrics_of(found->second);
+      const Metrics metrics = found->second.metrics;
       if (count == 1 || score(metrics, record_.metric) <
                             score(best, record_.metric)) {
         best = metrics;
@@ -161,7 +150,7 @@ void SweepResults::compare() {
                                              score(best, record_.metric)));
     }
     if (count == 0) continue;
-    best_runs.push_back(metrics_of(run));
+    best_runs.push_back(run.metrics);
     random_runs.push_back(best);
     comparison_.trials.push_back(count);
     comparison_.budgets.push_back(budget);
@@ -277,11 +266,11 @@ void SweepResults::write(const RunFolder& folder) const {
   panel.x_label = "seconds";
   std::size_t i = 0;
   for (const auto& [seed, run] : trials_.front().record->runs) {
-    if (run.at("code") != 0 || i == comparison_.course.size()) continue;
+    if (!run.good() || i == comparison_.course.size()) continue;
     // The weights of tuning as they get better, from its own record.
     Curve tuned{fmt::format("tuned, seed {}", seed), {}, {}};
     const std::string metrics = folder.file(
-        run.at("run").get<std::string>() + "/metrics.jsonl");
+        run.run + "/metrics.jsonl");
     double best = INFINITY;
     for (const Json& line : parse_json_lines(read_file(metrics))) {
       const auto value = line.find("evaluated." + record_.metric);

@@ -1,5 +1,7 @@
 #include "experiments/sweep/sweep.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -40,7 +42,10 @@ class Sweep {
         console_(options.talk.verbosity, options.talk.json),
         lines_(folder_.file("runs.jsonl")) {
     lines_.keep();
-    for (const Json& entry : lines_.lines()) remember(entry);
+    for (const Json& line : lines_.lines()) {
+      remember(as_written(folder_.path(),
+                          [&] { return SweepEntry::from(line); }));
+    }
   }
 
   int go() {
@@ -71,27 +76,27 @@ class Sweep {
   }
 
  private:
-  void remember(const Json& entry) {
-    const auto key = std::pair(entry.at("run").get<std::string>(),
-                               entry.at("rung").get<std::size_t>());
-    entries_[key] = entry;
-    ++attempts_[key];
+  using Place = std::pair<std::string, std::size_t>;  // a run at a rung
+
+  void remember(const SweepEntry& entry) {
+    const Place place(entry.run, entry.rung);
+    entries_[place] = entry;
+    ++attempts_[place];
   }
 
   /// What came of a run at a rung, or null.
-  const Json* entry(const SweepRun& run, std::size_t rung) const {
+  const SweepEntry* entry(const SweepRun& run, std::size_t rung) const {
     const auto found = entries_.find({run.name, rung});
     return found == entries_.end() ? nullptr : &found->second;
   }
 
   /// It has come to its end, or will not.
   bool is_over(const SweepRun& run, std::size_t rung) const {
-    const Json* const e = entry(run, rung);
+    const SweepEntry* const e = entry(run, rung);
     if (e == nullptr) return false;
-    const int code = e->at("code");
     // A divergence or a mistake would only be repeated.
-    const bool final_word = code == kExitDone || code == kExitDiverged ||
-                            code == kExitMistake;
+    const bool final_word = e->code == kExitDone || e->code == kExitDiverged ||
+                            e->code == kExitMistake;
     return final_word || attempts_.at({run.name, rung}) > plan_.retries();
   }
 
@@ -118,35 +123,28 @@ class Sweep {
   /// Notes what came of a process, unless a signal ended it.
   void finish(const SweepRun& run, std::size_t rung, int code) {
     if (noted_signal() != 0 && code >= 128) return;
-    Json entry = {{"run", run.name}, {"trial", run.trial},
-                  {"seed", run.seed}, {"rung", rung}, {"code", code},
-                  {"started", started_[run.name]}, {"ended", utc_now()}};
-    const std::string summary = folder_.file(run.name + "/summary.json");
-    if (code == kExitDone) {
-      const Json s = Json::parse(read_file(summary));
-      Json metrics = s.value("retrained_found", s.value("tuned", Json()));
-      metrics.erase("deviation");
-      entry["metrics"] = metrics;
-      entry["termination"] = s["termination"];
-      entry["outer_steps"] = s["outer_steps"];
-      entry["tuning_seconds"] = s["seconds"]["tuning"];
-      entry["retraining_seconds"] = s["seconds"]["retraining"];
-      entry["train_gradients"] = s["train_gradients"];
-      entry["hessian_products"] = s["hessian_products"];
+    SweepEntry entry{run.name, run.trial,          run.seed, rung,
+                     code,     started_[run.name], utc_now()};
+    if (entry.good()) {
+      const Json s =
+          Json::parse(read_file(folder_.file(run.name + "/summary.json")));
+      entry.metrics = numbers_of(s.value("retrained_found", s.at("tuned")));
+      s.at("outer_steps").get_to(entry.outer_steps);
+      s.at("seconds").at("tuning").get_to(entry.tuning_seconds);
+      s.at("seconds").at("retraining").get_to(entry.retraining_seconds);
     } else {
       const std::string log = folder_.file("logs/" + run.name + ".log");
-      entry["error"] = fs::exists(log) ? last_line(read_file(log)) : "";
+      if (fs::exists(log)) entry.error = last_line(read_file(log));
     }
-    lines_.append(entry);
+    lines_.append(entry.json());
     lines_.flush();
     remember(entry);
-    console_.event("run", entry);
-    console_.say(
-        code == kExitDone
-            ? fmt::format("{}: {} {:.4g}", run.name, plan_.metric(),
-                          metric_of(entry))
-            : fmt::format("{}: exit code {}: {}", run.name, code,
-                          entry["error"].get<std::string>()));
+    console_.event("run", entry.json());
+    console_.say(entry.good()
+                     ? fmt::format("{}: {} {:.4g}", run.name, plan_.metric(),
+                                   metric_of(entry))
+                     : fmt::format("{}: exit code {}: {}", run.name, code,
+                                   entry.error));
   }
 
   bool run_trials(const std::vector<std::size_t>& trials, std::size_t rung) {
@@ -187,15 +185,14 @@ class Sweep {
     };
     std::vector<Line> lines(plan_.seeds().size());
     const auto budget = [&](std::size_t s) {
-      const Json* const e = entry(plan_.main().run(best, plan_.seeds()[s]),
+      const SweepEntry* const e = entry(plan_.main().run(best, plan_.seeds()[s]),
                                   plan_.rungs().size() - 1);
-      return e == nullptr ? 0.0 : seconds_of(*e);
+      return e == nullptr ? 0.0 : e->seconds();
     };
     const auto spent = [&](std::size_t s) {
       double sum = 0;
       for (std::size_t i = 0; i < lines[s].next; ++i) {
-        sum += seconds_of(
-            *entry(plan_.random().run(i, plan_.seeds()[s]), 0));
+        sum += entry(plan_.random().run(i, plan_.seeds()[s]), 0)->seconds();
       }
       return sum;
     };
@@ -230,14 +227,14 @@ class Sweep {
         });
   }
 
-  double metric_of(const Json& entry) const {
-    const auto metrics = entry.find("metrics");
-    if (metrics == entry.end()) return INFINITY;
-    const Json value = metrics->value(plan_.metric(), Json());
-    require(value.is_number(), "{}: there is no metric '{}'; there are: {}",
-            entry.at("run").get<std::string>(), plan_.metric(),
-            metrics->dump());
-    return value.get<double>();
+  double metric_of(const SweepEntry& entry) const {
+    if (!entry.good()) return is_accuracy(plan_.metric()) ? -INFINITY : INFINITY;
+    const auto found = entry.metrics.find(plan_.metric());
+    if (found != entry.metrics.end()) return found->second;
+    std::vector<std::string> names;
+    for (const auto& known : entry.metrics) names.push_back(known.first);
+    throw Error(fmt::format("{}: there is no metric '{}'; there are: {}",
+                            entry.run, plan_.metric(), fmt::join(names, ", ")));
   }
 
   /// The trials that go on after a rung, the best first.
@@ -247,7 +244,7 @@ class Sweep {
     for (const std::size_t trial : trials) {
       double sum = 0;
       for (const std::int64_t seed : plan_.seeds()) {
-        const Json* const e = entry(plan_.main().run(trial, seed), rung);
+        const SweepEntry* const e = entry(plan_.main().run(trial, seed), rung);
         sum += e == nullptr ? INFINITY
                             : to_minimize(plan_.metric(), metric_of(*e));
       }
@@ -265,8 +262,8 @@ class Sweep {
   Console console_;
   JsonLines lines_;
   std::map<std::string, std::string> started_;  // when, by run
-  std::map<std::pair<std::string, std::size_t>, Json> entries_;  // the last
-  std::map<std::pair<std::string, std::size_t>, std::int64_t> attempts_;
+  std::map<Place, SweepEntry> entries_;         // the last
+  std::map<Place, std::int64_t> attempts_;
 };
 
 }  // namespace
