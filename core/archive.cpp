@@ -44,8 +44,7 @@ void Archive::operator()(const std::string& name,
   (*this)(name + "/names", text);
   if (restoring()) value.clear();
   for (const Json& key : Json::parse(text)) {
-    (*this)(name + "/" + key.get<std::string>(),
-            value[key.get<std::string>()]);
+    (*this)(name + "/" + key.get<std::string>(), value[key.get<std::string>()]);
   }
 }
 

@@ -73,8 +73,8 @@ struct Snapshot {
   std::map<std::string, std::string> texts;
 };
 
-/// Whether a snapshot has tensors of its own or shows those of the object, which
-/// must then not write into them as long as it lives.
+/// Whether a snapshot has tensors of its own or shows those of the object,
+/// which must then not write into them as long as it lives.
 enum class Tensors { kCopied, kShared };
 
 /// Writes down the state of an object.

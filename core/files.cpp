@@ -89,8 +89,7 @@ class TemporaryFile {
   /// Differs between processes, and between threads of one process.
   std::string next_name() const {
     static std::atomic<unsigned> counter{0};
-    return fmt::format("{}{}{}-{}", target_, kTemporary, ::getpid(),
-                       counter++);
+    return fmt::format("{}{}{}-{}", target_, kTemporary, ::getpid(), counter++);
   }
 
   std::string target_;
@@ -98,6 +97,15 @@ class TemporaryFile {
   Descriptor file_;
   bool moved_ = false;
 };
+
+/// Whether a file name ends like those of next_name().
+bool is_temporary(const std::string& name) {
+  const std::size_t at = name.rfind(kTemporary);
+  if (at == std::string::npos) return false;
+  const std::string numbers = name.substr(at + std::strlen(kTemporary));
+  return numbers.find('-') != std::string::npos &&
+         numbers.find_first_not_of("0123456789-") == std::string::npos;
+}
 
 /// Makes a renaming in this folder last through a power cut.
 void flush_folder(const std::filesystem::path& folder) {
@@ -156,7 +164,7 @@ void remove_temporary_files(const std::string& folder) {
   for (std::filesystem::directory_iterator at(folder, error), end;
        !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename().string();
-    if (name.find(kTemporary) != std::string::npos) {
+    if (is_temporary(name)) {
       std::filesystem::remove(at->path(), error);
     }
   }

@@ -27,10 +27,9 @@ Json number(const Range& range) { return within({{"type", "number"}}, range); }
 
 Json integer(const Range& range) {
   // What has 64 bits.
-  return within({{"type", "integer"},
-                 {"minimum", INT64_MIN},
-                 {"maximum", INT64_MAX}},
-                range);
+  return within(
+      {{"type", "integer"}, {"minimum", INT64_MIN}, {"maximum", INT64_MAX}},
+      range);
 }
 
 Json any_of(Json first, Json second) {
@@ -48,7 +47,8 @@ class Writer {
                 {"title", "nestgrad"}};
     out.update(object(top));
     out["properties"]["$schema"] = {
-        {"type", "string"}, {"description", "Where this schema is, for editors."}};
+        {"type", "string"},
+        {"description", "Where this schema is, for editors."}};
     out["$defs"] = std::move(definitions_);
     return out;
   }
@@ -142,8 +142,7 @@ class Writer {
                        {"then", {{"$ref", definition(key, name)}}}});
     };
     for (const std::string& name : registry.names()) {
-      add({{"properties", {{"type", {{"const", name}}}}},
-           {"required", kType}},
+      add({{"properties", {{"type", {{"const", name}}}}}, {"required", kType}},
           name);
     }
     Json out = {{"type", "object"},
@@ -168,9 +167,9 @@ class Writer {
   /// A reference to the definition of one type, which is written when it is
   /// asked for the first time: types can hold themselves.
   std::string definition(const KeySpec& key, const std::string& name) {
-    const std::string id = fmt::format(
-        "{}{}.{}", key.schema == nullptr ? "" : key.name + ".",
-        key.types()->kind(), name);
+    const std::string id =
+        fmt::format("{}{}.{}", key.schema == nullptr ? "" : key.name + ".",
+                    key.types()->kind(), name);
     if (!definitions_.contains(id)) {
       definitions_[id] = nullptr;
       Json written = object(all_keys(key, name));

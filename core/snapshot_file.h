@@ -22,8 +22,8 @@ class OtherFormat : public Error {
 
 /// Writes a snapshot as one file: a line of text with the number of the format,
 /// a checksum and the length of the rest, which is a safetensors file. Numbers
-/// come back bit by bit, tensors in the memory layout and on the device they had.
-/// The file appears whole or not at all; see write_file().
+/// come back bit by bit, tensors in the memory layout and on the device they
+/// had. The file appears whole or not at all; see write_file().
 void save_snapshot(const std::string& path, const Snapshot& snapshot,
                    const Json& about);
 

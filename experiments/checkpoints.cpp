@@ -46,8 +46,8 @@ std::optional<SavedSnapshot> Checkpoints::newest(
     } catch (const OtherFormat&) {
       throw;
     } catch (const Error& error) {
-      warn(fmt::format("a damaged checkpoint is passed over: {}",
-                       error.what()));
+      warn(
+          fmt::format("a damaged checkpoint is passed over: {}", error.what()));
       std::error_code ignored;
       fs::rename(path, path + ".damaged", ignored);
     }

@@ -22,8 +22,8 @@ class Checkpoints {
   void write(const Snapshot& snapshot, const Json& about);
 
   /// The newest that is whole, if there is one. A damaged one is given another
-  /// name, ".damaged", after `warn` was told. Throws OtherFormat if it is one of
-  /// another version.
+  /// name, ".damaged", after `warn` was told. Throws OtherFormat if it is one
+  /// of another version.
   std::optional<SavedSnapshot> newest(
       const std::function<void(const std::string&)>& warn) const;
 

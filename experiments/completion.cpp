@@ -21,7 +21,8 @@ std::string bash_completion(const std::vector<CommandWords>& commands,
 )",
                          command.name, fmt::join(command.options, " "), words);
   }
-  return fmt::format(R"(# Completion of nestgrad for bash. In ~/.bashrc, or in ~/.zshrc after
+  return fmt::format(
+      R"(# Completion of nestgrad for bash. In ~/.bashrc, or in ~/.zshrc after
 # "autoload -U +X bashcompinit && bashcompinit":
 #   source <(nestgrad completion)
 _nestgrad() {{
@@ -44,7 +45,7 @@ _nestgrad() {{
 }}
 complete -o filenames -F _nestgrad nestgrad
 )",
-                     names, fmt::join(keys, " "), cases);
+      names, fmt::join(keys, " "), cases);
 }
 
 }  // namespace nestgrad

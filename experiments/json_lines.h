@@ -15,8 +15,8 @@ namespace nestgrad {
 /// came later is cut off.
 class JsonLines {
  public:
-  /// Throws Error if the file cannot be written. What it holds is cut off by the
-  /// first append(), unless persist() restored before.
+  /// Throws Error if the file cannot be written. What it holds is cut off by
+  /// the first append(), unless persist() restored before.
   explicit JsonLines(std::string path);
   ~JsonLines();
   JsonLines(const JsonLines&) = delete;

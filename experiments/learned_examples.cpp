@@ -92,8 +92,8 @@ void ExamplesOverTime::remember(std::int64_t step, const SoftExamples& all) {
   const std::int64_t rows =
       std::min({all.labels.size(1), all.inputs.size(0), kMostRows});
   moments_.push_back({step,
-                        {all.inputs.slice(0, 0, rows).clone(),
-                         all.labels.slice(0, 0, rows).clone()}});
+                      {all.inputs.slice(0, 0, rows).clone(),
+                       all.labels.slice(0, 0, rows).clone()}});
 }
 
 Observer::Verdict ExamplesOverTime::on_step(const OuterStep& step) {

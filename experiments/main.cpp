@@ -71,8 +71,8 @@ struct TalkArguments {
   std::string progress;
 
   void add_to(CLI::App& command) {
-    CLI::Option* const only_errors = command.add_flag(
-        "--quiet", quiet, "Nothing but warnings and errors");
+    CLI::Option* const only_errors =
+        command.add_flag("--quiet", quiet, "Nothing but warnings and errors");
     command
         .add_flag("--verbose", verbose, "Every outer step and every checkpoint")
         ->excludes(only_errors);
@@ -365,15 +365,16 @@ Action add_report(CLI::App& command) {
     std::string file;
   };
   const auto a = std::make_shared<Arguments>();
-  command.add_option("run", a->folders, "Folders of runs or sweeps")->required();
+  command.add_option("run", a->folders, "Folders of runs or sweeps")
+      ->required();
   command.add_option("--out", a->file,
                      "The page; default: report.html in the folder of the "
                      "run, for several here");
   return [a] {
-    const std::string file = !a->file.empty()         ? a->file
-                             : a->folders.size() == 1 ? a->folders[0] +
-                                                            "/report.html"
-                                                      : "report.html";
+    const std::string file = !a->file.empty() ? a->file
+                             : a->folders.size() == 1
+                                 ? a->folders[0] + "/report.html"
+                                 : "report.html";
     write_file(file, report_page(runs_of(a->folders)));
     fmt::print("The page is {}\n", file);
     return kExitDone;
@@ -489,9 +490,9 @@ int parsed_main(int argc, char** argv) {
     names.push_back(command.name);
   }
   const std::string first = argc > 1 ? argv[1] : "-";
-  require(
-      first[0] == '-' || std::count(names.begin(), names.end(), first) > 0,
-      "there is no command '{}'; there are: {}", first, fmt::join(names, ", "));
+  require(first[0] == '-' || std::count(names.begin(), names.end(), first) > 0,
+          "there is no command '{}'; there are: {}", first,
+          fmt::join(names, ", "));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

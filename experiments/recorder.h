@@ -23,7 +23,8 @@ bool is_summarized(const Tensor& natural);
 
 /// Writes one line per outer step and remembers the trajectories:
 ///
-///   metrics.jsonl      the estimate, the hyperparameters, and at times what the
+///   metrics.jsonl      the estimate, the hyperparameters, and at times what
+///   the
 ///                      problem says about the weights ("evaluated.NAME")
 ///   histograms.jsonl   at those times, how the numbers of a hyperparameter are
 ///                      distributed that summary_of() does not show one by one

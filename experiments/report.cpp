@@ -44,7 +44,8 @@ std::string base64(const std::string& bytes) {
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const auto byte = [&](std::size_t k) {
       return i + k < bytes.size()
-                 ? static_cast<unsigned>(static_cast<unsigned char>(bytes[i + k]))
+                 ? static_cast<unsigned>(
+                       static_cast<unsigned char>(bytes[i + k]))
                  : 0U;
     };
     const unsigned three = byte(0) << 16 | byte(1) << 8 | byte(2);
@@ -118,7 +119,8 @@ bool belongs(const std::string& column, const std::string& name) {
 }
 
 /// Positive numbers that change by a factor of ten.
-bool is_logarithmic(const Json& columns, const std::vector<std::string>& names) {
+bool is_logarithmic(const Json& columns,
+                    const std::vector<std::string>& names) {
   double low = INFINITY, high = 0;
   for (const std::string& name : names) {
     for (const Json& value : columns[name]) {
@@ -190,7 +192,9 @@ std::string escaped(std::string text) {
 }
 
 Json read_run(const std::string& folder) {
-  const auto file = [&](const std::string& name) { return folder + "/" + name; };
+  const auto file = [&](const std::string& name) {
+    return folder + "/" + name;
+  };
   require(fs::is_directory(folder), "{}: there is no such folder", folder);
   const Json config = json_of(file("config.json"));
   require(!config.is_null(), "{}: holds no config.json, so no run began here",
@@ -203,9 +207,9 @@ Json read_run(const std::string& folder) {
   Json images = Json::array();
   for (const char* name : kPictures) {
     if (!fs::exists(file(name))) continue;
-    images.push_back({{"name", name},
-                      {"data", "data:image/png;base64," +
-                                   base64(read_file(file(name)))}});
+    images.push_back(
+        {{"name", name},
+         {"data", "data:image/png;base64," + base64(read_file(file(name)))}});
   }
   // A folder may be named "runs/a-1/", or ".".
   const fs::path whole = fs::absolute(folder).lexically_normal();

@@ -44,58 +44,57 @@ std::optional<WarmColdGap> warm_cold_gap(const Metrics& tuned,
 }  // namespace
 
 void Results::write(const RunFolder& folder, const ParameterSet& hyper) const {
-    const ParameterSet natural = experiment.natural(hyper);
-    folder.write("hyperparameters.safetensors", natural);
-    if (natural.numel() <= kSmall) {
-      folder.write("hyperparameters.json", hyperparameters_json(natural));
-    }
-    folder.write("weights.safetensors", experiment.weights(hyper));
-    draw_chart(folder.file("trajectory.png"),
-               std::filesystem::path(folder.path()).filename().string(),
-               recorder.panels());
-    if (examples == nullptr) return;
-    write_learned_examples(folder, experiment.problem().learned_examples(hyper));
-    if (const std::string strip = examples->draw(); !strip.empty()) {
-      write_file(folder.file("distilled_over_time.png"), strip);
-    }
+  const ParameterSet natural = experiment.natural(hyper);
+  folder.write("hyperparameters.safetensors", natural);
+  if (natural.numel() <= kSmall) {
+    folder.write("hyperparameters.json", hyperparameters_json(natural));
   }
+  folder.write("weights.safetensors", experiment.weights(hyper));
+  draw_chart(folder.file("trajectory.png"),
+             std::filesystem::path(folder.path()).filename().string(),
+             recorder.panels());
+  if (examples == nullptr) return;
+  write_learned_examples(folder, experiment.problem().learned_examples(hyper));
+  if (const std::string strip = examples->draw(); !strip.empty()) {
+    write_file(folder.file("distilled_over_time.png"), strip);
+  }
+}
 
 Json Results::summary(const Ending& ending) const {
-    Json summary = {{"termination", ending.termination},
-                    {"message", ending.message},
-                    {"outer_steps", ending.steps},
-                    {"tuned", ending.tuned}};
-    for (const FinalRun& run : final_runs.tuning()) {
-      summary["retrained_" + run.name] = run.json();
-    }
-    for (const FinalRun& run : final_runs.models()) {
-      summary["other_models"].push_back(
-          {{"model", run.name}, {"retrained", run.json()}});
-    }
-    for (const FinalRun& run : final_runs.baselines()) {
-      summary["baselines"][run.name] = run.json();
-    }
-    if (const auto gap = warm_cold_gap(ending.tuned, final_runs)) {
-      summary["warm_cold_gap"] = gap->json();
-    }
-    summary["train_gradients"] = experiment.problem().train_losses();
-    summary["valid_gradients"] = experiment.problem().valid_losses();
-    summary["hessian_products"] =
-        static_cast<std::int64_t>(estimates.products());
-    summary["estimator"] = estimates.json();
-    summary["seconds"] = {{"tuning", ending.tuning_seconds},
-                          {"retraining", ending.retraining_seconds}};
-    summary["peak_memory_mib"] = peak_memory_mib();
-    summary["peak_tensor_mib"] = mebibytes(ending.peak_bytes);
-    return summary;
+  Json summary = {{"termination", ending.termination},
+                  {"message", ending.message},
+                  {"outer_steps", ending.steps},
+                  {"tuned", ending.tuned}};
+  for (const FinalRun& run : final_runs.tuning()) {
+    summary["retrained_" + run.name] = run.json();
   }
+  for (const FinalRun& run : final_runs.models()) {
+    summary["other_models"].push_back(
+        {{"model", run.name}, {"retrained", run.json()}});
+  }
+  for (const FinalRun& run : final_runs.baselines()) {
+    summary["baselines"][run.name] = run.json();
+  }
+  if (const auto gap = warm_cold_gap(ending.tuned, final_runs)) {
+    summary["warm_cold_gap"] = gap->json();
+  }
+  summary["train_gradients"] = experiment.problem().train_losses();
+  summary["valid_gradients"] = experiment.problem().valid_losses();
+  summary["hessian_products"] = static_cast<std::int64_t>(estimates.products());
+  summary["estimator"] = estimates.json();
+  summary["seconds"] = {{"tuning", ending.tuning_seconds},
+                        {"retraining", ending.retraining_seconds}};
+  summary["peak_memory_mib"] = peak_memory_mib();
+  summary["peak_tensor_mib"] = mebibytes(ending.peak_bytes);
+  return summary;
+}
 
 std::string Results::text(const Ending& ending) const {
   std::vector<Row> rows{{"weights while tuning", ending.tuned}};
   const auto add = [&](const char* group, const std::vector<FinalRun>& runs) {
     for (const FinalRun& run : runs) {
-      rows.push_back({fmt::format("{}, {}", group, run.name), run.metrics,
-                      run.deviation});
+      rows.push_back(
+          {fmt::format("{}, {}", group, run.name), run.metrics, run.deviation});
     }
   };
   add("retrained", final_runs.tuning());
@@ -105,11 +104,10 @@ std::string Results::text(const Ending& ending) const {
   if (const auto gap = warm_cold_gap(ending.tuned, final_runs)) {
     out += fmt::format("{:20}{}\n", "warm/cold gap", gap->text());
   }
-  return out + fmt::format(
-                   "{}\n{}", estimates.text(),
-                   format_hyperparameters(
-                       experiment.natural(experiment.initial_hyper()),
-                       experiment.natural(ending.hyper)));
+  return out + fmt::format("{}\n{}", estimates.text(),
+                           format_hyperparameters(
+                               experiment.natural(experiment.initial_hyper()),
+                               experiment.natural(ending.hyper)));
 }
 
 std::vector<std::string> Results::troubles() const {

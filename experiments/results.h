@@ -18,7 +18,7 @@ struct Ending {
   std::string message;      ///< why, unless it is finished
   ParameterSet hyper;       ///< what was found
   std::int64_t steps = 0;   ///< outer steps
-  Metrics tuned;            ///< what the problem says about the weights of tuning
+  Metrics tuned;  ///< what the problem says about the weights of tuning
   double tuning_seconds = 0, retraining_seconds = 0;
   std::int64_t peak_bytes = 0;  ///< of tensors
 };

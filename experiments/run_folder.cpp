@@ -35,8 +35,10 @@ RunFolder RunFolder::create(const std::string& path) {
   return folder;
 }
 
-RunFolder RunFolder::open(const std::string& path) {
+RunFolder RunFolder::open(const std::string& path, const std::string& needed) {
   require(fs::is_directory(path), "{}: there is no such folder", path);
+  require(fs::exists(path + "/" + needed),
+          "{}: holds no {}, so no run began here", path, needed);
   RunFolder folder(path);
   remove_temporary_files(path);
   return folder;

@@ -24,8 +24,8 @@ class RunFolder {
   static RunFolder create_next(const std::string& name);
 
   /// The folder of an earlier run, freed of what writing that was cut short has
-  /// left there.
-  static RunFolder open(const std::string& path);
+  /// left there. `needed` is a file that has to be in it.
+  static RunFolder open(const std::string& path, const std::string& needed);
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }

@@ -11,6 +11,7 @@
 #include "core/memory_meter.h"
 #include "core/stopwatch.h"
 #include "experiments/checkpoints.h"
+#include "experiments/difference.h"
 #include "experiments/plan.h"
 #include "experiments/process.h"
 #include "experiments/results.h"
@@ -18,40 +19,6 @@
 
 namespace nestgrad {
 namespace {
-
-/// Two values of one key.
-struct Difference {
-  std::string key;  ///< dotted
-  Json before, now;
-};
-
-/// Where two JSON values differ; null stands for a key that is not there.
-void add_differences(const std::string& key, const Json& before,
-                     const Json& now, std::vector<Difference>& out) {
-  if (before == now) return;
-  if (!before.is_object() || !now.is_object()) {
-    out.push_back({key, before, now});
-    return;
-  }
-  const auto below = [&](const std::string& name) {
-    return key.empty() ? name : key + "." + name;
-  };
-  for (const auto& [name, value] : before.items()) {
-    add_differences(below(name), value, now.value(name, Json()), out);
-  }
-  for (const auto& [name, value] : now.items()) {
-    if (!before.contains(name)) out.push_back({below(name), Json(), value});
-  }
-}
-
-/// Whether `key` or something above it is in the list.
-bool is_allowed(const std::string& key,
-                const std::vector<std::string>& allowed) {
-  return std::any_of(
-      allowed.begin(), allowed.end(), [&](const std::string& name) {
-        return key == name || key.rfind(name + ".", 0) == 0;
-      });
-}
 
 /// Throws Error if the state of a run cannot belong to the experiment that has
 /// just been begun: sets of tensors that it has by now are alike. Others may
@@ -104,8 +71,7 @@ class Run {
     estimates_ = std::make_shared<EstimateSummary>(
         experiment_.tunes() ? config_.object("estimator").json()
                             : Json{{"type", "none: plain training"}});
-    const SoftExamples examples =
-        experiment_.problem().learned_examples(start);
+    const SoftExamples examples = experiment_.problem().learned_examples(start);
     if (examples.inputs.defined()) {
       examples_ =
           std::make_shared<ExamplesOverTime>(experiment_.problem(), examples);
@@ -116,11 +82,15 @@ class Run {
   /// the checkpoint, if it is allowed.
   void restore(const SavedSnapshot& saved,
                const std::vector<std::string>& changed, bool other_data) {
-    if (changed.empty()) compare_fingerprints(saved.about, other_data);
+    const bool same_losses =
+        std::none_of(changed.begin(), changed.end(), [](const auto& key) {
+          return is_one_of(key, {"seed", "device", "dtype", "problem",
+                                 "hyperparameters"});
+        });
+    if (same_losses) compare_fingerprints(saved.about, other_data);
     experiment_.outer_loop().begin(experiment_.initial_hyper(),
                                    experiment_.tuning_key());
-    require_alike(save(experiment_, Tensors::kShared),
-                  saved.snapshot);
+    require_alike(save(experiment_, Tensors::kShared), saved.snapshot);
     try {
       ::nestgrad::restore(*this, saved.snapshot);
     } catch (const Error& error) {
@@ -246,11 +216,10 @@ class Run {
   void write_config() const { folder_->write("config.json", config_.json()); }
 
   void tell_start(std::int64_t step) {
-    console_.event("start",
-                   {{"folder", folder_->path()},
-                    {"step", step},
-                    {"steps", experiment_.outer_steps()},
-                    {"numbers", experiment_.initial_hyper().numel()}});
+    console_.event("start", {{"folder", folder_->path()},
+                             {"step", step},
+                             {"steps", experiment_.outer_steps()},
+                             {"numbers", experiment_.initial_hyper().numel()}});
   }
 
   /// What the run will need, found out by a rehearsal. One that fails says
@@ -395,8 +364,7 @@ class Run::Checkpointing : public Observer {
 
   Verdict on_step(const OuterStep& step) override {
     const std::int64_t steps = run_.checkpoint_key("steps");
-    const bool due =
-        (steps > 0 && step.step % steps == 0) || run_.is_due();
+    const bool due = (steps > 0 && step.step % steps == 0) || run_.is_due();
     if (due && step.step < step.steps) {
       run_.checkpoint();
       run_.write_results();
@@ -444,20 +412,21 @@ Config completed(const JsonFile& file) {
 /// them may not.
 std::vector<std::string> changed_keys(const Json& about, const Config& config,
                                       const ResumeOptions& options) {
-  std::vector<Difference> differences;
-  add_differences("", about.at("config"), config.json(), differences);
-  add_differences("program", about.at("program"), program_facts(), differences);
+  std::vector<Difference> all = differences(about.at("config"), config.json());
+  for (Difference& d : differences(about.at("program"), program_facts())) {
+    all.push_back({"program." + d.key, d.before, d.now});
+  }
   std::vector<std::string> allowed = options.allowed;
   for (const std::string& assignment : options.assignments) {
     allowed.push_back(assignment.substr(0, assignment.find('=')));
   }
   std::vector<std::string> changed;
   std::string refused, names;
-  for (const Difference& d : differences) {
+  for (const Difference& d : all) {
     if (d.key.rfind("program.", 0) != 0) changed.push_back(d.key);
-    if (is_allowed(d.key, allowed)) continue;
-    refused += fmt::format("\n  {}: {} -> {}", d.key, d.before.dump(),
-                           d.now.dump());
+    if (is_one_of(d.key, allowed)) continue;
+    refused +=
+        fmt::format("\n  {}: {} -> {}", d.key, d.before.dump(), d.now.dump());
     names += " " + d.key;
   }
   require(refused.empty(),
@@ -488,9 +457,10 @@ int resume(const RunFolder& folder, const Config& config,
                             folder.path()));
     return kExitDone;
   }
-  Run run(config, [&] { return folder; }, options.talk);
+  Run run(
+      config, [&] { return folder; }, options.talk);
   if (saved) {
-    run.restore(*saved, changed, is_allowed("data", options.allowed));
+    run.restore(*saved, changed, is_one_of("data", options.allowed));
   } else {
     console.say(fmt::format("{}: there is no checkpoint yet", folder.path()));
     run.start();
@@ -515,9 +485,7 @@ int run_experiment(const JsonFile& file, const RunOptions& options) {
 }
 
 int resume_experiment(const std::string& path, const ResumeOptions& options) {
-  const RunFolder folder = RunFolder::open(path);
-  require(std::filesystem::exists(folder.file("config.json")),
-          "{}: holds no config.json, so no run began here", path);
+  const RunFolder folder = RunFolder::open(path, "config.json");
   JsonFile file = JsonFile::read(folder.file("config.json"));
   for (const std::string& assignment : options.assignments) {
     file.set(assignment);

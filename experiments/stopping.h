@@ -16,8 +16,8 @@ class SignalStop : public Observer {
   Verdict on_step(const OuterStep& step) override;
 };
 
-/// Ends tuning before its last step: when a metric has not improved for a while,
-/// or when a budget is used up.
+/// Ends tuning before its last step: when a metric has not improved for a
+/// while, or when a budget is used up.
 class Stopping : public Observer {
  public:
   /// What has been spent, and what has been evaluated last.

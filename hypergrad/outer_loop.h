@@ -61,7 +61,7 @@ class OuterLoop {
   std::shared_ptr<const Optimizer> optimizer_;
   std::int64_t steps_;
   std::vector<std::shared_ptr<Observer>> observers_;
-  TrainState state_;  // the hyperparameters and the optimizer's memory
+  TrainState state_;    // the hyperparameters and the optimizer's memory
   double seconds_ = 0;  // spent so far
 };
 

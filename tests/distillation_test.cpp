@@ -149,10 +149,8 @@ TEST_CASE("hypergradients pass through augmentation and learned networks",
     CAPTURE(name, judged.output);
     CHECK(judged.code == 0);
   };
-  const Json images = {{"type", "fashion_mnist"},
-                       {"train", 40},
-                       {"valid", 20},
-                       {"test", 10}};
+  const Json images = {
+      {"type", "fashion_mnist"}, {"train", 40}, {"valid", 20}, {"test", 10}};
   const Json augment = {"translation", "brightness", "cutout", "noise"};
   check({{"type", "distillation"},
          {"data", images},
@@ -185,14 +183,12 @@ TEST_CASE("hypergradients pass through augmentation and learned networks",
 
 TEST_CASE("learned networks start without an effect and have the one they say",
           "[distillation]") {
-  const Json base = {{"type", "classification"},
-                     {"data",
-                      {{"type", "fashion_mnist"},
-                       {"train", 20},
-                       {"valid", 10},
-                       {"test", 10}}},
-                     {"model", "logistic"},
-                     {"batch", 0}};
+  const Json base = {
+      {"type", "classification"},
+      {"data",
+       {{"type", "fashion_mnist"}, {"train", 20}, {"valid", 10}, {"test", 10}}},
+      {"model", "logistic"},
+      {"batch", 0}};
   const auto plain = problem_of(base);
   const ParameterSet w = plain->initial_weights({}, Key(2));
   const double loss = plain->train_loss(w, {}, Draw()).item<double>();
@@ -211,13 +207,11 @@ TEST_CASE("learned networks start without an effect and have the one they say",
   moved += 0.5 * w.tensors()[0].sum(1);
   CHECK(augmented->train_loss(w, {{"augmentation", vector}}, Draw())
             .item<double>() ==
-        Approx(plain
-                   ->train_loss(w.with({w.tensors()[0], moved}), {}, Draw())
+        Approx(plain->train_loss(w.with({w.tensors()[0], moved}), {}, Draw())
                    .item<double>()));
   // And to none that are used.
   CHECK(augmented->valid_loss(w, {{"augmentation", vector}}, Draw())
-            .item<double>() ==
-        plain->valid_loss(w, {}, Draw()).item<double>());
+            .item<double>() == plain->valid_loss(w, {}, Draw()).item<double>());
 
   // Weights that are all alike are those of a mean.
   changed = base;

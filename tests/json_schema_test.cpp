@@ -4,6 +4,7 @@
 
 #include "core/files.h"
 #include "experiments/experiment.h"
+#include "experiments/sweep/plan.h"
 #include "tests/mutated_json.h"
 #include "tests/program.h"
 #include "tests/temporary_folder.h"
@@ -43,7 +44,8 @@ TEST_CASE("an independent validator and the program agree on configurations",
     REQUIRE(add(path, effective));
     for (int i = 0; i < 8; ++i) {
       const Json changed = mutated(i % 2 == 0 ? config : effective, random);
-      add(fmt::format("{} mutated: {}", path, Json::diff(config, changed).dump()),
+      add(fmt::format("{} mutated: {}", path,
+                      Json::diff(config, changed).dump()),
           changed);
     }
   }
@@ -52,20 +54,20 @@ TEST_CASE("an independent validator and the program agree on configurations",
   const TemporaryFolder folder;
   folder.write("cases.json", cases.dump());
   REQUIRE(program(folder.path(""), "schema > schema.json").code == 0);
-  const Ended ended = shell(
-      folder.path(""), "/usr/bin/python3 " NESTGRAD_SOURCE_DIR
-                       "/tests/schema/validate.py schema.json cases.json");
+  const Ended ended = shell(folder.path(""),
+                            "/usr/bin/python3 " NESTGRAD_SOURCE_DIR
+                            "/tests/schema/validate.py schema.json cases.json");
   CAPTURE(ended.output);
   CHECK(ended.code == 0);
-  CHECK_THAT(ended.output,
-             ContainsSubstring(fmt::format("{} cases, {} accepted, 0 differences",
-                                           cases.size(),
-                                           cases.size() - refused)));
+  CHECK_THAT(ended.output, ContainsSubstring(fmt::format(
+                               "{} cases, {} accepted, 0 differences",
+                               cases.size(), cases.size() - refused)));
 }
 
 TEST_CASE("the schema says what every key means and every type is in it",
           "[schema]") {
   const Json schema = json_schema(experiment_schema());
+  const Json of_sweeps = json_schema(sweep_schema());
   const Json& window =
       schema["$defs"]["estimators.ift"]["properties"]["window"];
   CHECK(window["type"] == "integer");
@@ -78,9 +80,9 @@ TEST_CASE("the schema says what every key means and every type is in it",
     for (const std::string& name : registry->names()) {
       CAPTURE(kind, name);
       const std::string id = kind + "." + name;
-      const bool is_there =
-          schema["$defs"].contains(id) ||
-          schema["$defs"].contains("outer." + id);
+      const bool is_there = schema["$defs"].contains(id) ||
+                            schema["$defs"].contains("outer." + id) ||
+                            of_sweeps["$defs"].contains(id);
       CHECK(is_there);
     }
   }

@@ -21,8 +21,8 @@ void run(const TemporaryFolder& folder, const std::string& config,
       12);
   json["record"]["every"] = 3;
   folder.write(name + ".json", json.dump());
-  const Ended ended = program(
-      folder.path(""), "run " + name + ".json --quiet --out " + name);
+  const Ended ended =
+      program(folder.path(""), "run " + name + ".json --quiet --out " + name);
   CAPTURE(ended.output);
   REQUIRE(ended.code == 0);
 }
@@ -32,9 +32,10 @@ Json probed(const TemporaryFolder& folder, const std::string& page, int width) {
   std::string text = read_file(folder.path(page));
   const std::size_t head = text.find("</head>");
   REQUIRE(head != std::string::npos);
-  text.insert(head, "<script>" +
-                        read_file(NESTGRAD_SOURCE_DIR "/tests/report/probe.js") +
-                        "</script>");
+  text.insert(head,
+              "<script>" +
+                  read_file(NESTGRAD_SOURCE_DIR "/tests/report/probe.js") +
+                  "</script>");
   folder.write("probed.html", text);
   const Ended ended = shell(
       folder.path(""),
@@ -148,8 +149,11 @@ TEST_CASE("long runs are thinned and keep what is rare", "[report]") {
   folder.write("config.json", R"({"hyperparameters": {"step": {}, "d": {}}})");
   std::string text;
   for (int i = 1; i <= 50000; ++i) {
-    Json line = {{"step", i}, {"outer_loss", 1.0 / i}, {"hyper.step", 2},
-                 {"d.mean", 1e-5 * i}, {"status", i == 777 ? "failed" : "ok"}};
+    Json line = {{"step", i},
+                 {"outer_loss", 1.0 / i},
+                 {"hyper.step", 2},
+                 {"d.mean", 1e-5 * i},
+                 {"status", i == 777 ? "failed" : "ok"}};
     if (i % 5000 == 0) line["evaluated.test_loss"] = i;
     text += line.dump() + "\n";
   }
@@ -177,7 +181,8 @@ TEST_CASE("a report of no run says so", "[report]") {
   const TemporaryFolder folder;
   const Ended none = program(folder.path(""), "report nowhere");
   CHECK(none.code == 2);
-  CHECK_THAT(none.output, ContainsSubstring("nowhere: there is no such folder"));
+  CHECK_THAT(none.output,
+             ContainsSubstring("nowhere: there is no such folder"));
   folder.write("config.json", "{}");
   folder.write("metrics.jsonl", "{\"step\": 1}\nnonsense\n");
   const Ended damaged = program(folder.path(""), "report .");

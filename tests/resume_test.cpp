@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "core/files.h"
+#include "experiments/difference.h"
 #include "experiments/folder_lock.h"
 #include "experiments/json_lines.h"
 #include "tests/program.h"
@@ -17,16 +18,16 @@ namespace fs = std::filesystem;
 
 /// Tunes one decay of a small network, in many outer steps.
 Json small(std::int64_t steps) {
-  return {{"problem",
-           {{"type", "classification"},
-            {"data",
-             {{"type", "gaussian_clusters"}, {"train", 40}, {"valid", 40}}},
-            {"model", {{"type", "mlp"}, {"hidden", {8}}}}}},
-          {"hyperparameters", {{"weight_decay", {{"initial", 1e-3}}}}},
-          {"estimator", {{"type", "ift"}, {"window", 3}}},
-          {"outer", {{"type", "adam"}, {"lr", 0.05}, {"steps", steps}}},
-          {"record",
-           {{"retrain", 10}, {"every", 5}, {"checkpoint", {{"steps", 4}}}}}};
+  return {
+      {"problem",
+       {{"type", "classification"},
+        {"data", {{"type", "gaussian_clusters"}, {"train", 40}, {"valid", 40}}},
+        {"model", {{"type", "mlp"}, {"hidden", {8}}}}}},
+      {"hyperparameters", {{"weight_decay", {{"initial", 1e-3}}}}},
+      {"estimator", {{"type", "ift"}, {"window", 3}}},
+      {"outer", {{"type", "adam"}, {"lr", 0.05}, {"steps", steps}}},
+      {"record",
+       {{"retrain", 10}, {"every", 5}, {"checkpoint", {{"steps", 4}}}}}};
 }
 
 Json json_of(const std::string& path) { return Json::parse(read_file(path)); }
@@ -91,17 +92,20 @@ class Interrupted {
 
 }  // namespace
 
-TEST_CASE("a run is resumed from its newest checkpoint and cuts off later lines",
-          "[resume]") {
+TEST_CASE(
+    "a run is resumed from its newest checkpoint and cuts off later lines",
+    "[resume]") {
   const Interrupted run;
   std::ofstream(run.file("metrics.jsonl"), std::ios::app) << "{\"step\": 11, ";
   std::ofstream(run.file("weights.safetensors.tmp-1-0")) << "half";
+  std::ofstream(run.file("notes.tmp-mine")) << "whole";
   const Ended ended = run.resume();
   CAPTURE(ended.output);
   REQUIRE(ended.code == 0);
   CHECK_THAT(ended.output, ContainsSubstring("continues after outer step 8"));
   run.check_same();
   CHECK_FALSE(fs::exists(run.file("weights.safetensors.tmp-1-0")));
+  CHECK(fs::exists(run.file("notes.tmp-mine")));
   CHECK(json_of(run.file("run.json"))["resumed"][0]["outer_step"] == 8);
 }
 
@@ -175,8 +179,11 @@ TEST_CASE("other data stop a resume unless they are allowed", "[resume]") {
   };
   csv(0);
   Json config = small(10);
-  config["problem"]["data"] = {{"type", "csv"}, {"file", "d.csv"},
-                               {"train", 20}, {"valid", 10}, {"test", 10}};
+  config["problem"]["data"] = {{"type", "csv"},
+                               {"file", "d.csv"},
+                               {"train", 20},
+                               {"valid", 10},
+                               {"test", 10}};
   folder.write("a.json", config.dump());
   const Ended first = program(folder.path(""), "run a.json --quiet --out run");
   CAPTURE(first.output);
@@ -211,8 +218,8 @@ TEST_CASE("a signal writes a checkpoint and the exit code names it",
           "[resume]") {
   const TemporaryFolder folder;
   folder.write("a.json", small(100000).dump());
-  const Ended ended = program(folder.path(""), "run a.json --out run",
-                              "timeout -s TERM 4");
+  const Ended ended =
+      program(folder.path(""), "run a.json --out run", "timeout -s TERM 4");
   CAPTURE(ended.output);
   CHECK(ended.code == 124);  // of timeout itself
   CHECK_THAT(ended.output, ContainsSubstring("stopped after outer step"));
@@ -223,9 +230,9 @@ TEST_CASE("a signal writes a checkpoint and the exit code names it",
       program(folder.path(""), "resume run", "timeout --preserve-status 3");
   CAPTURE(on.output);
   CHECK(on.code == 143);
-  CHECK_THAT(on.output, ContainsSubstring(fmt::format(
-                            "continues after outer step {} of",
-                            summary["outer_steps"].get<int>())));
+  CHECK_THAT(on.output,
+             ContainsSubstring(fmt::format("continues after outer step {} of",
+                                           summary["outer_steps"].get<int>())));
 }
 
 TEST_CASE("two processes cannot work in one folder", "[resume]") {
@@ -266,8 +273,7 @@ TEST_CASE("resume says what is missing where no run began", "[resume]") {
              ContainsSubstring("holds no config.json"));
 }
 
-TEST_CASE("tuning ends early without improvement and at a budget",
-          "[resume]") {
+TEST_CASE("tuning ends early without improvement and at a budget", "[resume]") {
   const TemporaryFolder folder;
   const auto ends = [&](const Json& stop, const std::string& termination,
                         const std::string& message) {
@@ -294,10 +300,9 @@ TEST_CASE("tuning ends early without improvement and at a budget",
       ends({{"patience", 7}, {"improvement", 1000}}, "early_stopping",
            "outer_loss has not improved since outer step 1");
   CHECK(patient["outer_steps"] == 8);
-  CHECK(ends({{"patience", 7},
-              {"improvement", 2},
-              {"metric", "valid_accuracy"}},
-             "early_stopping", "valid_accuracy")["outer_steps"] == 12);
+  CHECK(
+      ends({{"patience", 7}, {"improvement", 2}, {"metric", "valid_accuracy"}},
+           "early_stopping", "valid_accuracy")["outer_steps"] == 12);
   CHECK(ends({{"products", 45}}, "budget", "products")["hessian_products"] >=
         45);
   const Json gradients = ends({{"train_gradients", 50}}, "budget",

@@ -81,14 +81,14 @@ TEST_CASE("a dimension spreads its values evenly", "[sweep]") {
 
 TEST_CASE("a dimension without values or with a wrong range is refused",
           "[sweep]") {
-  for (const Json& wrong : std::vector<Json>{
-           Json::object(),
-           {{"low", 1}},
-           {{"low", 2}, {"high", 1}},
-           {{"low", 0}, {"high", 1}, {"scale", "log"}},
-           {{"values", Json::array()}},
-           {{"values", 3}},
-           {{"values", {1}}, {"low", 0}}}) {
+  for (const Json& wrong :
+       std::vector<Json>{Json::object(),
+                         {{"low", 1}},
+                         {{"low", 2}, {"high", 1}},
+                         {{"low", 0}, {"high", 1}, {"scale", "log"}},
+                         {{"values", Json::array()}},
+                         {{"values", 3}},
+                         {{"values", {1}}, {"low", 0}}}) {
     CAPTURE(wrong.dump());
     CHECK_THROWS_AS(dimension(wrong), ConfigError);
   }
@@ -118,12 +118,11 @@ TEST_CASE("every registered search keeps to the values and to its key",
 }
 
 TEST_CASE("a grid has every combination once", "[sweep]") {
-  const auto trials =
-      SearchRegistry::instance()
-          .make(Json("grid"))
-          ->trials({dimension({{"values", {1, 2}}}),
-                    dimension({{"values", {"a", "b", "c"}}})},
-                   Key(1));
+  const auto trials = SearchRegistry::instance()
+                          .make(Json("grid"))
+                          ->trials({dimension({{"values", {1, 2}}}),
+                                    dimension({{"values", {"a", "b", "c"}}})},
+                                   Key(1));
   std::set<std::string> seen;
   for (const Assignment& t : trials) {
     seen.insert(t[0].second.dump() + t[1].second.dump());
@@ -180,9 +179,8 @@ TEST_CASE("Sobol's sequence is the published one and fills space evenly",
 }
 
 TEST_CASE("standard errors are those of the textbook", "[sweep]") {
-  const Statistics s = Statistics::of({{{"a", 1}, {"b", 1}},
-                                       {{"a", 3}},
-                                       {{"a", 5}, {"b", 2}}});
+  const Statistics s =
+      Statistics::of({{{"a", 1}, {"b", 1}}, {{"a", 3}}, {{"a", 5}, {"b", 2}}});
   CHECK(s.mean.at("a") == Approx(3));
   CHECK(s.standard_error.at("a") == Approx(2 / std::sqrt(3)));
   CHECK(s.mean.count("b") == 0);
@@ -263,6 +261,8 @@ TEST_CASE("a run that crashes is tried again, one that diverges is not",
   }
   CHECK(crashed == std::vector<int>{137, 0});
   CHECK(diverged == std::vector<int>{3});
+  // The time of a run that failed counts.
+  CHECK(read_sweep(folder.path("out")).trials[1].runs.at(1).seconds() > 0);
   const Json results = json_of(folder.path("out/results.json"));
   CHECK(results["trials"][0]["failed"] == 0);
   CHECK(results["trials"][1]["failed"] == 1);
@@ -272,8 +272,8 @@ TEST_CASE("successive halving gives up the worse trials", "[sweep]") {
   const TemporaryFolder folder;
   Json sweep = small_sweep();
   sweep["config"]["outer"]["steps"] = 18;
-  sweep["vary"] = {{"outer.lr",
-                    {{"values", {0.01, 0.02, 0.03, 0.04, 0.05, 0.06}}}}};
+  sweep["vary"] = {
+      {"outer.lr", {{"values", {0.01, 0.02, 0.03, 0.04, 0.05, 0.06}}}}};
   sweep["halving"] = {{"first", 2}, {"factor", 3}};
   folder.write("s.json", sweep.dump());
   const Ended ended = program(folder.path(""), "sweep s.json --out out");
@@ -334,8 +334,7 @@ TEST_CASE("random search gets the time of the best trial", "[sweep]") {
   REQUIRE(ended.code == 0);
   CHECK_THAT(ended.output, ContainsSubstring("random search, "));
   CHECK(fs::exists(folder.path("out/comparison.png")));
-  const Json search =
-      json_of(folder.path("out/results.json"))["random_search"];
+  const Json search = json_of(folder.path("out/results.json"))["random_search"];
   const SweepRecord record = read_sweep(folder.path("out"));
   for (std::size_t s = 0; s < 2; ++s) {
     const auto n = search["trials"][s].get<std::size_t>();
@@ -344,8 +343,7 @@ TEST_CASE("random search gets the time of the best trial", "[sweep]") {
     // The best of those that fit, and one more would not.
     double best = INFINITY, seconds = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      const SweepEntry& run =
-          record.random[i].runs.at(static_cast<int>(s) + 1);
+      const SweepEntry& run = record.random[i].runs.at(static_cast<int>(s) + 1);
       best = std::min(best, run.metrics.at("valid_loss"));
       seconds += run.seconds();
     }
@@ -375,7 +373,8 @@ TEST_CASE("a sweep with a mistake starts nothing", "[sweep]") {
           "the configuration with outer.lr=-1 is wrong:\n  /outer/lr: must be");
   refused({{"vary", {{"outer.lrr", {{"values", {1}}}}}}},
           "there is no key 'lrr' here; did you mean 'lr'?");
-  refused({{"vary", {{"outer.lr", {{"low", 1}}}}}}, "/vary/outer.lr: must have");
+  refused({{"vary", {{"outer.lr", {{"low", 1}}}}}},
+          "/vary/outer.lr: must have");
   refused({{"seed", 2}}, "there is no key 'seed' here; did you mean 'seeds'?");
   refused({{"config", "nowhere.json"}}, "nowhere.json");
   refused({{"config", {{"seed", "x"}}}}, "/seed: must be a whole number");
@@ -427,7 +426,8 @@ TEST_CASE("Optuna reads the journal of a sweep", "[sweep]") {
   sweep["seeds"] = 1;
   folder.write("s.json", sweep.dump());
   REQUIRE(program(folder.path(""), "sweep s.json --quiet --out out").code == 0);
-  REQUIRE(program(folder.path(""), "export out --optuna journal.log").code == 0);
+  REQUIRE(program(folder.path(""), "export out --optuna journal.log").code ==
+          0);
   const Ended ended =
       shell(folder.path(""), "/usr/bin/python3 " NESTGRAD_SOURCE_DIR
                              "/tests/export/read_journal.py journal.log");
@@ -466,8 +466,7 @@ TEST_CASE("Optuna reads the journal of a sweep", "[sweep]") {
   CHECK(study["trials"][0]["distributions"]["outer.lr"] ==
         "FloatDistribution(high=0.1, log=True, low=0.01, step=None)");
   CHECK(program(folder.path(""), "export out").code == 2);
-  CHECK(program(folder.path(""),
-                "export out/trial-0001-seed-1 --optuna j.log")
+  CHECK(program(folder.path(""), "export out/trial-0001-seed-1 --optuna j.log")
             .code == 2);
 }
 
@@ -476,14 +475,15 @@ TEST_CASE("an event file of a run is what TensorBoard reads", "[sweep]") {
   folder.write("a.json", small_sweep()["config"].dump());
   REQUIRE(program(folder.path(""), "run a.json --quiet --out run").code == 0);
   REQUIRE(program(folder.path(""), "export run/ --tensorboard tb").code == 0);
-  const Ended ended = shell(
-      folder.path(""), "/usr/bin/python3 " NESTGRAD_SOURCE_DIR
-                       "/tests/export/read_events.py tb/run/events*");
+  const Ended ended =
+      shell(folder.path(""), "/usr/bin/python3 " NESTGRAD_SOURCE_DIR
+                             "/tests/export/read_events.py tb/run/events*");
   CAPTURE(ended.output);
   REQUIRE(ended.code == 0);
   const Json events = Json::parse(ended.output);
   CHECK(events["version"] == "brain.Event:2");
-  const auto lines = parse_json_lines(read_file(folder.path("run/metrics.jsonl")));
+  const auto lines =
+      parse_json_lines(read_file(folder.path("run/metrics.jsonl")));
   REQUIRE(events["steps"].size() == lines.size());
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const Json& event = events["steps"][i];

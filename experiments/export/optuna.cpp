@@ -56,8 +56,8 @@ double internal_value(const Dimension& d, const Json& value) {
   for (std::size_t i = 0; i < d.values().size(); ++i) {
     if (d.values()[i] == value) return static_cast<double>(i);
   }
-  throw Error(fmt::format("{}: {} is none of its values", d.key(),
-                          value.dump()));
+  throw Error(
+      fmt::format("{}: {} is none of its values", d.key(), value.dump()));
 }
 
 /// "2026-11-24T23:00:00Z" as Optuna writes it.
@@ -140,8 +140,7 @@ class Journal {
   }
 
   void intermediate_values(const SweepEntry& run) {
-    const std::string path =
-        record_.folder + "/" + run.run + "/metrics.jsonl";
+    const std::string path = record_.folder + "/" + run.run + "/metrics.jsonl";
     if (!std::filesystem::exists(path)) return;
     for (const Json& line : parse_json_lines(read_file(path))) {
       const auto value = line.find("evaluated." + record_.metric);

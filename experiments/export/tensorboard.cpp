@@ -75,8 +75,8 @@ std::string event(double wall_time, const std::string& rest) {
 
 /// Summary { value = 1 { tag = 1, simple_value = 2 } }
 std::string scalar(const std::string& tag, float value) {
-  return field(1, kBytes, field(1, kBytes, tag) +
-                              field(2, kFourBytes, bytes_of(value)));
+  return field(1, kBytes,
+               field(1, kBytes, tag) + field(2, kFourBytes, bytes_of(value)));
 }
 
 /// Seconds since 1970 when the run began; 0 if it does not say.
@@ -94,7 +94,8 @@ double start_of(const std::string& folder) {
 std::string events_of(const std::string& folder) {
   const double start = start_of(folder);
   std::string out = event(start, field(3, kBytes, "brain.Event:2"));
-  for (const Json& line : parse_json_lines(read_file(folder + "/metrics.jsonl"))) {
+  for (const Json& line :
+       parse_json_lines(read_file(folder + "/metrics.jsonl"))) {
     std::string summary;
     for (const auto& [key, value] : line.items()) {
       if (!value.is_number() || key == "step" || key == "seconds") continue;
@@ -103,10 +104,10 @@ std::string events_of(const std::string& folder) {
       if (tag.rfind("evaluated.", 0) == 0) tag[9] = '/';
       summary += scalar(tag, value.get<float>());
     }
-    out += event(start + line.value("seconds", 0.0),
-                 field(2, kVarint,
-                       varint(line.at("step").get<std::uint64_t>())) +
-                     field(5, kBytes, summary));
+    out +=
+        event(start + line.value("seconds", 0.0),
+              field(2, kVarint, varint(line.at("step").get<std::uint64_t>())) +
+                  field(5, kBytes, summary));
   }
   return out;
 }

@@ -9,7 +9,8 @@ namespace nestgrad {
 /// Numbers become float32 there.
 ///
 /// The file is a sequence of records (length, checksum, bytes, checksum; the
-/// checksums CRC-32C, masked), each an `Event` of TensorFlow's protocol buffers.
+/// checksums CRC-32C, masked), each an `Event` of TensorFlow's protocol
+/// buffers.
 std::string tensorboard_events(const std::string& folder);
 
 }  // namespace nestgrad

@@ -6,8 +6,7 @@
 namespace nestgrad {
 
 Schema Dimension::schema() {
-  return Schema(
-             "The values that a key takes: listed, or a range of numbers.")
+  return Schema("The values that a key takes: listed, or a range of numbers.")
       .json("values", kAbsent, "A list of values.")
       .number("low", kAbsent, "The least number of a range.")
       .number("high", kAbsent, "The largest number of a range.")
@@ -33,8 +32,9 @@ Dimension::Dimension(std::string key, const Config& config)
   const bool range = config.has("low") && config.has("high");
   if (config.has("values") == (config.has("low") || config.has("high")) ||
       (!config.has("values") && !range)) {
-    throw ConfigError(config.pointer(),
-                      "must have either \"values\" or both \"low\" and \"high\"");
+    throw ConfigError(
+        config.pointer(),
+        "must have either \"values\" or both \"low\" and \"high\"");
   }
   if (range) {
     low_ = config.number("low");

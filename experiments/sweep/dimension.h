@@ -24,8 +24,8 @@ class Dimension {
   /// a list.
   std::int64_t coordinates() const { return count_ == 0 ? 1 : count_; }
 
-  /// The value that these choose, evenly distributed over the values (over their
-  /// logarithms, if the scale is logarithmic).
+  /// The value that these choose, evenly distributed over the values (over
+  /// their logarithms, if the scale is logarithmic).
   Json at(const double* coordinates) const;
 
   /// The values of a grid: those listed, or `points` from low to high. Throws

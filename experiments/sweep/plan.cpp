@@ -142,8 +142,8 @@ SweepPlan::SweepPlan(const Config& sweep)
       metric_(sweep.text("metric")),
       retries_(sweep.integer("retries")),
       workers_(static_cast<int>(sweep.integer("workers"))),
-      factor_(static_cast<std::size_t>(
-          sweep.object("halving").integer("factor"))) {
+      factor_(
+          static_cast<std::size_t>(sweep.object("halving").integer("factor"))) {
   const Json config = complete(experiment_schema(), main_.base.json());
   const auto seed = config["seed"].get<std::int64_t>();
   for (std::int64_t i = 0; i < sweep.integer("seeds"); ++i) {

@@ -26,26 +26,25 @@ SweepEntry SweepEntry::from(const Json& line) {
   out.started = line.value("started", "");
   out.ended = line.value("ended", "");
   out.error = line.value("error", "");
-  if (!out.good()) return out;
-  out.metrics = numbers_of(line.at("metrics"));
   line.at("outer_steps").get_to(out.outer_steps);
   line.at("tuning_seconds").get_to(out.tuning_seconds);
   line.at("retraining_seconds").get_to(out.retraining_seconds);
+  if (out.good()) out.metrics = numbers_of(line.at("metrics"));
   return out;
 }
 
 Json SweepEntry::json() const {
-  Json out = {{"run", run},         {"trial", trial}, {"seed", seed},
-              {"rung", rung},       {"code", code},   {"started", started},
+  Json out = {{"run", run},    {"trial", trial}, {"seed", seed},
+              {"rung", rung},  {"code", code},   {"started", started},
               {"ended", ended}};
-  if (!good()) {
-    out["error"] = error;
-    return out;
-  }
-  out["metrics"] = metrics;
   out["outer_steps"] = outer_steps;
   out["tuning_seconds"] = tuning_seconds;
   out["retraining_seconds"] = retraining_seconds;
+  if (good()) {
+    out["metrics"] = metrics;
+  } else {
+    out["error"] = error;
+  }
   return out;
 }
 
@@ -74,8 +73,7 @@ SweepRecord read_sweep(const std::string& folder) {
   for (const Json& line : parse_json_lines(read_file(lines))) {
     const SweepEntry entry =
         as_written(folder, [&] { return SweepEntry::from(line); });
-    auto& trials =
-        entry.run.rfind("random-", 0) == 0 ? out.random : out.trials;
+    auto& trials = entry.run.rfind("random-", 0) == 0 ? out.random : out.trials;
     require(entry.trial < trials.size(), "{}: there is no run '{}'", lines,
             entry.run);
     trials[entry.trial].runs[entry.seed] = entry;

@@ -23,10 +23,11 @@ struct SweepEntry {
   std::string started = {}, ended = {};  ///< UTC
   std::string error = {};                ///< its last words, unless it was well
 
-  // Of a run that ended well.
-  Metrics metrics = {};
+  // Of a run that ended well or diverged.
   std::int64_t outer_steps = 0;
   double tuning_seconds = 0, retraining_seconds = 0;
+
+  Metrics metrics = {};  ///< of a run that ended well
 
   bool good() const { return code == 0; }
   double seconds() const { return tuning_seconds + retraining_seconds; }

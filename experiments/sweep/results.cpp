@@ -17,8 +17,7 @@ namespace {
 /// What is to be small, or infinity if it is not known.
 double score(const Metrics& metrics, const std::string& metric) {
   const auto found = metrics.find(metric);
-  return found == metrics.end() ? INFINITY
-                                : to_minimize(metric, found->second);
+  return found == metrics.end() ? INFINITY : to_minimize(metric, found->second);
 }
 
 std::string words(const TrialRecord& trial) {
@@ -47,10 +46,12 @@ Json json_of(const Statistics& s) {
 
 /// A field of a table that other programs read (RFC 4180).
 std::string csv_field(const Json& value) {
-  std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  std::string text =
+      value.is_string() ? value.get<std::string>() : value.dump();
   if (text.find_first_of(",\"\n") == std::string::npos) return text;
   std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  for (const char c : text)
+    quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
   return quoted + "\"";
 }
 
@@ -142,12 +143,12 @@ void SweepResults::compare() {
       if (count > 0 && spent > budget) break;
       ++count;
       const Metrics metrics = found->second.metrics;
-      if (count == 1 || score(metrics, record_.metric) <
-                            score(best, record_.metric)) {
+      if (count == 1 ||
+          score(metrics, record_.metric) < score(best, record_.metric)) {
         best = metrics;
       }
-      course.emplace_back(spent, to_minimize(record_.metric,
-                                             score(best, record_.metric)));
+      course.emplace_back(
+          spent, to_minimize(record_.metric, score(best, record_.metric)));
     }
     if (count == 0) continue;
     best_runs.push_back(run.metrics);
@@ -202,11 +203,12 @@ std::string SweepResults::csv() const {
     for (const auto& entry : trial.record->values) {
       out += "," + csv_field(entry.second);
     }
-    out += fmt::format(",{},{},{},{}", trial.outcome.statistics.count, trial.outcome.failed,
-                       trial.outcome.outer_steps, trial.outcome.seconds);
+    out += fmt::format(",{},{},{},{}", trial.outcome.statistics.count,
+                       trial.outcome.failed, trial.outcome.outer_steps,
+                       trial.outcome.seconds);
     for (const std::string& name : names) {
-      for (const Metrics* of :
-           {&trial.outcome.statistics.mean, &trial.outcome.statistics.standard_error}) {
+      for (const Metrics* of : {&trial.outcome.statistics.mean,
+                                &trial.outcome.statistics.standard_error}) {
         const auto found = of->find(name);
         out += found == of->end() ? "," : fmt::format(",{}", found->second);
       }
@@ -222,17 +224,19 @@ std::string SweepResults::text() const {
   std::string notes;
   for (const Trial& trial : trials_) {
     if (rows.size() == kShown) {
-      notes = fmt::format("and {} more in results.csv\n",
-                          trials_.size() - kShown);
+      notes =
+          fmt::format("and {} more in results.csv\n", trials_.size() - kShown);
       break;
     }
     std::string name = words(*trial.record);
-    if (trial.outcome.failed > 0) name += fmt::format(" ({} failed)", trial.outcome.failed);
+    if (trial.outcome.failed > 0)
+      name += fmt::format(" ({} failed)", trial.outcome.failed);
     if (trial.outcome.statistics.count == 0 && trial.outcome.outer_steps > 0) {
-      name += fmt::format(" (given up after outer step {})", trial.outcome.outer_steps);
+      name += fmt::format(" (given up after outer step {})",
+                          trial.outcome.outer_steps);
     }
-    rows.push_back(
-        {name, trial.outcome.statistics.mean, trial.outcome.statistics.standard_error});
+    rows.push_back({name, trial.outcome.statistics.mean,
+                    trial.outcome.statistics.standard_error});
   }
   std::string out = "\n" + format_table(rows) + notes;
   if (comparison_.trials.empty()) return out;
@@ -243,18 +247,18 @@ std::string SweepResults::text() const {
   };
   double trials = 0;
   for (const std::int64_t n : comparison_.trials) {
-    trials += static_cast<double>(n) /
-              static_cast<double>(comparison_.trials.size());
+    trials +=
+        static_cast<double>(n) / static_cast<double>(comparison_.trials.size());
   }
   return out + "\n" +
-         format_table({{fmt::format("{}, {}", trials_.front().record->name,
-                                    duration(mean(comparison_.budgets))),
-                        comparison_.best_trial.mean,
-                        comparison_.best_trial.standard_error},
-                       {fmt::format("random search, {:.3g} trials, {}", trials,
-                                    duration(mean(comparison_.seconds))),
-                        comparison_.random.mean,
-                        comparison_.random.standard_error}});
+         format_table(
+             {{fmt::format("{}, {}", trials_.front().record->name,
+                           duration(mean(comparison_.budgets))),
+               comparison_.best_trial.mean,
+               comparison_.best_trial.standard_error},
+              {fmt::format("random search, {:.3g} trials, {}", trials,
+                           duration(mean(comparison_.seconds))),
+               comparison_.random.mean, comparison_.random.standard_error}});
 }
 
 void SweepResults::write(const RunFolder& folder) const {
@@ -269,8 +273,7 @@ void SweepResults::write(const RunFolder& folder) const {
     if (!run.good() || i == comparison_.course.size()) continue;
     // The weights of tuning as they get better, from its own record.
     Curve tuned{fmt::format("tuned, seed {}", seed), {}, {}};
-    const std::string metrics = folder.file(
-        run.run + "/metrics.jsonl");
+    const std::string metrics = folder.file(run.run + "/metrics.jsonl");
     double best = INFINITY;
     for (const Json& line : parse_json_lines(read_file(metrics))) {
       const auto value = line.find("evaluated." + record_.metric);

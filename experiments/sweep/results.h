@@ -59,8 +59,8 @@ class SweepResults {
   /// trials that the time of the best trial with this seed allows.
   struct Comparison {
     Statistics best_trial, random;
-    std::vector<std::int64_t> trials;         ///< that fit, by seed
-    std::vector<double> seconds, budgets;     ///< by seed
+    std::vector<std::int64_t> trials;      ///< that fit, by seed
+    std::vector<double> seconds, budgets;  ///< by seed
     std::vector<std::vector<std::pair<double, double>>> course;
     ///< by seed: seconds, and the metric of the best so far
   };

@@ -13,7 +13,8 @@ class Sobol : public Search {
  public:
   static Schema schema() {
     return Schema(
-               "Sobol's sequence: draws that fill the space evenly. Best with a "
+               "Sobol's sequence: draws that fill the space evenly. Best with "
+               "a "
                "power of two.")
         .integer("trials", 16, "How many.", from_to(1, 1 << 20))
         .boolean("shift", true, "Shift the sequence by a random vector.");
@@ -32,11 +33,12 @@ class Sobol : public Search {
     state = at::_sobol_engine_initialize_state_(state, n);
     // The engine leaves out the first point, the origin.
     const Tensor rest = std::get<0>(at::_sobol_engine_draw(
-        at::zeros({n}, at::kLong), std::max<std::int64_t>(trials_ - 1, 1), state,
-        n, 0, at::kDouble));
+        at::zeros({n}, at::kLong), std::max<std::int64_t>(trials_ - 1, 1),
+        state, n, 0, at::kDouble));
     Tensor points =
         at::cat({at::zeros({1, n}, at::kDouble), rest}).slice(0, 0, trials_);
-    if (shift_) points = (points + key.uniform(at::empty({n}, at::kDouble))).frac();
+    if (shift_)
+      points = (points + key.uniform(at::empty({n}, at::kDouble))).frac();
     points = points.contiguous();
     std::vector<Assignment> out;
     for (std::int64_t i = 0; i < trials_; ++i) {

@@ -43,28 +43,29 @@ class Sweep {
         lines_(folder_.file("runs.jsonl")) {
     lines_.keep();
     for (const Json& line : lines_.lines()) {
-      remember(as_written(folder_.path(),
-                          [&] { return SweepEntry::from(line); }));
+      remember(
+          as_written(folder_.path(), [&] { return SweepEntry::from(line); }));
     }
   }
 
   int go() {
     std::vector<std::size_t> going(plan_.main().trials.size());
     for (std::size_t i = 0; i < going.size(); ++i) going[i] = i;
-    console_.say(fmt::format(
-        "{}: {} trials, {} seeds, {} at a time", folder_.path(), going.size(),
-        plan_.seeds().size(), workers_));
+    console_.say(fmt::format("{}: {} trials, {} seeds, {} at a time",
+                             folder_.path(), going.size(), plan_.seeds().size(),
+                             workers_));
     bool done = true;
     for (std::size_t rung = 0; done && rung < plan_.rungs().size(); ++rung) {
       if (rung > 0) going = best_of(going, rung - 1);
       done = run_trials(going, rung);
     }
     if (done && !plan_.random().trials.empty() && !going.empty()) {
-      done = run_random_search(best_of(going, plan_.rungs().size() - 1).front());
+      done =
+          run_random_search(best_of(going, plan_.rungs().size() - 1).front());
     }
     if (!done) {
-      console_.warn(fmt::format("stopped; 'nestgrad resume {}' goes on",
-                                folder_.path()));
+      console_.warn(
+          fmt::format("stopped; 'nestgrad resume {}' goes on", folder_.path()));
       return 128 + noted_signal();
     }
     const SweepResults results(read_sweep(folder_.path()));
@@ -125,14 +126,17 @@ class Sweep {
     if (noted_signal() != 0 && code >= 128) return;
     SweepEntry entry{run.name, run.trial,          run.seed, rung,
                      code,     started_[run.name], utc_now()};
-    if (entry.good()) {
+    if (entry.good() || code == kExitDiverged) {
       const Json s =
           Json::parse(read_file(folder_.file(run.name + "/summary.json")));
-      entry.metrics = numbers_of(s.value("retrained_found", s.at("tuned")));
       s.at("outer_steps").get_to(entry.outer_steps);
       s.at("seconds").at("tuning").get_to(entry.tuning_seconds);
       s.at("seconds").at("retraining").get_to(entry.retraining_seconds);
-    } else {
+      if (entry.good()) {
+        entry.metrics = numbers_of(s.value("retrained_found", s.at("tuned")));
+      }
+    }
+    if (!entry.good()) {
       const std::string log = folder_.file("logs/" + run.name + ".log");
       if (fs::exists(log)) entry.error = last_line(read_file(log));
     }
@@ -140,11 +144,10 @@ class Sweep {
     lines_.flush();
     remember(entry);
     console_.event("run", entry.json());
-    console_.say(entry.good()
-                     ? fmt::format("{}: {} {:.4g}", run.name, plan_.metric(),
-                                   metric_of(entry))
-                     : fmt::format("{}: exit code {}: {}", run.name, code,
-                                   entry.error));
+    console_.say(entry.good() ? fmt::format("{}: {} {:.4g}", run.name,
+                                            plan_.metric(), metric_of(entry))
+                              : fmt::format("{}: exit code {}: {}", run.name,
+                                            code, entry.error));
   }
 
   bool run_trials(const std::vector<std::size_t>& trials, std::size_t rung) {
@@ -185,8 +188,8 @@ class Sweep {
     };
     std::vector<Line> lines(plan_.seeds().size());
     const auto budget = [&](std::size_t s) {
-      const SweepEntry* const e = entry(plan_.main().run(best, plan_.seeds()[s]),
-                                  plan_.rungs().size() - 1);
+      const SweepEntry* const e = entry(
+          plan_.main().run(best, plan_.seeds()[s]), plan_.rungs().size() - 1);
       return e == nullptr ? 0.0 : e->seconds();
     };
     const auto spent = [&](std::size_t s) {
@@ -220,15 +223,17 @@ class Sweep {
         },
         [&](const Job& ended, int code) {
           Line& line = lines[static_cast<std::size_t>(ended.id)];
-          finish(plan_.random().run(
-                     line.next, plan_.seeds()[static_cast<std::size_t>(ended.id)]),
-                 0, code);
+          finish(
+              plan_.random().run(
+                  line.next, plan_.seeds()[static_cast<std::size_t>(ended.id)]),
+              0, code);
           line.running = false;
         });
   }
 
   double metric_of(const SweepEntry& entry) const {
-    if (!entry.good()) return is_accuracy(plan_.metric()) ? -INFINITY : INFINITY;
+    if (!entry.good())
+      return is_accuracy(plan_.metric()) ? -INFINITY : INFINITY;
     const auto found = entry.metrics.find(plan_.metric());
     if (found != entry.metrics.end()) return found->second;
     std::vector<std::string> names;
@@ -252,7 +257,8 @@ class Sweep {
     }
     std::stable_sort(ranked.begin(), ranked.end());
     std::vector<std::size_t> out;
-    for (std::size_t i = 0; i < plan_.kept(ranked.size()); ++i) out.push_back(ranked[i].second);
+    for (std::size_t i = 0; i < plan_.kept(ranked.size()); ++i)
+      out.push_back(ranked[i].second);
     return out;
   }
 
@@ -305,7 +311,7 @@ bool is_sweep(const std::string& folder) {
 
 int resume_sweep(const std::string& path, const SweepOptions& options) {
   note_signals();
-  const RunFolder folder = RunFolder::open(path);
+  const RunFolder folder = RunFolder::open(path, "sweep.json");
   const JsonFile file = JsonFile::read(folder.file("sweep.json"));
   const SweepPlan plan(Config(complete(sweep_schema(), file.json())));
   return Sweep(folder, plan, options).go();

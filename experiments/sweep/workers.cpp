@@ -31,8 +31,7 @@ pid_t start(const Job& job) {
   if (child > 0) return child;
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(143);
-  const int log =
-      ::open(job.log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
+  const int log = ::open(job.log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
   if (log >= 0) {
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
@@ -68,8 +67,8 @@ bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
     }
     const Job job = found->second;
     running.erase(found);
-    finished(job, WIFEXITED(status) ? WEXITSTATUS(status)
-                                    : 128 + WTERMSIG(status));
+    finished(job,
+             WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
   }
 }
 

@@ -20,7 +20,8 @@ struct Job {
 ///
 /// When a signal has been noted, the processes are told to stop (SIGTERM), so
 /// that they can write checkpoints, and no more are started. Returns whether
-/// all went to its end. If this process is killed, its jobs get SIGTERM as well.
+/// all went to its end. If this process is killed, its jobs get SIGTERM as
+/// well.
 bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
               const std::function<void(const Job&, int code)>& finished);
 

@@ -3,10 +3,10 @@
 //   nestgrad_fuzz [inputs per reader, default 100000] [part of a reader's name]
 //
 // A reader may take an input or throw Error. Any other exception, a crash, an
-// input that takes longer than 20 seconds, or an allocation of more than 512 MiB
-// (a length in a file that was believed) ends the program, and the input is left
-// in fuzz-input. Built with sanitizers (`./dev fuzz`), so does every access that
-// is out of bounds and every operation without a defined result.
+// input that takes longer than 20 seconds, or an allocation of more than 512
+// MiB (a length in a file that was believed) ends the program, and the input is
+// left in fuzz-input. Built with sanitizers (`./dev fuzz`), so does every
+// access that is out of bounds and every operation without a defined result.
 
 #include <c10/util/Exception.h>
 #include <fcntl.h>
@@ -73,24 +73,33 @@ extern "C" void keep_input(int signal) {
 std::string damaged(std::string bytes, const std::vector<std::string>& others,
                     Random& random) {
   static const std::string kPieces[] = {
-      std::string(8, '\xff'), std::string(8, '\0'),
+      std::string(8, '\xff'),
+      std::string(8, '\0'),
       std::string("\x00\x00\x00\x00\x00\x00\x00\x80", 8),
-      "\xff\xff\xff\x7f",     "-1",
-      "1e999",                "9223372036854775808",
-      "\"",                   "{",
-      "[",                    "null",
-      "\xc3",                 ",",
-      "\n",                   "nan"};
+      "\xff\xff\xff\x7f",
+      "-1",
+      "1e999",
+      "9223372036854775808",
+      "\"",
+      "{",
+      "[",
+      "null",
+      "\xc3",
+      ",",
+      "\n",
+      "nan"};
   const std::size_t changes = 1 + below(random, 4);
   for (std::size_t i = 0; i < changes; ++i) {
     const std::size_t at = below(random, bytes.size() + 1);
     const std::string& piece = kPieces[below(random, std::size(kPieces))];
     switch (below(random, 7)) {
       case 0:  // a bit
-        if (at < bytes.size()) bytes[at] ^= static_cast<char>(1 << below(random, 8));
+        if (at < bytes.size())
+          bytes[at] ^= static_cast<char>(1 << below(random, 8));
         break;
       case 1:  // a byte
-        if (at < bytes.size()) bytes[at] = static_cast<char>(below(random, 256));
+        if (at < bytes.size())
+          bytes[at] = static_cast<char>(below(random, 256));
         break;
       case 2:
         bytes.insert(at, piece);
@@ -145,18 +154,22 @@ class Readers {
                      if (json["device"] == "cpu") Experiment{Config(json)};
                    },
                    change_value, true});
-    out.push_back({"assignment", {"estimator.window=20", "a.0.b=[1, {}]"},
-                   [](const std::string& text) {
-                     JsonFile::parse(R"({"a": [{"b": 1}]})", "a.json").set(text);
-                   }});
-    out.push_back({"sweep", {sweep()},
+    out.push_back(
+        {"assignment",
+         {"estimator.window=20", "a.0.b=[1, {}]"},
+         [](const std::string& text) {
+           JsonFile::parse(R"({"a": [{"b": 1}]})", "a.json").set(text);
+         }});
+    out.push_back({"sweep",
+                   {sweep()},
                    [](const std::string& text) {
                      const JsonFile file = JsonFile::parse(text, "s.json");
                      const Json json = complete(sweep_schema(), file.json());
                      const SweepPlan plan{Config(json)};
                      plan.check();
                    },
-                   change_value, true});
+                   change_value,
+                   true});
     return out;
   }
 
@@ -246,8 +259,9 @@ class Readers {
     write_idx(folder_.path("i"), folder_.path("l"), images);
     const std::string npy =
         std::string("\x93NUMPY\x01\x00\x46\x00", 10) +
-        fmt::format("{:69}\n", "{'descr': '<f4', 'fortran_order': False, "
-                               "'shape': (2, 3), }") +
+        fmt::format("{:69}\n",
+                    "{'descr': '<f4', 'fortran_order': False, "
+                    "'shape': (2, 3), }") +
         std::string(24, 'x');
     const auto load = [this](const char* type, const char* key) {
       return as_file([this, type, key](const std::string& path) {
@@ -270,7 +284,7 @@ class Readers {
         "\n"
         R"({"run":"random-0001-seed-1","trial":0,"seed":1,"rung":0,"code":0,"metrics":{"valid_loss":0.4},"outer_steps":5,"tuning_seconds":1.5,"retraining_seconds":0})"
         "\n"
-        R"({"run":"trial-0002-seed-1","trial":1,"seed":1,"rung":0,"code":3,"error":"x"})"
+        R"({"run":"trial-0002-seed-1","trial":1,"seed":1,"rung":0,"code":3,"error":"x","outer_steps":2,"tuning_seconds":0.1,"retraining_seconds":0})"
         "\n";
     const std::string here = folder_.path("");
     const std::string records(3 * 3074, '\x01');  // of CIFAR-100
@@ -278,38 +292,46 @@ class Readers {
     std::string text;
     for (int i = 0; i < 20; ++i) text += "the cat sat on the mat, twice.\n";
     return {
-        {"safetensors", {bytes("s")},
-         as_file([](const std::string& path) { load_safetensors(path); })},
-        {"checkpoint", {bytes("c")},
-         as_file([](const std::string& path) { load_snapshot(path); })},
-        {"checkpoint, checksum right", {bytes("c")},
+        {"safetensors", {bytes("s")}, as_file([](const std::string& path) {
+           load_safetensors(path);
+         })},
+        {"checkpoint", {bytes("c")}, as_file([](const std::string& path) {
+           load_snapshot(path);
+         })},
+        {"checkpoint, checksum right",
+         {bytes("c")},
          as_file([](const std::string& path) { load_snapshot(path); }),
          with_right_checksum},
         {"npy", {npy}, as_file([](const std::string& p) { read_npy(p); })},
-        {"npz", {bytes("n")}, as_file([](const std::string& p) { read_npz(p); })},
+        {"npz", {bytes("n")}, as_file([](const std::string& p) {
+           read_npz(p);
+         })},
         {"idx", {bytes("i"), gzipped(bytes("i"))}, load("idx", "images")},
-        {"cifar", {records},
+        {"cifar",
+         {records},
          [this, here](const std::string& input) {
            folder_.write("train.bin", input);
-           load_splits(Config(complete(DataRegistry::instance(),
-                                       {{"type", "cifar100"},
-                                        {"folder", here},
-                                        {"train", 1},
-                                        {"valid", 1}})),
-                       Key(1), at::kFloat);
+           load_splits(
+               Config(complete(DataRegistry::instance(), {{"type", "cifar100"},
+                                                          {"folder", here},
+                                                          {"train", 1},
+                                                          {"valid", 1}})),
+               Key(1), at::kFloat);
          }},
-        {"csv", {"a,b,label\n1,2,x\n3,4.5,y\n-1,1e3,x\n0,0,y\n",
-                 "a,b\r\n1,\"2\"\r\n2,1\r\n3,1\r\n4,2\r\n"},
+        {"csv",
+         {"a,b,label\n1,2,x\n3,4.5,y\n-1,1e3,x\n0,0,y\n",
+          "a,b\r\n1,\"2\"\r\n2,1\r\n3,1\r\n4,2\r\n"},
          load("csv", "file")},
-        {"text", {text},
-         load("text", "file")},
-        {"metrics.jsonl", {metrics},
+        {"text", {text}, load("text", "file")},
+        {"metrics.jsonl",
+         {metrics},
          [this, here](const std::string& input) {
            folder_.write("metrics.jsonl", input);
            (void)report_data(here);
            (void)tensorboard_events(here);
          }},
-        {"runs.jsonl", {runs},
+        {"runs.jsonl",
+         {runs},
          [this, here](const std::string& input) {
            folder_.write("runs.jsonl", input);
            const SweepResults results(read_sweep(here));
@@ -332,9 +354,9 @@ class Readers {
                                          Random& random) {
     const std::string body =
         damaged(whole.substr(whole.find('\n') + 1), {whole}, random);
-    const uLong sum = crc32_z(crc32(0, nullptr, 0),
-                              reinterpret_cast<const Bytef*>(body.data()),
-                              body.size());
+    const uLong sum =
+        crc32_z(crc32(0, nullptr, 0),
+                reinterpret_cast<const Bytef*>(body.data()), body.size());
     return fmt::format("nestgrad checkpoint 1 {:08x} {}\n", sum, body.size()) +
            body;
   }
@@ -411,9 +433,9 @@ int main(int argc, char** argv) {
       if (std::fscanf(file, "%ld", &pages) != 1) pages = 1 << 20;
       std::fclose(file);
     }
-    const rlim_t most = static_cast<rlim_t>(pages) *
-                            static_cast<rlim_t>(getpagesize()) +
-                        (rlim_t{512} << 20);
+    const rlim_t most =
+        static_cast<rlim_t>(pages) * static_cast<rlim_t>(getpagesize()) +
+        (rlim_t{512} << 20);
     const rlimit limit{most, most};
     setrlimit(RLIMIT_AS, &limit);
   }

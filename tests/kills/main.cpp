@@ -118,10 +118,8 @@ std::vector<Case> all_cases() {
     cases.push_back({entry.path().stem(),
                      shortened(JsonFile::read(entry.path()).json(), 6)});
   }
-  const Json network =
-      shortened(JsonFile::read(NESTGRAD_SOURCE_DIR "/configs/quickstart.json")
-                    .json(),
-                6);
+  const Json network = shortened(
+      JsonFile::read(NESTGRAD_SOURCE_DIR "/configs/quickstart.json").json(), 6);
   for (const std::string& name : EstimatorRegistry::instance().names()) {
     Json config = network;
     config["estimator"] = {{"type", name}, {"window", 2}};
@@ -162,11 +160,11 @@ class Kills {
     const auto attempt = [&](double seconds) {
       const bool begun = fs::exists(folder.path("run/config.json"));
       if (!begun) fs::remove_all(folder.path("run"));
-      code = program(folder.path(""),
-                     begun ? std::vector<std::string>{"resume", "run"}
-                           : std::vector<std::string>{"run", "case.json",
-                                                      "--out", "run"},
-                     seconds);
+      code = program(
+          folder.path(""),
+          begun ? std::vector<std::string>{"resume", "run"}
+                : std::vector<std::string>{"run", "case.json", "--out", "run"},
+          seconds);
       if (code == -1) ++kills;
     };
     constexpr int kMost = 3;
@@ -194,8 +192,8 @@ class Kills {
     const TemporaryFolder folder;
     folder.write("case.json", c.config.dump(2));
     const Stopwatch watch;
-    const int code =
-        program(folder.path(""), {"run", "case.json", "--out", "run"}, kForever);
+    const int code = program(folder.path(""),
+                             {"run", "case.json", "--out", "run"}, kForever);
     Reference out{{}, watch.seconds()};
     require(code == 0, "{}: exit code {} without a kill\n{}", c.name, code,
             read_file(folder.path("log")));
