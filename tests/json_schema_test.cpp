@@ -1,6 +1,7 @@
 #include "core/json_schema.h"
 
 #include <random>
+#include <set>
 
 #include "core/files.h"
 #include "experiments/experiment.h"
@@ -18,6 +19,28 @@ bool is_accepted(const Json& config) {
   return complaints.empty();
 }
 
+/// Calls `probe` with the configuration once for each number that no call has
+/// had yet, which is where a range may begin or end: 0, 1 or a number below.
+/// `seen` knows numbers by the type of their object and their key.
+template <class Probe>
+void at_limits(const Json& config, std::set<std::string>& seen, Probe probe) {
+  const Json flat = config.flatten();
+  for (const auto& [pointer, value] : flat.items()) {
+    if (!value.is_number()) continue;
+    const Json::json_pointer place(pointer);
+    const Json& object = config.at(place.parent_pointer());
+    const std::string type =
+        object.is_object() ? object.value("type", "") : std::string();
+    const std::string above = place.parent_pointer().to_string();
+    if (!seen.insert(above + " " + type + " " + place.back()).second) continue;
+    for (const Json& limit : {Json(0), Json(1), Json(-1)}) {
+      Json changed = config;
+      changed[place] = limit;
+      probe(fmt::format("{} = {}", pointer, limit.dump()), changed);
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("an independent validator and the program agree on configurations",
@@ -25,6 +48,7 @@ TEST_CASE("an independent validator and the program agree on configurations",
   Random random(1);
   Json cases = Json::array();
   std::size_t refused = 0;
+  std::set<std::string> seen;
   const auto add = [&](const std::string& about, const Json& config) {
     const bool accepted = is_accepted(config);
     cases.push_back(
@@ -48,8 +72,9 @@ TEST_CASE("an independent validator and the program agree on configurations",
                       Json::diff(config, changed).dump()),
           changed);
     }
+    at_limits(effective, seen, add);
   }
-  CHECK(refused > cases.size() / 3);
+  CHECK(refused > cases.size() / 4);
 
   const TemporaryFolder folder;
   folder.write("cases.json", cases.dump());
