@@ -138,7 +138,6 @@ SweepPlan::SweepPlan(const Config& sweep)
             dimensions_of(sweep),
             {},
             "trial"},
-      random_{main_.base, {}, {}, "random"},
       metric_(sweep.text("metric")),
       retries_(sweep.integer("retries")),
       workers_(static_cast<int>(sweep.integer("workers"))),
@@ -153,13 +152,24 @@ SweepPlan::SweepPlan(const Config& sweep)
   main_.trials = SearchRegistry::instance()
                      .make(sweep.object("search"))
                      ->trials(main_.dimensions, key);
+  // Processes side by side that each take all cores are slow.
+  const std::int64_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::int64_t given = sweep.integer("threads");
+  const std::int64_t threads =
+      given > 0 ? given : std::max<std::int64_t>(1, cores / workers_);
+  main_.base.set(fmt::format("threads={}", threads));
   const Config search = sweep.object("random_search");
   if (const std::int64_t trials = search.integer("trials"); trials > 0) {
-    random_.base = with_values(random_.base, search);
-    random_.dimensions = dimensions_of(search);
-    random_.trials = SearchRegistry::instance()
-                         .make(Json{{"type", "random"}, {"trials", trials}})
-                         ->trials(random_.dimensions, key.fold("random"));
+    const auto random = SearchRegistry::instance().make(
+        Json{{"type", "random"}, {"trials", trials}});
+    for (const std::int64_t s : seeds_) {
+      Arm arm{
+          with_values(main_.base, search), dimensions_of(search), {}, "random"};
+      arm.trials = random->trials(
+          arm.dimensions,
+          key.fold("random").fold(static_cast<std::uint64_t>(s)));
+      random_.push_back(std::move(arm));
+    }
   }
   const auto all = config["outer"]["steps"].get<std::int64_t>();
   for (std::int64_t r = sweep.object("halving").integer("first");
@@ -168,25 +178,19 @@ SweepPlan::SweepPlan(const Config& sweep)
   }
   rungs_.push_back(all);
   retrain_ = config["record"]["retrain"];
-  // Processes side by side that each take all cores are slow.
-  const std::int64_t cores = std::max(1U, std::thread::hardware_concurrency());
-  const std::int64_t given = sweep.integer("threads");
-  const std::int64_t threads =
-      given > 0 ? given : std::max<std::int64_t>(1, cores / workers_);
-  for (Arm* arm : {&main_, &random_}) {
-    arm->base.set(fmt::format("threads={}", threads));
-  }
 }
 
 void SweepPlan::check() const {
   std::size_t runs = 0;
-  for (const Arm* arm : {&main_, &random_}) {
-    runs += arm->trials.size() * seeds_.size();
+  const auto check_arm = [&](const Arm& arm, std::size_t seeds) {
+    runs += arm.trials.size() * seeds;
     require(runs <= kMostRuns, "these are more than {} runs", kMostRuns);
-    for (std::size_t i = 0; i < arm->trials.size(); ++i) {
-      check_config(arm->config(i, seeds_.front()).json(), arm->trials[i]);
+    for (std::size_t i = 0; i < arm.trials.size(); ++i) {
+      check_config(arm.config(i, seeds_.front()).json(), arm.trials[i]);
     }
-  }
+  };
+  check_arm(main_, seeds_.size());
+  for (const Arm& arm : random_) check_arm(arm, 1);
   for (const Dimension& d : main_.dimensions) {
     require(rungs_.size() == 1 || d.key() != "outer.steps",
             "halving decides about outer.steps, so a sweep cannot vary it");

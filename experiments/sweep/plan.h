@@ -42,10 +42,12 @@ class SweepPlan {
   /// Throws Error if one of the configurations has a mistake.
   void check() const;
 
-  /// What the sweep is about, and the random search it is compared with, which
-  /// may have no trials.
+  /// What the sweep is about.
   const Arm& main() const { return main_; }
-  const Arm& random() const { return random_; }
+
+  /// The random search it is compared with, one of its own for each seed, since
+  /// the luck of the draw is part of what is compared. Empty if there is none.
+  const std::vector<Arm>& random() const { return random_; }
 
   const std::vector<std::int64_t>& seeds() const { return seeds_; }
   const std::string& metric() const { return metric_; }
@@ -66,7 +68,8 @@ class SweepPlan {
   std::vector<std::string> at_rung(std::size_t rung) const;
 
  private:
-  Arm main_, random_;
+  Arm main_;
+  std::vector<Arm> random_;
   std::vector<std::int64_t> seeds_, rungs_;
   std::string metric_;
   std::int64_t retries_;

@@ -56,27 +56,38 @@ SweepRecord read_sweep(const std::string& folder) {
   out.sweep = config.json();
   const SweepPlan plan(config);
   out.dimensions = plan.main().dimensions;
-  out.random_dimensions = plan.random().dimensions;
+  if (!plan.random().empty()) {
+    out.random_dimensions = plan.random().front().dimensions;
+  }
   out.metric = plan.metric();
   out.rungs = plan.rungs().size();
-  const auto trials_of = [&](const Arm& arm) {
-    std::vector<TrialRecord> trials;
+  for (std::size_t i = 0; i < plan.main().trials.size(); ++i) {
+    out.trials.push_back(
+        {plan.main().name(i), plan.main().trials[i], plan.seeds(), {}});
+  }
+  std::map<std::string, std::size_t> random_runs;  // by name, their places
+  for (std::size_t s = 0; s < plan.random().size(); ++s) {
+    const Arm& arm = plan.random()[s];
     for (std::size_t i = 0; i < arm.trials.size(); ++i) {
-      trials.push_back({arm.name(i), arm.trials[i], plan.seeds(), {}});
+      const std::string name = arm.run(i, plan.seeds()[s]).name;
+      random_runs[name] = out.random.size();
+      out.random.push_back({name, arm.trials[i], {plan.seeds()[s]}, {}});
     }
-    return trials;
-  };
-  out.trials = trials_of(plan.main());
-  out.random = trials_of(plan.random());
+  }
   const std::string lines = folder + "/runs.jsonl";
   if (!std::filesystem::exists(lines)) return out;
   for (const Json& line : parse_json_lines(read_file(lines))) {
     const SweepEntry entry =
         as_written(folder, [&] { return SweepEntry::from(line); });
-    auto& trials = entry.run.rfind("random-", 0) == 0 ? out.random : out.trials;
-    require(entry.trial < trials.size(), "{}: there is no run '{}'", lines,
-            entry.run);
-    trials[entry.trial].runs[entry.seed] = entry;
+    const auto random = random_runs.find(entry.run);
+    TrialRecord* trial = nullptr;
+    if (random != random_runs.end()) {
+      trial = &out.random[random->second];
+    } else if (entry.trial < out.trials.size()) {
+      trial = &out.trials[entry.trial];
+    }
+    require(trial != nullptr, "{}: there is no run '{}'", lines, entry.run);
+    trial->runs[entry.seed] = entry;
   }
   return out;
 }

@@ -52,7 +52,10 @@ struct SweepRecord {
   std::string metric;
   std::size_t rungs = 1;
   std::vector<Dimension> dimensions, random_dimensions;
-  std::vector<TrialRecord> trials, random;  ///< those of the random search
+  std::vector<TrialRecord> trials;
+
+  /// Those of the random search, each with one seed.
+  std::vector<TrialRecord> random;
 };
 
 /// Throws Error if no sweep began in this folder.

@@ -136,6 +136,7 @@ void SweepResults::compare() {
     Metrics best;
     std::vector<std::pair<double, double>> course;
     for (const TrialRecord& trial : record_.random) {
+      if (trial.seeds.front() != seed) continue;
       const auto found = trial.runs.find(seed);
       if (found == trial.runs.end()) break;
       spent += found->second.seconds();

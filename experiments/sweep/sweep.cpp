@@ -59,7 +59,7 @@ class Sweep {
       if (rung > 0) going = best_of(going, rung - 1);
       done = run_trials(going, rung);
     }
-    if (done && !plan_.random().trials.empty() && !going.empty()) {
+    if (done && !plan_.random().empty() && !going.empty()) {
       done =
           run_random_search(best_of(going, plan_.rungs().size() - 1).front());
     }
@@ -195,7 +195,7 @@ class Sweep {
     const auto spent = [&](std::size_t s) {
       double sum = 0;
       for (std::size_t i = 0; i < lines[s].next; ++i) {
-        sum += entry(plan_.random().run(i, plan_.seeds()[s]), 0)->seconds();
+        sum += entry(plan_.random()[s].run(i, plan_.seeds()[s]), 0)->seconds();
       }
       return sum;
     };
@@ -205,28 +205,26 @@ class Sweep {
           for (std::size_t s = 0; s < lines.size(); ++s) {
             Line& line = lines[s];
             const auto run = [&] {
-              return plan_.random().run(line.next, plan_.seeds()[s]);
+              return plan_.random()[s].run(line.next, plan_.seeds()[s]);
             };
             if (line.running) continue;
-            while (line.next < plan_.random().trials.size() &&
+            while (line.next < plan_.random()[s].trials.size() &&
                    is_over(run(), 0)) {
               ++line.next;
             }
-            if (line.next == plan_.random().trials.size() ||
+            if (line.next == plan_.random()[s].trials.size() ||
                 spent(s) >= budget(s)) {
               continue;
             }
             line.running = true;
-            return job(run(), 0, plan_.random(), static_cast<int>(s));
+            return job(run(), 0, plan_.random()[s], static_cast<int>(s));
           }
           return {};
         },
         [&](const Job& ended, int code) {
-          Line& line = lines[static_cast<std::size_t>(ended.id)];
-          finish(
-              plan_.random().run(
-                  line.next, plan_.seeds()[static_cast<std::size_t>(ended.id)]),
-              0, code);
+          const auto s = static_cast<std::size_t>(ended.id);
+          Line& line = lines[s];
+          finish(plan_.random()[s].run(line.next, plan_.seeds()[s]), 0, code);
           line.running = false;
         });
   }
