@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "core/files.h"
@@ -28,8 +29,8 @@ std::uint32_t checksum(const std::vector<std::string_view>& pieces) {
   return static_cast<std::uint32_t>(sum);
 }
 
-std::string first_line(std::uint32_t sum, std::size_t length) {
-  return fmt::format("{} {} {:08x} {}\n", kFirstWords, kFormat, sum, length);
+std::string first_line(int format, std::uint32_t sum, std::size_t length) {
+  return fmt::format("{} {} {:08x} {}\n", kFirstWords, format, sum, length);
 }
 
 /// What follows the first line. Throws if that line is not true of it.
@@ -41,14 +42,14 @@ std::string_view checked_body(std::string_view bytes) {
   const std::string pattern = fmt::format("{} %9d ", kFirstWords);
   require(std::sscanf(line.c_str(), pattern.c_str(), &format) == 1,
           "it does not begin like a checkpoint");
+  const std::string_view body = bytes.substr(end + 1);
+  require(line == first_line(format, checksum({body}), body.size()),
+          "its length or its checksum is wrong");
   if (format != kFormat) {
     throw OtherFormat(
         fmt::format("it has format {}, and this version of nestgrad reads {}",
                     format, kFormat));
   }
-  const std::string_view body = bytes.substr(end + 1);
-  require(line == first_line(checksum({body}), body.size()),
-          "its length or its checksum is wrong");
   return body;
 }
 
@@ -87,9 +88,7 @@ Tensor laid_out(const Tensor& t, const Json& layout) {
     require(is_dense(t.sizes(), strides), "it has strides that do not fit");
     out = at::empty_strided(t.sizes(), strides, t.options()).copy_(t);
   }
-  return layout.contains("device")
-             ? out.to(c10::Device(layout["device"].get<std::string>()))
-             : out;
+  return out;
 }
 
 std::string key_of(std::size_t number) { return fmt::format("{}", number); }
@@ -129,49 +128,82 @@ void save_snapshot(const std::string& path, const Snapshot& snapshot,
   std::vector<std::string_view> pieces = encoded.pieces();
   std::size_t length = 0;
   for (const std::string_view bytes : pieces) length += bytes.size();
-  const std::string line = first_line(checksum(pieces), length);
+  const std::string line = first_line(kFormat, checksum(pieces), length);
   pieces.insert(pieces.begin(), line);
   write_file(path, pieces);
 }
 
+namespace {
+
+struct Loaded {
+  SavedSnapshot saved;
+  /// Sets and names of tensors that were on another device than the CPU.
+  std::vector<std::tuple<std::string, std::size_t, std::string>> elsewhere;
+};
+
+Loaded loaded(std::string_view bytes) {
+  const DecodedSafetensors file = decode_safetensors(checked_body(bytes));
+  const auto json = [&](const char* key) {
+    const auto found = file.metadata.find(key);
+    require(found != file.metadata.end(), "it lacks '{}'", key);
+    return Json::parse(found->second);
+  };
+  Loaded out;
+  Snapshot& snapshot = out.saved.snapshot;
+  out.saved.about = json("about");
+  const Json layouts = json("layouts"), sets = json("sets");
+  std::size_t count = 0;
+  for (const Json& entry : sets) {
+    const auto path = entry.at("path").get<std::string>();
+    ParameterSet& set = snapshot.sets[path];
+    for (const Json& name : entry.at("names")) {
+      const std::string key = key_of(count++);
+      const Json layout = layouts.value(key, Json::object());
+      if (layout.contains("device")) {
+        out.elsewhere.emplace_back(path, set.size(),
+                                   layout["device"].get<std::string>());
+      }
+      set.insert(name.get<std::string>(), laid_out(file.set.at(key), layout));
+    }
+  }
+  json("integers").get_to(snapshot.integers);
+  json("texts").get_to(snapshot.texts);
+  const Tensor values = file.set.at("numbers");
+  const Json numbers = json("numbers");
+  std::int64_t i = 0;
+  for (const Json& name : numbers) {
+    snapshot.numbers[name.get<std::string>()] = values[i++].item<double>();
+  }
+  return out;
+}
+
+}  // namespace
+
 SavedSnapshot load_snapshot(const std::string& path) {
   const std::string bytes = read_file(path);
+  Loaded out;
   try {
-    const DecodedSafetensors file = decode_safetensors(checked_body(bytes));
-    const auto json = [&](const char* key) {
-      const auto found = file.metadata.find(key);
-      require(found != file.metadata.end(), "it lacks '{}'", key);
-      return Json::parse(found->second);
-    };
-    SavedSnapshot out;
-    out.about = json("about");
-    const Json layouts = json("layouts");
-    std::size_t count = 0;
-    for (const Json& entry : json("sets")) {
-      ParameterSet set;
-      for (const Json& name : entry.at("names")) {
-        const std::string key = key_of(count++);
-        set.insert(name.get<std::string>(),
-                   laid_out(file.set.at(key), layouts.value(key, Json())));
-      }
-      out.snapshot.sets[entry.at("path").get<std::string>()] = set;
-    }
-    json("integers").get_to(out.snapshot.integers);
-    json("texts").get_to(out.snapshot.texts);
-    const Tensor values = file.set.at("numbers");
-    std::int64_t i = 0;
-    for (const Json& name : json("numbers")) {
-      out.snapshot.numbers[name.get<std::string>()] =
-          values[i++].item<double>();
-    }
-    return out;
+    out = loaded(bytes);
   } catch (const OtherFormat& error) {
     throw OtherFormat(fmt::format("{}: {}", path, error.what()));
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& error) {
     // A checksum that is right belies most of this; c10 and JSON have errors of
     // their own.
-    throw Error(fmt::format("{}: {}", path, error.what()));
+    throw DamagedSnapshot(fmt::format("{}: {}", path, error.what()));
   }
+  // Whether that device is there is not a matter of the file.
+  for (const auto& [set, place, device] : out.elsewhere) {
+    ParameterSet moved;
+    const ParameterSet& from = out.saved.snapshot.sets.at(set);
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      const Tensor& t = from.tensors()[i];
+      moved.insert(from.name(i), i == place ? t.to(c10::Device(device)) : t);
+    }
+    out.saved.snapshot.sets[set] = moved;
+  }
+  return std::move(out.saved);
 }
 
 }  // namespace nestgrad

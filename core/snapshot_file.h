@@ -14,6 +14,12 @@ struct SavedSnapshot {
   Json about;  ///< an object
 };
 
+/// A file that is not what was written.
+class DamagedSnapshot : public Error {
+ public:
+  using Error::Error;
+};
+
 /// A file that is whole, but in a form that this version does not read.
 class OtherFormat : public Error {
  public:
@@ -27,8 +33,8 @@ class OtherFormat : public Error {
 void save_snapshot(const std::string& path, const Snapshot& snapshot,
                    const Json& about);
 
-/// Reads such a file. Throws OtherFormat, or Error if it is damaged: nothing is
-/// taken from it before its checksum has been found right.
+/// Reads such a file. Throws Error if it cannot be read, DamagedSnapshot or
+/// OtherFormat: nothing is taken from it before its checksum is found right.
 SavedSnapshot load_snapshot(const std::string& path);
 
 }  // namespace nestgrad

@@ -43,15 +43,19 @@ std::optional<SavedSnapshot> Checkpoints::newest(
   for (const auto& [number, path] : files()) {
     try {
       return load_snapshot(path);
-    } catch (const OtherFormat&) {
-      throw;
-    } catch (const Error& error) {
+    } catch (const DamagedSnapshot& error) {
       warn(
           fmt::format("a damaged checkpoint is passed over: {}", error.what()));
       std::error_code ignored;
       fs::rename(path, path + ".damaged", ignored);
     }
   }
+  // To begin again would throw away what may be saved from them by hand.
+  std::error_code none;
+  require(!fs::exists(folder_) || fs::is_empty(folder_, none),
+          "no checkpoint in {} is whole; without this folder, the run begins "
+          "again",
+          folder_);
   return {};
 }
 

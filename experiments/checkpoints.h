@@ -13,7 +13,7 @@ namespace nestgrad {
 /// are kept.
 class Checkpoints {
  public:
-  /// `keep`: how many, at least one. The folder is made when it is needed.
+  /// `keep`: how many. The folder is made when it is needed.
   Checkpoints(std::string folder, std::int64_t keep)
       : folder_(std::move(folder)), keep_(keep) {}
 
@@ -21,9 +21,9 @@ class Checkpoints {
   /// refused (a full disk); those that are there stay.
   void write(const Snapshot& snapshot, const Json& about);
 
-  /// The newest that is whole, if there is one. A damaged one is given another
-  /// name, ".damaged", after `warn` was told. Throws OtherFormat if it is one
-  /// of another version.
+  /// The newest that is whole, if there are any. A damaged one is given another
+  /// name, ".damaged", after `warn` was told. Throws OtherFormat if it is one of
+  /// another version, Error if it cannot be read or none is whole.
   std::optional<SavedSnapshot> newest(
       const std::function<void(const std::string&)>& warn) const;
 

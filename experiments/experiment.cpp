@@ -238,7 +238,9 @@ std::optional<Metrics> Experiment::retrain(
     state = loop_->step(state, hyper, run);
     if (state.step < steps && !go_on()) return {};
   }
-  require(all_finite(state.weights), "the weights are not finite");
+  if (!all_finite(state.weights)) {
+    throw NotFinite("the weights are not finite");
+  }
   return problem_->evaluate(problem_->deployed(state.weights, hyper), hyper);
 }
 

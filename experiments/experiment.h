@@ -15,6 +15,12 @@ namespace nestgrad {
 /// The keys of a configuration file.
 Schema experiment_schema();
 
+/// Training has led to weights that are not finite.
+class NotFinite : public Error {
+ public:
+  using Error::Error;
+};
+
 /// What a configuration describes, built and ready to run.
 ///
 ///   problem -> training loop -> estimator -> outer loop
@@ -45,7 +51,7 @@ class Experiment {
 
   /// Trains from scratch with constant hyperparameters for so many steps and
   /// evaluates the result. Each `network` has initial weights and noise of its
-  /// own. Throws Error if that diverges.
+  /// own. Throws NotFinite if that diverges.
   Metrics retrain(const ParameterSet& hyper, std::int64_t steps,
                   std::int64_t network = 0) const;
 

@@ -57,7 +57,7 @@ bool FinalRuns::train(std::vector<FinalRun>& to, std::string name,
       }
       present_.state = {};
     }
-  } catch (const Error& error) {
+  } catch (const NotFinite& error) {
     out.trouble = error.what();
   }
   const auto n = static_cast<double>(networks);

@@ -6,9 +6,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 
 namespace nestgrad {
 namespace {
@@ -23,13 +26,24 @@ bool names(const std::string& path, int file) {
 
 }  // namespace
 
-FolderLock::FolderLock(const std::string& folder)
+FolderLock::FolderLock(const std::string& folder, double wait)
     : path_(folder + "/" + kFile) {
+  const Stopwatch watch;
   while (true) {
     file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     require(file_ >= 0, "{}: cannot be written: {}", path_,
             std::strerror(errno));
     if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK && watch.seconds() < wait) {
+        ::close(file_);
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        continue;
+      }
+      if (errno != EWOULDBLOCK) {
+        const std::string reason = std::strerror(errno);
+        ::close(file_);
+        throw Error(fmt::format("{}: cannot be locked: {}", path_, reason));
+      }
       char holder[32] = {};
       const ssize_t read = ::read(file_, holder, sizeof holder - 1);
       ::close(file_);

@@ -9,8 +9,9 @@ namespace nestgrad {
 /// process ends, however it ends.
 class FolderLock {
  public:
-  /// Throws Error if another process holds the folder.
-  explicit FolderLock(const std::string& folder);
+  /// Throws Error if another process holds the folder and does not let go of it
+  /// within `wait` seconds.
+  explicit FolderLock(const std::string& folder, double wait = 0);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;

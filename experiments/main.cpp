@@ -139,13 +139,18 @@ Action add_resume(CLI::App& command) {
   command.add_option("--allow", a->options.allowed,
                      "Keys that may differ from those of the checkpoint, or "
                      "data");
+  command
+      .add_option("--wait", a->options.wait,
+                  "Seconds to wait for another process that works there")
+      ->check(CLI::NonNegativeNumber);
   a->talk.add_to(command);
   return [a] {
     a->options.talk = a->talk.talk();
     if (is_sweep(a->folder)) {
-      require(a->options.assignments.empty() && a->options.allowed.empty(),
+      require(a->options.assignments.empty(),
               "{}: what a sweep does cannot be changed", a->folder);
-      return resume_sweep(a->folder, {a->folder, 0, a->options.talk});
+      return resume_sweep(a->folder,
+                          {a->folder, 0, a->options.allowed, a->options.talk});
     }
     return resume_experiment(a->folder, a->options);
   };
@@ -343,10 +348,8 @@ Action add_export(CLI::App& command) {
     std::vector<std::string> runs{a->folder};
     if (sweep) runs = SweepResults(read_sweep(a->folder)).folders();
     for (const std::string& run : runs) {
-      const std::filesystem::path whole =
-          std::filesystem::absolute(run + "/.").lexically_normal();
       const std::filesystem::path to =
-          a->tensorboard / whole.parent_path().filename();
+          std::filesystem::path(a->tensorboard) / folder_name(run);
       std::error_code error;
       std::filesystem::create_directories(to, error);
       require(!error, "{}: cannot make this folder: {}", to.string(),

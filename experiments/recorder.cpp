@@ -15,8 +15,6 @@ constexpr std::int64_t kFew = 10;
 
 constexpr const char* kLossPanel = "validation loss";
 
-constexpr const char* kEvaluated = "evaluated.";
-
 constexpr std::int64_t kBins = 32;
 
 /// How the numbers are distributed: counts in bins of equal width, of the
@@ -130,7 +128,10 @@ Observer::Verdict Recorder::on_step(const OuterStep& step) {
 void Recorder::remember(const Json& line) {
   const auto number = [&](const std::string& key) {
     const Json& value = line.at(key);
-    return value.is_number() ? value.get<double>() : std::nan("");
+    // Infinity is null in the file, from where it may be read again.
+    const double number =
+        value.is_number() ? value.get<double>() : std::nan("");
+    return std::isfinite(number) ? number : std::nan("");
   };
   const double step = number("step");
   remember(kLossPanel, kLossPanel, step, number("outer_loss"));

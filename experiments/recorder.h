@@ -18,6 +18,9 @@ namespace nestgrad {
 std::vector<std::pair<std::string, double>> summary_of(
     const ParameterSet& natural);
 
+/// What stands before the metrics of an evaluation in a line.
+inline constexpr const char* kEvaluated = "evaluated.";
+
 /// Whether summary_of() shows this one by its mean, least and largest number.
 bool is_summarized(const Tensor& natural);
 

@@ -7,7 +7,9 @@
 #include "core/files.h"
 #include "experiments/json_lines.h"
 #include "experiments/process.h"
+#include "experiments/recorder.h"
 #include "experiments/report_assets.h"
+#include "experiments/run_folder.h"
 
 namespace nestgrad {
 namespace {
@@ -58,7 +60,7 @@ std::string base64(const std::string& bytes) {
 
 bool has_evaluation(const Json& line) {
   for (const auto& entry : line.items()) {
-    if (entry.key().rfind("evaluated.", 0) == 0) return true;
+    if (entry.key().rfind(kEvaluated, 0) == 0) return true;
   }
   return false;
 }
@@ -211,10 +213,7 @@ Json read_run(const std::string& folder) {
         {{"name", name},
          {"data", "data:image/png;base64," + base64(read_file(file(name)))}});
   }
-  // A folder may be named "runs/a-1/", or ".".
-  const fs::path whole = fs::absolute(folder).lexically_normal();
-  const fs::path named = whole.has_filename() ? whole : whole.parent_path();
-  return {{"name", named.filename().string()},
+  return {{"name", folder_name(folder)},
           {"folder", folder},
           {"config", config},
           {"run", json_of(file("run.json"))},

@@ -35,11 +35,12 @@ RunFolder RunFolder::create(const std::string& path) {
   return folder;
 }
 
-RunFolder RunFolder::open(const std::string& path, const std::string& needed) {
+RunFolder RunFolder::open(const std::string& path, const std::string& needed,
+                          double wait) {
   require(fs::is_directory(path), "{}: there is no such folder", path);
   require(fs::exists(path + "/" + needed),
           "{}: holds no {}, so no run began here", path, needed);
-  RunFolder folder(path);
+  RunFolder folder(path, wait);
   remove_temporary_files(path);
   return folder;
 }
@@ -54,6 +55,13 @@ RunFolder RunFolder::create_next(const std::string& name) {
     if (fs::create_directory(path, error)) return RunFolder(path);
     require(!error, "{}: cannot make this folder: {}", path, error.message());
   }
+}
+
+std::string folder_name(const std::string& path) {
+  const fs::path whole = fs::absolute(path).lexically_normal();
+  return (whole.has_filename() ? whole : whole.parent_path())
+      .filename()
+      .string();
 }
 
 void RunFolder::write(const std::string& name, const Json& json) const {

@@ -24,8 +24,10 @@ class RunFolder {
   static RunFolder create_next(const std::string& name);
 
   /// The folder of an earlier run, freed of what writing that was cut short has
-  /// left there. `needed` is a file that has to be in it.
-  static RunFolder open(const std::string& path, const std::string& needed);
+  /// left there. `needed` is a file that has to be in it;
+  /// `wait`: seconds, for another process that works there.
+  static RunFolder open(const std::string& path, const std::string& needed,
+                        double wait = 0);
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
@@ -34,11 +36,15 @@ class RunFolder {
   void write(const std::string& name, const ParameterSet& set) const;
 
  private:
-  explicit RunFolder(std::string path)
-      : path_(std::move(path)), lock_(std::make_shared<FolderLock>(path_)) {}
+  explicit RunFolder(std::string path, double wait = 0)
+      : path_(std::move(path)),
+        lock_(std::make_shared<FolderLock>(path_, wait)) {}
 
   std::string path_;
   std::shared_ptr<FolderLock> lock_;
 };
+
+/// The last part of a path: "a" of "runs/a/".
+std::string folder_name(const std::string& path);
 
 }  // namespace nestgrad

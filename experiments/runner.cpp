@@ -12,6 +12,7 @@
 #include "core/stopwatch.h"
 #include "experiments/checkpoints.h"
 #include "experiments/difference.h"
+#include "experiments/json_lines.h"
 #include "experiments/plan.h"
 #include "experiments/process.h"
 #include "experiments/results.h"
@@ -59,8 +60,7 @@ class Run {
                   return recorder_->last_evaluation();
                 }})) {
     require_metric();
-    const auto [train, valid] = experiment_.fingerprint();
-    fingerprint_ = {train, valid};
+    fingerprint_ = experiment_.fingerprint();
     experiment_.problem().start_again();
     folder_.emplace(make_folder());
     checkpoints_.emplace(folder_->file("checkpoints"), checkpoint_key("keep"));
@@ -84,10 +84,10 @@ class Run {
                const std::vector<std::string>& changed, bool other_data) {
     const bool same_losses =
         std::none_of(changed.begin(), changed.end(), [](const auto& key) {
-          return is_one_of(key, {"seed", "device", "dtype", "problem",
-                                 "hyperparameters"});
+          return is_one_of(
+              key, {"seed", "device", "dtype", "problem", "hyperparameters"});
         });
-    if (same_losses) compare_fingerprints(saved.about, other_data);
+    if (same_losses) compare_fingerprints(saved.snapshot, other_data);
     experiment_.outer_loop().begin(experiment_.initial_hyper(),
                                    experiment_.tuning_key());
     require_alike(save(experiment_, Tensors::kShared), saved.snapshot);
@@ -103,8 +103,13 @@ class Run {
       final_runs_.clear();
       retraining_seconds_ = 0;
     }
+    std::filesystem::remove(folder_->file("summary.json"));  // of before
     write_config();
-    Json run = Json::parse(read_file(folder_->file("run.json")));
+    // So that the changed configuration is that of a checkpoint, too.
+    if (!changed.empty()) checkpoint();
+    Json run = as_written(folder_->path(), [&] {
+      return Json::parse(read_file(folder_->file("run.json")));
+    });
     run["resumed"].push_back({{"at", utc_now()},
                               {"outer_step", experiment_.outer_loop().step()},
                               {"changed", changed}});
@@ -136,14 +141,18 @@ class Run {
 
   int go() {
     if (termination_.empty()) tune();
+    // Where numbers went bad there is nothing to continue.
     const bool diverged = termination_ == "diverged";
+    if (!diverged) checkpoint();
     if (!diverged && !interrupted_ && experiment_.retraining_steps() > 0) {
-      checkpoint();
       train_final_runs();
+      if (interrupted_) checkpoint();
     }
     write_results();
-    // Where numbers went bad there is nothing to continue.
-    if (!diverged) checkpoint();
+    if (!diverged && !interrupted_) {
+      ended_ = true;
+      checkpoint();
+    }
     const Ending ending = this->ending();
     folder_->write("summary.json", results().summary(ending));
     show(ending);
@@ -165,6 +174,10 @@ class Run {
     archive("message", message_);
     archive("tuned", tuned_);
     archive("retraining_seconds", retraining_seconds_);
+    // Only written: it is compared before anything is restored.
+    auto [train, valid] = fingerprint_;
+    archive("fingerprint/training", train);
+    archive("fingerprint/validation", valid);
     std::int64_t peak = peak_bytes();
     archive("peak_bytes", peak);
     if (archive.restoring()) earlier_peak_ = peak;
@@ -184,29 +197,47 @@ class Run {
     const auto& problem = experiment_.problem();
     const ParameterSet weights =
         experiment_.loop().start(start, Key()).detach().weights;
+    const Config stop = config_.object("outer").object("stop");
+    const std::int64_t every = config_.object("record").integer("every");
+    if (stop.integer("patience") < every) {
+      stop.fail("patience",
+                fmt::format("must be at least record.every, {}, since {} is "
+                            "known so often only",
+                            every, stopping_->metric()));
+    }
     const Metrics known =
         problem.evaluate(problem.deployed(weights, start), start);
     if (known.count(stopping_->metric()) > 0) return;
     std::string names = "outer_loss";
     for (const auto& entry : known) names += ", " + entry.first;
-    config_.object("outer").object("stop").fail(
-        "metric", fmt::format("there is no metric '{}'; there are: {}",
-                              stopping_->metric(), names));
+    stop.fail("metric", fmt::format("there is no metric '{}'; there are: {}",
+                                    stopping_->metric(), names));
   }
 
-  void compare_fingerprints(const Json& about, bool other_data) {
-    const auto before = about.at("fingerprint").get<std::vector<double>>();
-    if (before == fingerprint_) return;
-    constexpr double kRounding = 1e-3;
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      const double distance = std::abs(before[i] - fingerprint_[i]);
-      if (other_data || distance <= kRounding * std::abs(before[i])) continue;
+  void compare_fingerprints(const Snapshot& saved, bool other_data) {
+    bool same = true;
+    const auto compare = [&](const char* which, double now) {
+      const auto found =
+          saved.numbers.find(fmt::format("fingerprint/{}", which));
+      if (found == saved.numbers.end()) return;
+      const double before = found->second;
+      const bool equal =
+          before == now || (std::isnan(before) && std::isnan(now));
+      same = same && equal;
+      constexpr double kRounding = 1e-3;
+      if (equal || other_data ||
+          std::abs(before - now) <= kRounding * std::abs(before)) {
+        return;
+      }
       throw Error(fmt::format(
           "the {} loss at the initial weights is {:.6g}, and was {:.6g} when "
           "the run began: the data have changed (--allow data goes on all the "
           "same)",
-          i == 0 ? "training" : "validation", fingerprint_[i], before[i]));
-    }
+          which, now, before));
+    };
+    compare("training", fingerprint_.first);
+    compare("validation", fingerprint_.second);
+    if (same) return;
     console_.warn(
         "losses at the initial weights are not what they were to the last "
         "digit (other data, another processor or library), so the rest of this "
@@ -293,8 +324,8 @@ class Run {
     checkpoints_->write(save(*this, Tensors::kShared),
                         {{"config", config_.json()},
                          {"program", program_facts()},
-                         {"fingerprint", fingerprint_},
-                         {"outer_step", step}});
+                         {"ended", ended_},
+                         {"code", ended_ ? exit_code() : 0}});
     console_.detail(fmt::format("checkpoint after outer step {}", step));
     console_.event("checkpoint", {{"step", step}});
   }
@@ -339,7 +370,7 @@ class Run {
   Console console_;
   Experiment experiment_;
   FinalRuns final_runs_;
-  std::vector<double> fingerprint_;
+  std::pair<double, double> fingerprint_;  // losses at the initial weights
   std::optional<RunFolder> folder_;
   std::optional<Checkpoints> checkpoints_;
   std::shared_ptr<Stopping> stopping_;
@@ -350,6 +381,7 @@ class Run {
 
   // How far it has come.
   std::string termination_, message_;  // "" until tuning ends
+  bool ended_ = false;                 // and all that comes after it
   bool interrupted_ = false;           // by a signal
   Metrics tuned_;
   double retraining_seconds_ = 0;
@@ -365,7 +397,10 @@ class Run::Checkpointing : public Observer {
   Verdict on_step(const OuterStep& step) override {
     const std::int64_t steps = run_.checkpoint_key("steps");
     const bool due = (steps > 0 && step.step % steps == 0) || run_.is_due();
-    if (due && step.step < step.steps) {
+    // The last step has its own, which knows that tuning is over.
+    const bool last =
+        step.step == step.steps || !run_.stopping_->kind().empty();
+    if (due && !last) {
       run_.checkpoint();
       run_.write_results();
     }
@@ -436,14 +471,6 @@ std::vector<std::string> changed_keys(const Json& about, const Config& config,
   return changed;
 }
 
-/// Whether the run in this folder has come to its end.
-bool has_ended(const RunFolder& folder) {
-  const std::string path = folder.file("summary.json");
-  if (!std::filesystem::exists(path)) return false;
-  const Json summary = Json::parse(read_file(path), nullptr, false);
-  return summary.is_object() && summary.value("termination", "") != "stopped";
-}
-
 int resume(const RunFolder& folder, const Config& config,
            const ResumeOptions& options) {
   Console console(options.talk.verbosity, options.talk.json);
@@ -452,10 +479,12 @@ int resume(const RunFolder& folder, const Config& config,
           .newest([&](const std::string& text) { console.warn(text); });
   std::vector<std::string> changed;
   if (saved) changed = changed_keys(saved->about, config, options);
-  if (has_ended(folder) && changed.empty()) {
+  const bool ended = saved && saved->about.value("ended", false) &&
+                     std::filesystem::exists(folder.file("summary.json"));
+  if (ended && changed.empty()) {
     console.say(fmt::format("{}: has come to its end, nothing is left to do",
                             folder.path()));
-    return kExitDone;
+    return saved->about.value("code", 0);
   }
   Run run(
       config, [&] { return folder; }, options.talk);
@@ -472,12 +501,18 @@ int resume(const RunFolder& folder, const Config& config,
 
 int run_experiment(const JsonFile& file, const RunOptions& options) {
   const Config config = completed(file);
-  const auto make_folder = [&] {
+  const auto empty_folder = [&] {
     const Config record = config.object("record");
     if (!options.folder.empty()) return RunFolder::create(options.folder);
     if (record.has("folder")) return RunFolder::create(record.text("folder"));
     return RunFolder::create_next(
         std::filesystem::path(file.name()).stem().string());
+  };
+  const auto make_folder = [&] {
+    RunFolder folder = empty_folder();
+    // First of all, since a folder with one can be resumed.
+    folder.write("config.json", config.json());
+    return folder;
   };
   Run run(config, make_folder, options.talk);
   run.start();
@@ -485,7 +520,7 @@ int run_experiment(const JsonFile& file, const RunOptions& options) {
 }
 
 int resume_experiment(const std::string& path, const ResumeOptions& options) {
-  const RunFolder folder = RunFolder::open(path, "config.json");
+  const RunFolder folder = RunFolder::open(path, "config.json", options.wait);
   JsonFile file = JsonFile::read(folder.file("config.json"));
   for (const std::string& assignment : options.assignments) {
     file.set(assignment);

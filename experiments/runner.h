@@ -37,6 +37,7 @@ int run_experiment(const JsonFile& file, const RunOptions& options);
 struct ResumeOptions {
   std::vector<std::string> assignments;  ///< "outer.steps=200": may differ
   std::vector<std::string> allowed;      ///< dotted keys that may differ, too
+  double wait = 0;  ///< seconds, for another process that works in the folder
   Talk talk;
 };
 

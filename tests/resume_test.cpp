@@ -126,6 +126,75 @@ TEST_CASE("a damaged checkpoint is passed over with a warning", "[resume]") {
   run.check_same();
 }
 
+TEST_CASE("a run whose checkpoints are all damaged is not begun again",
+          "[resume]") {
+  const Interrupted run;
+  for (const std::string& name : checkpoints_in(run.file(""))) {
+    write_file(run.file("checkpoints/" + name), "nonsense");
+  }
+  const std::string before = read_file(run.file("metrics.jsonl"));
+  for (int i = 0; i < 2; ++i) {
+    const Ended ended = run.resume();
+    CHECK(ended.code == 2);
+    CHECK_THAT(ended.output, ContainsSubstring("no checkpoint in"));
+  }
+  CHECK(read_file(run.file("metrics.jsonl")) == before);
+}
+
+TEST_CASE("a run that gets more steps and is killed is not at its end",
+          "[resume]") {
+  const TemporaryFolder folder;
+  folder.write("a.json", small(6).dump());
+  REQUIRE(program(folder.path(""), "run a.json --quiet --out run").code == 0);
+  const std::string more = "resume run --quiet --set outer.steps=100000";
+  CHECK(program(folder.path(""), more, "timeout -s KILL 4").code == 137);
+  // The new configuration is that of the checkpoints by now.
+  const Ended on = program(folder.path(""), "resume run --quiet", "timeout 4");
+  CAPTURE(on.output);
+  CHECK(on.code == 124);
+  CHECK(parse_json_lines(read_file(folder.path("run/metrics.jsonl"))).size() >
+        10);
+}
+
+TEST_CASE("a run that stops early ends at the same step after every kill",
+          "[resume]") {
+  const TemporaryFolder folder;
+  Json config = small(1000);
+  config["outer"]["stop"] = {{"patience", 7}, {"improvement", 1000}};
+  config["record"]["checkpoint"] = {{"steps", 1}, {"keep", 100}};
+  folder.write("a.json", config.dump());
+  REQUIRE(program(folder.path(""), "run a.json --quiet --out run").code == 0);
+  const auto all = checkpoints_in(folder.path("run"));
+  const std::string weights = read_file(folder.path("run/weights.safetensors"));
+  for (std::size_t last = all.size(); last-- > all.size() - 4;) {
+    CAPTURE(last);
+    fs::remove(folder.path("run/checkpoints/" + all[last]));
+    REQUIRE(program(folder.path(""), "resume run --quiet").code == 0);
+    CHECK(json_of(folder.path("run/summary.json"))["outer_steps"] == 8);
+    CHECK(read_file(folder.path("run/weights.safetensors")) == weights);
+    for (const std::string& name : checkpoints_in(folder.path("run"))) {
+      if (std::find(all.begin(),
+                    all.begin() + static_cast<std::ptrdiff_t>(last),
+                    name) == all.begin() + static_cast<std::ptrdiff_t>(last)) {
+        fs::remove(folder.path("run/checkpoints/" + name));
+      }
+    }
+  }
+}
+
+TEST_CASE("a run that diverged diverges again, or goes on with other settings",
+          "[resume]") {
+  const TemporaryFolder folder;
+  Json config = small(20);
+  config["inner"] = {{"type", "sgd"}, {"lr", 1e6}};
+  folder.write("a.json", config.dump());
+  REQUIRE(program(folder.path(""), "run a.json --quiet --out run").code == 3);
+  CHECK(program(folder.path(""), "resume run --quiet").code == 3);
+  CHECK(
+      program(folder.path(""), "resume run --quiet --set inner.lr=0.1").code ==
+      0);
+}
+
 TEST_CASE("a checkpoint of another format stops a resume", "[resume]") {
   const Interrupted run;
   write_file(run.file("checkpoints/checkpoint-000009"),
@@ -259,6 +328,12 @@ TEST_CASE("a file that cannot be written ends a run and costs nothing",
   CHECK_THAT(ended.output, ContainsSubstring("cannot write"));
   CHECK_THAT(ended.output, ContainsSubstring("File too large"));
   CHECK(checkpoints_in(run.file("")) == before);
+  // In the final runs, too, it is no divergence.
+  const Ended final_runs = run.resume(
+      "--set record.checkpoint.steps=0 --set record.checkpoint.minutes=0",
+      "ulimit -f 1;");
+  CAPTURE(final_runs.output);
+  CHECK(final_runs.code == 2);
   REQUIRE(run.resume().code == 0);
   run.check_same();
   CHECK(program(run.folder.path(""), "run a.json --out /proc/run").code == 2);
@@ -312,7 +387,12 @@ TEST_CASE("tuning ends early without improvement and at a budget", "[resume]") {
         0.2);
 
   Json config = small(10);
-  config["outer"]["stop"] = {{"patience", 3}, {"metric", "valid_acuracy"}};
+  config["outer"]["stop"] = {{"patience", 3}, {"metric", "valid_accuracy"}};
+  folder.write("a.json", config.dump());
+  CHECK_THAT(program(folder.path(""), "run a.json --out none").output,
+             ContainsSubstring("/outer/stop/patience: must be at least "
+                               "record.every, 5"));
+  config["outer"]["stop"] = {{"patience", 5}, {"metric", "valid_acuracy"}};
   folder.write("a.json", config.dump());
   const Ended ended = program(folder.path(""), "run a.json --out none");
   CHECK(ended.code == 2);

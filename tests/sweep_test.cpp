@@ -71,6 +71,10 @@ TEST_CASE("a dimension spreads its values evenly", "[sweep]") {
   CHECK(at(whole, 0.34) == 2);
   CHECK(at(whole, 0.99) == 3);
   CHECK(whole.grid() == std::vector<Json>{1, 2, 3});  // five points, no twice
+  const Dimension rounded = dimension(
+      {{"low", 1.5}, {"high", 9.5}, {"whole", true}, {"scale", "log"}});
+  CHECK(at(rounded, 0) == 2);
+  CHECK(at(rounded, 0.9999) == 9);
 
   const Dimension three = dimension({{"low", 0}, {"high", 1}, {"count", 3}});
   const double u[] = {0.1, 0.2, 0.3};
@@ -86,6 +90,7 @@ TEST_CASE("a dimension without values or with a wrong range is refused",
                          {{"low", 1}},
                          {{"low", 2}, {"high", 1}},
                          {{"low", 0}, {"high", 1}, {"scale", "log"}},
+                         {{"low", 1.2}, {"high", 1.8}, {"whole", true}},
                          {{"values", Json::array()}},
                          {{"values", 3}},
                          {{"values", {1}}, {"low", 0}}}) {
@@ -268,6 +273,20 @@ TEST_CASE("a run that crashes is tried again, one that diverges is not",
   CHECK(results["trials"][1]["failed"] == 1);
 }
 
+TEST_CASE("a metric that no run has is named at once and can be lived with",
+          "[sweep]") {
+  const TemporaryFolder folder;
+  Json sweep = small_sweep();
+  sweep["metric"] = "valid_los";
+  folder.write("s.json", sweep.dump());
+  const Ended ended = program(folder.path(""), "sweep s.json --out out");
+  CAPTURE(ended.output);
+  CHECK(ended.code == 0);
+  CHECK_THAT(ended.output,
+             ContainsSubstring("there is no metric 'valid_los', so trials"));
+  CHECK_THAT(ended.output, ContainsSubstring("valid_loss"));
+}
+
 TEST_CASE("successive halving gives up the worse trials", "[sweep]") {
   const TemporaryFolder folder;
   Json sweep = small_sweep();
@@ -381,6 +400,10 @@ TEST_CASE("a sweep with a mistake starts nothing", "[sweep]") {
           "there is no key 'lrr' here; did you mean 'lr'?");
   refused({{"vary", {{"outer.lr", {{"low", 1}}}}}},
           "/vary/outer.lr: must have");
+  refused({{"vary",
+            {{"seed", {{"low", 0}, {"high", 1e9}, {"points", 10000}}},
+             {"threads", {{"low", 1}, {"high", 1e9}, {"points", 10000}}}}}},
+          "a grid of more than 100000 combinations");
   refused({{"seed", 2}}, "there is no key 'seed' here; did you mean 'seeds'?");
   refused({{"config", "nowhere.json"}}, "nowhere.json");
   refused({{"config", {{"seed", "x"}}}}, "/seed: must be a whole number");

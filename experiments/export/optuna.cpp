@@ -5,6 +5,8 @@
 #include "core/files.h"
 #include "experiments/json_lines.h"
 #include "experiments/metric.h"
+#include "experiments/recorder.h"
+#include "experiments/run_folder.h"
 #include "experiments/sweep/results.h"
 
 namespace nestgrad {
@@ -71,7 +73,8 @@ class Journal {
   explicit Journal(const SweepRecord& record) : record_(record) {}
 
   void study(const std::string& name, const std::vector<Dimension>& dimensions,
-             const std::vector<TrialRecord>& trials) {
+             const std::vector<TrialRecord>& trials, std::size_t last_rung) {
+    last_rung_ = last_rung;
     add(kCreateStudy,
         {{"study_name", name},
          {"directions",
@@ -115,7 +118,7 @@ class Journal {
         parameter(fmt::format("{}.{}", key, k), dimensions[i], value[k]);
       }
     }
-    const Outcome outcome(record_, trial);
+    const Outcome outcome(trial, last_rung_);
     const auto attribute = [&](const char* name, const Json& value) {
       add(kSetUserAttribute,
           {{"trial_id", trials_}, {"user_attr", {{name, value}}}});
@@ -143,7 +146,7 @@ class Journal {
     const std::string path = record_.folder + "/" + run.run + "/metrics.jsonl";
     if (!std::filesystem::exists(path)) return;
     for (const Json& line : parse_json_lines(read_file(path))) {
-      const auto value = line.find("evaluated." + record_.metric);
+      const auto value = line.find(kEvaluated + record_.metric);
       if (value == line.end() || !value->is_number()) continue;
       add(kSetIntermediateValue, {{"trial_id", trials_},
                                   {"step", line.at("step")},
@@ -153,6 +156,7 @@ class Journal {
 
   const SweepRecord& record_;
   std::string text_;
+  std::size_t last_rung_ = 0;  // of the study
   int studies_ = 0, trials_ = 0;
 };
 
@@ -160,13 +164,10 @@ class Journal {
 
 std::string optuna_journal(const SweepRecord& record) {
   Journal journal(record);
-  const std::filesystem::path folder =
-      std::filesystem::absolute(record.folder).lexically_normal();
-  const std::string name =
-      (folder.has_filename() ? folder : folder.parent_path()).filename();
-  journal.study(name, record.dimensions, record.trials);
+  const std::string name = folder_name(record.folder);
+  journal.study(name, record.dimensions, record.trials, record.rungs - 1);
   if (!record.random.empty()) {
-    journal.study(name + "-random", record.random_dimensions, record.random);
+    journal.study(name + "-random", record.random_dimensions, record.random, 0);
   }
   return std::move(journal).text();
 }

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "experiments/json_lines.h"
+#include "experiments/recorder.h"
 
 namespace nestgrad {
 namespace {
@@ -101,7 +102,7 @@ std::string events_of(const std::string& folder) {
       if (!value.is_number() || key == "step" || key == "seconds") continue;
       // TensorBoard groups by what stands before a slash.
       std::string tag = key;
-      if (tag.rfind("evaluated.", 0) == 0) tag[9] = '/';
+      if (tag.rfind(kEvaluated, 0) == 0) tag[tag.find('.')] = '/';
       summary += scalar(tag, value.get<float>());
     }
     out +=

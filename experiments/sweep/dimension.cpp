@@ -15,11 +15,11 @@ Schema Dimension::schema() {
               {"linear", "log"})
       .boolean("whole", false, "Only whole numbers.")
       .integer("points", 5, "How many numbers of a range a grid has.",
-               at_least(2))
+               from_to(2, 10000))
       .integer("count", 0,
                "The value is a list of so many numbers, each drawn for itself; "
                "0: it is one number.",
-               at_least(0));
+               from_to(0, 1000000));
 }
 
 Dimension::Dimension(std::string key, const Config& config)
@@ -39,7 +39,12 @@ Dimension::Dimension(std::string key, const Config& config)
   if (range) {
     low_ = config.number("low");
     high_ = config.number("high");
-    if (!(low_ < high_)) config.fail("high", "must be above \"low\"");
+    if (whole_) {
+      low_ = std::ceil(low_);
+      high_ = std::floor(high_);
+    }
+    const bool empty = whole_ ? low_ > high_ : !(low_ < high_);
+    if (empty) config.fail("high", "must be above \"low\"");
     if (logarithmic_ && low_ <= 0) {
       config.fail("low", "must be above 0 for a logarithmic scale");
     }
@@ -60,13 +65,15 @@ Json Dimension::between(double u) const {
   }
   if (whole_ && !logarithmic_) {
     // Each with the same probability, the ends included.
-    const double first = std::ceil(low_), last = std::floor(high_);
     return static_cast<std::int64_t>(
-        std::min(last, first + std::floor(u * (last - first + 1))));
+        std::min(high_, low_ + std::floor(u * (high_ - low_ + 1))));
   }
   const double value = logarithmic_ ? low_ * std::pow(high_ / low_, u)
                                     : low_ + u * (high_ - low_);
-  if (whole_) return static_cast<std::int64_t>(std::llround(value));
+  if (whole_) {
+    return static_cast<std::int64_t>(
+        std::clamp(std::round(value), low_, high_));
+  }
   return value;
 }
 
@@ -91,7 +98,7 @@ std::vector<Json> Dimension::grid() const {
                                 : low_ + u * (high_ - low_);
     if (i + 1 == points_) value = high_;
     Json number = value;
-    if (whole_) number = static_cast<std::int64_t>(std::llround(value));
+    if (whole_) number = static_cast<std::int64_t>(std::round(value));
     if (count_ == 1) number = Json::array({number});
     if (out.empty() || out.back() != number) out.push_back(number);
   }

@@ -3,6 +3,8 @@
 namespace nestgrad {
 namespace {
 
+constexpr std::size_t kMostTrials = 100000;
+
 /// Every combination of values; the last key varies fastest.
 class Grid : public Search {
  public:
@@ -18,6 +20,8 @@ class Grid : public Search {
       std::vector<Assignment> longer;
       for (const Assignment& start : out) {
         for (const Json& value : d.grid()) {
+          require(longer.size() < kMostTrials,
+                  "a grid of more than {} combinations", kMostTrials);
           longer.push_back(start);
           longer.back().emplace_back(d.key(), value);
         }

@@ -20,7 +20,7 @@ Schema halving_schema() {
                at_least(0))
       .integer("factor", 3,
                "Of how many trials one goes on, to so many times the steps.",
-               at_least(2));
+               from_to(2, 1000));
 }
 
 Schema random_search_schema() {
@@ -31,7 +31,7 @@ Schema random_search_schema() {
       .integer("trials", 0,
                "How many at most; as many count as fit into the seconds of the "
                "best trial. 0: no random search.",
-               at_least(0))
+               from_to(0, 100000))
       .json("set", Json::object(),
             "Values that replace those of the configuration, by dotted key.")
       .map("vary", Dimension::schema(), Json::object(),
@@ -98,7 +98,8 @@ Schema sweep_schema() {
                from_to(1, 1000))
       .integer("workers", 1, "Processes at the same time.", from_to(1, 1000))
       .integer("threads", 0,
-               "Threads of each process; 0: the cores are divided.",
+               "Threads of each process; 0: those of the configuration or, if "
+               "it does not say, its share of the cores.",
                at_least(0))
       .integer("retries", 1,
                "How often a run is tried again that ended without saying why; "
@@ -155,9 +156,10 @@ SweepPlan::SweepPlan(const Config& sweep)
   // Processes side by side that each take all cores are slow.
   const std::int64_t cores = std::max(1U, std::thread::hardware_concurrency());
   const std::int64_t given = sweep.integer("threads");
-  const std::int64_t threads =
-      given > 0 ? given : std::max<std::int64_t>(1, cores / workers_);
-  main_.base.set(fmt::format("threads={}", threads));
+  if (given > 0 || !main_.base.json().contains("threads")) {
+    const std::int64_t share = std::max<std::int64_t>(1, cores / workers_);
+    main_.base.set(fmt::format("threads={}", given > 0 ? given : share));
+  }
   const Config search = sweep.object("random_search");
   if (const std::int64_t trials = search.integer("trials"); trials > 0) {
     const auto random = SearchRegistry::instance().make(
@@ -172,8 +174,9 @@ SweepPlan::SweepPlan(const Config& sweep)
     }
   }
   const auto all = config["outer"]["steps"].get<std::int64_t>();
+  const auto factor = static_cast<std::int64_t>(factor_);
   for (std::int64_t r = sweep.object("halving").integer("first");
-       r > 0 && r < all; r *= static_cast<std::int64_t>(factor_)) {
+       r > 0 && r<all; r = r> all / factor ? all : r * factor) {
     rungs_.push_back(r);
   }
   rungs_.push_back(all);

@@ -11,7 +11,7 @@ class RandomSearch : public Search {
  public:
   static Schema schema() {
     return Schema("Independent draws.")
-        .integer("trials", 20, "How many.", at_least(1));
+        .integer("trials", 20, "How many.", from_to(1, 100000));
   }
   explicit RandomSearch(const Config& config)
       : trials_(config.integer("trials")) {}

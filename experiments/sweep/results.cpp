@@ -9,6 +9,7 @@
 #include "experiments/console.h"
 #include "experiments/json_lines.h"
 #include "experiments/metric.h"
+#include "experiments/recorder.h"
 #include "experiments/table.h"
 
 namespace nestgrad {
@@ -79,7 +80,7 @@ Statistics Statistics::of(const std::vector<Metrics>& runs) {
   return out;
 }
 
-Outcome::Outcome(const SweepRecord& sweep, const TrialRecord& trial) {
+Outcome::Outcome(const TrialRecord& trial, std::size_t last_rung) {
   std::vector<Metrics> runs;
   for (const auto& seed_and_run : trial.runs) {
     const SweepEntry& run = seed_and_run.second;
@@ -87,8 +88,7 @@ Outcome::Outcome(const SweepRecord& sweep, const TrialRecord& trial) {
     seconds += run.seconds();
     if (!run.good()) {
       ++failed;
-    } else if (run.rung + 1 == sweep.rungs ||
-               trial.name.rfind("random-", 0) == 0) {
+    } else if (run.rung == last_rung) {
       runs.push_back(run.metrics);
     }
   }
@@ -97,11 +97,12 @@ Outcome::Outcome(const SweepRecord& sweep, const TrialRecord& trial) {
 
 SweepResults::SweepResults(const SweepRecord& record) : record_(record) {
   for (const TrialRecord& trial : record_.trials) {
-    trials_.push_back({&trial, Outcome(record_, trial)});
+    trials_.push_back({&trial, Outcome(trial, record_.rungs - 1)});
   }
-  // A trial with a failed run is worse than one without.
+  // One that was given up is worse than one that came to the end, and one with
+  // a failed run worse than one without.
   const auto rank = [&](const Trial& t) {
-    return std::tuple(t.outcome.failed > 0,
+    return std::tuple(t.outcome.statistics.count == 0, t.outcome.failed > 0,
                       score(t.outcome.statistics.mean, record_.metric),
                       -t.outcome.outer_steps);
   };
@@ -113,6 +114,11 @@ SweepResults::SweepResults(const SweepRecord& record) : record_(record) {
 
 bool SweepResults::any() const {
   return !trials_.empty() && trials_.front().outcome.statistics.count > 0;
+}
+
+std::size_t SweepResults::best() const {
+  return static_cast<std::size_t>(trials_.front().record -
+                                  record_.trials.data());
 }
 
 std::vector<std::string> SweepResults::folders() const {
@@ -277,7 +283,7 @@ void SweepResults::write(const RunFolder& folder) const {
     const std::string metrics = folder.file(run.run + "/metrics.jsonl");
     double best = INFINITY;
     for (const Json& line : parse_json_lines(read_file(metrics))) {
-      const auto value = line.find("evaluated." + record_.metric);
+      const auto value = line.find(kEvaluated + record_.metric);
       if (value == line.end() || !value->is_number()) continue;
       best = std::min(best, to_minimize(record_.metric, value->get<double>()));
       tuned.x.push_back(line.at("seconds"));

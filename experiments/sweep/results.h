@@ -20,7 +20,8 @@ struct Statistics {
 
 /// What came of one trial.
 struct Outcome {
-  Outcome(const SweepRecord& sweep, const TrialRecord& trial);
+  /// `last_rung`: what runs have to come to.
+  Outcome(const TrialRecord& trial, std::size_t last_rung);
 
   Statistics statistics;  ///< of the runs that came to the last rung
   std::int64_t failed = 0;
@@ -39,7 +40,10 @@ class SweepResults {
   /// Whether any run came to its end.
   bool any() const;
 
-  /// The folders of runs that came to their end, those of the best trial first.
+  /// The place of the best trial among those of the record.
+  std::size_t best() const;
+
+  /// The folders of runs that did not fail, those of the best trial first.
   std::vector<std::string> folders() const;
 
   /// results.json, results.csv and, after a random search, comparison.png.

@@ -16,7 +16,7 @@ class Sobol : public Search {
                "Sobol's sequence: draws that fill the space evenly. Best with "
                "a "
                "power of two.")
-        .integer("trials", 16, "How many.", from_to(1, 1 << 20))
+        .integer("trials", 16, "How many.", from_to(1, 100000))
         .boolean("shift", true, "Shift the sequence by a random vector.");
   }
   explicit Sobol(const Config& config)

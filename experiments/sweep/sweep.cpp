@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "core/files.h"
 #include "experiments/experiment.h"
@@ -38,14 +39,21 @@ class Sweep {
   Sweep(RunFolder folder, SweepPlan plan, const SweepOptions& options)
       : folder_(std::move(folder)),
         plan_(std::move(plan)),
-        workers_(options.workers > 0 ? options.workers : plan_.workers()),
+        allowed_(options.allowed),
         console_(options.talk.verbosity, options.talk.json),
         lines_(folder_.file("runs.jsonl")) {
+    std::error_code error;
+    for (const char* name : {"configs", "logs"}) {
+      fs::create_directories(folder_.file(name), error);
+      require(!error, "{}: cannot make this folder: {}", folder_.file(name),
+              error.message());
+    }
     lines_.keep();
     for (const Json& line : lines_.lines()) {
       remember(
           as_written(folder_.path(), [&] { return SweepEntry::from(line); }));
     }
+    attempts_.clear();  // those of an earlier process do not count
   }
 
   int go() {
@@ -53,30 +61,34 @@ class Sweep {
     for (std::size_t i = 0; i < going.size(); ++i) going[i] = i;
     console_.say(fmt::format("{}: {} trials, {} seeds, {} at a time",
                              folder_.path(), going.size(), plan_.seeds().size(),
-                             workers_));
+                             plan_.workers()));
     bool done = true;
     for (std::size_t rung = 0; done && rung < plan_.rungs().size(); ++rung) {
       if (rung > 0) going = best_of(going, rung - 1);
       done = run_trials(going, rung);
+      if (rung == 0) look_for_metric();
     }
     if (done && !plan_.random().empty() && !going.empty()) {
-      done =
-          run_random_search(best_of(going, plan_.rungs().size() - 1).front());
+      done = run_random_search(SweepResults(read_sweep(folder_.path())).best());
     }
     if (!done) {
       console_.warn(
           fmt::format("stopped; 'nestgrad resume {}' goes on", folder_.path()));
-      return 128 + noted_signal();
+      return ended(128 + noted_signal());
     }
     const SweepResults results(read_sweep(folder_.path()));
     results.write(folder_);
     console_.say(results.text());
     console_.say(fmt::format("Results are in {}", folder_.path()));
-    console_.event("end", {{"code", 0}, {"folder", folder_.path()}});
-    return results.any() ? kExitDone : kExitDiverged;
+    return ended(results.any() ? kExitDone : kExitDiverged);
   }
 
  private:
+  int ended(int code) {
+    console_.event("end", {{"code", code}, {"folder", folder_.path()}});
+    return code;
+  }
+
   using Place = std::pair<std::string, std::size_t>;  // a run at a rung
 
   void remember(const SweepEntry& entry) {
@@ -95,10 +107,9 @@ class Sweep {
   bool is_over(const SweepRun& run, std::size_t rung) const {
     const SweepEntry* const e = entry(run, rung);
     if (e == nullptr) return false;
-    // A divergence or a mistake would only be repeated.
-    const bool final_word = e->code == kExitDone || e->code == kExitDiverged ||
-                            e->code == kExitMistake;
-    return final_word || attempts_.at({run.name, rung}) > plan_.retries();
+    if (e->good() || e->code == kExitDiverged) return true;
+    const auto found = attempts_.find({run.name, rung});
+    return found != attempts_.end() && found->second > plan_.retries();
   }
 
   Job job(const SweepRun& run, std::size_t rung, const Arm& arm, int id) {
@@ -108,7 +119,11 @@ class Sweep {
     out.id = id;
     out.log = folder_.file("logs/" + run.name + ".log");
     if (fs::exists(folder + "/config.json")) {
-      out.arguments = {"resume", folder, "--quiet"};
+      // A process that has lost its sweep may still be at its last step.
+      out.arguments = {"resume", folder, "--quiet", "--wait", "3600"};
+      for (const std::string& key : allowed_) {
+        out.arguments.insert(out.arguments.end(), {"--allow", key});
+      }
     } else {
       fs::remove_all(folder);
       const std::string config = "configs/" + run.name + ".json";
@@ -163,7 +178,7 @@ class Sweep {
       if (!is_over(todo[i], rung)) waiting.push_back(i);
     }
     return run_jobs(
-        workers_,
+        plan_.workers(),
         [&]() -> std::optional<Job> {
           if (waiting.empty()) return {};
           const std::size_t i = waiting.back();
@@ -200,7 +215,7 @@ class Sweep {
       return sum;
     };
     return run_jobs(
-        workers_,
+        plan_.workers(),
         [&]() -> std::optional<Job> {
           for (std::size_t s = 0; s < lines.size(); ++s) {
             Line& line = lines[s];
@@ -229,15 +244,27 @@ class Sweep {
         });
   }
 
+  /// The metric of a run; of one that failed, or that does not have it (or not
+  /// as a finite number), the worst there is.
   double metric_of(const SweepEntry& entry) const {
-    if (!entry.good())
-      return is_accuracy(plan_.metric()) ? -INFINITY : INFINITY;
     const auto found = entry.metrics.find(plan_.metric());
     if (found != entry.metrics.end()) return found->second;
-    std::vector<std::string> names;
-    for (const auto& known : entry.metrics) names.push_back(known.first);
-    throw Error(fmt::format("{}: there is no metric '{}'; there are: {}",
-                            entry.run, plan_.metric(), fmt::join(names, ", ")));
+    return is_accuracy(plan_.metric()) ? -INFINITY : INFINITY;
+  }
+
+  /// Warns if the metric is in no run at all.
+  void look_for_metric() {
+    std::set<std::string> names;
+    for (const auto& place_and_entry : entries_) {
+      for (const auto& metric : place_and_entry.second.metrics) {
+        names.insert(metric.first);
+      }
+    }
+    if (names.empty() || names.count(plan_.metric()) > 0) return;
+    console_.warn(
+        fmt::format("there is no metric '{}', so trials cannot be compared; "
+                    "there are: {}",
+                    plan_.metric(), fmt::join(names, ", ")));
   }
 
   /// The trials that go on after a rung, the best first.
@@ -262,7 +289,7 @@ class Sweep {
 
   RunFolder folder_;
   SweepPlan plan_;
-  int workers_;
+  std::vector<std::string> allowed_;
   Console console_;
   JsonLines lines_;
   std::map<std::string, std::string> started_;  // when, by run
@@ -274,6 +301,7 @@ class Sweep {
 
 int run_sweep(const JsonFile& file, const SweepOptions& options) {
   Json sweep = complete(sweep_schema(), file.json());
+  if (options.workers > 0) sweep["workers"] = options.workers;
   if (sweep["config"].is_string()) {
     const fs::path here = fs::path(file.name()).parent_path();
     const JsonFile base =
@@ -293,12 +321,6 @@ int run_sweep(const JsonFile& file, const SweepOptions& options) {
       options.folder.empty()
           ? RunFolder::create_next(fs::path(file.name()).stem().string())
           : RunFolder::create(options.folder);
-  std::error_code error;
-  for (const char* name : {"configs", "logs"}) {
-    fs::create_directories(folder.file(name), error);
-    require(!error, "{}: cannot make this folder: {}", folder.file(name),
-            error.message());
-  }
   folder.write("sweep.json", sweep);
   return Sweep(folder, plan, options).go();
 }

@@ -229,6 +229,13 @@ class Readers {
         {"low": 1e-4, "high": 1, "count": 2}}}})";
   }
 
+  /// Read anew for each input.
+  static std::string sweep_of_two_arms() {
+    return R"({"config": {"problem": "ridge", "hyperparameters": {"weight_decay": {}}},
+      "vary": {"outer.lr": {"values": [0.1, 0.2]}},
+      "random_search": {"trials": 1}})";
+  }
+
   std::string bytes(const std::string& name) const {
     return read_file(folder_.path(name));
   }
@@ -278,7 +285,7 @@ class Readers {
         R"({"step":2,"seconds":0.2,"outer_loss":0.4,"status":"ok","d":0.2,"evaluated.valid_loss":1})"
         "\n";
     folder_.write("config.json", R"({"hyperparameters": {"d": {}}})");
-    folder_.write("sweep.json", sweep());
+    folder_.write("sweep.json", sweep_of_two_arms());
     const std::string runs =
         R"({"run":"trial-0001-seed-1","trial":0,"seed":1,"rung":2,"code":0,"metrics":{"valid_loss":0.5},"outer_steps":5,"tuning_seconds":1.5,"retraining_seconds":0.5})"
         "\n"
