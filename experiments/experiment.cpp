@@ -25,7 +25,9 @@ Schema checkpoint_schema() {
              "and its results so far with it. That is done at a signal as "
              "well.")
       .number("minutes", 5, "Minutes from one to the next.", at_least(0))
-      .integer("steps", 0, "Outer steps from one to the next; 0: time decides.",
+      .integer("steps", 0,
+               "Outer steps from one to the next, if time does not come first; "
+               "0: time alone.",
                at_least(0))
       .integer("keep", 2, "How many are kept; 0: none are written.",
                at_least(0));
