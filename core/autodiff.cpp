@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/forward_grad.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/variable.h>
 
 #include <mutex>
+#include <unordered_set>
 
 #include "core/error.h"
 
@@ -53,6 +56,30 @@ ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
                  const ParameterSet& v, Tape tape, Graph graph) {
   out.require_alike(v);
   return wrt.with(grad(out.tensors(), wrt.tensors(), v.tensors(), graph, tape));
+}
+
+bool depends_on(const Tensor& out, const std::vector<Tensor>& of,
+                const std::vector<Tensor>& until) {
+  using torch::autograd::Node;
+  const auto node_of = [](const Tensor& t) -> Node* {
+    return t.requires_grad()
+               ? torch::autograd::impl::gradient_edge(t).function.get()
+               : nullptr;
+  };
+  std::unordered_set<const Node*> seen{nullptr}, wanted;
+  for (const Tensor& t : until) seen.insert(node_of(t));
+  for (const Tensor& t : of) wanted.insert(node_of(t));
+  std::vector<Node*> open{node_of(out)};
+  while (!open.empty()) {
+    Node* const node = open.back();
+    open.pop_back();
+    if (!seen.insert(node).second) continue;
+    if (wanted.count(node) > 0) return true;
+    for (const auto& edge : node->next_edges()) {
+      open.push_back(edge.function.get());
+    }
+  }
+  return false;
 }
 
 Partials partials(const Tensor& loss, const ParameterSet& weights,

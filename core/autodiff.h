@@ -25,6 +25,11 @@ ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
                  const ParameterSet& v, Tape tape = Tape::kOff,
                  Graph graph = Graph::kKeep);
 
+/// Whether `out` is on the tape of one of the leaves `of`. Looks no further
+/// back than the tensors `until`.
+bool depends_on(const Tensor& out, const std::vector<Tensor>& of,
+                const std::vector<Tensor>& until);
+
 /// A loss and both of its partial derivatives, from one walk of its graph.
 struct Partials {
   double loss;

@@ -146,6 +146,8 @@ class Checker {
         return choice(key, json, pointer);
       case KeySpec::Kind::kIntegers:
         return list(key, KeySpec::Kind::kInteger, json, pointer);
+      case KeySpec::Kind::kTexts:
+        return list(key, KeySpec::Kind::kText, json, pointer);
       case KeySpec::Kind::kNumbers:
         return json.is_number()
                    ? number(key, json, pointer)

@@ -55,6 +55,11 @@ std::vector<std::int64_t> Config::integers(const std::string& key) const {
                                    "whole numbers");
 }
 
+std::vector<std::string> Config::texts(const std::string& key) const {
+  return convert_all<std::string>(value(key), pointer(key), is_string,
+                                  "strings");
+}
+
 bool Config::is_text(const std::string& key) const {
   return value(key).is_string();
 }

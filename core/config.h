@@ -33,6 +33,7 @@ class Config {
   /// A list; a single number counts as a list of one.
   std::vector<double> numbers(const std::string& key) const;
   std::vector<std::int64_t> integers(const std::string& key) const;
+  std::vector<std::string> texts(const std::string& key) const;
 
   /// True if the key holds a word (e.g. "auto") where a number could be.
   bool is_text(const std::string& key) const;

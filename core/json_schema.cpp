@@ -95,6 +95,8 @@ class Writer {
         return {{"enum", key.choices}};
       case KeySpec::Kind::kIntegers:
         return list_of(integer(key.range));
+      case KeySpec::Kind::kTexts:
+        return list_of({{"type", "string"}});
       case KeySpec::Kind::kNumbers:
         return any_of(number(key.range), list_of(number(key.range)));
       case KeySpec::Kind::kSetting:

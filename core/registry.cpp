@@ -11,6 +11,11 @@ std::map<std::string, const RegistryBase*>& registries() {
   return by_kind;
 }
 
+std::vector<std::string>& noted_clashes() {
+  static std::vector<std::string> sentences;
+  return sentences;
+}
+
 }  // namespace
 
 RegistryBase::RegistryBase(std::string kind, SchemaFunction common)
@@ -21,6 +26,10 @@ RegistryBase::RegistryBase(std::string kind, SchemaFunction common)
 
 const std::map<std::string, const RegistryBase*>& RegistryBase::all() {
   return registries();
+}
+
+const std::vector<std::string>& RegistryBase::clashes() {
+  return noted_clashes();
 }
 
 std::string RegistryBase::noun() const {
@@ -55,9 +64,13 @@ Schema RegistryBase::schema(const std::string& name) const {
   return schema;
 }
 
-void RegistryBase::add_schema(const std::string& name, SchemaFunction schema) {
+bool RegistryBase::add_schema(const std::string& name, SchemaFunction schema) {
   const bool is_new = schemas_.emplace(name, schema).second;
-  require(is_new, "{}: there are two types named '{}'", kind_, name);
+  if (!is_new) {
+    noted_clashes().push_back(
+        fmt::format("there are two {} named '{}'", kind_, name));
+  }
+  return is_new;
 }
 
 }  // namespace nestgrad

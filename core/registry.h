@@ -39,13 +39,19 @@ class RegistryBase {
   /// before main().
   static const std::map<std::string, const RegistryBase*>& all();
 
+  /// Registrations under a name that was taken, as sentences. They count for
+  /// nothing; whoever starts the program, or loads a plugin, is to refuse.
+  /// (They happen where nobody could catch an exception.)
+  static const std::vector<std::string>& clashes();
+
  protected:
   using SchemaFunction = Schema (*)();
 
   RegistryBase(std::string kind, SchemaFunction common);
   ~RegistryBase() = default;
 
-  void add_schema(const std::string& name, SchemaFunction schema);
+  /// Returns whether there was no such name yet.
+  bool add_schema(const std::string& name, SchemaFunction schema);
 
  private:
   std::string kind_;
@@ -71,16 +77,17 @@ struct HasCommonSchema<T, std::void_t<decltype(T::common_schema())>>
 /// A registration is a static object in the .cpp file of the class it names, so
 /// adding a class touches no other file.
 template <class Interface, class... Args>
-class Registry : public RegistryBase {
+class [[gnu::visibility("default")]] Registry : public RegistryBase {
  public:
   static Registry& instance() {
     static Registry registry;
     return registry;
   }
 
+  /// Returns false, and changes nothing, if the name is taken.
   template <class C>
   bool add(const std::string& name) {
-    add_schema(name, &C::schema);
+    if (!add_schema(name, &C::schema)) return false;
     factories_[name] = [](const Config& config, Args... args) {
       return std::unique_ptr<Interface>(
           std::make_unique<C>(config, std::forward<Args>(args)...));

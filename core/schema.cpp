@@ -109,6 +109,8 @@ std::string KeySpec::expects() const {
       return quoted(choices);
     case Kind::kIntegers:
       return "a list of whole numbers" + each;
+    case Kind::kTexts:
+      return "a list of strings";
     case Kind::kNumbers:
       return "a number or a list of numbers" + each;
     case Kind::kSetting:
@@ -176,6 +178,11 @@ Schema& Schema::integers(std::string name, Json fallback, std::string meaning,
                          Range range) {
   return add({std::move(name), KeySpec::Kind::kIntegers, std::move(meaning),
               std::move(fallback), range});
+}
+
+Schema& Schema::texts(std::string name, Json fallback, std::string meaning) {
+  return add({std::move(name), KeySpec::Kind::kTexts, std::move(meaning),
+              std::move(fallback)});
 }
 
 Schema& Schema::numbers(std::string name, Json fallback, std::string meaning,

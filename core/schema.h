@@ -52,6 +52,7 @@ struct KeySpec {
     kText,      ///< a string
     kChoice,    ///< one of `choices`
     kIntegers,  ///< a list of whole numbers in `range`
+    kTexts,     ///< a list of strings
     kNumbers,   ///< a number in `range`, or a list of such numbers
     kSetting,   ///< a number in `range`, "$hyperparameter", or an object of
                 ///< `registry` (a schedule)
@@ -114,6 +115,9 @@ class Schema {
                    Range range = any());
   Schema& numbers(std::string name, Json fallback, std::string meaning,
                   Range range = any());
+
+  /// A list of strings.
+  Schema& texts(std::string name, Json fallback, std::string meaning);
 
   /// A number of a training rule; see core/setting.h.
   Schema& setting(std::string name, Json fallback, std::string meaning,

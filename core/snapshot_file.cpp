@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <string_view>
-#include <tuple>
 #include <vector>
 
 #include "core/files.h"
@@ -137,8 +137,8 @@ namespace {
 
 struct Loaded {
   SavedSnapshot saved;
-  /// Sets and names of tensors that were on another device than the CPU.
-  std::vector<std::tuple<std::string, std::size_t, std::string>> elsewhere;
+  /// Devices of tensors that were not on the CPU, by set and place.
+  std::map<std::string, std::map<std::size_t, std::string>> elsewhere;
 };
 
 Loaded loaded(std::string_view bytes) {
@@ -160,8 +160,7 @@ Loaded loaded(std::string_view bytes) {
       const std::string key = key_of(count++);
       const Json layout = layouts.value(key, Json::object());
       if (layout.contains("device")) {
-        out.elsewhere.emplace_back(path, set.size(),
-                                   layout["device"].get<std::string>());
+        layout["device"].get_to(out.elsewhere[path][set.size()]);
       }
       set.insert(name.get<std::string>(), laid_out(file.set.at(key), layout));
     }
@@ -194,14 +193,13 @@ SavedSnapshot load_snapshot(const std::string& path) {
     throw DamagedSnapshot(fmt::format("{}: {}", path, error.what()));
   }
   // Whether that device is there is not a matter of the file.
-  for (const auto& [set, place, device] : out.elsewhere) {
-    ParameterSet moved;
-    const ParameterSet& from = out.saved.snapshot.sets.at(set);
-    for (std::size_t i = 0; i < from.size(); ++i) {
-      const Tensor& t = from.tensors()[i];
-      moved.insert(from.name(i), i == place ? t.to(c10::Device(device)) : t);
+  for (const auto& [path, devices] : out.elsewhere) {
+    ParameterSet& set = out.saved.snapshot.sets.at(path);
+    std::vector<Tensor> tensors = set.tensors();
+    for (const auto& [place, device] : devices) {
+      tensors[place] = tensors[place].to(c10::Device(device));
     }
-    out.saved.snapshot.sets[set] = moved;
+    set = set.with(std::move(tensors));
   }
   return std::move(out.saved);
 }

@@ -126,6 +126,16 @@ bool has_place(double value, bool logarithmic) {
   return std::abs(value) <= kLargest && (!logarithmic || value >= kSmallest);
 }
 
+bool suits_logarithm(const std::vector<double>& values) {
+  double low = INFINITY, high = 0;
+  for (const double value : values) {
+    if (std::isnan(value)) continue;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  return low > 0 && high > 10 * low;
+}
+
 Axis axis_around(const std::vector<double>& values, bool logarithmic) {
   const auto [least, greatest] =
       std::minmax_element(values.begin(), values.end());

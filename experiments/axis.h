@@ -20,6 +20,10 @@ struct Axis {
 /// logarithmic, and of a magnitude that leaves room for arithmetic.
 bool has_place(double value, bool logarithmic);
 
+/// Whether values are better seen by their logarithms: all above 0 and over
+/// more than a factor of ten. Those that are not numbers (NaN) do not count.
+bool suits_logarithm(const std::vector<double>& values);
+
 /// The axis from the least to the greatest of `values`, which must not be empty
 /// and must all have a place. Values that are equal, or nearly (1e-6 of their
 /// size), get a range around them.

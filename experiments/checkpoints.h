@@ -22,8 +22,8 @@ class Checkpoints {
   void write(const Snapshot& snapshot, const Json& about);
 
   /// The newest that is whole, if there are any. A damaged one is given another
-  /// name, ".damaged", after `warn` was told. Throws OtherFormat if it is one of
-  /// another version, Error if it cannot be read or none is whole.
+  /// name, ".damaged", after `warn` was told. Throws OtherFormat if it is one
+  /// of another version, Error if it cannot be read or none is whole.
   std::optional<SavedSnapshot> newest(
       const std::function<void(const std::string&)>& warn) const;
 

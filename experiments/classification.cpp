@@ -9,8 +9,8 @@
 namespace nestgrad {
 namespace {
 
-/// A network that classifies, with cross entropy L and, as far as the
-/// configuration mentions them, two hyperparameters:
+/// A network that classifies, with cross entropy L (or squared errors) and, as
+/// far as the configuration mentions them, two hyperparameters:
 ///
 ///   train_loss = mean_i example_weight_i L_i + sum_j weight_decay_j w_j^2 / 2
 ///   valid_loss = mean_i L_i
@@ -30,6 +30,7 @@ class Classification : public NetworkProblem {
   Classification(const Config& config, const ProblemContext& context)
       : NetworkProblem(config, context,
                        {"example_weight", kAugmentation, kWeighting}),
+        squared_(config.text("loss") == "squared_error"),
         train_batches_(data_.train.size(), config.integer("batch"),
                        context.key.fold("train")),
         valid_batches_(data_.valid.size(), config.integer("valid_batch"),
@@ -65,6 +66,11 @@ class Classification : public NetworkProblem {
                 "A network that says how much each training example counts, "
                 "mlp for example; its weights are the hyperparameter "
                 "`weighting`.")
+        .choice("loss", "cross_entropy",
+                "What both losses are means of: cross entropy of the outputs "
+                "as logits, or half the squared distance of the outputs from "
+                "1 for the class and 0 for the others.",
+                {"cross_entropy", "squared_error"})
         .integer("batch", 128, "Training examples per step; 0: all.",
                  at_least(0))
         .integer("valid_batch", 0, "Validation examples per estimate; 0: all.",
@@ -111,9 +117,8 @@ class Classification : public NetworkProblem {
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
                     const Draw& draw) const override {
     const Batch batch = data_.valid.rows(valid_batches_.rows(draw.step));
-    return cross_entropy(
-        model_->forward(weights, batch.input, Pass::evaluation_as(draw)),
-        batch.target);
+    return fit(model_->forward(weights, batch.input, Pass::evaluation_as(draw)),
+               batch.target);
   }
 
   Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
@@ -151,6 +156,18 @@ class Classification : public NetworkProblem {
   static constexpr const char* kAugmentation = "augmentation";
   static constexpr const char* kWeighting = "weighting";
 
+  using NetworkProblem::fit;
+
+  Tensor fit(const Tensor& outputs, const Tensor& targets,
+             at::Reduction::Reduction reduction) const override {
+    if (!squared_) return cross_entropy(outputs, targets, reduction);
+    const Tensor wanted =
+        at::one_hot(targets, outputs.size(-1)).to(outputs.scalar_type());
+    const Tensor each = 0.5 * (outputs - wanted).square().sum(-1).reshape(-1);
+    if (reduction == at::Reduction::None) return each;
+    return reduction == at::Reduction::Sum ? each.sum() : each.mean();
+  }
+
   Tensor augmented(const Tensor& x, const ParameterSet& hyper,
                    const Draw& draw) const {
     if (!augmentation_) return x;
@@ -163,9 +180,9 @@ class Classification : public NetworkProblem {
     const Tensor outputs =
         draw.linear ? to_first_order(dual_outputs) : dual_outputs;
     if (!hyper.contains("example_weight") && !weighting_) {
-      return cross_entropy(outputs, batch.target);
+      return fit(outputs, batch.target);
     }
-    Tensor each = cross_entropy(outputs, batch.target, at::Reduction::None)
+    Tensor each = fit(outputs, batch.target, at::Reduction::None)
                       .view({outputs.size(0), -1})
                       .mean(1);
     if (hyper.contains("example_weight")) {
@@ -210,6 +227,7 @@ class Classification : public NetworkProblem {
             .item<double>();
   }
 
+  bool squared_;
   BatchSchedule train_batches_, valid_batches_;
   std::optional<LearnedNetwork> augmentation_, weighting_;
 };

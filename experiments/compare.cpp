@@ -277,7 +277,7 @@ std::string title_of(const Json& comparison) {
 Json compare_estimators(const JsonFile& config,
                         const std::vector<JsonFile>& others,
                         const CompareOptions& options) {
-  const Config whole(complete(experiment_schema(), config.json()));
+  const Config whole = experiment_config(config.json());
   const Config own = whole.object("estimator");
   const Json& given = config.json().contains("estimator")
                           ? config.json()["estimator"]

@@ -14,13 +14,19 @@ enum class Verbosity {
   kVerbose  ///< every outer step, and every file that is written
 };
 
+/// How much a run tells, and in which form.
+struct Talk {
+  Verbosity verbosity = Verbosity::kNormal;
+  bool json = false;  ///< events for a program instead of sentences
+};
+
 /// What a run tells a person on standard output or, one JSON object per line,
 /// another program. Warnings go to standard error as well.
 class Console {
  public:
-  /// `json`: objects instead of sentences.
-  Console(Verbosity verbosity, bool json)
-      : verbosity_(json ? Verbosity::kQuiet : verbosity), json_(json) {}
+  explicit Console(Talk talk)
+      : verbosity_(talk.json ? Verbosity::kQuiet : talk.verbosity),
+        json_(talk.json) {}
   ~Console() { close_line(); }
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;

@@ -6,6 +6,7 @@
 #include "core/hyper_space.h"
 #include "core/model.h"
 #include "experiments/plain_training.h"
+#include "experiments/plugin.h"
 #include "experiments/stopping.h"
 
 namespace nestgrad {
@@ -119,7 +120,15 @@ Schema experiment_schema() {
               "which they are tuned.",
               outer_schema())
       .section("record", record_schema(), Json::object(),
-               "What is written down.");
+               "What is written down.")
+      .texts("plugins", Json::array(),
+             "Shared libraries whose estimators, problems, models, ... can be "
+             "named here; see docs/adding_an_estimator.md.");
+}
+
+Config experiment_config(const Json& json) {
+  load_plugins(json);
+  return Config(complete(experiment_schema(), json));
 }
 
 Experiment::Experiment(const Config& config)

@@ -15,6 +15,10 @@ namespace nestgrad {
 /// The keys of a configuration file.
 Schema experiment_schema();
 
+/// A configuration as an experiment takes it: the plugins that it names loaded,
+/// checked, and with every default written out. Throws Error and ConfigError.
+Config experiment_config(const Json& json);
+
 /// Training has led to weights that are not finite.
 class NotFinite : public Error {
  public:

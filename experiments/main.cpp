@@ -1,4 +1,5 @@
 #include <c10/util/Exception.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -20,9 +21,12 @@
 #include "experiments/experiment.h"
 #include "experiments/export/optuna.h"
 #include "experiments/export/tensorboard.h"
+#include "experiments/export/torchscript.h"
 #include "experiments/judge.h"
 #include "experiments/plan.h"
+#include "experiments/plugin.h"
 #include "experiments/process.h"
+#include "experiments/project.h"
 #include "experiments/report.h"
 #include "experiments/run_folder.h"
 #include "experiments/runner.h"
@@ -56,6 +60,10 @@ struct ConfigArguments {
     JsonFile file = JsonFile::read(path);
     for (const std::string& assignment : assignments) file.set(assignment);
     if (!seed.empty()) file.set("seed=" + seed);
+    const Json with_plugins = with_loaded_plugins(file.json());
+    if (with_plugins != file.json()) {
+      file.set("plugins=" + with_plugins["plugins"].dump());
+    }
     try {
       return work(file);
     } catch (const ConfigError& error) {
@@ -115,7 +123,7 @@ Action add_run(CLI::App& command) {
   return [a] {
     return a->config.with([&](const JsonFile& file) {
       if (a->print_config) {
-        fmt::print("{}\n", complete(experiment_schema(), file.json()).dump(2));
+        fmt::print("{}\n", experiment_config(file.json()).json().dump(2));
         return static_cast<int>(kExitDone);
       }
       a->options.talk = a->talk.talk();
@@ -192,7 +200,7 @@ Action add_plan(CLI::App& command) {
   command.add_flag("--json", a->json, "One JSON object");
   return [a] {
     return a->config.with([&](const JsonFile& file) {
-      const Config config(complete(experiment_schema(), file.json()));
+      const Config config = experiment_config(file.json());
       prepare_process(config.integer("threads"));
       const Json plan = make_plan(config);
       fmt::print("{}", a->json ? plan.dump(2) + "\n" : format_plan(plan));
@@ -229,7 +237,7 @@ Action add_check(CLI::App& command) {
     return a->config.with([&](const JsonFile& file) {
       JsonFile exact = file;
       exact.set("dtype=float64");
-      const Config config(complete(experiment_schema(), exact.json()));
+      const Config config = experiment_config(exact.json());
       prepare_process(config.integer("threads"));
       if (!a->json) a->options.progress = tell;
       const Json result = check_estimator(config, a->options);
@@ -253,8 +261,7 @@ int compare(const JsonFile& file, CompareArguments& a) {
   for (const std::string& path : a.estimators) {
     others.push_back(JsonFile::read(path));
   }
-  prepare_process(
-      Config(complete(experiment_schema(), file.json())).integer("threads"));
+  prepare_process(experiment_config(file.json()).integer("threads"));
   std::optional<RunFolder> named;
   if (!a.folder.empty()) named = RunFolder::create(a.folder);
   if (!a.json) a.options.progress = tell;
@@ -327,7 +334,7 @@ std::vector<std::string> runs_of(const std::vector<std::string>& folders) {
 
 Action add_export(CLI::App& command) {
   struct Arguments {
-    std::string folder, optuna, tensorboard;
+    std::string folder, optuna, tensorboard, torchscript;
   };
   const auto a = std::make_shared<Arguments>();
   command.add_option("folder", a->folder, "A run or a sweep")->required();
@@ -335,9 +342,18 @@ Action add_export(CLI::App& command) {
                      "Write a sweep as a journal file of Optuna");
   command.add_option("--tensorboard", a->tensorboard,
                      "Write event files of TensorBoard into this folder");
+  command.add_option("--torchscript", a->torchscript,
+                     "Write the TorchScript file that a run has trained, with "
+                     "the weights that it found");
   return [a] {
-    require(!a->optuna.empty() || !a->tensorboard.empty(),
-            "say what to write: --optuna FILE or --tensorboard FOLDER");
+    require(!a->optuna.empty() || !a->tensorboard.empty() ||
+                !a->torchscript.empty(),
+            "say what to write: --optuna FILE, --tensorboard FOLDER or "
+            "--torchscript FILE");
+    if (!a->torchscript.empty()) {
+      export_torchscript(a->folder, a->torchscript);
+      fmt::print("The script is {}\n", a->torchscript);
+    }
     const bool sweep = is_sweep(a->folder);
     if (!a->optuna.empty()) {
       require(sweep, "{}: is not a sweep, so there is no study", a->folder);
@@ -388,6 +404,27 @@ std::vector<std::string> kinds() {
   std::vector<std::string> out;
   for (const auto& entry : RegistryBase::all()) out.push_back(entry.first);
   return out;
+}
+
+Action add_new(CLI::App& command) {
+  struct Arguments {
+    std::string kind, name, folder;
+  };
+  const auto a = std::make_shared<Arguments>();
+  command
+      .add_option("kind", a->kind,
+                  fmt::format("{}", fmt::join(project_kinds(), ", ")))
+      ->required();
+  command.add_option("name", a->name, "What configurations call it")
+      ->required();
+  command.add_option("--out", a->folder, "The folder; default: the name");
+  return [a] {
+    if (a->folder.empty()) a->folder = a->name;
+    new_project(a->kind, a->name, a->folder);
+    fmt::print("{0}/{1}.cpp is the place to begin; {0}/README.md says how\n",
+               a->folder, a->name);
+    return static_cast<int>(kExitDone);
+  };
 }
 
 Action add_list(CLI::App& command) {
@@ -476,6 +513,7 @@ const Command kCommands[] = {
     {"list", "List what a configuration can name.", add_list},
     {"explain", "Tell what a key or a type of a configuration means.",
      add_explain},
+    {"new", "Begin a project that adds a method or a problem.", add_new},
     {"schema", "Print the JSON Schema of a configuration.", add_schema},
     {"completion", "Print a script that completes commands in a shell.",
      add_completion},
@@ -485,6 +523,11 @@ int parsed_main(int argc, char** argv) {
   CLI::App app("Tunes hyperparameters by hypergradients.", "nestgrad");
   app.set_version_flag("--version", NESTGRAD_VERSION);
   app.require_subcommand(1);
+  std::vector<std::string> plugins;
+  app.add_option("--plugin", plugins,
+                 "A shared library with methods or problems; for any command")
+      ->allow_extra_args(false);
+  app.fallthrough();
   Action chosen;
   std::vector<std::string> names;
   for (const Command& command : kCommands) {
@@ -502,6 +545,7 @@ int parsed_main(int argc, char** argv) {
     // CLI11 has its own numbers for mistakes; here they are all of one kind.
     return app.exit(error) == 0 ? kExitDone : kExitMistake;
   }
+  for (const std::string& plugin : plugins) load_plugin(plugin);
   return chosen();
 }
 

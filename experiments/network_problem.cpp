@@ -103,7 +103,7 @@ void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
     const Tensor outputs =
         model_->forward(weights, data.inputs.narrow(0, i, n), Pass());
     const Tensor targets = data.targets.narrow(0, i, n);
-    loss += cross_entropy(outputs, targets, at::Reduction::Sum).item<double>();
+    loss += fit(outputs, targets, at::Reduction::Sum).item<double>();
     right += outputs.argmax(-1).eq(targets).sum().item<double>();
   }
   const auto n = static_cast<double>(data.targets.numel());

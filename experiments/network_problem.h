@@ -44,6 +44,15 @@ class NetworkProblem : public BilevelProblem {
     return cross_entropy(outputs, targets, at::Reduction::Mean);
   }
 
+  /// What the losses are means of. The default: cross_entropy().
+  virtual Tensor fit(const Tensor& outputs, const Tensor& targets,
+                     at::Reduction::Reduction reduction) const {
+    return cross_entropy(outputs, targets, reduction);
+  }
+  Tensor fit(const Tensor& outputs, const Tensor& targets) const {
+    return fit(outputs, targets, at::Reduction::Mean);
+  }
+
   /// Adds name_loss and name_accuracy: the means over `data`, if there is any.
   void evaluate_on(const std::string& name, const Dataset& data,
                    const ParameterSet& weights, Metrics& metrics) const;

@@ -7,6 +7,15 @@
 
 namespace nestgrad {
 
+/// How the program ends; see the table in README.md.
+enum ExitCode {
+  kExitDone = 0,
+  kExitInternal = 1,
+  kExitMistake = 2,
+  kExitDiverged = 3,
+  kExitCheckFailed = 4
+};
+
 /// Settles, once per process, what LibTorch leaves to its environment.
 ///
 /// Threads: `threads` for LibTorch and for BLAS together; 0 means one per

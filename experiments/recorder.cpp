@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/memory_meter.h"
+#include "experiments/axis.h"
 
 namespace nestgrad {
 namespace {
@@ -189,14 +190,11 @@ std::vector<Panel> Recorder::panels() const {
   std::vector<Panel> out = panels_;
   for (Panel& panel : out) {
     if (panel.title == kLossPanel) continue;
-    double low = INFINITY, high = 0;
+    std::vector<double> values;
     for (const Curve& curve : panel.curves) {
-      for (const double y : curve.y) {
-        low = std::min(low, y);
-        high = std::max(high, y);
-      }
+      values.insert(values.end(), curve.y.begin(), curve.y.end());
     }
-    panel.logarithmic = low > 0 && high > 10 * low;
+    panel.logarithmic = suits_logarithm(values);
   }
   return out;
 }

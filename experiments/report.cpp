@@ -5,10 +5,11 @@
 #include <filesystem>
 
 #include "core/files.h"
+#include "experiments/assets.h"
+#include "experiments/axis.h"
 #include "experiments/json_lines.h"
 #include "experiments/process.h"
 #include "experiments/recorder.h"
-#include "experiments/report_assets.h"
 #include "experiments/run_folder.h"
 
 namespace nestgrad {
@@ -120,18 +121,15 @@ bool belongs(const std::string& column, const std::string& name) {
          rest.find_first_not_of("0123456789") == std::string::npos;
 }
 
-/// Positive numbers that change by a factor of ten.
-bool is_logarithmic(const Json& columns,
-                    const std::vector<std::string>& names) {
-  double low = INFINITY, high = 0;
+std::vector<double> numbers_in(const Json& columns,
+                               const std::vector<std::string>& names) {
+  std::vector<double> out;
   for (const std::string& name : names) {
     for (const Json& value : columns[name]) {
-      if (!value.is_number()) continue;
-      low = std::min(low, value.get<double>());
-      high = std::max(high, value.get<double>());
+      if (value.is_number()) out.push_back(value.get<double>());
     }
   }
-  return low > 0 && high > 10 * low;
+  return out;
 }
 
 Json hyperparameters_of(const Json& config, const Json& columns) {
@@ -148,10 +146,11 @@ Json hyperparameters_of(const Json& config, const Json& columns) {
       summary = summary || column.key() == hyper.key() + ".mean";
     }
     if (names.empty()) continue;
-    out.push_back({{"name", hyper.key()},
-                   {"columns", names},
-                   {"summary", summary},
-                   {"logarithmic", is_logarithmic(columns, names)}});
+    out.push_back(
+        {{"name", hyper.key()},
+         {"columns", names},
+         {"summary", summary},
+         {"logarithmic", suits_logarithm(numbers_in(columns, names))}});
   }
   return out;
 }
@@ -245,10 +244,13 @@ std::string report_page(const std::vector<std::string>& folders) {
   std::string json = data.dump(-1, ' ', false, Json::error_handler_t::replace);
   replace_all(json, "<", "\\u003c");  // no tag may end the script
   // What comes from runs last, so that no mark in it is replaced.
-  std::string page = kReportPage;
-  replace_all(page, "{{STYLE}}", std::string(kReportStyle) + kLibraryStyle);
-  replace_all(page, "{{LIBRARY}}", kLibraryScript);
-  replace_all(page, "{{SCRIPT}}", kReportScript);
+  const auto asset = [](const std::string& name) {
+    return assets().at("report/" + name);
+  };
+  std::string page = asset("page.html");
+  replace_all(page, "{{STYLE}}", asset("page.css") + asset("uPlot.min.css"));
+  replace_all(page, "{{LIBRARY}}", asset("uPlot.iife.min.js"));
+  replace_all(page, "{{SCRIPT}}", asset("page.js"));
   const std::size_t at = page.find("{{TITLE}}");
   page.replace(at, std::string("{{TITLE}}").size(), escaped(title));
   const std::size_t place = page.rfind("{{DATA}}");

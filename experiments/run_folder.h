@@ -20,7 +20,7 @@ class RunFolder {
   /// Makes `path`, which must not exist yet or be empty.
   static RunFolder create(const std::string& path);
 
-  /// Makes runs/<name>-<n> with the lowest n that is free.
+  /// Makes runs/NAME-N with the lowest n that is free.
   static RunFolder create_next(const std::string& name);
 
   /// The folder of an earlier run, freed of what writing that was cut short has

@@ -8,23 +8,8 @@
 
 namespace nestgrad {
 
-/// How the program ends; see the table in README.md.
-enum ExitCode {
-  kExitDone = 0,
-  kExitInternal = 1,
-  kExitMistake = 2,
-  kExitDiverged = 3,
-  kExitCheckFailed = 4
-};
-
-/// How much a run tells, and in which form.
-struct Talk {
-  Verbosity verbosity = Verbosity::kNormal;
-  bool json = false;  ///< events for a program instead of sentences
-};
-
 struct RunOptions {
-  std::string folder;  ///< "" takes record.folder or runs/<name>-<n>
+  std::string folder;  ///< "" takes record.folder or runs/NAME-N
   Talk talk;
 };
 

@@ -125,6 +125,16 @@ TEST_CASE("numbers are written briefly", "[axis]") {
   CHECK(brief(-kInfinity) == "-inf");
 }
 
+TEST_CASE("values over more than a factor of ten suit a logarithmic axis",
+          "[axis]") {
+  CHECK(suits_logarithm({1e-3, 1e-1}));
+  CHECK_FALSE(suits_logarithm({0.1, 0.9}));
+  CHECK_FALSE(suits_logarithm({0, 1, 100}));
+  CHECK_FALSE(suits_logarithm({-1, 1, 100}));
+  CHECK(suits_logarithm({1, NAN, 100}));
+  CHECK_FALSE(suits_logarithm({}));
+}
+
 TEST_CASE("an axis holds its values", "[axis]") {
   const Axis axis = axis_around({3, -1, 2.5}, false);
   CHECK(axis.low == -1);

@@ -9,7 +9,7 @@
 #include "experiments/experiment.h"
 #include "experiments/final_runs.h"
 #include "experiments/learned_examples.h"
-#include "tests/central_differences.h"
+#include "testing/numbers.h"
 #include "tests/program.h"
 #include "tests/support.h"
 #include "tests/temporary_folder.h"

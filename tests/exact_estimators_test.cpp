@@ -1,5 +1,5 @@
 #include "hypergrad/inverse_hessian.h"
-#include "tests/fixtures.h"
+#include "testing/bench.h"
 
 namespace nestgrad {
 namespace {

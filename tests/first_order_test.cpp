@@ -1,6 +1,6 @@
 #include "hypergrad/estimator.h"
 #include "hypergrad/gradient_difference.h"
-#include "tests/fixtures.h"
+#include "testing/bench.h"
 
 namespace nestgrad {
 namespace {

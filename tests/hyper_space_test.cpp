@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "core/autodiff.h"
-#include "tests/central_differences.h"
+#include "testing/numbers.h"
 #include "tests/support.h"
 
 namespace nestgrad {

@@ -3,8 +3,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/autodiff.h"
+#include "testing/bench.h"
 #include "tests/counting_problem.h"
-#include "tests/fixtures.h"
 
 namespace nestgrad {
 namespace {

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <set>
 
-#include "tests/central_differences.h"
+#include "testing/numbers.h"
 #include "tests/counting_problem.h"
 #include "tests/support.h"
 

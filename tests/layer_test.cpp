@@ -2,47 +2,10 @@
 
 #include <algorithm>
 
-#include "core/autodiff.h"
 #include "tests/layer_cases.h"
 #include "tests/support.h"
 
 namespace nestgrad {
-namespace {
-
-const Pass kTraining{true, Key(5)};
-
-// All that a layer's output may be differentiated by.
-ParameterSet variables_for(const LayerCase& c) {
-  ParameterSet variables = weights_for(c);
-  if (!reads_tokens(c)) variables.insert("input", input_for(c));
-  return variables;
-}
-
-// A curved function of the layer's output in training.
-Tensor loss_of(const LayerCase& c, const ParameterSet& variables) {
-  const std::vector<Tensor>& tensors = variables.tensors();
-  const at::ArrayRef<Tensor> all(tensors);
-  const Tensor y = reads_tokens(c)
-                       ? c.make()->apply(all, input_for(c), kTraining)
-                       : c.make()->apply(all.slice(0, all.size() - 1),
-                                         all.back(), kTraining);
-  return (Key(6).normal(y) * y + y * y / 2).sum();
-}
-
-ParameterSet gradient_at(const LayerCase& c, const ParameterSet& variables) {
-  const ParameterSet leaves = variables.leaves();
-  return gradient(loss_of(c, leaves), leaves);
-}
-
-ParameterSet hessian_product(const LayerCase& c, const ParameterSet& variables,
-                             const ParameterSet& v) {
-  const ParameterSet leaves = variables.leaves();
-  const ParameterSet g = gradient(loss_of(c, leaves), leaves, Tape::kOn);
-  return gradient(dot(g, v), leaves);
-}
-
-}  // namespace
-
 TEST_CASE("every registered layer has a case in the table", "[layers]") {
   const std::vector<LayerCase> cases = layer_cases();
   for (const std::string& name : LayerRegistry::instance().names()) {
@@ -76,82 +39,6 @@ TEST_CASE("every layer gives the shape that it promises", "[layers]") {
       sizes.insert(sizes.begin(), batch);
       CHECK(y.sizes() == at::IntArrayRef(sizes));
     }
-  }
-}
-
-TEST_CASE("the gradient of every layer equals central differences",
-          "[layers]") {
-  for (const LayerCase& c : layer_cases()) {
-    CAPTURE(c.config.dump());
-    const ParameterSet z = variables_for(c);
-    const Tensor g = gradient_at(c, z).flatten();
-    const Tensor flat = z.flatten();
-    Tensor expected = at::empty_like(g);
-    const double h = 1e-5;
-    for (std::int64_t i = 0; i < flat.numel(); ++i) {
-      Tensor step = at::zeros_like(flat);
-      step[i] = h;
-      expected[i] = (loss_of(c, z.unflatten(flat + step)) -
-                     loss_of(c, z.unflatten(flat - step))) /
-                    (2 * h);
-    }
-    CHECK(at::allclose(g, expected, 1e-7, 1e-7));
-  }
-}
-
-TEST_CASE("the second derivatives of every layer are right", "[layers]") {
-  for (const LayerCase& c : layer_cases()) {
-    CAPTURE(c.config.dump());
-    const ParameterSet z = variables_for(c);
-    const ParameterSet u = Key(7).normal(z), v = Key(8).normal(z);
-    const ParameterSet hv = hessian_product(c, z, v);
-    CHECK(dot(u, hv).item<double>() ==
-          Approx(dot(v, hessian_product(c, z, u)).item<double>()));
-    const double h = 1e-5;
-    const ParameterSet expected =
-        (1 / (2 * h)) *
-        (gradient_at(c, add(z, h, v)) - gradient_at(c, add(z, -h, v)));
-    CHECK(at::allclose(hv.flatten(), expected.flatten(), 1e-6, 1e-6));
-  }
-}
-
-TEST_CASE("what a layer gives depends on nothing but its arguments",
-          "[layers]") {
-  for (const LayerCase& c : layer_cases()) {
-    CAPTURE(c.config.dump());
-    const ParameterSet weights = weights_for(c);
-    const Tensor input = input_for(c);
-    const auto layer = c.make();
-    for (const bool training : {false, true}) {
-      const Pass pass{training, Key(5)};
-      at::manual_seed(1);
-      const Tensor first = layer->apply(weights.tensors(), input, pass);
-      at::manual_seed(2);
-      CHECK(first.equal(layer->apply(weights.tensors(), input, pass)));
-      CHECK(first.equal(c.make()->apply(weights.tensors(), input, pass)));
-    }
-  }
-}
-
-TEST_CASE("no layer is noisy in evaluation", "[layers]") {
-  for (const LayerCase& c : layer_cases()) {
-    CAPTURE(c.config.dump());
-    const ParameterSet weights = weights_for(c);
-    const Tensor input = input_for(c);
-    const auto layer = c.make();
-    CHECK(layer->apply(weights.tensors(), input, {false, Key(1)})
-              .equal(layer->apply(weights.tensors(), input, {false, Key(2)})));
-  }
-}
-
-TEST_CASE("no layer writes into its input", "[layers]") {
-  for (const LayerCase& c : layer_cases()) {
-    CAPTURE(c.config.dump());
-    const ParameterSet weights = weights_for(c);
-    const Tensor input = input_for(c);
-    c.make()->apply(weights.tensors(), input, kTraining);
-    CHECK(input.equal(input_for(c)));
-    CHECK(weights.flatten().equal(weights_for(c).flatten()));
   }
 }
 

@@ -4,6 +4,7 @@ set(allowed_core "core")
 set(allowed_optimizers "core|optimizers")
 set(allowed_hypergrad "core|hypergrad")
 set(allowed_experiments "core|optimizers|hypergrad|experiments")
+set(allowed_testing "core|optimizers|hypergrad|experiments|testing")
 set(forbidden "backward\\(" "manual_seed" "torch::rand" "at::randn?\\("
               "\\.grad\\(\\)" "autograd::grad\\(")
 # The closed-form problems draw their data as LibTorch itself does.
@@ -13,7 +14,7 @@ set(excused_core/penalty.cpp "backward\\(")
 set(excused_core/autodiff.cpp "autograd::grad\\(")
 
 set(faults "")
-foreach(folder core optimizers hypergrad experiments)
+foreach(folder core optimizers hypergrad experiments testing)
   file(GLOB_RECURSE files RELATIVE ${ROOT} ${ROOT}/${folder}/*.h
        ${ROOT}/${folder}/*.cpp)
   foreach(file ${files})

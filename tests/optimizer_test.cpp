@@ -8,7 +8,7 @@
 
 #include "core/autodiff.h"
 #include "core/hyper_space.h"
-#include "tests/central_differences.h"
+#include "testing/contract.h"
 #include "tests/support.h"
 
 namespace nestgrad {
@@ -154,58 +154,11 @@ TEST_CASE("every setting of every registered rule has a row here",
   }
 }
 
-TEST_CASE("a step changes none of its arguments and can be repeated",
-          "[optimizer]") {
+TEST_CASE("every rule keeps its contract", "[optimizer]") {
   for (const Row& row : rows()) {
     CAPTURE(row.json.dump());
-    const auto rule = rule_of(row);
-    const TrainState state{weights(), used_slots(*rule), 4};
-    const ParameterSet g = some_gradient(0), natural = natural_of(row);
-    const TrainState first = rule->step(state, g, natural);
-    const TrainState second = rule->step(state, g, natural);
-    CHECK(at::equal(first.weights.flatten(), second.weights.flatten()));
-    CHECK(at::equal(first.slots.flatten(), second.slots.flatten()));
-    CHECK(first.step == 5);
-    CHECK(state.step == 4);
-    CHECK(at::equal(state.weights.flatten(), weights().flatten()));
-    CHECK(at::equal(state.slots.flatten(), used_slots(*rule).flatten()));
-    CHECK(at::equal(g.flatten(), some_gradient(0).flatten()));
-    CHECK(at::equal(natural.flatten(), natural_of(row).flatten()));
-    CHECK(alike(first.weights, weights()));
-    CHECK(alike(first.slots, state.slots));
-  }
-}
-
-TEST_CASE("a rule starts with a memory of zeros, named after the weights",
-          "[optimizer]") {
-  for (const Row& row : rows()) {
-    CAPTURE(row.json.dump());
-    const ParameterSet slots = rule_of(row)->slots(weights());
-    REQUIRE(slots.size() % 3 == 0);
-    for (std::size_t i = 0; i < slots.size(); ++i) {
-      const std::string& name = slots.name(i);
-      const Tensor& of = weights().at(name.substr(name.find('/') + 1));
-      CHECK(at::equal(slots.tensors()[i], at::zeros_like(of)));
-    }
-  }
-}
-
-TEST_CASE("the derivative of a few steps is right in every argument",
-          "[optimizer]") {
-  for (const Row& row : rows()) {
-    CAPTURE(row.json.dump());
-    const auto rule = rule_of(row);
-    const ParameterSet x = inputs(row).leaves();
-    const ParameterSet g = gradient(outcome(*rule, x), x);
-    const ParameterSet reference = central_differences(
-        x, [&](const ParameterSet& at) { return outcome(*rule, at); });
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      CAPTURE(x.name(i));
-      const Tensor error = g.tensors()[i] - reference.tensors()[i];
-      // Both are zero for a limit that nothing reaches.
-      CHECK(error.norm().item<double>() <=
-            1e-6 * reference.tensors()[i].norm().item<double>());
-    }
+    CHECK(testing::optimizer_faults(row.json, natural_of(row)) ==
+          testing::Faults{});
   }
 }
 

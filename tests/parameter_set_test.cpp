@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "core/hyperparameter.h"
 #include "core/penalty.h"
-#include "tests/central_differences.h"
+#include "testing/numbers.h"
 #include "tests/support.h"
 
 namespace nestgrad {

@@ -1,7 +1,7 @@
 #include <cmath>
 
 #include "hypergrad/estimator.h"
-#include "tests/fixtures.h"
+#include "testing/bench.h"
 
 namespace nestgrad {
 

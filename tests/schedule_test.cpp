@@ -5,7 +5,7 @@
 
 #include "core/autodiff.h"
 #include "core/setting.h"
-#include "tests/central_differences.h"
+#include "testing/numbers.h"
 #include "tests/support.h"
 
 namespace nestgrad {

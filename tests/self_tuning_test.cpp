@@ -2,7 +2,7 @@
 #include "core/layers/shapes.h"
 #include "experiments/experiment.h"
 #include "hypergrad/response_problem.h"
-#include "tests/fixtures.h"
+#include "testing/bench.h"
 #include "tests/temporary_folder.h"
 
 namespace nestgrad {

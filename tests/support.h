@@ -17,22 +17,4 @@ inline auto ContainsSubstring(const std::string& text) {
 }
 #endif
 
-#include <string>
-
-#include "core/parameter_set.h"
-
-namespace nestgrad {
-
-/// |a - b| / |b| of all numbers together (b is the reference).
-inline double relative_error(const Tensor& a, const Tensor& b) {
-  return ((a - b).norm() / b.norm()).item<double>();
-}
-inline double relative_error(const ParameterSet& a, const ParameterSet& b) {
-  return relative_error(a.flatten(), b.flatten());
-}
-
-inline at::TensorOptions float64() {
-  return at::TensorOptions().dtype(at::kDouble);
-}
-
-}  // namespace nestgrad
+#include "testing/numbers.h"

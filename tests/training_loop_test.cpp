@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 
 #include "core/flattened.h"
-#include "tests/central_differences.h"
+#include "testing/bench.h"
+#include "testing/numbers.h"
 #include "tests/counting_problem.h"
-#include "tests/fixtures.h"
 #include "tests/support.h"
 
 namespace nestgrad {

@@ -3,9 +3,9 @@
 #include "core/memory_meter.h"
 #include "experiments/experiment.h"
 #include "hypergrad/checkpoint_schedule.h"
-#include "tests/central_differences.h"
+#include "testing/bench.h"
+#include "testing/numbers.h"
 #include "tests/counting_problem.h"
-#include "tests/fixtures.h"
 
 namespace nestgrad {
 namespace {

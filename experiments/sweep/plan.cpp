@@ -56,25 +56,17 @@ JsonFile with_values(JsonFile base, const Config& section) {
   return base;
 }
 
-std::string words(const Assignment& values) {
-  std::string out;
-  for (const auto& [key, value] : values) {
-    out += fmt::format("{}{}={}", out.empty() ? "" : " ", key, value.dump());
-  }
-  return out;
-}
-
 /// Throws Error if the configuration of a trial has a mistake.
 void check_config(const Json& config, const Assignment& values) {
   try {
-    complete(experiment_schema(), config);
+    experiment_config(config);
   } catch (const ConfigError& error) {
     std::string what;
     for (const Complaint& c : error.complaints()) {
       what += fmt::format("\n  {}: {}", c.where, c.what);
     }
     throw Error(fmt::format("the configuration with {} is wrong:{}",
-                            words(values), what));
+                            describe(values), what));
   }
 }
 
@@ -144,7 +136,7 @@ SweepPlan::SweepPlan(const Config& sweep)
       workers_(static_cast<int>(sweep.integer("workers"))),
       factor_(
           static_cast<std::size_t>(sweep.object("halving").integer("factor"))) {
-  const Json config = complete(experiment_schema(), main_.base.json());
+  const Json config = experiment_config(main_.base.json()).json();
   const auto seed = config["seed"].get<std::int64_t>();
   for (std::int64_t i = 0; i < sweep.integer("seeds"); ++i) {
     seeds_.push_back(seed + i);

@@ -21,18 +21,6 @@ double score(const Metrics& metrics, const std::string& metric) {
   return found == metrics.end() ? INFINITY : to_minimize(metric, found->second);
 }
 
-std::string words(const TrialRecord& trial) {
-  std::string out = trial.name;
-  for (const auto& [key, value] : trial.values) {
-    // Three digits tell trials apart.
-    out += fmt::format(" {}={}", key,
-                       value.is_number_float()
-                           ? fmt::format("{:.3g}", value.get<double>())
-                           : value.dump());
-  }
-  return out;
-}
-
 Json values_of(const TrialRecord& trial) {
   Json out = Json::object();
   for (const auto& [key, value] : trial.values) out[key] = value;
@@ -235,7 +223,8 @@ std::string SweepResults::text() const {
           fmt::format("and {} more in results.csv\n", trials_.size() - kShown);
       break;
     }
-    std::string name = words(*trial.record);
+    std::string name =
+        trial.record->name + " " + describe(trial.record->values);
     if (trial.outcome.failed > 0)
       name += fmt::format(" ({} failed)", trial.outcome.failed);
     if (trial.outcome.statistics.count == 0 && trial.outcome.outer_steps > 0) {

@@ -1,6 +1,19 @@
 #include "experiments/sweep/search.h"
 
+#include <fmt/ranges.h>
+
 namespace nestgrad {
+
+std::string describe(const Assignment& values) {
+  std::vector<std::string> words;
+  for (const auto& [key, value] : values) {
+    words.push_back(fmt::format("{}={}", key,
+                                value.is_number_float()
+                                    ? fmt::format("{:.3g}", value.get<double>())
+                                    : value.dump()));
+  }
+  return fmt::format("{}", fmt::join(words, " "));
+}
 
 std::int64_t coordinates(const std::vector<Dimension>& dimensions) {
   std::int64_t sum = 0;

@@ -13,6 +13,10 @@ namespace nestgrad {
 /// Values for keys of a configuration, by dotted key.
 using Assignment = std::vector<std::pair<std::string, Json>>;
 
+/// "estimator.window=20 outer.lr=0.012": numbers with three digits, which tell
+/// trials apart.
+std::string describe(const Assignment& values);
+
 /// Decides which values a sweep tries.
 class Search {
  public:

@@ -12,6 +12,7 @@
 #include "experiments/experiment.h"
 #include "experiments/json_lines.h"
 #include "experiments/metric.h"
+#include "experiments/plugin.h"
 #include "experiments/process.h"
 #include "experiments/run_folder.h"
 #include "experiments/sweep/plan.h"
@@ -40,7 +41,7 @@ class Sweep {
       : folder_(std::move(folder)),
         plan_(std::move(plan)),
         allowed_(options.allowed),
-        console_(options.talk.verbosity, options.talk.json),
+        console_(options.talk),
         lines_(folder_.file("runs.jsonl")) {
     std::error_code error;
     for (const char* name : {"configs", "logs"}) {
@@ -307,12 +308,13 @@ int run_sweep(const JsonFile& file, const SweepOptions& options) {
     const JsonFile base =
         JsonFile::read(here / sweep["config"].get<std::string>());
     try {
-      complete(experiment_schema(), base.json());
+      experiment_config(base.json());
     } catch (const ConfigError& error) {
       throw Error(base.describe_all(error));
     }
     sweep["config"] = base.json();
   }
+  sweep["config"] = with_loaded_plugins(sweep["config"]);
   const Config config(sweep);
   const SweepPlan plan(config);
   plan.check();

@@ -9,7 +9,7 @@
 namespace nestgrad {
 
 struct SweepOptions {
-  std::string folder;                ///< "" takes runs/<name>-<n>
+  std::string folder;                ///< "" takes runs/NAME-N
   int workers = 0;                   ///< 0 takes that of the file
   std::vector<std::string> allowed;  ///< see ResumeOptions
   Talk talk;

@@ -8,7 +8,7 @@
 #include "core/training_loop.h"
 #include "experiments/quadratic.h"
 #include "hypergrad/estimator.h"
-#include "tests/support.h"
+#include "testing/numbers.h"
 
 namespace nestgrad {
 

@@ -6,6 +6,18 @@
 
 namespace nestgrad {
 
+/// |a - b| / |b| of all numbers together (b is the reference).
+inline double relative_error(const Tensor& a, const Tensor& b) {
+  return ((a - b).norm() / b.norm()).item<double>();
+}
+inline double relative_error(const ParameterSet& a, const ParameterSet& b) {
+  return relative_error(a.flatten(), b.flatten());
+}
+
+inline at::TensorOptions float64() {
+  return at::TensorOptions().dtype(at::kDouble);
+}
+
 /// df / dx by central differences, alike to `x`, whose numbers are in double
 /// precision; `f` takes a set alike to `x` and returns a scalar tensor.
 template <class F>
