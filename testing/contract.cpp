@@ -12,6 +12,7 @@
 #include "core/hyper_space.h"
 #include "experiments/data.h"
 #include "testing/bench.h"
+#include "testing/linear_system.h"
 #include "testing/numbers.h"
 
 namespace nestgrad::testing {
@@ -220,48 +221,14 @@ void judge_claim(Findings& findings, const Json& section, const Bench& bench) {
 
 // --- inverse Hessians --------------------------------------------------------
 
-struct System {
-  Tensor a;
-  ParameterSet b;
-  mutable std::int64_t calls = 0;
-
-  LinearMap map() const {
-    return [this](const ParameterSet& v) {
-      ++calls;
-      return v.unflatten(at::mv(a, v.flatten()));
-    };
-  }
-};
-
-/// Symmetric, with these eigenvalues.
-System system_with(const std::vector<double>& eigenvalues) {
-  const auto n = static_cast<std::int64_t>(eigenvalues.size());
-  const Tensor random = Key(3).normal(at::empty({n, n}, float64()));
-  const Tensor q = std::get<0>(at::linalg_qr(random));
-  const Tensor a = at::mm(q * at::tensor(eigenvalues, float64()), q.t());
-  const Tensor b = Key(4).normal(at::empty({n}, float64()));
-  // Two tensors, so that a set is more than a vector.
-  if (n == 1) return {a, {{"w", b}}};
-  return {(a + a.t()) / 2,
-          {{"u", b.narrow(0, 0, 1)}, {"w", b.narrow(0, 1, n - 1)}}};
-}
-
-/// |a - b| / |b|, and |a| if b is zero.
-double distance(const ParameterSet& a, const ParameterSet& b) {
-  const double size = norm(b).item<double>();
-  const double error = norm(a - b).item<double>();
-  return size > 0 ? error / size : error;
-}
-
 void judge_solver(Findings& findings, const InverseHessian& solver,
-                  const System& system, bool solves) {
+                  const LinearSystem& system, bool solves) {
   const Solution got = solver.solve(system.map(), system.b, nullptr, Key(11));
   findings.expect(
       got.products == system.calls,
       fmt::format("reports {} products, made {}", got.products, system.calls));
   if (solves) {
-    const Tensor exact = at::linalg_solve(system.a, system.b.flatten());
-    const double error = relative_error(got.x.flatten(), exact);
+    const double error = distance(got.x, system.exact());
     findings.expect(
         error < 1e-8,
         fmt::format("does not solve: relative error {:.2g}", error));
@@ -274,10 +241,7 @@ void judge_solver(Findings& findings, const InverseHessian& solver,
   findings.expect(
       error < 1e-8,
       fmt::format("is not its formula: relative error {:.2g}", error));
-  const Tensor flat = system.b.flatten();
-  const double residual =
-      ((at::mv(system.a, got.x.flatten()) - flat).norm() / flat.norm())
-          .item<double>();
+  const double residual = system.residual(got.x);
   findings.expect(!solves || std::abs(residual - got.residual) < 1e-8,
                   fmt::format("reports the residual {:.2g}, which is {:.2g}",
                               got.residual, residual));
@@ -572,7 +536,7 @@ Faults inverse_hessian_faults(const InverseHessian& solver,
       judge_solver(findings, solver, system_with(eigenvalues), solves);
     }
     findings.at("");
-    const System system = system_with({1, 2, 3});
+    const LinearSystem system = system_with({1, 2, 3});
     const Solution bad =
         solver.solve([](const ParameterSet& v) { return NAN * v; }, system.b,
                      nullptr, Key(11));

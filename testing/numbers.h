@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdlib>
+
 #include "core/parameter_set.h"
 
 namespace nestgrad {
@@ -14,8 +16,14 @@ inline double relative_error(const ParameterSet& a, const ParameterSet& b) {
   return relative_error(a.flatten(), b.flatten());
 }
 
+/// Where tests compute: the environment's NESTGRAD_TEST_DEVICE, or the CPU.
+inline at::Device test_device() {
+  const char* const name = std::getenv("NESTGRAD_TEST_DEVICE");
+  return at::Device(name == nullptr ? "cpu" : name);
+}
+
 inline at::TensorOptions float64() {
-  return at::TensorOptions().dtype(at::kDouble);
+  return at::TensorOptions().dtype(at::kDouble).device(test_device());
 }
 
 /// df / dx by central differences, alike to `x`, whose numbers are in double

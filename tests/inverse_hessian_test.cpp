@@ -6,6 +6,7 @@
 #include "core/key.h"
 #include "core/schema.h"
 #include "testing/contract.h"
+#include "testing/linear_system.h"
 #include "tests/support.h"
 
 namespace nestgrad {
@@ -65,41 +66,6 @@ void for_every_form(
   }
 }
 
-struct System {
-  Tensor a;
-  ParameterSet b;
-  mutable std::int64_t calls = 0;
-
-  LinearMap map() const {
-    return [this](const ParameterSet& v) {
-      ++calls;
-      return v.unflatten(at::mv(a, v.flatten()));
-    };
-  }
-  ParameterSet exact() const {
-    return b.unflatten(at::linalg_solve(a, b.flatten()));
-  }
-  /// |A x - b| / |b|
-  double residual(const ParameterSet& x) const {
-    const Tensor flat = b.flatten();
-    return ((at::mv(a, x.flatten()) - flat).norm() / flat.norm())
-        .item<double>();
-  }
-};
-
-/// Symmetric, with these eigenvalues.
-System system_with(const std::vector<double>& eigenvalues) {
-  const auto n = static_cast<std::int64_t>(eigenvalues.size());
-  const Tensor random = Key(3).normal(at::empty({n, n}, float64()));
-  const Tensor q = std::get<0>(at::linalg_qr(random));
-  const Tensor a = at::mm(q * at::tensor(eigenvalues, float64()), q.t());
-  const Tensor b = Key(4).normal(at::empty({n}, float64()));
-  // Two tensors, so that a set is more than a vector.
-  if (n == 1) return {a, {{"w", b}}};
-  return {(a + a.t()) / 2,
-          {{"u", b.narrow(0, 0, 1)}, {"w", b.narrow(0, 1, n - 1)}}};
-}
-
 /// Eigenvalues from `low` to `high`, evenly on the logarithmic scale.
 std::vector<double> spread_out(double low, double high, int n) {
   std::vector<double> out;
@@ -111,13 +77,6 @@ std::vector<double> spread_out(double low, double high, int n) {
 
 const std::vector<double> kSpread{0.05, 0.2, 0.4, 0.5, 1, 1.5, 2, 3, 4, 5};
 const std::vector<double> kIndefinite{-3, -1, -0.4, 0.3, 0.5, 1, 2, 4};
-
-/// |a - b| / |b|, and 0 for two sets of zeros.
-double distance(const ParameterSet& a, const ParameterSet& b) {
-  const double size = norm(b).item<double>();
-  const double error = norm(a - b).item<double>();
-  return size > 0 ? error / size : error;
-}
 
 /// Conjugate gradients with one of the faults that published code has.
 class FaultyConjugateGradient : public InverseHessian {
@@ -199,7 +158,7 @@ TEST_CASE("every inverse Hessian solves as its formula says",
       {2.5}, {0.7, 0.7, 0.7, 0.7}, {0.5, 0.5, 2, 2, 2}, kSpread, kIndefinite};
   for_every_form([&](const InverseHessian& solver, const Json&) {
     for (const std::vector<double>& spectrum : spectra) {
-      const System system = system_with(spectrum);
+      const LinearSystem system = system_with(spectrum);
       const ParameterSet near = add(system.exact(), 0.1, system.b);
       for (const ParameterSet* guess : {&near, (const ParameterSet*)nullptr}) {
         CAPTURE(spectrum, guess != nullptr);
@@ -217,7 +176,7 @@ TEST_CASE("every inverse Hessian solves as its formula says",
 
 TEST_CASE("every inverse Hessian given enough products is linear",
           "[inverse_hessian]") {
-  const System system = system_with(kSpread);
+  const LinearSystem system = system_with(kSpread);
   const ParameterSet other = Key(21).normal(system.b);
   for (const std::string& name : registry().names()) {
     CAPTURE(name);
@@ -242,7 +201,7 @@ TEST_CASE("the inverse of c A is 1/c of that of A unless a key is in its units",
     if (own.contains("rho")) own["rho"] = own["rho"].get<double>() * 1e3;
     const auto in_its_units = make(own);
     for (const auto& spectrum : {kSpread, kIndefinite}) {
-      System system = system_with(spectrum);
+      LinearSystem system = system_with(spectrum);
       const Solution first = solver.solve(system.map(), system.b);
       if (first.status == Status::kDiverged) continue;
       const ParameterSet once = first.x;
@@ -255,8 +214,8 @@ TEST_CASE("the inverse of c A is 1/c of that of A unless a key is in its units",
 
 TEST_CASE("the damping of every inverse Hessian is part of the matrix",
           "[inverse_hessian]") {
-  System damped = system_with(kSpread);
-  const System system = damped;
+  LinearSystem damped = system_with(kSpread);
+  const LinearSystem system = damped;
   damped.a = damped.a + 0.3 * at::eye(10, float64());
   for (const std::string& name : registry().names()) {
     CAPTURE(name);
@@ -278,7 +237,7 @@ TEST_CASE("the damping of every inverse Hessian is part of the matrix",
 
 TEST_CASE("an indefinite system is solved or said not to be",
           "[inverse_hessian]") {
-  const System system = system_with(kIndefinite);
+  const LinearSystem system = system_with(kIndefinite);
   for_every_form([&](const InverseHessian& solver, const Json& json) {
     const Solution got = solver.solve(system.map(), system.b);
     if (got.status == Status::kDiverged) {
@@ -301,7 +260,7 @@ TEST_CASE("an indefinite system is solved or said not to be",
 TEST_CASE("nobody calls an ill-conditioned or singular system solved wrongly",
           "[inverse_hessian]") {
   for_every_form([&](const InverseHessian& solver, const Json& json) {
-    const auto judge = [&](const System& system) {
+    const auto judge = [&](const LinearSystem& system) {
       const Solution got = solver.solve(system.map(), system.b);
       const std::string name = json.at("type");
       if (got.status == Status::kDiverged) {
@@ -327,7 +286,7 @@ TEST_CASE("nobody calls an ill-conditioned or singular system solved wrongly",
     for (std::size_t i = 0; i < signs.size(); i += 2) signs[i] = -signs[i];
     judge(system_with(signs));
     // A null space that the right-hand side is in, and one that it is not in.
-    System singular = system_with({0, 0, 1, 2, 3});
+    LinearSystem singular = system_with({0, 0, 1, 2, 3});
     judge(singular);
     const Solution least = solver.solve(singular.map(), singular.b);
     if (json.at("type") == "minres" || json.at("type") == "gmres") {
@@ -341,7 +300,7 @@ TEST_CASE("nobody calls an ill-conditioned or singular system solved wrongly",
 
 TEST_CASE("solvers by residual solve a singular system that has a solution",
           "[inverse_hessian]") {
-  System system = system_with({0, 0, -1, 1, 2, 3});
+  LinearSystem system = system_with({0, 0, -1, 1, 2, 3});
   const Tensor smallest =
       at::mv(at::linalg_pinv(system.a, 1e-12), system.b.flatten());
   const Tensor range = at::mv(system.a, smallest);
@@ -361,7 +320,7 @@ TEST_CASE("to ask for more than rounding allows does no harm",
     for (const auto& spectrum :
          {std::vector<double>{2.5}, {3, 3, 3}, {0.5, 0.5, 2, 2, 2}, kSpread}) {
       CAPTURE(name, spectrum);
-      const System system = system_with(spectrum);
+      const LinearSystem system = system_with(spectrum);
       const Solution got =
           make({{"type", name}, {"tolerance", 0}, {"iterations", 100}})
               ->solve(system.map(), system.b);
@@ -378,7 +337,7 @@ TEST_CASE("one unknown and multiples of the identity take one product",
     CAPTURE(name);
     for (const auto& spectrum : {std::vector<double>{-2.5}, {2.5}, {3, 3, 3}}) {
       if (name == "conjugate_gradient" && spectrum[0] < 0) continue;
-      const System system = system_with(spectrum);
+      const LinearSystem system = system_with(spectrum);
       const Solution got =
           make({{"type", name}})->solve(system.map(), system.b);
       CHECK(got.status == Status::kOk);
@@ -389,7 +348,7 @@ TEST_CASE("one unknown and multiples of the identity take one product",
 }
 
 TEST_CASE("gmres solves systems that are not symmetric", "[inverse_hessian]") {
-  System system = system_with(kSpread);
+  LinearSystem system = system_with(kSpread);
   const auto n = system.a.size(0);
   system.a = system.a + Key(31).normal(at::empty({n, n}, float64()));
   const Json full = {{"type", "gmres"}};
@@ -424,7 +383,7 @@ TEST_CASE("gmres solves systems that are not symmetric", "[inverse_hessian]") {
 
 TEST_CASE("an inverse Hessian is random if and only if it says so",
           "[inverse_hessian]") {
-  const System system = system_with(kSpread);
+  const LinearSystem system = system_with(kSpread);
   for_every_form([&](const InverseHessian& solver, const Json& json) {
     // All columns are the same columns whatever the key.
     if (json == Json{{"type", "nystrom"}}) return;
@@ -438,7 +397,7 @@ TEST_CASE("an inverse Hessian is random if and only if it says so",
 
 TEST_CASE("nystrom with all columns approaches the inverse as rho falls",
           "[inverse_hessian]") {
-  const System system = system_with(kSpread);
+  const LinearSystem system = system_with(kSpread);
   double before = 4;  // 0.05 is the smallest eigenvalue
   for (const double rho : {1e-2, 1e-4, 1e-6, 1e-8}) {
     const Solution got =
@@ -453,10 +412,10 @@ TEST_CASE("nystrom with all columns approaches the inverse as rho falls",
   }
   CHECK(before < 1e-6);
   // Half of the directions have no curvature: their inverse is 1 / rho.
-  const System half = system_with({0, 0, 0, 1, 2, 3});
+  const LinearSystem half = system_with({0, 0, 0, 1, 2, 3});
   const Solution got =
       make({{"type", "nystrom"}, {"rho", 0.1}})->solve(half.map(), half.b);
-  System damped = half;
+  LinearSystem damped = half;
   damped.a = damped.a + 0.1 * at::eye(6, float64());
   CHECK(relative_error(got.x, damped.exact()) < 1e-10);
   CHECK(got.metrics.at("rank") == 3);
@@ -464,7 +423,7 @@ TEST_CASE("nystrom with all columns approaches the inverse as rho falls",
 
 TEST_CASE("nystrom drops negative curvature and reports what is not finite",
           "[inverse_hessian]") {
-  const System system = system_with(kIndefinite);
+  const LinearSystem system = system_with(kIndefinite);
   const Solution got =
       make({{"type", "nystrom"}})->solve(system.map(), system.b);
   CHECK(got.metrics.at("rank") == 5);
@@ -486,7 +445,7 @@ TEST_CASE("the diagonal pays where there is one decay per weight",
   const Tensor x = 0.1 * Key(41).normal(at::empty({50, n}, float64()));
   const Tensor order = Key(42).permutation(n).to(at::kDouble);
   const Tensor decay = at::pow(10.0, order / (n - 1) * 6 - 4);
-  System system;
+  LinearSystem system;
   system.a = at::mm(x.t(), x) / 50 + at::diag(decay);
   system.b = {{"w", Key(43).normal(at::empty({n}, float64()))}};
   const auto products = [&](const std::string& preconditioner) {
@@ -506,7 +465,7 @@ TEST_CASE("the diagonal pays where there is one decay per weight",
 
 TEST_CASE("a Neumann series is its formula, K products and K + 1 summands",
           "[inverse_hessian]") {
-  const System system = system_with({0.3, 1, 2});
+  const LinearSystem system = system_with({0.3, 1, 2});
   const double alpha = 0.4;
   for (const int terms : {0, 1, 5}) {
     const Solution got =
@@ -525,7 +484,7 @@ TEST_CASE("a Neumann series is its formula, K products and K + 1 summands",
 
 TEST_CASE("the automatic scale of a Neumann series is below its limit",
           "[inverse_hessian]") {
-  const System system = system_with({0.01, 0.1, 0.5, 3, 50});
+  const LinearSystem system = system_with({0.01, 0.1, 0.5, 3, 50});
   const Solution got =
       make({{"type", "neumann"}, {"terms", 50}})->solve(system.map(), system.b);
   CHECK(got.metrics.at("largest_eigenvalue") == Approx(50).epsilon(0.1));
@@ -535,7 +494,7 @@ TEST_CASE("the automatic scale of a Neumann series is below its limit",
 
 TEST_CASE("a Neumann series with too large a scale says that it grows",
           "[inverse_hessian]") {
-  const System system = system_with({0.5, 2});
+  const LinearSystem system = system_with({0.5, 2});
   const Solution got =
       make({{"type", "neumann"}, {"terms", 50}, {"scale", 1.1}})
           ->solve(system.map(), system.b);
@@ -545,7 +504,7 @@ TEST_CASE("a Neumann series with too large a scale says that it grows",
 
 TEST_CASE("conjugate gradients need at most as many products as unknowns",
           "[inverse_hessian]") {
-  const System system = system_with({0.05, 0.2, 1, 3, 5});
+  const LinearSystem system = system_with({0.05, 0.2, 1, 3, 5});
   const Solution got =
       make({{"type", "conjugate_gradient"}})->solve(system.map(), system.b);
   CHECK(got.status == Status::kOk);
@@ -554,7 +513,7 @@ TEST_CASE("conjugate gradients need at most as many products as unknowns",
 
 TEST_CASE("conjugate gradients report negative curvature and keep the iterate",
           "[inverse_hessian]") {
-  const System system = system_with({-1, 2, 3, 4});
+  const LinearSystem system = system_with({-1, 2, 3, 4});
   const Solution got =
       make({{"type", "conjugate_gradient"}})->solve(system.map(), system.b);
   CHECK(got.status == Status::kNotConverged);
@@ -567,7 +526,7 @@ TEST_CASE("conjugate gradients report negative curvature and keep the iterate",
 
 TEST_CASE("conjugate gradients stopped at their limit keep the last iterate",
           "[inverse_hessian]") {
-  const System system = system_with({0.05, 0.2, 1, 3, 5});
+  const LinearSystem system = system_with({0.05, 0.2, 1, 3, 5});
   const Solution got = make({{"type", "conjugate_gradient"}, {"iterations", 2}})
                            ->solve(system.map(), system.b);
   CHECK(got.status == Status::kNotConverged);
@@ -583,7 +542,7 @@ TEST_CASE("conjugate gradients stopped at their limit keep the last iterate",
 
 TEST_CASE("a warm start takes the solution nearby as its first iterate",
           "[inverse_hessian]") {
-  const System system = system_with({0.05, 0.2, 1, 3, 5});
+  const LinearSystem system = system_with({0.05, 0.2, 1, 3, 5});
   const ParameterSet exact = system.exact();
   const Json warm = {{"type", "conjugate_gradient"}, {"warm_start", true}};
   const Solution got = make(warm)->solve(system.map(), system.b, &exact);
@@ -604,7 +563,7 @@ TEST_CASE("a warm start takes the solution nearby as its first iterate",
 
 TEST_CASE("the dense inverse refuses systems beyond its limit",
           "[inverse_hessian]") {
-  const System system = system_with({1, 2, 3});
+  const LinearSystem system = system_with({1, 2, 3});
   CHECK_THROWS_WITH(
       make({{"type", "dense"}, {"limit", 2}})->solve(system.map(), system.b),
       ContainsSubstring("limited to 2 unknowns, there are 3"));

@@ -43,7 +43,7 @@ inline Tensor input_for(const LayerCase& c) {
   Shape sizes = c.input;
   sizes.insert(sizes.begin(), kBatch);
   if (reads_tokens(c)) {
-    return at::arange(9, at::kLong).remainder(4).view(sizes);
+    return at::arange(9, float64().dtype(at::kLong)).remainder(4).view(sizes);
   }
   return Key(3).normal(at::empty(sizes, float64()));
 }

@@ -1,9 +1,17 @@
 #define CATCH_CONFIG_RUNNER
+#include <ATen/Context.h>
+
+#include <cstdio>
+
 #include "core/memory_meter.h"
 #include "experiments/process.h"
 #include "tests/support.h"
 
 int main(int argc, char** argv) {
+  if (!nestgrad::test_device().is_cpu() && !at::hasCUDA()) {
+    std::puts("skipped: there is no CUDA device here");
+    return 77;  // what CTest takes for that
+  }
   const nestgrad::MemoryMeter memory;  // so that every tensor is known to it
   // Tests run side by side, and their tensors are small.
   nestgrad::prepare_process(/*threads=*/1);
