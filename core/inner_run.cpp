@@ -116,9 +116,10 @@ void InnerRun::move_to(const TrainState& end) {
   state_ = end.detach();
 }
 
-void InnerRun::finish_turn(const TrainState& end) {
+bool InnerRun::finish_turn(const TrainState& end) {
   const bool moves = ++turn_ % truncation_.outer_steps_per_window == 0;
   if (moves) move_to(end);
+  return moves;
 }
 
 Draw InnerRun::draw(std::string_view purpose) const {

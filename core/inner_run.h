@@ -77,8 +77,8 @@ class InnerRun {
   std::pair<TrainState, Key> window_start(const ParameterSet& hyper) const;
 
   /// Ends a turn whose window was trained by unroll(): moves to `end`, off the
-  /// tape or, if it is not time yet, stays.
-  void finish_turn(const TrainState& end);
+  /// tape or, if it is not time yet, stays. Returns whether it moved.
+  bool finish_turn(const TrainState& end);
 
   /// A draw for something other than training in this turn, e.g. "valid".
   Draw draw(std::string_view purpose) const;

@@ -23,8 +23,6 @@ TrainState TrainingLoop::step(const TrainState& state,
 ParameterSet TrainingLoop::train_gradient(const TrainState& state,
                                           const ParameterSet& hyper,
                                           const Key& run, Tape tape) const {
-  const Draw draw{state.step, run.fold("step").fold(
-                                  static_cast<std::uint64_t>(state.step))};
   // Weights that are on no tape are made leaves of, so that there is something
   // to take the gradient for.
   const ParameterSet weights = state.weights.map([tape](const Tensor& t) {
@@ -33,7 +31,7 @@ ParameterSet TrainingLoop::train_gradient(const TrainState& state,
   });
   return gradient(
       problem_->train_loss(weights, tape == Tape::kOn ? hyper : hyper.detach(),
-                           draw),
+                           draw(state, run)),
       weights, tape);
 }
 

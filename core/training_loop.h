@@ -45,6 +45,12 @@ class TrainingLoop {
     return state;
   }
 
+  /// What the step from `state` draws.
+  static Draw draw(const TrainState& state, const Key& run) {
+    return {state.step,
+            run.fold("step").fold(static_cast<std::uint64_t>(state.step))};
+  }
+
   // A step in two halves, for methods that come in between:
   // step(state, ...) = apply(state, train_gradient(state, ...), hyper).
 

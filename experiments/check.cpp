@@ -11,6 +11,9 @@ namespace nestgrad {
 namespace {
 
 /// A reference by central differences that is not known to this is none.
+/// How far, relatively, the smoothing of perturbations may move a mean.
+constexpr double kSmoothing = 0.02;
+
 constexpr double kUncertain = 1e-3;
 
 /// A tensor whose share of the hypergradient is below this is judged by the
@@ -65,7 +68,13 @@ class Check {
     judge_by_target(estimate.gradient, reference, out);
     if (estimator->reseed(Key())) {
       tell(fmt::format("{} draws of the method's randomness", options_.keys));
-      judge_randomness(reference, out);
+      const Draws draws = draw_estimates(estimate.gradient);
+      judge_randomness(draws, reference, out);
+      if (const Objective mean = estimator->mean_claim(); !claim && mean) {
+        tell("central differences of what the draws should have for a mean");
+        judge_mean(draws, mean, out);
+        return verdict_of_mean(out);
+      }
     }
     return verdict(claim != nullptr, out);
   }
@@ -152,9 +161,14 @@ class Check {
     }
   }
 
-  /// Mean, standard error of the mean and variance over keys, all by the length
-  /// of the reference.
-  void judge_randomness(const Reference& reference, Json& out) const {
+  /// Estimates under several keys of the method's own randomness.
+  struct Draws {
+    ParameterSet mean;
+    double standard_error = 0;  ///< of the mean, the length of a vector
+    double standard_deviation = 0;
+  };
+
+  Draws draw_estimates(const ParameterSet& like) const {
     std::vector<Tensor> draws;
     for (std::int64_t i = 0; i < options_.keys; ++i) {
       const Key key = Key(1).fold("check").fold(static_cast<std::uint64_t>(i));
@@ -165,16 +179,66 @@ class Check {
     const auto n = static_cast<double>(options_.keys);
     const double variance =
         (all - mean).square().sum().item<double>() / std::max(1.0, n - 1);
+    return {like.unflatten(mean), std::sqrt(variance / n), std::sqrt(variance)};
+  }
+
+  /// Mean, standard error of the mean and standard deviation over keys, all by
+  /// the length of the reference.
+  void judge_randomness(const Draws& draws, const Reference& reference,
+                        Json& out) const {
     // By the length of the mean where there is no reference.
     const bool known = !reference.gradient.empty();
+    const Tensor mean = draws.mean.flatten();
     const Tensor r = known ? reference.gradient.flatten() : mean;
     const double size = r.norm().item<double>();
     Json judged = Json::object();
     if (known) judged = json_of(distance(mean, r));
     judged["keys"] = options_.keys;
-    judged["standard_error"] = std::sqrt(variance / n) / size;
-    judged["standard_deviation"] = std::sqrt(variance) / size;
+    judged["standard_error"] = draws.standard_error / size;
+    judged["standard_deviation"] = draws.standard_deviation / size;
     out["random"] = std::move(judged);
+  }
+
+  /// The mean of the draws against central differences of what it should be.
+  void judge_mean(const Draws& draws, const Objective& mean_claim,
+                  Json& out) const {
+    std::vector<Tensor> estimates, references;
+    for (const ClaimPart& part : judge_claim(draws.mean, mean_claim, hyper_)) {
+      estimates.push_back(part.estimate);
+      references.push_back(part.reference);
+    }
+    const Tensor reference = at::cat(references);
+    const double size = reference.norm().item<double>();
+    Json judged = json_of(distance(at::cat(estimates), reference));
+    judged["standard_error"] = draws.standard_error / size;
+    judged["holds"] = judged["error"].get<double>() <=
+                      3 * judged["standard_error"].get<double>() + kSmoothing;
+    out["mean_claim"] = std::move(judged);
+  }
+
+  Json verdict_of_mean(Json& out) const {
+    const Json& mean = out["mean_claim"];
+    const auto error = mean["error"].get<double>();
+    const auto standard_error = mean["standard_error"].get<double>();
+    const bool holds = mean["holds"].get<bool>();
+    std::string text = fmt::format(
+        "{}The mean of {} draws is {} off what the method claims on average, "
+        "with a standard error of {}",
+        holds ? "" : "WRONG: ", options_.keys, percent(error),
+        percent(standard_error));
+    const Json& bias = out["bias"];
+    if (!bias["known"]) return ended(out, holds, text + ".");
+    const auto off = out["random"]["error"].get<double>();
+    const auto own = out["random"]["standard_error"].get<double>();
+    text += fmt::format(
+        "; it is {} off the {} hypergradient (95 % interval "
+        "from {} to {}), and one draw has a standard deviation "
+        "of {}.",
+        percent(off), to_words(out["target"]),
+        percent(std::max(0.0, off - 2 * own)), percent(off + 2 * own),
+        percent(out["random"]["standard_deviation"]));
+    const bool near = !options_.max_bias || off <= *options_.max_bias + 3 * own;
+    return ended(out, holds && near, near ? text : "TOO FAR OFF: " + text);
   }
 
   static Json ended(Json& out, bool passed, std::string verdict) {
@@ -229,6 +293,9 @@ class Check {
                      fmt::format("CANNOT BE JUDGED: there is no reference to "
                                  "be trusted ({}).",
                                  reason));
+      }
+      if (out["target"] == "own") {
+        return ended(out, true, start + "), an objective of its own.");
       }
       return ended(out, true,
                    fmt::format("{}); how far that is from the {} hypergradient "
@@ -321,6 +388,10 @@ std::string format_check(const Json& result) {
         line("  " + name, numbers(part));
       }
     }
+  }
+  if (result.contains("mean_claim")) {
+    line("its mean", numbers(result["mean_claim"]));
+    line("", "against central differences of what it should be on average");
   }
   if (result.contains("random")) {
     const Json& random = result["random"];

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "experiments/metric.h"
+#include "core/metric.h"
 
 namespace nestgrad {
 Json FinalRun::json() const {

@@ -132,6 +132,8 @@ const char* to_string(Target target) {
       return "stationarity";
     case Target::kFixedPoint:
       return "fixed_point";
+    case Target::kOwn:
+      return "own";
   }
   return "unknown";
 }
@@ -199,6 +201,10 @@ Reference make_reference(const Experiment& experiment, const Config& estimator,
                          const ParameterSet& hyper, Target target,
                          std::int64_t turns) {
   Reference none;
+  if (target == Target::kOwn) {
+    none.how = "the method has an objective of its own";
+    return none;
+  }
   for (const Hyperparameter& h : experiment.problem().hyperparameters()) {
     if (h.differentiable || !hyper.contains(h.name)) continue;
     none.how =

@@ -68,7 +68,7 @@ Reference make_reference(const Experiment& experiment, const Config& estimator,
                          const ParameterSet& hyper, Target target,
                          std::int64_t turns);
 
-/// "training", "stationarity", "fixed_point".
+/// "training", "stationarity", "fixed_point", "own".
 const char* to_string(Target target);
 
 }  // namespace nestgrad

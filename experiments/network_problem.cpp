@@ -1,6 +1,7 @@
 #include "experiments/network_problem.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "core/autodiff.h"
 #include "core/penalty.h"

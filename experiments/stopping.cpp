@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "experiments/metric.h"
+#include "core/metric.h"
 #include "experiments/process.h"
 
 namespace nestgrad {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "experiments/metric.h"
+#include "core/metric.h"
 #include "experiments/recorder.h"
 
 namespace nestgrad {

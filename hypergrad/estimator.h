@@ -31,7 +31,9 @@ enum class Target {
   /// dL/dh - (dF/dh)' (dF/dw)^-T dL/dw at the weights reached, F = df/dw.
   kStationarity,
   /// The same for F = x - step(x), x the weights and the rule's slots.
-  kFixedPoint
+  kFixedPoint,
+  /// An objective of its own, which the claim is, and nothing beyond.
+  kOwn
 };
 
 /// What one estimate keeps and does, in units of one training step; what it
@@ -91,6 +93,11 @@ class HypergradientEstimator {
   /// what it says. It is written down as the formula, by another way than
   /// estimate() goes. Empty: no claim, the method is judged by its target only.
   virtual Objective claim() const { return {}; }
+
+  /// For a method that is random and has no claim: the function of h whose
+  /// derivative its estimates are on average over its own randomness, apart from
+  /// a smoothing by perturbations of h.
+  virtual Objective mean_claim() const { return {}; }
 
   virtual Target target() const { return Target::kTraining; }
 

@@ -6,6 +6,7 @@
 
 #include "core/files.h"
 #include "core/safetensors.h"
+#include "experiments/difference.h"
 #include "tests/program.h"
 #include "tests/shortened.h"
 #include "tests/support.h"
@@ -312,9 +313,8 @@ TEST_CASE("what has no derivative is tuned by methods that take none",
   };
   for (const std::string& name : EstimatorRegistry::instance().names()) {
     CAPTURE(name);
-    const bool none =
-        name == "stn" || name == "delta_stn" || name == "finite_difference";
-    if (none) {
+    if (is_one_of(name, {"stn", "delta_stn", "finite_difference", "es", "pes",
+                         "es_single"})) {
       CHECK(complaint(name.c_str()) == "none");
     } else {
       CHECK_THAT(complaint(name.c_str()),

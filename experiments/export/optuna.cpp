@@ -4,7 +4,7 @@
 
 #include "core/files.h"
 #include "experiments/json_lines.h"
-#include "experiments/metric.h"
+#include "core/metric.h"
 #include "experiments/recorder.h"
 #include "experiments/run_folder.h"
 #include "experiments/sweep/results.h"

@@ -8,7 +8,7 @@
 #include "experiments/chart.h"
 #include "experiments/console.h"
 #include "experiments/json_lines.h"
-#include "experiments/metric.h"
+#include "core/metric.h"
 #include "experiments/recorder.h"
 #include "experiments/table.h"
 

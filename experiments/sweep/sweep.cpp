@@ -11,7 +11,7 @@
 #include "core/files.h"
 #include "experiments/experiment.h"
 #include "experiments/json_lines.h"
-#include "experiments/metric.h"
+#include "core/metric.h"
 #include "experiments/plugin.h"
 #include "experiments/process.h"
 #include "experiments/run_folder.h"
