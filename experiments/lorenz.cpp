@@ -51,19 +51,15 @@ class Lorenz : public Dynamics {
     return {a, r};
   }
 
+  /// x, y, z, the number of steps and the sum of squared errors.
   ParameterSet initial_weights(const ParameterSet&, const Key&) const override {
-    return {{kState, at::cat({start(), at::zeros({1}, options_)})}};
+    return {{kState, at::cat({start(), at::zeros({2}, options_)})}};
   }
 
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
                     const Draw&) const override {
     const Tensor& s = weights.at(kState);
-    const auto t = std::llround(s[3].item<double>());
-    require(t < truth_.numel(),
-            "the trajectory is known for {} steps, and this is step {}; give a "
-            "horizon",
-            truth_.numel() - 1, t);
-    return (s[2] - truth_[t]).square();
+    return s[4] / s[3].clamp_min(1);
   }
 
  private:
@@ -80,12 +76,16 @@ class Lorenz : public Dynamics {
     return s + step_ * speed;
   }
 
-  /// The state's last number counts steps: the loss has to know the time.
   Tensor next(const Tensor& state, const ParameterSet& hyper,
-              std::int64_t) const override {
-    return at::cat({moved(state.narrow(0, 0, 3), as_scalar(hyper.at("a")),
-                          as_scalar(hyper.at("r"))),
-                    state.narrow(0, 3, 1) + 1});
+              std::int64_t step) const override {
+    require(step + 1 < truth_.numel(),
+            "the trajectory is known for {} steps; give a horizon, or a larger "
+            "\"length\"",
+            truth_.numel() - 1);
+    const Tensor there = moved(state.narrow(0, 0, 3), as_scalar(hyper.at("a")),
+                               as_scalar(hyper.at("r")));
+    const Tensor error = (there[2] - truth_[step + 1]).square();
+    return at::cat({there, at::stack({state[3] + 1, state[4] + error})});
   }
 
   double step_;
