@@ -33,4 +33,9 @@ Tensor Dynamics::train_loss(const ParameterSet& weights,
   return WithGradient::apply(state, state - next(state, hyper, draw.step));
 }
 
+Metrics Dynamics::evaluate(const ParameterSet& weights,
+                           const ParameterSet& hyper) const {
+  return {{"valid_loss", valid_loss(weights, hyper, Draw()).item<double>()}};
+}
+
 }  // namespace nestgrad

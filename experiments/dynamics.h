@@ -19,6 +19,10 @@ class Dynamics : public BilevelProblem {
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const final;
 
+  /// The validation loss, "valid_loss".
+  Metrics evaluate(const ParameterSet& weights,
+                   const ParameterSet& hyper) const override;
+
  protected:
   /// Where the state is after one step. `state`: [n], the weight "state".
   virtual Tensor next(const Tensor& state, const ParameterSet& hyper,

@@ -24,7 +24,7 @@ done
 mkdir -p "$folder/nestgrad"
 (cd "$source" && git ls-files -z --cached --others --exclude-standard |
   xargs -0 sh -c 'for f; do [ -e "$f" ] && printf "%s\n" "$f"; done' sh |
-  tar -cf - -T -) | tar -xf - -C "$folder/nestgrad"
+  tar -cf - -T -) | tar -xmf - -C "$folder/nestgrad"
 
 for path in proc dev sys; do
   mountpoint -q "$folder/$path" || mount --bind "/$path" "$folder/$path"

@@ -240,10 +240,14 @@ TEST_CASE("draws differ by purpose, turn and run, and repeat", "[inner_run]") {
 }
 
 TEST_CASE("an unrolled window carries derivatives to hyper", "[inner_run]") {
+  struct Turns {
+    Truncation truncation;
+    int before;
+  };
   // Turn 1 starts again in cold start only.
   const auto [truncation, turns] =
-      GENERATE(std::pair(cut(4, 4), 0), std::pair(cut(4, 4), 1),
-               std::pair(cut(4, 8), 1), std::pair(cut(4, 0), 1));
+      GENERATE(Turns{cut(4, 4), 0}, Turns{cut(4, 4), 1}, Turns{cut(4, 8), 1},
+               Turns{cut(4, 0), 1});
   CAPTURE(truncation.horizon, turns);
   const CountingBench bench;
   InnerRun run(bench.loop, truncation);
