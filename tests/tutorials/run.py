@@ -32,6 +32,7 @@ for language, name, text in pattern.findall(tutorial.read_text()):
 assert len(script) > 2 and expected, "nothing to do"
 
 environment = dict(os.environ, PREFIX=str(prefix), OPENBLAS_NUM_THREADS="1",
+                   CMAKE_GENERATOR="Ninja",  # make need not be there
                    PATH=f"{prefix}/bin:/usr/bin:{os.environ['PATH']}")
 done = subprocess.run(["bash", "-c", "\n".join(script)], cwd=folder, text=True,
                       env=environment, stdout=subprocess.PIPE,
