@@ -24,8 +24,7 @@ class Es : public Evolution {
   Objective mean_claim() const override { return of_window(); }
 
  private:
-  void open(Pair& pair, bool, std::int64_t,
-            const ParameterSet& draw) const override {
+  void open(Pair& pair, std::int64_t, const ParameterSet& draw) const override {
     pair.up = pair.down = run_;
     pair.noise = pair.score = draw;
   }

@@ -101,7 +101,7 @@ Estimate Evolution::estimate(const ParameterSet& hyper) {
         pair.score = pair.earlier = hyper.zeros();
         pair.difference = 0;
       }
-      open(pair, fresh, age_, sigma_ * key.fold(m).normal(hyper));
+      open(pair, age_, sigma_ * key.fold(m).normal(hyper));
     }
     open_ = true;
   }
@@ -120,7 +120,10 @@ Estimate Evolution::estimate(const ParameterSet& hyper) {
     const double above = loss(ends.back().first.weights, up, draw_);
     const double below = loss(ends.back().second.weights, down, draw_);
     differences.push_back(above - below);
-    if (!std::isfinite(above) || !std::isfinite(below)) continue;
+    if (!std::isfinite(above) || !std::isfinite(below) ||
+        !std::isfinite(pair.difference)) {
+      continue;
+    }
     losses.insert(losses.end(), {above, below});
     sum = sum + contribution(pair, above - below, slope);
   }

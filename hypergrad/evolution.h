@@ -49,9 +49,9 @@ class Evolution : public SingleRun {
   };
 
   /// Sets what belongs to a window that is about to begin: the pair's runs, its
-  /// noise and its score. `fresh`: training starts again; `age`: windows since
-  /// then; `draw`: a new perturbation, to be taken or not.
-  virtual void open(Pair& pair, bool fresh, std::int64_t age,
+  /// noise and its score. `age`: windows since training started; `draw`: a new
+  /// perturbation, to be taken or not.
+  virtual void open(Pair& pair, std::int64_t age,
                     const ParameterSet& draw) const = 0;
 
   /// h -> the loss at the end of the last window: of the window alone, of all

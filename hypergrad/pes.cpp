@@ -79,7 +79,7 @@ class Pes : public Evolution {
   }
 
  private:
-  void open(Pair& pair, bool, std::int64_t age,
+  void open(Pair& pair, std::int64_t age,
             const ParameterSet& draw) const override {
     const bool fresh_noise = age == 0 || (redraw_ > 0 && age % redraw_ == 0);
     if (!fresh_noise) return;
