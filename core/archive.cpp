@@ -32,6 +32,18 @@ void Archive::operator()(const std::string& name, double& value) {
   visit(joined(name), value);
 }
 
+void Archive::operator()(const std::string& name, bool& value) {
+  std::int64_t number = value ? 1 : 0;
+  (*this)(name, number);
+  value = number != 0;
+}
+
+void Archive::operator()(const std::string& name, Key& value) {
+  auto bits = static_cast<std::int64_t>(value.bits());
+  (*this)(name, bits);
+  value = Key(static_cast<std::uint64_t>(bits));
+}
+
 void Archive::operator()(const std::string& name, std::string& value) {
   visit(joined(name), value);
 }

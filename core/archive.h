@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/key.h"
 #include "core/parameter_set.h"
 
 namespace nestgrad {
@@ -27,6 +28,8 @@ class Archive {
   void operator()(const std::string& name, std::int64_t& value);
   void operator()(const std::string& name, double& value);
   void operator()(const std::string& name, std::string& value);
+  void operator()(const std::string& name, bool& value);  ///< as 0 or 1
+  void operator()(const std::string& name, Key& value);   ///< as its bits
   void operator()(const std::string& name,
                   std::map<std::string, double>& value);
 

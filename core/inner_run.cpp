@@ -128,9 +128,7 @@ Draw InnerRun::draw(std::string_view purpose) const {
 }
 
 void InnerRun::persist(Archive& archive) {
-  auto key = static_cast<std::int64_t>(key_.bits());
-  archive("key", key);
-  key_ = Key(static_cast<std::uint64_t>(key));
+  archive("key", key_);
   archive("turn", turn_);
   archive("episode", episode_);
   archive("state", state_);

@@ -6,9 +6,7 @@
 
 #include <unordered_map>
 
-#include "core/autodiff.h"
-#include "core/error.h"
-#include "core/global_seed.h"
+#include "core/foreign.h"
 
 namespace nestgrad {
 namespace {
@@ -98,11 +96,9 @@ class ModuleModel : public Model {
     }
     const at::TensorOptions options = weights.tensors().front().options();
     const auto scratch = [&](const Tensor& own) {
-      substitutes.emplace(
-          own.unsafeGetTensorImpl(),
-          own.is_floating_point()
-              ? own.detach().to(options, false, true)
-              : own.to(options.device(), own.scalar_type(), false, true));
+      const auto* const handle = own.unsafeGetTensorImpl();
+      if (substitutes.count(handle) > 0) return;
+      substitutes.emplace(handle, scratch_copy(own, options));
     };
     for (const Tensor& own : module_->parameters()) scratch(own);  // fixed ones
     for (const Tensor& own : module_->buffers()) scratch(own);
@@ -115,13 +111,9 @@ class ModuleModel : public Model {
       }
     }
     const Tensor out = called(substitutes, input);
-    std::vector<Tensor> arguments = weights.tensors();
-    arguments.push_back(input);
-    if (depends_on(out, own_, arguments)) {
-      throw Unsupported(
-          "this module hands a parameter directly to a custom "
-          "torch::autograd::Function, so its gradient would be lost");
-    }
+    refuse_lost_gradients(out, own_, weights, input,
+                          "this module hands a parameter directly to a custom "
+                          "torch::autograd::Function");
     return out;
   }
 

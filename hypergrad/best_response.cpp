@@ -138,9 +138,7 @@ ParameterSet BestResponse::weights(const ParameterSet& hyper) const {
 
 void BestResponse::persist(Archive& archive) {
   SingleRun::persist(archive);
-  std::int64_t warm = warm_ ? 1 : 0;
-  archive("warm", warm);
-  warm_ = warm != 0;
+  archive("warm", warm_);
   archive("rho", rho_);
 }
 

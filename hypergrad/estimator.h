@@ -95,8 +95,8 @@ class HypergradientEstimator {
   virtual Objective claim() const { return {}; }
 
   /// For a method that is random and has no claim: the function of h whose
-  /// derivative its estimates are on average over its own randomness, apart from
-  /// a smoothing by perturbations of h.
+  /// derivative its estimates are on average over its own randomness, apart
+  /// from a smoothing by perturbations of h.
   virtual Objective mean_claim() const { return {}; }
 
   virtual Target target() const { return Target::kTraining; }

@@ -169,21 +169,17 @@ Objective Evolution::of_window() const {
 
 Objective Evolution::of_run() const {
   return [this](const ParameterSet& hyper) {
-    const ParameterSet h = hyper.detach();
-    const auto [start, key] = before_.window_start(h);
-    const std::int64_t steps = start.step + before_.length();
-    return loss(loop_.steps(loop_.start(h, key), steps, h, key).weights, h,
+    const auto [start, key] = before_.window_start(hyper.detach());
+    return loss(trained(start.step + before_.length(), hyper, key), hyper,
                 draw_);
   };
 }
 
 Objective Evolution::of_run_before() const {
   return [this](const ParameterSet& hyper) {
-    const ParameterSet h = hyper.detach();
-    const auto [start, key] = before_.window_start(h);
+    const auto [start, key] = before_.window_start(hyper.detach());
     if (start.step == 0) return 0.0;
-    return loss(loop_.steps(loop_.start(h, key), start.step, h, key).weights, h,
-                earlier_draw_);
+    return loss(trained(start.step, hyper, key), hyper, earlier_draw_);
   };
 }
 
@@ -194,24 +190,23 @@ Footprint Evolution::footprint() const {
   return {window * runs, taped, taped, runs};
 }
 
+void Evolution::Pair::persist(Archive& archive) {
+  archive("up", up);
+  archive("down", down);
+  archive("noise", noise);
+  archive("score", score);
+  archive("earlier", earlier);
+  archive("difference", difference);
+}
+
 void Evolution::persist(Archive& archive) {
   SingleRun::persist(archive);
-  auto key = static_cast<std::int64_t>(noise_key_.bits());
-  archive("noise_key", key);
-  noise_key_ = Key(static_cast<std::uint64_t>(key));
+  archive("noise_key", noise_key_);
   archive("windows", windows_);
   archive("age", age_);
-  std::int64_t open = open_ ? 1 : 0;
-  archive("open", open);
-  open_ = open != 0;
+  archive("open", open_);
   for (std::size_t m = 0; m < pairs_.size(); ++m) {
-    const std::string name = fmt::format("pair_{}/", m);
-    archive(name + "up", pairs_[m].up);
-    archive(name + "down", pairs_[m].down);
-    archive(name + "noise", pairs_[m].noise);
-    archive(name + "score", pairs_[m].score);
-    archive(name + "earlier", pairs_[m].earlier);
-    archive(name + "difference", pairs_[m].difference);
+    archive(fmt::format("pair_{}", m), pairs_[m]);
   }
 }
 

@@ -46,6 +46,8 @@ class Evolution : public SingleRun {
     ParameterSet score;     ///< xi of this window
     ParameterSet earlier;   ///< xi of the window before; zeros at a reset
     double difference = 0;  ///< L+ - L- of the window before; 0 at a reset
+
+    void persist(Archive& archive);
   };
 
   /// Sets what belongs to a window that is about to begin: the pair's runs, its

@@ -59,9 +59,7 @@ class Forward : public WindowEstimator {
   Objective claim() const override {
     if (!real_time_) return WindowEstimator::claim();
     return [this, steps = steps_, key = key_](const ParameterSet& hyper) {
-      const ParameterSet h = hyper.detach();
-      const TrainState start = loop_.start(h, key).detach();
-      return valid_loss(loop_.steps(start, steps, h, key).weights, h);
+      return valid_loss(trained(steps, hyper, key), hyper);
     };
   }
 

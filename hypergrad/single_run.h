@@ -29,6 +29,14 @@ class SingleRun : public HypergradientEstimator {
     while (turns-- > 0) run_.advance(hyper);
   }
 
+  /// The weights after so many steps from the start of the run with this key,
+  /// all of them under one `hyper`; off the tape.
+  ParameterSet trained(std::int64_t steps, const ParameterSet& hyper,
+                       const Key& run) const {
+    const ParameterSet h = hyper.detach();
+    return loop_.steps(loop_.start(h, run).detach(), steps, h, run).weights;
+  }
+
   const BilevelProblem& problem() const { return *loop_.problem(); }
 
   /// L and its partial derivatives at the weights that training has reached.

@@ -43,9 +43,7 @@ class Uoro : public WindowEstimator {
 
   void persist(Archive& archive) override {
     WindowEstimator::persist(archive);
-    auto key = static_cast<std::int64_t>(noise_key_.bits());
-    archive("noise_key", key);
-    noise_key_ = Key(static_cast<std::uint64_t>(key));
+    archive("noise_key", noise_key_);
     archive("steps", steps_);
     archive("of_state", of_state_);
     archive("of_hyper", of_hyper_);
@@ -57,11 +55,9 @@ class Uoro : public WindowEstimator {
   /// h -> L(w_n(h), h) for the n steps of the run so far.
   Objective mean_claim() const override {
     return [this](const ParameterSet& hyper) {
-      const ParameterSet h = hyper.detach();
-      const auto [start, key] = before_.window_start(h);
-      const TrainState end = loop_.steps(loop_.start(h, key),
-                                         start.step + before_.length(), h, key);
-      return valid_loss(end.weights, h);
+      const auto [start, key] = before_.window_start(hyper.detach());
+      return valid_loss(trained(start.step + before_.length(), hyper, key),
+                        hyper);
     };
   }
 

@@ -8,10 +8,10 @@
 
 #include <map>
 #include <sstream>
+#include <unordered_map>
 
-#include "core/autodiff.h"
 #include "core/files.h"
-#include "core/global_seed.h"
+#include "core/foreign.h"
 #include "core/layers/shapes.h"
 
 namespace nestgrad {
@@ -106,12 +106,21 @@ torch::jit::Module read_script(const std::string& file) {
 struct TorchScript::Script {
   torch::jit::Module module;
   ParameterSet weights;                         // those of the file
-  std::map<std::string, std::size_t> numbers;   // of a weight, by identity
   std::vector<Slot> slots;                      // all that hold tensors
   std::vector<torch::jit::Module> normalizing;  // with running averages
 
   explicit Script(const std::string& file) : module(read_script(file)) {
-    visit(module, "");
+    std::map<std::string, std::size_t> known;  // weights, by identity
+    visit(module, "", known);
+    for (const Slot& slot : slots) {
+      each_tensor(slot.own, [&](const Tensor& t) {
+        const auto found = known.find(identity(t));
+        if (found != known.end()) {
+          numbers_[t.unsafeGetTensorImpl()] = found->second;
+        }
+        return t;
+      });
+    }
     require(!weights.empty(),
             any_parameter_
                 ? "{}: none of its parameters requires a gradient, so there is "
@@ -122,18 +131,15 @@ struct TorchScript::Script {
             file);
   }
 
-  /// `weight(i)` in the place of weight number i; scratch copies, like
-  /// `options`, in the place of all others.
+  /// `values` in the place of the weights, and other(t) of every tensor t that
+  /// is none.
   template <class F>
-  void set(F&& weight, const at::TensorOptions& options) {
+  void set(const ParameterSet& values, F&& other) {
     for (Slot& slot : slots) {
       slot.set(each_tensor(slot.own, [&](const Tensor& own) {
-        const auto found = numbers.find(identity(own));
-        if (found != numbers.end()) return weight(found->second);
-        const auto type = own.is_floating_point()
-                              ? options.dtype().toScalarType()
-                              : own.scalar_type();
-        return own.detach().to(options.device(), type, false, /*copy=*/true);
+        const auto found = numbers_.find(own.unsafeGetTensorImpl());
+        return found == numbers_.end() ? other(own)
+                                       : values.tensors()[found->second];
       }));
     }
   }
@@ -143,8 +149,8 @@ struct TorchScript::Script {
             "the script has {} weight tensors, but was given {}",
             weights.size(), values.size());
     const Restored restored(slots);
-    set([&](std::size_t i) { return values.tensors()[i]; },
-        values.tensors().front().options());
+    const at::TensorOptions options = values.tensors().front().options();
+    set(values, [&](const Tensor& own) { return scratch_copy(own, options); });
     module.train(training);
     for (torch::jit::Module& one : normalizing) one.train(true);
     // The profiling executor would run other operators the second time.
@@ -152,27 +158,24 @@ struct TorchScript::Script {
     const c10::IValue out = module.forward({input});
     require(out.isTensor(), "the script gives a {}, not a tensor",
             out.tagKind());
-    std::vector<Tensor> arguments = values.tensors();
-    arguments.push_back(input);
-    if (depends_on(out.toTensor(), weights_on_tape_, arguments)) {
-      throw Unsupported(
-          "this script reaches a parameter in a way that cannot be set from "
-          "outside, so its gradient would be lost");
-    }
+    refuse_lost_gradients(
+        out.toTensor(), own_, values, input,
+        "this script reaches a parameter in a way that cannot "
+        "be set from outside");
     return out.toTensor();
   }
 
  private:
   /// In the order of Python's named_parameters(): those of a module before
   /// those of the modules in it.
-  void visit(const torch::jit::Module& at, const std::string& prefix) {
+  void visit(const torch::jit::Module& at, const std::string& prefix,
+             std::map<std::string, std::size_t>& known) {
     for (const auto& own : at.named_parameters(/*recurse=*/false)) {
       any_parameter_ = true;
       const bool trains = own.value.requires_grad();
-      if (trains &&
-          numbers.emplace(identity(own.value), weights.size()).second) {
+      if (trains && known.emplace(identity(own.value), weights.size()).second) {
         weights.insert(prefix + own.name, own.value.detach());
-        weights_on_tape_.push_back(own.value);
+        own_.push_back(own.value);
       }
     }
     for (const auto& buffer : at.named_buffers(/*recurse=*/false)) {
@@ -189,11 +192,13 @@ struct TorchScript::Script {
       if (any) slots.push_back({at, own.name, own.value});
     }
     for (const auto& child : at.named_children()) {
-      visit(child.value, prefix + child.name + ".");
+      visit(child.value, prefix + child.name + ".", known);
     }
   }
 
-  std::vector<Tensor> weights_on_tape_;  // the file's own, as leaves
+  // Which weight a tensor of `slots` is, by its handle.
+  std::unordered_map<const c10::TensorImpl*, std::size_t> numbers_;
+  std::vector<Tensor> own_;  // the file's weights, as leaves
   bool any_parameter_ = false;
 };
 
@@ -267,14 +272,7 @@ void save_torchscript(const std::string& file, const ParameterSet& weights,
     own.insert(weights.name(i),
                weights.tensors()[i].to(script.weights.tensors()[i].options()));
   }
-  const ParameterSet values = own.leaves();
-  for (Slot& slot : script.slots) {
-    slot.set(each_tensor(slot.own, [&](const Tensor& t) {
-      const auto found = script.numbers.find(identity(t));
-      return found == script.numbers.end() ? t
-                                           : values.tensors()[found->second];
-    }));
-  }
+  script.set(own.leaves(), [](const Tensor& t) { return t; });
   std::ostringstream stream;
   script.module.save(stream);
   write_file(to, stream.str());

@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "core/files.h"
-#include "experiments/json_lines.h"
 #include "core/metric.h"
+#include "experiments/json_lines.h"
 #include "experiments/recorder.h"
 #include "experiments/run_folder.h"
 #include "experiments/sweep/results.h"

@@ -5,10 +5,10 @@
 #include <filesystem>
 
 #include "core/files.h"
+#include "core/metric.h"
 #include "experiments/chart.h"
 #include "experiments/console.h"
 #include "experiments/json_lines.h"
-#include "core/metric.h"
 #include "experiments/recorder.h"
 #include "experiments/table.h"
 

@@ -9,9 +9,9 @@
 #include <set>
 
 #include "core/files.h"
+#include "core/metric.h"
 #include "experiments/experiment.h"
 #include "experiments/json_lines.h"
-#include "core/metric.h"
 #include "experiments/plugin.h"
 #include "experiments/process.h"
 #include "experiments/run_folder.h"

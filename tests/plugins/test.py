@@ -96,7 +96,7 @@ short = ["--set", "outer.steps=300", "--quiet"]
 run(nestgrad, "run", "config.json", "--out", "whole", *short)
 process = subprocess.Popen(
     [nestgrad, "run", "config.json", "--out", "killed", *short], cwd=here)
-while len(list((here / "killed/checkpoints").glob("*"))) == 0:
+while len(list((here / "killed/checkpoints").glob("checkpoint-??????"))) == 0:
     assert process.poll() is None, "it ended before it could be killed"
     time.sleep(0.01)
 process.send_signal(signal.SIGKILL)
