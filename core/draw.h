@@ -13,6 +13,13 @@ struct Draw {
   std::int64_t step = 0;  ///< selects the minibatch
   Key key;                ///< selects dropout masks, augmentations, ...
 
+  /// If there are some, weights and hyperparameters are those of so many
+  /// particles, runs of training that see the same minibatch and noise: each
+  /// tensor has one more axis, its first, and a loss has one number for each,
+  /// [particles]. Only for problems that say so, BilevelProblem::vectorizes();
+  /// see core/particles.h.
+  std::int64_t particles = 0;
+
   // What follows is for methods that move hyperparameters and weights inside
   // of a minibatch (self-tuning networks); see BilevelProblem::batch_sizes().
 

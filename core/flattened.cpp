@@ -1,5 +1,7 @@
 #include "core/flattened.h"
 
+#include <set>
+
 namespace nestgrad {
 
 Flattened::Flattened(std::shared_ptr<const BilevelProblem> problem)
@@ -21,6 +23,16 @@ ParameterSet Flattened::inner_weights(const ParameterSet& weights) const {
 }
 
 TrainingLoop flattened(const TrainingLoop& loop) {
+  if (loop.optimizer()->sees_tensors()) return loop;
+  // Settings of the rule may have a number for each part of the weights.
+  const BilevelProblem& problem = *loop.problem();
+  const ParameterSet natural = problem.natural(problem.initial_hyper());
+  std::set<std::string> own;
+  for (const Hyperparameter& h : problem.hyperparameters()) own.insert(h.name);
+  for (std::size_t i = 0; i < natural.size(); ++i) {
+    const bool of_rule = own.count(natural.name(i)) == 0;
+    if (of_rule && natural.tensors()[i].dim() > 1) return loop;
+  }
   return {std::make_shared<Flattened>(loop.problem()), loop.optimizer()};
 }
 

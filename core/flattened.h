@@ -26,7 +26,8 @@ class Flattened : public ProblemDecorator {
   ParameterSet layout_;  // names and shapes; the numbers do not matter
 };
 
-/// The same training on one long vector of weights.
+/// The same training on one long vector of weights, unless the rule treats them
+/// by layer, tensor or weight.
 TrainingLoop flattened(const TrainingLoop& loop);
 
 }  // namespace nestgrad

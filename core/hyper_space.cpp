@@ -8,20 +8,26 @@ namespace nestgrad {
 namespace {
 
 /// A name that only a training rule refers to, as if a problem declared it.
-Hyperparameter declared_by_rule(const std::string& name) {
+/// `parts`: how many numbers weights can have, see weight_granularities().
+Hyperparameter declared_by_rule(const std::string& name,
+                                const std::vector<Granularity>& parts) {
   Hyperparameter out;
   out.name = name;
   out.coordinates = Coordinates::log();
-  out.granularities = {{"all", 1}, {"step", 0}};  // "steps" says how many
+  out.granularities = parts;
+  out.granularities.emplace_back("step", 0);  // "steps" says how many
   return out;
 }
 
 /// One entry of the section; `complaints` gets what is wrong with it.
 class EntryReader {
  public:
-  EntryReader(const Config& entry, const Hyperparameter& declared,
+  EntryReader(const Config& entry, const Hyperparameter& declared, bool of_rule,
               std::vector<Complaint>& complaints)
-      : entry_(entry), declared_(declared), complaints_(complaints) {}
+      : entry_(entry),
+        declared_(declared),
+        of_rule_(of_rule),
+        complaints_(complaints) {}
 
   HyperSpec read(const at::TensorOptions& options) {
     HyperSpec spec;
@@ -126,11 +132,13 @@ class EntryReader {
       complain("steps", "goes with \"per\": \"step\" only");
     }
     if (chosen.first == "all") return {};
+    if (of_rule_ && chosen.first != "step") return {1, chosen.second};
     return {chosen.second};
   }
 
   const Config& entry_;
   const Hyperparameter& declared_;
+  bool of_rule_;
   std::vector<Complaint>& complaints_;
 };
 
@@ -222,19 +230,21 @@ Schema hyper_spec_schema() {
 std::vector<HyperSpec> read_hyper_space(const Config& section,
                                         const BilevelProblem& problem,
                                         const std::set<std::string>& references,
-                                        const at::TensorOptions& options) {
+                                        const at::TensorOptions& options,
+                                        const Optimizer* rule) {
   std::vector<Complaint> complaints;
   std::vector<HyperSpec> space;
   std::vector<std::string> known;
 
-  const auto read = [&](const Hyperparameter& declared) {
+  const auto read = [&](const Hyperparameter& declared, bool of_rule) {
     const Config entry = section.object(declared.name);
-    space.push_back(EntryReader(entry, declared, complaints).read(options));
+    space.push_back(
+        EntryReader(entry, declared, of_rule, complaints).read(options));
   };
   for (const Hyperparameter& declared : problem.hyperparameters()) {
     known.push_back(declared.name);
     if (section.has(declared.name)) {
-      read(declared);
+      read(declared, /*of_rule=*/false);
     } else if (!declared.optional && !declared.initial.defined()) {
       complaints.push_back(
           {section.pointer(),
@@ -250,7 +260,20 @@ std::vector<HyperSpec> read_hyper_space(const Config& section,
     if (std::count(known.begin(), known.end(), name) > 0) continue;
     known.push_back(name);
     if (section.has(name)) {
-      read(declared_by_rule(name));
+      std::vector<Granularity> parts{{"all", 1}};
+      std::vector<Hyperparameter> declared;
+      if (section.object(name).has("per") ||
+          (rule != nullptr && rule->sees_tensors())) {
+        const ParameterSet weights =
+            problem.initial_weights(problem.initial_hyper(), Key()).detach();
+        parts = weight_granularities(weights);
+        if (rule != nullptr) declared = rule->hyperparameters(weights);
+      }
+      declared.push_back(declared_by_rule(name, parts));
+      read(*std::find_if(
+               declared.begin(), declared.end(),
+               [&](const Hyperparameter& h) { return h.name == name; }),
+           /*of_rule=*/true);
     } else {
       complaints.push_back(
           {section.pointer(),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/optimizer.h"
 #include "core/problem.h"
 #include "core/schema.h"
 
@@ -36,6 +37,8 @@ class Reparameterized : public ProblemDecorator {
   /// Everything, constants included.
   ParameterSet natural(const ParameterSet& hyper) const override;
 
+  bool vectorizes() const override { return problem().vectorizes(); }
+
   /// Those of the problem, whole and in coordinates.
   std::vector<std::pair<std::string, ParameterSet>> baselines() const override;
 
@@ -54,12 +57,13 @@ Schema hyper_spec_schema();
 /// Reads the "hyperparameters" section. An entry must be known to the problem
 /// (which then lends its defaults and says how many numbers there are) or be
 /// named by a "$reference" in the training rule; required hyperparameters of
-/// the problem that are left out become constants. Throws ConfigError with all
-/// complaints.
+/// the problem that are left out become constants. `rule` is the training rule,
+/// which may declare some of them. Throws ConfigError with all complaints.
 std::vector<HyperSpec> read_hyper_space(const Config& section,
                                         const BilevelProblem& problem,
                                         const std::set<std::string>& references,
-                                        const at::TensorOptions& options);
+                                        const at::TensorOptions& options,
+                                        const Optimizer* rule = nullptr);
 
 /// The names that "$name" strings anywhere in `json` refer to.
 std::set<std::string> references(const Json& json);

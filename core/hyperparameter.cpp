@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <map>
+#include <numeric>
 
 #include "core/error.h"
 
@@ -95,23 +96,51 @@ std::vector<Granularity> weight_granularities(const ParameterSet& weights) {
           {"weight", weights.numel()}};
 }
 
-std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights) {
+std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights,
+                           std::int64_t particles) {
+  const bool many = particles > 0;
   const auto tensors = static_cast<std::int64_t>(weights.size());
-  const std::int64_t n = value.numel();
-  if (n == 1) return std::vector<Tensor>(weights.size(), as_scalar(value));
-  if (n == tensors) return value.reshape(-1).unbind();
-  if (n == weights.numel()) {
-    return weights.unflatten(value.reshape(-1)).tensors();
+  const std::int64_t numel = weights.numel() / (many ? particles : 1);
+  // [particles, n] or [n].
+  const Tensor flat =
+      value.reshape(many ? std::vector<std::int64_t>{particles, -1}
+                         : std::vector<std::int64_t>{-1});
+  const std::int64_t n = flat.size(-1);
+  if (n == numel && n != 1 && n != tensors) {
+    if (!many) return weights.unflatten(flat).tensors();
+    std::vector<Tensor> out;
+    std::int64_t first = 0;
+    for (const Tensor& w : weights.tensors()) {
+      const std::int64_t count = w.numel() / particles;
+      out.push_back(flat.narrow(1, first, count).reshape(w.sizes()));
+      first += count;
+    }
+    return out;
   }
-  const Layers layers = layers_of(weights);
-  require(n == layers.count,
-          "expected one number for all, per layer ({}), per tensor ({}) or per "
-          "weight ({}), got {}",
-          layers.count, tensors, weights.numel(), n);
-  const std::vector<Tensor> per_layer = value.reshape(-1).unbind();
+  // Which of the numbers belongs to each tensor.
+  std::vector<std::int64_t> which(weights.size(), 0);
+  if (n == tensors) {
+    std::iota(which.begin(), which.end(), 0);
+  } else if (n != 1) {
+    const Layers layers = layers_of(weights);
+    require(n == layers.count,
+            "expected one number for all, per layer ({}), per tensor ({}) or "
+            "per weight ({}), got {}",
+            layers.count, tensors, numel, n);
+    which = layers.numbers;
+  }
+  const std::vector<Tensor> parts = flat.unbind(-1);
   std::vector<Tensor> out;
-  for (const std::int64_t layer : layers.numbers) {
-    out.push_back(per_layer[static_cast<std::size_t>(layer)]);
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const Tensor& part = parts[static_cast<std::size_t>(which[i])];
+    if (!many) {
+      out.push_back(part);
+      continue;
+    }
+    std::vector<std::int64_t> sizes(
+        static_cast<std::size_t>(weights.tensors()[i].dim()), 1);
+    sizes[0] = particles;
+    out.push_back(part.reshape(sizes));
   }
   return out;
 }

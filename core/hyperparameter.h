@@ -79,6 +79,10 @@ std::vector<Granularity> weight_granularities(const ParameterSet& weights);
 ///
 /// The number of elements says which granularity it is. Where two of them have
 /// the same number (each layer has one tensor, say), they are the same thing.
-std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights);
+///
+/// With particles, `value` and the weights have one more axis, the first, for
+/// these, and so have the results.
+std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights,
+                           std::int64_t particles = 0);
 
 }  // namespace nestgrad

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "core/particles.h"
+
 namespace nestgrad {
 
 Schema Truncation::schema() {
@@ -53,11 +55,19 @@ Truncation Truncation::read(const Config& config) {
   return out;
 }
 
-void InnerRun::begin(const ParameterSet& hyper, const Key& key) {
+void InnerRun::begin(const ParameterSet& hyper, const Key& key,
+                     std::int64_t particles) {
   key_ = key;
   turn_ = 0;
   episode_ = -1;
-  state_ = loop_->start(hyper, episode_key(0)).detach();
+  state_ = loop_->start(hyper, episode_key(0), particles).detach();
+}
+
+InnerRun InnerRun::branched(std::int64_t particles) const {
+  InnerRun out = *this;
+  out.state_ = {repeated(state_.weights, particles),
+                repeated(state_.slots, particles), state_.step, particles};
+  return out;
 }
 
 ParameterSet InnerRun::deployed(const ParameterSet& hyper) const {
@@ -65,8 +75,11 @@ ParameterSet InnerRun::deployed(const ParameterSet& hyper) const {
 }
 
 bool InnerRun::starts_again() const {
+  const std::int64_t horizon = episode_ == 0 && first_horizon_ > 0
+                                   ? first_horizon_
+                                   : truncation_.horizon;
   return episode_ < 0 || truncation_.cold() ||
-         (truncation_.horizon > 0 && state_.step >= truncation_.horizon);
+         (horizon > 0 && state_.step >= horizon);
 }
 
 std::int64_t InnerRun::next_episode() const {
@@ -97,7 +110,7 @@ std::pair<TrainState, Key> InnerRun::window_start(
     const ParameterSet& hyper) const {
   if (!starts_again()) return {state_, run_key()};
   const Key key = episode_key(next_episode());
-  return {loop_->start(hyper, key), key};
+  return {loop_->start(hyper, key, state_.particles), key};
 }
 
 bool InnerRun::advance(const ParameterSet& hyper) {

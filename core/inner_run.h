@@ -52,7 +52,15 @@ class InnerRun {
   InnerRun(const TrainingLoop& loop, Truncation truncation)
       : loop_(&loop), truncation_(truncation) {}
 
-  void begin(const ParameterSet& hyper, const Key& key);
+  /// With `particles`, it is the run of so many; see TrainingLoop::start().
+  void begin(const ParameterSet& hyper, const Key& key,
+             std::int64_t particles = 0);
+
+  /// So many particles that all stand where this run stands.
+  InnerRun branched(std::int64_t particles) const;
+
+  /// The length of the first run, in steps, if it is another than the horizon.
+  void set_first_horizon(std::int64_t steps) { first_horizon_ = steps; }
 
   /// Where training stands: the end of the last window.
   const TrainState& state() const { return state_; }
@@ -104,6 +112,7 @@ class InnerRun {
   std::int64_t turn_ = 0;
   std::int64_t episode_ = -1;  // none has begun
   TrainState state_;
+  std::int64_t first_horizon_ = 0;  // 0: the horizon
 };
 
 }  // namespace nestgrad

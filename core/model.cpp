@@ -1,22 +1,87 @@
 #include "core/model.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "core/particles.h"
+
 namespace nestgrad {
+
+namespace {
+
+/// apply(i, pass) for every particle of a pass, as one tensor; penalties as
+/// one list of tensors of one number for each.
+template <class Apply>
+Tensor one_after_another(const Pass& pass, Apply&& apply) {
+  std::vector<Tensor> outputs;
+  std::vector<std::vector<Tensor>> penalties;
+  for (std::int64_t i = 0; i < pass.particles; ++i) {
+    const ParameterSet hyper =
+        pass.hyper != nullptr ? particle(*pass.hyper, i) : ParameterSet();
+    std::vector<Tensor> own;
+    outputs.push_back(apply(i, pass.of_particle(hyper, &own)));
+    penalties.resize(own.size());
+    for (std::size_t j = 0; j < own.size(); ++j) penalties[j].push_back(own[j]);
+  }
+  if (pass.penalties != nullptr) {
+    for (const auto& same : penalties) {
+      pass.penalties->push_back(at::stack(same));
+    }
+  }
+  return at::stack(outputs);
+}
+
+}  // namespace
+
+Pass Pass::of_particle(const ParameterSet& own_hyper,
+                       std::vector<Tensor>* own_penalties) const {
+  Pass out = *this;
+  out.particles = 0;
+  out.hyper = &own_hyper;
+  out.penalties = own_penalties;
+  return out;
+}
 
 Pass Pass::training_as(const Draw& draw, const ParameterSet& hyper,
                        std::vector<Tensor>* penalties) {
-  return {true,          draw.key,    &hyper,   draw.step,
-          draw.response, draw.linear, penalties};
+  return {true,           draw.key,      &hyper,      draw.step,
+          draw.particles, draw.response, draw.linear, penalties};
 }
 
 Pass Pass::evaluation_as(const Draw& draw) {
   Pass pass;
+  pass.particles = draw.particles;
   pass.response = draw.response;
   pass.linear = draw.linear;
   return pass;
+}
+
+Tensor Model::forward_particles(const ParameterSet& weights,
+                                const Tensor& input, const Pass& pass) const {
+  return one_after_another(pass, [&](std::int64_t i, const Pass& one) {
+    return forward(particle(weights, i), input, one);
+  });
+}
+
+Tensor Layer::apply_particles(at::ArrayRef<Tensor> weights, const Tensor& input,
+                              const Pass& pass) const {
+  return one_after_another(pass, [&](std::int64_t i, const Pass& one) {
+    std::vector<Tensor> own;
+    for (const Tensor& t : weights) own.push_back(t.select(0, i));
+    return apply(own, input.select(0, i), one);
+  });
+}
+
+Tensor Layer::apply_to_all(const Tensor& input, const Pass& pass) const {
+  Pass one = pass;
+  one.particles = 0;
+  if (input.stride(0) == 0) {
+    return repeated(apply({}, input.select(0, 0), one), pass.particles);
+  }
+  const Tensor y = apply({}, input.flatten(0, 1), one);
+  return y.unflatten(0, {input.size(0), input.size(1)});
 }
 
 ParameterSet Layer::initial_weights(const Key&) const { return {}; }
@@ -59,7 +124,9 @@ Tensor Sequential::forward(const ParameterSet& weights, const Tensor& input,
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     own.key = pass.key.fold(i);
     const auto weights_of_layer = all.slice(first, counts_[i]);
-    if (pass.response == nullptr || counts_[i] == 0) {
+    if (pass.particles > 0) {
+      x = layers_[i]->apply_particles(weights_of_layer, x, own);
+    } else if (pass.response == nullptr || counts_[i] == 0) {
       x = layers_[i]->apply(weights_of_layer, x, own);
     } else {
       const RowResponse& r = *pass.response;
@@ -73,6 +140,12 @@ Tensor Sequential::forward(const ParameterSet& weights, const Tensor& input,
     first += counts_[i];
   }
   return x;
+}
+
+Tensor Sequential::forward_particles(const ParameterSet& weights,
+                                     const Tensor& input,
+                                     const Pass& pass) const {
+  return forward(weights, repeated(input, pass.particles), pass);
 }
 
 std::vector<Hyperparameter> Sequential::hyperparameters() const {

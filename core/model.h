@@ -25,17 +25,23 @@ struct Pass {
   const ParameterSet* hyper = nullptr;
   std::int64_t step = 0;  ///< of training, for schedules
 
+  std::int64_t particles = 0;             ///< see Draw::particles
   const RowResponse* response = nullptr;  ///< see Draw::response
   bool linear = false;                    ///< see Draw::linear
 
   /// Where layers put scalars that are to be added to the training loss.
   std::vector<Tensor>* penalties = nullptr;
 
+  /// What one of the particles has of all this: `hyper` is its own and
+  /// `penalties` another list; both outlive the pass.
+  Pass of_particle(const ParameterSet& hyper,
+                   std::vector<Tensor>* penalties) const;
+
   /// In training, as `draw` says. `hyper` and `penalties` outlive the pass.
   static Pass training_as(const Draw& draw, const ParameterSet& hyper,
                           std::vector<Tensor>* penalties = nullptr);
 
-  /// Without noise, but with the response of `draw`.
+  /// Without noise, but with the particles or the response of `draw`.
   static Pass evaluation_as(const Draw& draw);
 };
 
@@ -57,6 +63,12 @@ class Model {
   /// tape of `weights` and of `input`, and twice differentiable.
   virtual Tensor forward(const ParameterSet& weights, const Tensor& input,
                          const Pass& pass) const = 0;
+
+  /// The outputs of pass.particles particles for a batch that they share,
+  /// [particles, batch, ...]; what they add to penalties has one number for
+  /// each. The default: one after another.
+  virtual Tensor forward_particles(const ParameterSet& weights,
+                                   const Tensor& input, const Pass& pass) const;
 
   /// The hyperparameters that layers name.
   virtual std::vector<Hyperparameter> hyperparameters() const { return {}; }
@@ -95,6 +107,17 @@ class Layer {
   virtual Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
                        const Pass& pass) const = 0;
 
+  /// apply() for pass.particles particles: weights, `input` and result have one
+  /// more axis, the first. What all of them share has the stride 0 there, as
+  /// the input of the first layer. Noise is shared; what is added to penalties
+  /// has one number for each. The default: one after another.
+  virtual Tensor apply_particles(at::ArrayRef<Tensor> weights,
+                                 const Tensor& input, const Pass& pass) const;
+
+  /// apply_particles() of a layer without weights that draws nothing and treats
+  /// each example alone: all of them as one batch.
+  Tensor apply_to_all(const Tensor& input, const Pass& pass) const;
+
   /// The hyperparameters that its settings name.
   virtual std::vector<Hyperparameter> hyperparameters() const { return {}; }
 
@@ -127,6 +150,8 @@ class Sequential : public Model {
   ParameterSet initial_weights(const Key& key) const override;
   Tensor forward(const ParameterSet& weights, const Tensor& input,
                  const Pass& pass) const override;
+  Tensor forward_particles(const ParameterSet& weights, const Tensor& input,
+                           const Pass& pass) const override;
 
   /// Those of the layers; what several of them name is one hyperparameter, with
   /// one number for all of them or, if they say "$name.0", "$name.1", ..., one

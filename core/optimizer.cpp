@@ -1,9 +1,11 @@
 #include "core/optimizer.h"
 
+#include "core/particles.h"
+
 namespace nestgrad {
 
 TrainState TrainState::detach() const {
-  return {weights.detach(), slots.detach(), step};
+  return {weights.detach(), slots.detach(), step, particles};
 }
 
 ParameterSet TrainState::joined() const {
@@ -15,18 +17,31 @@ ParameterSet TrainState::joined() const {
 TrainState TrainState::with(const ParameterSet& joined) const {
   const std::vector<Tensor>& all = joined.tensors();
   const auto cut = all.begin() + static_cast<std::ptrdiff_t>(weights.size());
-  return {weights.with({all.begin(), cut}), slots.with({cut, all.end()}), step};
+  return {weights.with({all.begin(), cut}), slots.with({cut, all.end()}), step,
+          particles};
 }
 
 void TrainState::persist(Archive& archive) {
   archive("weights", weights);
   archive("slots", slots);
   archive("step", step);
+  archive("particles", particles);
 }
 
 TrainState Optimizer::step(const TrainState& state,
                            const ParameterSet& gradient,
                            const ParameterSet& natural) const {
+  if (state.particles > 0 && !vectorizes()) {
+    std::vector<ParameterSet> weights, slots;
+    for (std::int64_t i = 0; i < state.particles; ++i) {
+      const TrainState next = step(
+          {particle(state.weights, i), particle(state.slots, i), state.step},
+          particle(gradient, i), particle(natural, i));
+      weights.push_back(next.weights);
+      slots.push_back(next.slots);
+    }
+    return {stacked(weights), stacked(slots), state.step + 1, state.particles};
+  }
   const auto as = [](const Tensor& next, const Tensor& before) {
     return next.scalar_type() == before.scalar_type()
                ? next
@@ -36,7 +51,7 @@ TrainState Optimizer::step(const TrainState& state,
   // is a scalar tensor, too, into a double.
   const TrainState next = update(state, gradient, natural);
   return {next.weights.zip(state.weights, as), next.slots.zip(state.slots, as),
-          next.step};
+          next.step, state.particles};
 }
 
 }  // namespace nestgrad

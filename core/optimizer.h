@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/archive.h"
+#include "core/hyperparameter.h"
 #include "core/parameter_set.h"
 #include "core/registry.h"
 #include "core/setting.h"
@@ -15,6 +16,10 @@ struct TrainState {
   ParameterSet weights;
   ParameterSet slots;  ///< the rule's memory: momentum, second moments, ...
   std::int64_t step = 0;
+
+  /// If there are some, these are the states of so many particles, whose axis
+  /// is the first of every tensor; see Draw::particles.
+  std::int64_t particles = 0;
 
   TrainState detach() const;
 
@@ -57,7 +62,8 @@ class Optimizer {
 
   /// One step. `gradient` is alike to state.weights; `natural` holds the
   /// hyperparameters that settings may name, in their own units. Weights and
-  /// slots keep their floating-point types.
+  /// slots keep their floating-point types. Particles move one after another if
+  /// the rule does not vectorize.
   TrainState step(const TrainState& state, const ParameterSet& gradient,
                   const ParameterSet& natural) const;
 
@@ -67,6 +73,22 @@ class Optimizer {
     (void)natural, (void)step;
     return std::nullopt;
   }
+
+  /// Hyperparameters that it names and that are more than a number of a
+  /// Setting, for weights like these.
+  virtual std::vector<Hyperparameter> hyperparameters(
+      const ParameterSet& weights) const {
+    (void)weights;
+    return {};
+  }
+
+  /// Whether the rule works for particles as it does for one: it multiplies
+  /// with nothing but a Setting::scale(), and sums over no particles.
+  virtual bool vectorizes() const { return false; }
+
+  /// Whether it treats weights by the tensor that they are in, so that they may
+  /// not be joined into one vector.
+  virtual bool sees_tensors() const { return false; }
 
  private:
   /// The rule itself. Settings are in double precision.

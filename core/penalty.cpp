@@ -36,7 +36,19 @@ class WeightedSquares : public torch::autograd::Function<WeightedSquares> {
 
 }  // namespace
 
-Tensor l2_penalty(const ParameterSet& weights, const Tensor& decay) {
+Tensor l2_penalty(const ParameterSet& weights, const Tensor& decay,
+                  std::int64_t particles) {
+  if (particles > 0) {
+    const std::vector<Tensor> factors = spread(decay, weights, particles);
+    Tensor sum;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      const Tensor part = (factors[i] * weights.tensors()[i].square())
+                              .reshape({particles, -1})
+                              .sum(1);
+      sum = sum.defined() ? sum + part : part;
+    }
+    return 0.5 * sum;
+  }
   if (decay.numel() == 1) {
     const Tensor& whole = weights.whole();
     const Tensor squares =

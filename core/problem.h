@@ -93,6 +93,10 @@ class BilevelProblem {
   /// the weights and the hyperparameters are those of the whole minibatch.
   virtual BatchSizes batch_sizes() const { return {}; }
 
+  /// Whether both losses, and natural(), take Draw::particles into account. The
+  /// default: no; particles are then evaluated one after another.
+  virtual bool vectorizes() const { return false; }
+
   /// Numbers for people: accuracy, test loss. Never differentiated. `weights`
   /// are deployed ones.
   virtual Metrics evaluate(const ParameterSet& weights,

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/hyperparameter.h"
+#include "core/optimizer.h"
 
 namespace nestgrad {
 
@@ -39,12 +40,37 @@ Setting Setting::read(const Config& config, const std::string& key) {
   return out;
 }
 
-Tensor Setting::value(const ParameterSet& natural, std::int64_t step) const {
+Tensor Setting::value(const ParameterSet& natural, std::int64_t step,
+                      std::int64_t particles) const {
   if (constant_.defined()) return constant_;
-  if (schedule_) return schedule_->value(natural, step);
+  if (schedule_) return schedule_->value(natural, step, particles);
   const Tensor& value = natural.at(name_);
-  if (value.numel() == 1) return as_scalar(value);
-  return value.select(0, element(value.size(0), step));
+  if (particles == 0) {
+    if (value.numel() == 1) return as_scalar(value);
+    return value.select(0, element(value.size(0), step));
+  }
+  if (value.numel() == particles) return value.reshape({particles, 1});
+  const Tensor now = value.select(1, element(value.size(1), step));
+  return now.reshape({particles, -1});
+}
+
+Scale Setting::scale(const ParameterSet& natural,
+                     const TrainState& state) const {
+  const Tensor now = value(natural, state.step, state.particles);
+  if (now.dim() == 0) return Scale(now);
+  // Other than a scalar, a tensor in double precision would spread its type.
+  return Scale(spread(now.to(state.weights.tensors().front().scalar_type()),
+                      state.weights, state.particles));
+}
+
+Tensor Setting::one(const ParameterSet& natural,
+                    const TrainState& state) const {
+  const Tensor now = value(natural, state.step, state.particles);
+  if (now.dim() == 0) return now;
+  require(state.particles > 0 && now.size(1) == 1,
+          "{} must be one number for all weights here",
+          name_.empty() ? "a schedule" : "'" + name_ + "'");
+  return now.squeeze(1);
 }
 
 Tensor Setting::value_of_examples(const ParameterSet& natural,

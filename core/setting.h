@@ -7,8 +7,11 @@
 #include "core/config.h"
 #include "core/parameter_set.h"
 #include "core/registry.h"
+#include "core/scale.h"
 
 namespace nestgrad {
+
+struct TrainState;
 
 /// A number that changes from one training step to the next by a formula.
 class Schedule {
@@ -17,9 +20,9 @@ class Schedule {
 
   virtual ~Schedule() = default;
 
-  /// A scalar tensor, on the tape of `natural` if it depends on it.
-  virtual Tensor value(const ParameterSet& natural,
-                       std::int64_t step) const = 0;
+  /// As Setting::value() does; on the tape of `natural` if it depends on it.
+  virtual Tensor value(const ParameterSet& natural, std::int64_t step,
+                       std::int64_t particles) const = 0;
 };
 
 using ScheduleRegistry = Registry<Schedule>;
@@ -29,17 +32,31 @@ using ScheduleRegistry = Registry<Schedule>;
 /// {"type": "cosine", "initial": "$lr", "steps": 100}.
 ///
 /// A hyperparameter with one element per training step is a schedule, too; its
-/// last element holds on. "$dropout.2" is number 2 of a hyperparameter that has
-/// one for each place that refers to it, and "$dropout" itself if it has one
-/// for all.
+/// last element holds on. One of [1, n] elements has one for each of the n
+/// layers, tensors or weights, see spread(). "$dropout.2" is number 2 of a
+/// hyperparameter that has one for each place that refers to it, and "$dropout"
+/// itself if it has one for all.
 class Setting {
  public:
   Setting(double value);  // NOLINT: 0.1 is a setting
   static Setting from_hyper(std::string name);
   static Setting read(const Config& config, const std::string& key);
 
-  /// A scalar tensor, on the tape of `natural` if it names a hyperparameter.
-  Tensor value(const ParameterSet& natural, std::int64_t step) const;
+  /// A scalar tensor, or [n] if there is one number for each of n parts; with
+  /// `particles`, each of which has hyperparameters of its own, [particles, 1]
+  /// or [particles, n] unless it is a constant. On the tape of `natural` if it
+  /// names a hyperparameter.
+  Tensor value(const ParameterSet& natural, std::int64_t step,
+               std::int64_t particles = 0) const;
+
+  /// The same for the weights of a state and its particles: what a training
+  /// rule multiplies them with. Throws Error if there are numbers for other
+  /// parts than the weights have.
+  Scale scale(const ParameterSet& natural, const TrainState& state) const;
+
+  /// The same where it has to be one number for all weights: a scalar tensor
+  /// or, with particles, [particles]. Throws Error if it is not.
+  Tensor one(const ParameterSet& natural, const TrainState& state) const;
 
   /// The same where each example has hyperparameters of its own, see
   /// Draw::response: [examples] if it names a hyperparameter. REQUIRES that it

@@ -2,13 +2,50 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
+
+#include "core/particles.h"
+
 namespace nestgrad {
 
-TrainState TrainingLoop::start(const ParameterSet& hyper,
-                               const Key& run) const {
-  ParameterSet weights = problem_->initial_weights(hyper, run.fold("weights"));
-  ParameterSet slots = optimizer_->slots(weights.detach());
-  return {std::move(weights), std::move(slots), 0};
+TrainState TrainingLoop::start(const ParameterSet& hyper, const Key& run,
+                               std::int64_t particles) const {
+  const Key key = run.fold("weights");
+  ParameterSet weights;
+  if (particles == 0) {
+    weights = problem_->initial_weights(hyper, key);
+  } else {
+    const ParameterSet first =
+        problem_->initial_weights(particle(hyper, 0).leaves(), key);
+    const bool same =
+        std::none_of(first.tensors().begin(), first.tensors().end(),
+                     [](const Tensor& t) { return t.requires_grad(); });
+    if (same) {
+      weights = repeated(first, particles);
+    } else {
+      std::vector<ParameterSet> each;
+      for (std::int64_t i = 0; i < particles; ++i) {
+        each.push_back(problem_->initial_weights(particle(hyper, i), key));
+      }
+      weights = stacked(each);
+    }
+  }
+  ParameterSet slots =
+      particles > 0 && !optimizer_->vectorizes()
+          ? repeated(optimizer_->slots(particle(weights, 0).detach()),
+                     particles)
+          : optimizer_->slots(weights.detach());
+  return {std::move(weights), std::move(slots), 0, particles};
+}
+
+ParameterSet TrainingLoop::natural(const ParameterSet& hyper,
+                                   std::int64_t particles) const {
+  if (particles == 0 || problem_->vectorizes()) return problem_->natural(hyper);
+  std::vector<ParameterSet> each;
+  for (std::int64_t i = 0; i < particles; ++i) {
+    each.push_back(problem_->natural(particle(hyper, i)));
+  }
+  return stacked(each);
 }
 
 TrainState TrainingLoop::step(const TrainState& state,
@@ -29,10 +66,22 @@ ParameterSet TrainingLoop::train_gradient(const TrainState& state,
     return tape == Tape::kOn && t.requires_grad() ? t
                                                   : t.detach().requires_grad_();
   });
-  return gradient(
-      problem_->train_loss(weights, tape == Tape::kOn ? hyper : hyper.detach(),
-                           draw(state, run)),
-      weights, tape);
+  const ParameterSet h = tape == Tape::kOn ? hyper : hyper.detach();
+  const Draw draw = TrainingLoop::draw(state, run);
+  if (state.particles == 0) {
+    return gradient(problem_->train_loss(weights, h, draw), weights, tape);
+  }
+  if (tape == Tape::kOn || problem_->vectorizes()) {
+    return gradient(train_losses(*problem_, weights, h, draw).sum(), weights,
+                    tape);
+  }
+  // One graph at a time.
+  std::vector<ParameterSet> each;
+  for (std::int64_t i = 0; i < state.particles; ++i) {
+    TrainState one{particle(state.weights, i), {}, state.step};
+    each.push_back(train_gradient(one, particle(h, i), run, tape));
+  }
+  return stacked(each);
 }
 
 }  // namespace nestgrad

@@ -26,8 +26,10 @@ class TrainingLoop {
   }
 
   /// The state before the first step; on the tape of `hyper` if the initial
-  /// weights depend on it.
-  TrainState start(const ParameterSet& hyper, const Key& run) const;
+  /// weights depend on it. With `particles`, that of so many of them, each of
+  /// which has its hyperparameters in `hyper`; see core/particles.h.
+  TrainState start(const ParameterSet& hyper, const Key& run,
+                   std::int64_t particles = 0) const;
 
   /// One training step. The minibatch and the noise follow from `run` and
   /// state.step, so a stretch of a run can be repeated exactly.
@@ -48,7 +50,8 @@ class TrainingLoop {
   /// What the step from `state` draws.
   static Draw draw(const TrainState& state, const Key& run) {
     return {state.step,
-            run.fold("step").fold(static_cast<std::uint64_t>(state.step))};
+            run.fold("step").fold(static_cast<std::uint64_t>(state.step)),
+            state.particles};
   }
 
   // A step in two halves, for methods that come in between:
@@ -62,10 +65,12 @@ class TrainingLoop {
   /// The rule, on whatever tape its arguments are.
   TrainState apply(const TrainState& state, const ParameterSet& gradient,
                    const ParameterSet& hyper) const {
-    return optimizer_->step(state, gradient, problem_->natural(hyper));
+    return optimizer_->step(state, gradient, natural(hyper, state.particles));
   }
 
  private:
+  ParameterSet natural(const ParameterSet& hyper, std::int64_t particles) const;
+
   std::shared_ptr<const BilevelProblem> problem_;
   std::shared_ptr<const Optimizer> optimizer_;
 };

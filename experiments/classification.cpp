@@ -107,18 +107,20 @@ class Classification : public NetworkProblem {
                     const Draw& draw) const override {
     const Batch batch = data_.train.rows(train_batches_.rows(draw.step));
     std::vector<Tensor> penalties;
-    const Tensor loss = weighted_loss(
-        model_->forward(weights, augmented(batch.input, hyper, draw),
-                        Pass::training_as(draw, hyper, &penalties)),
-        batch, hyper, draw);
+    const Tensor loss =
+        weighted_loss(forward(weights, augmented(batch.input, hyper, draw),
+                              Pass::training_as(draw, hyper, &penalties)),
+                      batch, hyper, draw);
     return with_penalties(loss, penalties, weights, hyper, draw);
   }
 
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
                     const Draw& draw) const override {
     const Batch batch = data_.valid.rows(valid_batches_.rows(draw.step));
-    return fit(model_->forward(weights, batch.input, Pass::evaluation_as(draw)),
-               batch.target);
+    const Tensor outputs =
+        forward(weights, batch.input, Pass::evaluation_as(draw));
+    if (draw.particles == 0) return fit(outputs, batch.target);
+    return fit_of_examples(outputs, batch.target, draw.particles).mean(1);
   }
 
   Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
@@ -138,6 +140,8 @@ class Classification : public NetworkProblem {
     if (!model_->responds() || augmentation_ || weighting_) return {};
     return {train_batches_.batch_size(), valid_batches_.batch_size()};
   }
+
+  bool vectorizes() const override { return !augmentation_ && !weighting_; }
 
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override {
@@ -179,16 +183,13 @@ class Classification : public NetworkProblem {
                        const ParameterSet& hyper, const Draw& draw) const {
     const Tensor outputs =
         draw.linear ? to_first_order(dual_outputs) : dual_outputs;
-    if (!hyper.contains("example_weight") && !weighting_) {
-      return fit(outputs, batch.target);
-    }
-    Tensor each = fit(outputs, batch.target, at::Reduction::None)
-                      .view({outputs.size(0), -1})
-                      .mean(1);
+    const bool weighted = hyper.contains("example_weight") || weighting_;
+    if (!weighted && draw.particles == 0) return fit(outputs, batch.target);
+    Tensor each = fit_of_examples(outputs, batch.target, draw.particles);
     if (hyper.contains("example_weight")) {
       each = of_batch(hyper.at("example_weight"), batch, draw) * each;
     }
-    if (!weighting_) return each.mean();
+    if (!weighting_) return each.mean(-1);
     // Shares of the minibatch, so the sum takes the place of the mean.
     const Tensor share =
         (0.1 * (*weighting_)(hyper, batch.input)).sigmoid().softmax(0);
@@ -205,7 +206,7 @@ class Classification : public NetworkProblem {
                   : at::arange(data_.train.size(),
                                weight.options().dtype(at::kLong));
     }
-    if (draw.response == nullptr) return weight.index_select(0, which);
+    if (draw.response == nullptr) return weight.index_select(-1, which);
     return weight.gather(1, which.unsqueeze(1)).squeeze(1);
   }
 

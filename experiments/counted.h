@@ -14,6 +14,8 @@ class Counted : public ProblemDecorator {
  public:
   using ProblemDecorator::ProblemDecorator;
 
+  bool vectorizes() const override { return problem().vectorizes(); }
+
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     ++train_losses_;

@@ -9,19 +9,20 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// A scalar whose derivative by x is declared to be `field`, which stays on its
-/// own tape: what a second derivative needs.
+/// A scalar, or one for each particle, whose derivative by x is declared to be
+/// `field`, which stays on its own tape: what a second derivative needs.
 class WithGradient : public torch::autograd::Function<WithGradient> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x,
                         const Tensor& field) {
     context->save_for_backward({field});
-    return at::zeros({}, x.options());
+    return at::zeros(x.sizes().slice(0, x.dim() - 1), x.options());
   }
 
   static variable_list backward(AutogradContext* context,
                                 const variable_list& gradient) {
-    return {gradient[0] * context->get_saved_variables()[0], Tensor()};
+    return {gradient[0].unsqueeze(-1) * context->get_saved_variables()[0],
+            Tensor()};
   }
 };
 

@@ -19,12 +19,15 @@ class Dynamics : public BilevelProblem {
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const final;
 
+  bool vectorizes() const final { return true; }
+
   /// The validation loss, "valid_loss".
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override;
 
  protected:
-  /// Where the state is after one step. `state`: [n], the weight "state".
+  /// Where the state is after one step. `state`: [n], the weight "state", or
+  /// [particles, n], and so the result.
   virtual Tensor next(const Tensor& state, const ParameterSet& hyper,
                       std::int64_t step) const = 0;
 

@@ -165,9 +165,9 @@ Experiment::Experiment(const Config& config)
   attempt(complaints, "/hyperparameters", [&] {
     if (!problem) return;
     problem_ = std::make_shared<Counted>(std::make_shared<Reparameterized>(
-        problem,
-        read_hyper_space(config.object("hyperparameters"), *problem,
-                         references(config.object("inner").json()), options)));
+        problem, read_hyper_space(config.object("hyperparameters"), *problem,
+                                  references(config.object("inner").json()),
+                                  options, inner.get())));
   });
   attempt(complaints, "/estimator", [&] {
     const Truncation cut = Truncation::read(estimator);

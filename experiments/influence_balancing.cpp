@@ -54,13 +54,13 @@ class InfluenceBalancing : public Dynamics {
 
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
                     const Draw&) const override {
-    return 0.5 * (weights.at(kState)[0] - 1).square();
+    return 0.5 * (weights.at(kState).select(-1, 0) - 1).square();
   }
 
  private:
   Tensor next(const Tensor& state, const ParameterSet& hyper,
               std::int64_t) const override {
-    return at::mv(a_, state) + as_scalar(hyper.at("theta")) * signs_;
+    return at::matmul(state, a_.t()) + hyper.at("theta").unsqueeze(-1) * signs_;
   }
 
   Tensor a_, signs_;

@@ -59,7 +59,7 @@ class Lorenz : public Dynamics {
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
                     const Draw&) const override {
     const Tensor& s = weights.at(kState);
-    return s[4] / s[3].clamp_min(1);
+    return s.select(-1, 4) / s.select(-1, 3).clamp_min(1);
   }
 
  private:
@@ -70,9 +70,9 @@ class Lorenz : public Dynamics {
   Tensor start() const { return at::tensor({1.2, 1.3, 1.6}, options_); }
 
   Tensor moved(const Tensor& s, const Tensor& a, const Tensor& r) const {
-    const Tensor x = s[0], y = s[1], z = s[2];
+    const Tensor x = s.select(-1, 0), y = s.select(-1, 1), z = s.select(-1, 2);
     const Tensor speed =
-        at::stack({a * (y - x), x * (r - z) - y, x * y - (8.0 / 3.0) * z});
+        at::stack({a * (y - x), x * (r - z) - y, x * y - (8.0 / 3.0) * z}, -1);
     return s + step_ * speed;
   }
 
@@ -82,10 +82,13 @@ class Lorenz : public Dynamics {
             "the trajectory is known for {} steps; give a horizon, or a larger "
             "\"length\"",
             truth_.numel() - 1);
-    const Tensor there = moved(state.narrow(0, 0, 3), as_scalar(hyper.at("a")),
-                               as_scalar(hyper.at("r")));
-    const Tensor error = (there[2] - truth_[step + 1]).square();
-    return at::cat({there, at::stack({state[3] + 1, state[4] + error})});
+    const Tensor there =
+        moved(state.narrow(-1, 0, 3), hyper.at("a"), hyper.at("r"));
+    const Tensor error = (there.select(-1, 2) - truth_[step + 1]).square();
+    return at::cat(
+        {there,
+         at::stack({state.select(-1, 3) + 1, state.select(-1, 4) + error}, -1)},
+        -1);
   }
 
   double step_;

@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "core/autodiff.h"
+#include "core/particles.h"
 #include "core/penalty.h"
 
 namespace nestgrad {
@@ -82,8 +83,31 @@ Tensor NetworkProblem::with_penalties(Tensor loss,
   if (draw.response != nullptr) {
     return loss + l2_penalty(weights, *draw.response, decay);
   }
+  if (draw.particles > 0) {
+    return loss + l2_penalty(weights, decay, draw.particles);
+  }
   return loss +
          l2_penalty(draw.linear ? weights.map(to_first_order) : weights, decay);
+}
+
+Tensor NetworkProblem::forward(const ParameterSet& weights, const Tensor& input,
+                               const Pass& pass) const {
+  return pass.particles > 0 ? model_->forward_particles(weights, input, pass)
+                            : model_->forward(weights, input, pass);
+}
+
+Tensor NetworkProblem::fit_of_examples(const Tensor& outputs,
+                                       const Tensor& targets,
+                                       std::int64_t particles) const {
+  if (particles == 0) {
+    return fit(outputs, targets, at::Reduction::None)
+        .view({outputs.size(0), -1})
+        .mean(1);
+  }
+  return fit(outputs.flatten(0, 1), repeated(targets, particles).flatten(0, 1),
+             at::Reduction::None)
+      .view({outputs.size(0), outputs.size(1), -1})
+      .mean(2);
 }
 
 Tensor NetworkProblem::cross_entropy(const Tensor& outputs,

@@ -33,7 +33,8 @@ Tensor Quadratic::train_loss(const ParameterSet& given,
   // The weights are what the model answers.
   const ParameterSet weights = draw.linear ? given.map(to_first_order) : given;
   return output_loss(weights.at("w"), hyper, draw) +
-         l2_penalty(weights, hyper.at("weight_decay")) + terms_.c;
+         l2_penalty(weights, hyper.at("weight_decay"), draw.particles) +
+         terms_.c;
 }
 
 Tensor Quadratic::outputs(const ParameterSet& weights, const ParameterSet&,
@@ -42,12 +43,19 @@ Tensor Quadratic::outputs(const ParameterSet& weights, const ParameterSet&,
 }
 
 Tensor Quadratic::output_loss(const Tensor& w, const ParameterSet&,
-                              const Draw&) const {
+                              const Draw& draw) const {
+  if (draw.particles > 0) {
+    return (w * at::addmm(minus_b_, w, half_a_.t())).sum(1);
+  }
   return at::dot(w, at::addmv(minus_b_, half_a_, w));
 }
 
 Tensor Quadratic::valid_loss(const ParameterSet& weights, const ParameterSet&,
-                             const Draw&) const {
+                             const Draw& draw) const {
+  if (draw.particles > 0) {
+    const Tensor errors = at::mm(weights.at("w"), terms_.v.t()) - terms_.t;
+    return 0.5 * terms_.scale * errors.square().sum(1);
+  }
   const Tensor error = at::mv(terms_.v, weights.at("w")) - terms_.t;
   return 0.5 * terms_.scale * at::dot(error, error);
 }

@@ -24,9 +24,9 @@ class Es : public Evolution {
   Objective mean_claim() const override { return of_window(); }
 
  private:
-  void open(Pair& pair, std::int64_t, const ParameterSet& draw) const override {
-    pair.up = pair.down = run_;
-    pair.noise = pair.score = draw;
+  void open(Group& group, const ParameterSet& draw) const override {
+    group.particles = group.base.branched(particles());
+    group.noise = group.score = draw;
   }
 };
 

@@ -1,12 +1,19 @@
 #include "hypergrad/evolution.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 
 #include "core/metric.h"
+#include "core/particles.h"
 
 namespace nestgrad {
+namespace {
+
+constexpr const char* kLost = "particles_lost";
+
+}  // namespace
 
 Schema Evolution::with_common_keys(Schema schema) {
   return schema
@@ -25,6 +32,13 @@ Schema Evolution::with_common_keys(Schema schema) {
       .boolean("normalize", false,
                "Whether the gradient is multiplied by sigma / the standard "
                "deviation of the particles' losses.")
+      .integer("groups", 1,
+               "Groups of so many particles, each with minibatches of its own, "
+               "whose gradients are averaged.",
+               at_least(1))
+      .boolean("staggered", false,
+               "Whether groups stand at different places of their runs: number "
+               "c of C starts again first after (c + 1) / C of the horizon.")
       .integer("limit", 10000,
                "Largest number of hyperparameters; the variance grows with "
                "it.",
@@ -34,14 +48,23 @@ Schema Evolution::with_common_keys(Schema schema) {
 Evolution::Evolution(const Config& config, const TrainingLoop& loop)
     : SingleRun(config, loop),
       sigma_(config.number("sigma")),
+      pairs_(config.integer("particles") / 2),
       limit_(config.integer("limit")),
       metric_(config.has("metric") ? config.text("metric") : ""),
       normalized_(config.boolean("normalize")),
-      before_(run_) {
-  const std::int64_t particles = config.integer("particles");
-  if (particles % 2 != 0) config.fail("particles", "must be even");
-  pairs_.assign(static_cast<std::size_t>(particles / 2),
-                {run_, run_, {}, {}, {}, 0});
+      staggered_(config.boolean("staggered")) {
+  if (config.integer("particles") % 2 != 0) {
+    config.fail("particles", "must be even");
+  }
+  const Truncation& cut = run_.truncation();
+  const std::int64_t groups = config.integer("groups");
+  if (staggered_ && cut.horizon < groups * cut.window) {
+    config.fail("staggered",
+                fmt::format("needs a horizon of at least one window of {} "
+                            "steps for each of the {} groups; it is {}",
+                            cut.window, groups, cut.horizon));
+  }
+  groups_.assign(static_cast<std::size_t>(groups), Group(run_));
 }
 
 void Evolution::begin(const ParameterSet& hyper, const Key& key) {
@@ -50,12 +73,26 @@ void Evolution::begin(const ParameterSet& hyper, const Key& key) {
           "{}; raise \"limit\" or take an estimator with derivatives",
           limit_, hyper.numel());
   SingleRun::begin(hyper, key);
-  for (Pair& pair : pairs_) {
-    pair = {run_, run_, hyper.zeros(), hyper.zeros(), hyper.zeros(), 0};
+  if (!metric_.empty()) metric(run_.state().weights, hyper);  // is there one?
+  const ParameterSet zeros = repeated(hyper.zeros(), pairs_).clone();
+  const Truncation& cut = run_.truncation();
+  for (std::size_t c = 0; c < groups_.size(); ++c) {
+    Group& group = groups_[c];
+    group = Group(run_);
+    group.noise = group.score = group.earlier = zeros;
+    group.difference = at::zeros({pairs_}, at::kDouble);
+    const Key own = c == 0 ? key : key.fold("group").fold(c);
+    group.base.begin(hyper, own);
+    group.particles.begin(repeated(hyper, particles()), own, particles());
+    if (!staggered_) continue;
+    const std::int64_t windows = cut.horizon / cut.window;
+    const auto share = static_cast<std::int64_t>(c + 1) * windows /
+                       static_cast<std::int64_t>(groups_.size());
+    group.base.set_first_horizon(share * cut.window);
+    group.particles.set_first_horizon(share * cut.window);
   }
   noise_key_ = key.fold("perturbations");
-  windows_ = age_ = 0;
-  open_ = false;
+  windows_ = 0;
 }
 
 bool Evolution::reseed(const Key& key) {
@@ -63,151 +100,210 @@ bool Evolution::reseed(const Key& key) {
   return true;
 }
 
-double Evolution::loss(const ParameterSet& weights, const ParameterSet& hyper,
-                       const Draw& draw) const {
-  if (metric_.empty()) {
-    return problem()
-        .valid_loss(weights.detach(), hyper.detach(), draw)
-        .item<double>();
-  }
+double Evolution::metric(const ParameterSet& weights,
+                         const ParameterSet& hyper) const {
   const Metrics metrics =
       problem().evaluate(problem().deployed(weights, hyper), hyper);
   const auto found = metrics.find(metric_);
-  require(found != metrics.end(), "there is no metric '{}'", metric_);
+  std::vector<std::string> names;
+  for (const auto& [name, value] : metrics) names.push_back(name);
+  require(found != metrics.end(), "there is no metric '{}'; there are: {}",
+          metric_, fmt::join(names, ", "));
   return to_minimize(metric_, found->second);
 }
 
+double Evolution::loss(const ParameterSet& weights, const ParameterSet& hyper,
+                       const Draw& draw) const {
+  const at::NoGradGuard no_tape;
+  return metric_.empty()
+             ? problem().valid_loss(weights, hyper, draw).item<double>()
+             : metric(weights, hyper);
+}
+
+Tensor Evolution::losses(const ParameterSet& weights, const ParameterSet& hyper,
+                         const Draw& draw) const {
+  const at::NoGradGuard no_tape;
+  if (metric_.empty()) {
+    return valid_losses(problem(), weights, hyper, draw)
+        .to(at::kCPU, at::kDouble);
+  }
+  std::vector<double> out;
+  for (std::int64_t i = 0; i < draw.particles; ++i) {
+    out.push_back(metric(particle(weights, i), particle(hyper, i)));
+  }
+  return at::tensor(out, at::kDouble);
+}
+
 std::pair<TrainState, Estimate> Evolution::unperturbed(
-    const ParameterSet& hyper) const {
+    const Group& group, const ParameterSet& hyper) const {
   if (!with_slope()) {
-    const TrainState end = run_.unroll(hyper, Tape::kOff);
-    return {end, {hyper.zeros(), loss(end.weights, hyper, draw_)}};
+    const TrainState end = group.base.unroll(hyper, Tape::kOff);
+    return {end, {hyper.zeros(), loss(end.weights, hyper, group.draw)}};
   }
   const ParameterSet h = hyper.leaves();
-  const TrainState end = run_.unroll(h, Tape::kOn);
-  const Tensor value = problem().valid_loss(end.weights, h, draw_);
+  const TrainState end = group.base.unroll(h, Tape::kOn);
+  const Tensor value = problem().valid_loss(end.weights, h, group.draw);
   return {end.detach(), {gradient(value, h), value.item<double>()}};
 }
 
+ParameterSet Evolution::contribution(const Group& group,
+                                     const Tensor& difference, const Tensor&,
+                                     const ParameterSet&) const {
+  return weighted_sum(difference, group.score);
+}
+
 Estimate Evolution::estimate(const ParameterSet& hyper) {
-  if (!open_) {
-    const bool fresh = run_.window_start(hyper).first.step == 0;
-    if (fresh) age_ = 0;
-    earlier_draw_ = draw_;
-    const Key key = noise_key_.fold(static_cast<std::uint64_t>(windows_++));
-    for (std::size_t m = 0; m < pairs_.size(); ++m) {
-      Pair& pair = pairs_[m];
-      if (fresh) {
-        pair.score = pair.earlier = hyper.zeros();
-        pair.difference = 0;
-      }
-      open(pair, age_, sigma_ * key.fold(m).normal(hyper));
+  Estimate out{hyper.zeros()};
+  const double share = 1.0 / static_cast<double>(groups_.size());
+  for (std::size_t c = 0; c < groups_.size(); ++c) {
+    const Estimate one = estimate(groups_[c], c, hyper);
+    out.gradient = add(out.gradient, share, one.gradient);
+    out.objective += share * one.objective;
+    for (const auto& [name, value] : one.metrics) {
+      out.metrics[name] += (name == kLost ? 1 : share) * value;
     }
-    open_ = true;
+    if (one.status != Status::kOk) {
+      out.status = one.status;
+      out.trouble = one.trouble;
+    }
+  }
+  ++windows_;
+  run_ = groups_.front().base;
+  return out;
+}
+
+Estimate Evolution::estimate(Group& group, std::size_t number,
+                             const ParameterSet& hyper) {
+  const ParameterSet around = repeated(hyper, pairs_);
+  if (!group.open) {
+    if (group.base.window_start(hyper).first.step == 0) {
+      group.age = 0;
+      group.score = group.earlier = around.zeros();
+      group.difference = at::zeros({pairs_}, at::kDouble);
+    }
+    group.earlier_draw = group.draw;
+    const Key key =
+        noise_key_.fold(number).fold(static_cast<std::uint64_t>(windows_));
+    open(group, sigma_ * key.normal(around));
+    group.open = true;
   }
 
-  before_ = run_;
-  draw_ = run_.draw("valid");
-  auto [end, out] = unperturbed(hyper);
+  group.before = group.base;
+  group.draw = group.base.draw("valid");
+  auto [base_end, out] = unperturbed(group, hyper);
   const ParameterSet slope = out.gradient;
-  ParameterSet sum = hyper.zeros();
-  std::vector<double> losses, differences;
-  std::vector<std::pair<TrainState, TrainState>> ends;
-  for (Pair& pair : pairs_) {
-    const ParameterSet up = hyper + pair.noise, down = hyper - pair.noise;
-    ends.emplace_back(pair.up.unroll(up, Tape::kOff),
-                      pair.down.unroll(down, Tape::kOff));
-    const double above = loss(ends.back().first.weights, up, draw_);
-    const double below = loss(ends.back().second.weights, down, draw_);
-    differences.push_back(above - below);
-    if (!std::isfinite(above) || !std::isfinite(below) ||
-        !std::isfinite(pair.difference)) {
-      continue;
-    }
-    losses.insert(losses.end(), {above, below});
-    sum = sum + contribution(pair, above - below, slope);
-  }
-  const auto kept = static_cast<double>(losses.size());
-  const double lost = 2.0 * static_cast<double>(pairs_.size()) - kept;
-  out.metrics["particles_lost"] = lost;
-  if (losses.empty()) {
+  const ParameterSet perturbed =
+      concatenated(around + group.noise, around - group.noise);
+  const TrainState end = group.particles.unroll(perturbed, Tape::kOff);
+  Draw draw = group.draw;
+  draw.particles = particles();
+  const Tensor all = losses(end.weights, perturbed, draw);
+  const Tensor up = all.narrow(0, 0, pairs_),
+               down = all.narrow(0, pairs_, pairs_);
+  const Tensor change = up - down;
+  const Tensor whole = up.isfinite()
+                           .logical_and(down.isfinite())
+                           .logical_and(group.difference.isfinite());
+  const Tensor difference = change.masked_fill(~whole, 0);
+  const auto kept = 2 * whole.sum().item<double>();
+  out.metrics[kLost] = static_cast<double>(particles()) - kept;
+  if (kept == 0) {
+    out.gradient = hyper.zeros();
     out.status = Status::kDiverged;
     out.trouble = "the losses of all particles are not finite";
     return out;
   }
-  const double deviation =
-      at::tensor(losses, at::kDouble).std(0, /*unbiased=*/false).item<double>();
+  const double deviation = all.masked_select(at::cat({whole, whole}))
+                               .std(0, /*unbiased=*/false)
+                               .item<double>();
   out.metrics["loss_deviation"] = deviation;
   // Divided by the number of pairs, and 2 sigma^2.
-  out.gradient = (1 / (kept * sigma_ * sigma_)) * sum;
+  out.gradient = (1 / (kept * sigma_ * sigma_)) *
+                 contribution(group, difference, whole, slope);
   if (with_slope()) out.gradient = out.gradient + slope;
   if (normalized_ && deviation > 0) {
     out.gradient = (sigma_ / deviation) * out.gradient;
   }
 
-  if (run_.finish_turn(end)) {
-    open_ = false;
-    ++age_;
-  }
-  for (std::size_t m = 0; m < pairs_.size(); ++m) {
-    pairs_[m].up.finish_turn(ends[m].first);
-    pairs_[m].down.finish_turn(ends[m].second);
-    if (!open_) {
-      pairs_[m].earlier = pairs_[m].score;
-      pairs_[m].difference = differences[m];
-    }
+  const bool moved = group.base.finish_turn(base_end);
+  group.particles.finish_turn(end);
+  if (moved) {
+    group.open = false;
+    ++group.age;
+    group.earlier = group.score;
+    group.difference = change;
   }
   return out;
 }
 
-Objective Evolution::of_window() const {
-  return [this](const ParameterSet& hyper) {
-    const ParameterSet h = hyper.detach();
-    return loss(before_.unroll(h, Tape::kOff).weights, h, draw_);
+Objective Evolution::mean_of(GroupLoss loss) const {
+  return [this, loss](const ParameterSet& hyper) {
+    double sum = 0;
+    for (const Group& group : groups_) {
+      sum += (this->*loss)(group, hyper.detach());
+    }
+    return sum / static_cast<double>(groups_.size());
   };
 }
 
-Objective Evolution::of_run() const {
-  return [this](const ParameterSet& hyper) {
-    const auto [start, key] = before_.window_start(hyper.detach());
-    return loss(trained(start.step + before_.length(), hyper, key), hyper,
-                draw_);
-  };
+Objective Evolution::of_window() const {
+  return mean_of(&Evolution::window_loss);
 }
+
+Objective Evolution::of_run() const { return mean_of(&Evolution::run_loss); }
 
 Objective Evolution::of_run_before() const {
-  return [this](const ParameterSet& hyper) {
-    const auto [start, key] = before_.window_start(hyper.detach());
-    if (start.step == 0) return 0.0;
-    return loss(trained(start.step, hyper, key), hyper, earlier_draw_);
-  };
+  return mean_of(&Evolution::run_loss_before);
+}
+
+double Evolution::window_loss(const Group& group,
+                              const ParameterSet& hyper) const {
+  return loss(group.before.unroll(hyper, Tape::kOff).weights, hyper,
+              group.draw);
+}
+
+double Evolution::run_loss(const Group& group,
+                           const ParameterSet& hyper) const {
+  const auto [start, key] = group.before.window_start(hyper);
+  return loss(trained(start.step + group.before.length(), hyper, key), hyper,
+              group.draw);
+}
+
+double Evolution::run_loss_before(const Group& group,
+                                  const ParameterSet& hyper) const {
+  const auto [start, key] = group.before.window_start(hyper);
+  if (start.step == 0) return 0.0;
+  return loss(trained(start.step, hyper, key), hyper, group.earlier_draw);
 }
 
 Footprint Evolution::footprint() const {
   const std::int64_t window = run_.truncation().window;
-  const auto runs = 1 + 2 * static_cast<std::int64_t>(pairs_.size());
-  const std::int64_t taped = with_slope() ? window : 0;
-  return {window * runs, taped, taped, runs};
+  const auto groups = static_cast<std::int64_t>(groups_.size());
+  const std::int64_t runs = groups * (1 + particles());
+  const std::int64_t taped = with_slope() ? groups * window : 0;
+  return {window * runs, taped, with_slope() ? window : 0, runs};
 }
 
-void Evolution::Pair::persist(Archive& archive) {
-  archive("up", up);
-  archive("down", down);
+void Evolution::Group::persist(Archive& archive) {
+  archive("base", base);
+  archive("particles", particles);
   archive("noise", noise);
   archive("score", score);
   archive("earlier", earlier);
-  archive("difference", difference);
+  ParameterSet last{{"difference", difference}};
+  archive("last", last);
+  difference = last.at("difference");
+  archive("age", age);
+  archive("open", open);
 }
 
 void Evolution::persist(Archive& archive) {
-  SingleRun::persist(archive);
   archive("noise_key", noise_key_);
   archive("windows", windows_);
-  archive("age", age_);
-  archive("open", open_);
-  for (std::size_t m = 0; m < pairs_.size(); ++m) {
-    archive(fmt::format("pair_{}", m), pairs_[m]);
+  for (std::size_t c = 0; c < groups_.size(); ++c) {
+    archive(fmt::format("group_{}", c), groups_[c]);
   }
+  run_ = groups_.front().base;
 }
 
 }  // namespace nestgrad

@@ -19,10 +19,17 @@ namespace nestgrad {
 /// with the number of hyperparameters.
 ///
 /// Subclasses say where a particle starts a window, and what its score xi is.
-/// All particles of all pairs see the same minibatches and the same noise of
-/// training. A pair with a loss that is not finite is left out and counted.
+/// All particles advance together (core/particles.h) and see the same
+/// minibatches and the same noise of training. A pair with a loss that is not
+/// finite is left out and counted.
 ///
-/// One more run, without perturbation, gives the weights and the objective.
+/// There may be several groups of particles, each with minibatches of its own,
+/// whose gradients are averaged. Groups that are `staggered` stand at different
+/// places of their runs, so that every estimate sees all of training: group c
+/// of C starts again first after (c + 1) / C of the horizon.
+///
+/// One more run in each group, without perturbation, gives the objective and
+/// that of the first group the weights.
 class Evolution : public SingleRun {
  public:
   void begin(const ParameterSet& hyper, const Key& key) override;
@@ -39,57 +46,81 @@ class Evolution : public SingleRun {
 
   Evolution(const Config& config, const TrainingLoop& loop);
 
-  /// Two particles, perturbed in opposite directions.
-  struct Pair {
-    InnerRun up, down;
-    ParameterSet noise;     ///< eps of this window
-    ParameterSet score;     ///< xi of this window
-    ParameterSet earlier;   ///< xi of the window before; zeros at a reset
-    double difference = 0;  ///< L+ - L- of the window before; 0 at a reset
+  struct Group {
+    explicit Group(const InnerRun& run)
+        : base(run), particles(run), before(run) {}
+
+    InnerRun base;       ///< unperturbed
+    InnerRun particles;  ///< h + eps of every pair, then h - eps of every pair
+
+    // Of each pair, in a first axis of every tensor:
+    ParameterSet noise;    ///< eps of this window
+    ParameterSet score;    ///< xi of this window
+    ParameterSet earlier;  ///< xi of the window before; zeros at a reset
+    Tensor difference;     ///< L+ - L- of the window before; 0 at a reset
+
+    std::int64_t age = 0;  ///< windows of the present run
+    bool open = false;     ///< this window's perturbations are drawn
+
+    InnerRun before;          ///< base as it was before the last estimate
+    Draw draw, earlier_draw;  ///< of its loss, and of that before
 
     void persist(Archive& archive);
   };
 
-  /// Sets what belongs to a window that is about to begin: the pair's runs, its
-  /// noise and its score. `age`: windows since training started; `draw`: a new
-  /// perturbation, to be taken or not.
-  virtual void open(Pair& pair, std::int64_t age,
-                    const ParameterSet& draw) const = 0;
+  /// Sets what belongs to a window that is about to begin: the particles, their
+  /// noise and their score. `draw`: new perturbations, to be taken or not.
+  virtual void open(Group& group, const ParameterSet& draw) const = 0;
 
-  /// h -> the loss at the end of the last window: of the window alone, of all
-  /// of its run, and at the end of the window before (0 if it was the first).
+  /// h -> the loss at the end of the last window, on average over groups: of
+  /// the window alone, of all of its run, and at the end of the window before
+  /// (0 if it was the first).
   Objective of_window() const;
   Objective of_run() const;
   Objective of_run_before() const;
 
-  /// What a pair adds to the gradient, times 2 sigma^2. `slope`: the derivative
-  /// of the unperturbed window, if with_slope().
-  virtual ParameterSet contribution(const Pair& pair, double difference,
-                                    const ParameterSet& slope) const {
-    (void)slope;
-    return difference * pair.score;
-  }
+  /// The sum over pairs of what each adds to the gradient, times 2 sigma^2.
+  /// `difference`: L+ - L- of each; `whole`: false for those to be left out,
+  /// whose differences are 0 then; `slope`: the derivative of the unperturbed
+  /// window, if with_slope().
+  virtual ParameterSet contribution(const Group& group,
+                                    const Tensor& difference,
+                                    const Tensor& whole,
+                                    const ParameterSet& slope) const;
   virtual bool with_slope() const { return false; }
 
+  std::int64_t particles() const { return 2 * pairs_; }
+
  private:
-  /// What is minimised, in the turn that `draw` belongs to.
+  /// What is minimised, in the turn that `draw` belongs to; with draw.particles
+  /// of each of them.
   double loss(const ParameterSet& weights, const ParameterSet& hyper,
               const Draw& draw) const;
+  Tensor losses(const ParameterSet& weights, const ParameterSet& hyper,
+                const Draw& draw) const;
+  double metric(const ParameterSet& weights, const ParameterSet& hyper) const;
 
   /// Trains the unperturbed run; its loss and, if wanted, the slope.
-  std::pair<TrainState, Estimate> unperturbed(const ParameterSet& hyper) const;
+  std::pair<TrainState, Estimate> unperturbed(const Group& group,
+                                              const ParameterSet& hyper) const;
+
+  Estimate estimate(Group& group, std::size_t number,
+                    const ParameterSet& hyper);
+
+  using GroupLoss = double (Evolution::*)(const Group&,
+                                          const ParameterSet&) const;
+  Objective mean_of(GroupLoss loss) const;
+  double window_loss(const Group& group, const ParameterSet& hyper) const;
+  double run_loss(const Group& group, const ParameterSet& hyper) const;
+  double run_loss_before(const Group& group, const ParameterSet& hyper) const;
 
   double sigma_;
-  std::int64_t limit_;
+  std::int64_t pairs_, limit_;
   std::string metric_;  // "" for the validation loss
-  bool normalized_;
-  std::vector<Pair> pairs_;
-  InnerRun before_;           // run_ as it was before the last estimate
-  Draw draw_, earlier_draw_;  // of its loss, and of that before
+  bool normalized_, staggered_;
+  std::vector<Group> groups_;
   Key noise_key_;
-  std::int64_t windows_ = 0;  // begun so far
-  std::int64_t age_ = 0;      // windows of the present run
-  bool open_ = false;         // this window's perturbations are drawn
+  std::int64_t windows_ = 0;  // estimates so far
 };
 
 }  // namespace nestgrad

@@ -1,3 +1,4 @@
+#include "core/particles.h"
 #include "hypergrad/evolution.h"
 
 namespace nestgrad {
@@ -79,22 +80,25 @@ class Pes : public Evolution {
   }
 
  private:
-  void open(Pair& pair, std::int64_t age,
-            const ParameterSet& draw) const override {
-    const bool fresh_noise = age == 0 || (redraw_ > 0 && age % redraw_ == 0);
-    if (!fresh_noise) return;
-    pair.noise = draw;
-    pair.score = pair.score + draw;
+  void open(Group& group, const ParameterSet& draw) const override {
+    const bool fresh =
+        group.age == 0 || (redraw_ > 0 && group.age % redraw_ == 0);
+    if (!fresh) return;
+    group.noise = draw;
+    group.score = group.score + draw;
   }
 
-  ParameterSet contribution(const Pair& pair, double difference,
+  ParameterSet contribution(const Group& group, const Tensor& difference,
+                            const Tensor& whole,
                             const ParameterSet& slope) const override {
     if (analytic_) {
-      const double explained = 2 * dot(pair.noise, slope).item<double>();
-      return (difference - explained) * pair.earlier;
+      const Tensor unexplained = difference - 2 * dots(group.noise, slope);
+      return weighted_sum(unexplained.masked_fill(~whole, 0), group.earlier);
     }
-    const ParameterSet now = difference * pair.score;
-    return telescoped_ ? add(now, -pair.difference, pair.earlier) : now;
+    const ParameterSet now = weighted_sum(difference, group.score);
+    if (!telescoped_) return now;
+    return now -
+           weighted_sum(group.difference.masked_fill(~whole, 0), group.earlier);
   }
 
   bool with_slope() const override { return analytic_; }

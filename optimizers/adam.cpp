@@ -33,6 +33,8 @@ class Adam : public Optimizer {
     return keys(Schema("Adam: steps scaled by running moments."), 0);
   }
 
+  bool vectorizes() const override { return true; }
+
   ParameterSet slots(const ParameterSet& weights) const override {
     ParameterSet slots;
     slots.append("first_moment/", weights.zeros());
@@ -60,14 +62,14 @@ class Adam : public Optimizer {
  private:
   TrainState update(const TrainState& state, const ParameterSet& gradient,
                     const ParameterSet& natural) const override {
-    const Tensor lr = lr_.value(natural, state.step);
-    const Tensor beta1 = beta1_.value(natural, state.step);
-    const Tensor beta2 = beta2_.value(natural, state.step);
+    const Scale lr = lr_.scale(natural, state);
+    const Scale beta1 = beta1_.scale(natural, state);
+    const Scale beta2 = beta2_.scale(natural, state);
     const auto t = static_cast<double>(state.step + 1);
 
     ParameterSet w = state.weights, g = gradient;
     if (!weight_decay_.is(0)) {
-      const Tensor decay = weight_decay_.value(natural, state.step);
+      const Scale decay = weight_decay_.scale(natural, state);
       if (decoupled_) {
         w = w - (lr * decay) * w;
       } else {
@@ -81,12 +83,14 @@ class Adam : public Optimizer {
         add(beta1 * w.with({old.begin(), old.begin() + half}), 1 - beta1, g);
     const ParameterSet v =
         add(beta2 * w.with({old.begin() + half, old.end()}), 1 - beta2, g * g);
-    const Tensor correction1 = 1 - beta1.pow(t);
-    const Tensor correction2 = 1 - beta2.pow(t);
+    const Scale correction1 = 1 - beta1.pow(t);
+    const Scale correction2 = 1 - beta2.pow(t);
+    std::size_t i = 0;
     const ParameterSet direction =
         m.zip(v, [&](const Tensor& first, const Tensor& second) {
-          return (first / correction1) /
-                 ((second / correction2 + root_epsilon_).sqrt() + epsilon_);
+          const Tensor mean = first / correction1[i];
+          const Tensor square = second / correction2[i++];
+          return mean / ((square + root_epsilon_).sqrt() + epsilon_);
         });
 
     std::vector<Tensor> slots = m.tensors();

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "core/optimizer.h"
+#include "core/particles.h"
 
 namespace nestgrad {
 namespace {
@@ -25,6 +26,9 @@ class Clipped : public Optimizer {
                 "The rule that gets the clipped gradient.");
   }
 
+  bool vectorizes() const override { return rule_->vectorizes(); }
+  bool sees_tensors() const override { return rule_->sees_tensors(); }
+
   ParameterSet slots(const ParameterSet& weights) const override {
     return rule_->slots(weights);
   }
@@ -32,7 +36,20 @@ class Clipped : public Optimizer {
  private:
   TrainState update(const TrainState& state, const ParameterSet& gradient,
                     const ParameterSet& natural) const override {
-    const Tensor limit = max_norm_.value(natural, state.step);
+    const Tensor limit = max_norm_.one(natural, state);
+    if (state.particles > 0) {
+      Tensor square;  // [particles]
+      for (const Tensor& g : gradient.tensors()) {
+        const Tensor part = g.square().reshape({g.size(0), -1}).sum(1);
+        square = square.defined() ? square + part : part;
+      }
+      const Tensor ratio = limit / square.sqrt();
+      const Tensor factor = at::where(ratio < 1, ratio, at::ones_like(ratio));
+      return rule_->step(state, gradient.map([&](const Tensor& g) {
+        return along_particles(factor, g) * g;
+      }),
+                         natural);
+    }
     const Tensor square = dot(gradient, gradient);
     // A gradient inside the limit is not touched at all: sqrt has no
     // derivative at 0.

@@ -11,6 +11,10 @@ namespace {
 ///   w <- w - lr d                      without momentum, or
 ///   b <- momentum b + d,   w <- w - lr b
 ///
+/// s is zero at first, so that the first step is lr / sqrt(1 - alpha) long, ten
+/// times lr by default, whatever the gradient: with `warm_start` it begins as
+/// the square of the first gradient, and that step is lr.
+///
 /// root_epsilon is there for the derivative at a zero gradient, as in Adam.
 class RmsProp : public Optimizer {
  public:
@@ -20,7 +24,8 @@ class RmsProp : public Optimizer {
         momentum_(Setting::read(config, "momentum")),
         weight_decay_(Setting::read(config, "weight_decay")),
         epsilon_(config.number("epsilon")),
-        root_epsilon_(config.number("root_epsilon")) {}
+        root_epsilon_(config.number("root_epsilon")),
+        warm_start_(config.boolean("warm_start")) {}
 
   static Schema schema() {
     return Schema("RMSprop: steps scaled by a running mean square.")
@@ -37,8 +42,13 @@ class RmsProp : public Optimizer {
         .number("root_epsilon", 1e-30,
                 "Added under the root, so that a step can be differentiated "
                 "where the gradient is zero.",
-                at_least(0));
+                at_least(0))
+        .boolean("warm_start", false,
+                 "Whether the mean square begins at the first gradient's, so "
+                 "that the first step does not jump.");
   }
+
+  bool vectorizes() const override { return true; }
 
   ParameterSet slots(const ParameterSet& weights) const override {
     ParameterSet slots;
@@ -50,22 +60,26 @@ class RmsProp : public Optimizer {
  private:
   TrainState update(const TrainState& state, const ParameterSet& gradient,
                     const ParameterSet& natural) const override {
-    const Tensor lr = lr_.value(natural, state.step);
-    const Tensor alpha = alpha_.value(natural, state.step);
+    const Scale lr = lr_.scale(natural, state);
+    const Scale alpha = alpha_.scale(natural, state);
     ParameterSet g = gradient;
     if (!weight_decay_.is(0)) {
-      g = g + weight_decay_.value(natural, state.step) * state.weights;
+      g = g + weight_decay_.scale(natural, state) * state.weights;
     }
     const std::vector<Tensor>& old = state.slots.tensors();
     const auto half = static_cast<std::ptrdiff_t>(g.size());
-    const ParameterSet s = alpha * g.with({old.begin(), old.begin() + half}) +
-                           (1 - alpha) * (g * g);
-    ParameterSet d = g.zip(s, [&](const Tensor& x, const Tensor& square) {
-      return x / ((square + root_epsilon_).sqrt() + epsilon_);
+    const ParameterSet square = g * g;
+    const ParameterSet s =
+        warm_start_ && state.step == 0
+            ? square
+            : alpha * g.with({old.begin(), old.begin() + half}) +
+                  (1 - alpha) * square;
+    ParameterSet d = g.zip(s, [&](const Tensor& x, const Tensor& mean) {
+      return x / ((mean + root_epsilon_).sqrt() + epsilon_);
     });
     std::vector<Tensor> slots = s.tensors();
     if (!momentum_.is(0)) {
-      d = momentum_.value(natural, state.step) *
+      d = momentum_.scale(natural, state) *
               g.with({old.begin() + half, old.end()}) +
           d;
       slots.insert(slots.end(), d.tensors().begin(), d.tensors().end());
@@ -76,6 +90,7 @@ class RmsProp : public Optimizer {
 
   Setting lr_, alpha_, momentum_, weight_decay_;
   double epsilon_, root_epsilon_;
+  bool warm_start_;
 };
 
 NESTGRAD_REGISTER(OptimizerRegistry, "rmsprop", RmsProp)

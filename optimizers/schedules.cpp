@@ -20,8 +20,9 @@ class Constant : public Schedule {
         .setting("value", kRequired, "The value.");
   }
 
-  Tensor value(const ParameterSet& natural, std::int64_t step) const override {
-    return value_.value(natural, step);
+  Tensor value(const ParameterSet& natural, std::int64_t step,
+               std::int64_t particles) const override {
+    return value_.value(natural, step, particles);
   }
 
  private:
@@ -47,16 +48,80 @@ class Cosine : public Schedule {
                  at_least(1));
   }
 
-  Tensor value(const ParameterSet& natural, std::int64_t step) const override {
+  Tensor value(const ParameterSet& natural, std::int64_t step,
+               std::int64_t particles) const override {
     const double progress =
         std::min(1.0, static_cast<double>(step) / static_cast<double>(steps_));
     const double share = (1 + std::cos(kPi * progress)) / 2;
-    return share * initial_.value(natural, step) +
-           (1 - share) * final_.value(natural, step);
+    return share * initial_.value(natural, step, particles) +
+           (1 - share) * final_.value(natural, step, particles);
   }
 
  private:
   Setting initial_, final_;
+  std::int64_t steps_;
+};
+
+/// A straight line from `initial` to `final`:
+///
+///   initial (1 - t / steps) + final t / steps,   t at most `steps`
+class Linear : public Schedule {
+ public:
+  explicit Linear(const Config& config)
+      : initial_(Setting::read(config, "initial")),
+        final_(Setting::read(config, "final")),
+        steps_(config.integer("steps")) {}
+
+  static Schema schema() {
+    return Schema("A straight line from one value to another.")
+        .setting("initial", kRequired, "Value at the first step.")
+        .setting("final", 0, "Value from step `steps` on.")
+        .integer("steps", kRequired, "Steps from one to the other.",
+                 at_least(1));
+  }
+
+  Tensor value(const ParameterSet& natural, std::int64_t step,
+               std::int64_t particles) const override {
+    const double progress =
+        std::min(1.0, static_cast<double>(step) / static_cast<double>(steps_));
+    return (1 - progress) * initial_.value(natural, step, particles) +
+           progress * final_.value(natural, step, particles);
+  }
+
+ private:
+  Setting initial_, final_;
+  std::int64_t steps_;
+};
+
+/// Falls like a power of time: initial (1 + t / steps)^-decay.
+class InverseTime : public Schedule {
+ public:
+  explicit InverseTime(const Config& config)
+      : initial_(Setting::read(config, "initial")),
+        decay_(Setting::read(config, "decay")),
+        steps_(config.integer("steps")) {}
+
+  static Schema schema() {
+    return Schema("Falls like a power of time.")
+        .setting("initial", kRequired, "Value at the first step.")
+        .setting("decay", 1, "The power; 0: it stays.", at_least(0))
+        .integer("steps", kRequired,
+                 "Steps after which it has fallen by 2 to that power.",
+                 at_least(1));
+  }
+
+  Tensor value(const ParameterSet& natural, std::int64_t step,
+               std::int64_t particles) const override {
+    const double time =
+        1 + static_cast<double>(step) / static_cast<double>(steps_);
+    // A power with a constant base: its derivative is by the decay.
+    const Tensor decay = decay_.value(natural, step, particles);
+    return initial_.value(natural, step, particles) *
+           (-std::log(time) * decay).exp();
+  }
+
+ private:
+  Setting initial_, decay_;
   std::int64_t steps_;
 };
 
@@ -76,9 +141,11 @@ class Step : public Schedule {
                  at_least(1));
   }
 
-  Tensor value(const ParameterSet& natural, std::int64_t step) const override {
-    return initial_.value(natural, step) *
-           factor_.value(natural, step).pow(static_cast<double>(step / every_));
+  Tensor value(const ParameterSet& natural, std::int64_t step,
+               std::int64_t particles) const override {
+    return initial_.value(natural, step, particles) *
+           factor_.value(natural, step, particles)
+               .pow(static_cast<double>(step / every_));
   }
 
  private:
@@ -102,10 +169,11 @@ class WarmUp : public Schedule {
         .integer("steps", kRequired, "Steps until it is reached.", at_least(1));
   }
 
-  Tensor value(const ParameterSet& natural, std::int64_t step) const override {
+  Tensor value(const ParameterSet& natural, std::int64_t step,
+               std::int64_t particles) const override {
     const double share = std::min(
         1.0, static_cast<double>(step + 1) / static_cast<double>(steps_));
-    return share * value_.value(natural, step);
+    return share * value_.value(natural, step, particles);
   }
 
  private:
@@ -115,6 +183,8 @@ class WarmUp : public Schedule {
 
 NESTGRAD_REGISTER(ScheduleRegistry, "constant", Constant)
 NESTGRAD_REGISTER(ScheduleRegistry, "cosine", Cosine)
+NESTGRAD_REGISTER(ScheduleRegistry, "inverse_time", InverseTime)
+NESTGRAD_REGISTER(ScheduleRegistry, "linear", Linear)
 NESTGRAD_REGISTER(ScheduleRegistry, "step", Step)
 NESTGRAD_REGISTER(ScheduleRegistry, "warm_up", WarmUp)
 

@@ -33,6 +33,8 @@ class Sgd : public Optimizer {
                  at_least(0));
   }
 
+  bool vectorizes() const override { return true; }
+
   ParameterSet slots(const ParameterSet& weights) const override {
     ParameterSet slots;
     if (!momentum_.is(0)) slots.append("velocity/", weights.zeros());
@@ -43,25 +45,27 @@ class Sgd : public Optimizer {
   /// does not give away; without a velocity there is nothing to go back by.
   std::optional<MomentumStep> momentum_step(const ParameterSet& natural,
                                             std::int64_t step) const override {
-    if (momentum_.is(0) || nesterov_) return std::nullopt;
-    const auto number = [&](const Setting& setting) {
-      return setting.value(natural, step).item<double>();
-    };
-    return MomentumStep{number(lr_), number(momentum_), number(weight_decay_)};
+    const Tensor lr = lr_.value(natural, step),
+                 momentum = momentum_.value(natural, step),
+                 decay = weight_decay_.value(natural, step);
+    const bool one = lr.dim() == 0 && momentum.dim() == 0 && decay.dim() == 0;
+    if (!one || momentum_.is(0) || nesterov_) return std::nullopt;
+    return MomentumStep{lr.item<double>(), momentum.item<double>(),
+                        decay.item<double>()};
   }
 
  private:
   TrainState update(const TrainState& state, const ParameterSet& gradient,
                     const ParameterSet& natural) const override {
-    const Tensor lr = lr_.value(natural, state.step);
+    const Scale lr = lr_.scale(natural, state);
     ParameterSet g = gradient;
     if (!weight_decay_.is(0)) {
-      g = add(g, weight_decay_.value(natural, state.step), state.weights);
+      g = add(g, weight_decay_.scale(natural, state), state.weights);
     }
     if (momentum_.is(0)) {
       return {add(state.weights, -lr, g), state.slots, state.step + 1};
     }
-    const Tensor m = momentum_.value(natural, state.step);
+    const Scale m = momentum_.scale(natural, state);
     const ParameterSet v = add(g, m, g.with(state.slots.tensors()));
     const ParameterSet direction = nesterov_ ? add(g, m, v) : v;
     return {add(state.weights, -lr, direction), state.slots.with(v.tensors()),

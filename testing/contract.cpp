@@ -15,6 +15,7 @@
 #include "testing/bench.h"
 #include "testing/linear_system.h"
 #include "testing/numbers.h"
+#include "testing/particles.h"
 
 namespace nestgrad::testing {
 namespace {
@@ -344,6 +345,7 @@ Reparameterized in_coordinates(std::shared_ptr<const BilevelProblem> problem,
       hyperparameters[h.name] = Json::object();
     }
   }
+  if (hyperparameters.empty()) return Reparameterized(problem, {});
   const Config config(complete(
       Schema("").map("hyperparameters", hyper_spec_schema(), kRequired, ""),
       {{"hyperparameters", hyperparameters}}));
@@ -383,6 +385,10 @@ void judge_problem(Findings& findings, const BilevelProblem& problem,
                   "the same draw gives another training loss");
   findings.expect(valid(weights, hyper).item<double>() == valid_loss,
                   "the same draw gives another validation loss");
+  if (problem.vectorizes() && !hyper.empty()) {
+    findings.expect(particle_error(problem, weights, hyper, draw) < 1e-10,
+                    "gives particles other losses than each by itself");
+  }
   constexpr double kTolerance = 1e-4;
   judge_derivatives(
       findings, "the training loss by the weights",
@@ -483,6 +489,15 @@ void judge_model(Findings& findings, const Model& model, const Tensor& input) {
   findings.at("");
   findings.expect(equal(weights, weights_before), "changes its weights");
   findings.expect(input.equal(input_before), "changes its input");
+  for (const bool training : {false, true}) {
+    findings.at(training ? "in training" : "in evaluation");
+    Pass pass;
+    pass.training = training;
+    pass.key = Key(5);
+    pass.hyper = &hyper;
+    findings.expect(particle_error(model, weights, input, pass) < 1e-10,
+                    "gives particles other outputs than each by itself");
+  }
 }
 
 }  // namespace
@@ -605,6 +620,9 @@ Faults optimizer_faults(const Json& section, const ParameterSet& natural) {
     findings.expect(first.step == 5, "does not count its step");
     findings.expect(alike(first.weights, weights) && alike(first.slots, slots),
                     "gives weights or slots of another form");
+
+    findings.expect(particle_error(*rule, state, natural) < 1e-12,
+                    "moves particles otherwise than each by itself");
 
     ParameterSet x;
     x.append("weights/", weights);

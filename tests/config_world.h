@@ -93,7 +93,8 @@ class Ramp : public Schedule {
         .setting("ramp_end", 1, "Where it ends.");
   }
   explicit Ramp(const Config&) {}
-  Tensor value(const ParameterSet&, std::int64_t step) const override {
+  Tensor value(const ParameterSet&, std::int64_t step,
+               std::int64_t) const override {
     return at::scalar_tensor(static_cast<double>(step));
   }
 };

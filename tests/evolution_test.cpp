@@ -183,6 +183,116 @@ TEST_CASE("pes and es_single are unbiased by truncation, es is not",
         3 * change.standard_error);
 }
 
+TEST_CASE("pes finds -1/6 with a thousand particles, es the other way",
+          "[evolution]") {
+  const auto with = [](const char* type) {
+    return tuned_by({{"type", type}, {"particles", 1000}, {"window", 1}}, 3000);
+  };
+  CHECK(std::abs(with("pes") + 1.0 / 6) < 1e-5);
+  CHECK(std::abs(with("es_single") + 1.0 / 6) < 1e-7);
+  CHECK(with("es") == Approx(3.26).epsilon(0.02));
+}
+
+TEST_CASE("particles together move as each by itself", "[evolution]") {
+  /// Says that it cannot.
+  class OneByOne : public ProblemDecorator {
+   public:
+    using ProblemDecorator::ProblemDecorator;
+    ParameterSet natural(const ParameterSet& hyper) const override {
+      require(hyper.at("lr").dim() == 0, "not one by one");
+      return ProblemDecorator::natural(hyper);
+    }
+  };
+  const std::shared_ptr<const BilevelProblem> natural =
+      ProblemRegistry::instance().make(
+          Json{{"type", "classification"},
+               {"data", {{"type", "two_moons"}, {"train", 60}, {"valid", 60}}},
+               {"batch", 20},
+               {"model", {{"type", "mlp"}, {"hidden", {5}}, {"dropout", 0.2}}}},
+          {float64(), Key(2)});
+  const Json rule = {{"type", "adam"}, {"lr", "$lr"}};
+  const Bench bench =
+      with_rule(natural, at::scalar_tensor(1e-3, float64()), rule, /*lr=*/0.01);
+  REQUIRE(bench.loop->problem()->vectorizes());
+  const TrainingLoop slow(std::make_shared<OneByOne>(bench.loop->problem()),
+                          OptimizerRegistry::instance().make(rule));
+  REQUIRE_FALSE(slow.problem()->vectorizes());
+  for (const char* type : {"es", "pes", "es_single"}) {
+    CAPTURE(type);
+    const Json section = {{"type", type},
+                          {"window", 3},
+                          {"horizon", 6},
+                          {"particles", 6},
+                          {"groups", 2}};
+    const auto fast_one =
+        EstimatorRegistry::instance().make(section, *bench.loop);
+    const auto slow_one = EstimatorRegistry::instance().make(section, slow);
+    fast_one->begin(bench.hyper, Key(1));
+    slow_one->begin(bench.hyper, Key(1));
+    for (int i = 0; i < 3; ++i) {
+      CHECK(relative_error(fast_one->estimate(bench.hyper).gradient,
+                           slow_one->estimate(bench.hyper).gradient) < 1e-8);
+    }
+  }
+}
+
+TEST_CASE("staggered groups see every part of training at once",
+          "[evolution]") {
+  // Losses g_t . h of the four windows of a run, by the number of its step.
+  class ByStep : public LinearLosses {
+   public:
+    ByStep() : LinearLosses(4, false) {}
+    ParameterSet initial_weights(const ParameterSet&,
+                                 const Key&) const override {
+      return {{"w", at::zeros({1}, float64())}};
+    }
+    Tensor train_loss(const ParameterSet& weights, const ParameterSet&,
+                      const Draw&) const override {
+      return -weights.at("w").sum();  // w counts steps
+    }
+    Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
+                      const Draw&) const override {
+      const auto t = weights.at("w").item<double>();
+      return at::dot(slopes_[static_cast<std::int64_t>(t + 0.5) - 1],
+                     hyper.at("h"));
+    }
+  };
+  const auto problem = std::make_shared<ByStep>();
+  const TrainingLoop loop = loop_of(problem);
+  const ParameterSet h = problem->initial_hyper();
+  const auto after = [&](bool staggered, int windows) {
+    const auto estimator =
+        EstimatorRegistry::instance().make({{"type", "es"},
+                                            {"particles", 20000},
+                                            {"sigma", 0.1},
+                                            {"window", 1},
+                                            {"horizon", 4},
+                                            {"groups", 4},
+                                            {"staggered", staggered}},
+                                           loop);
+    estimator->begin(h, Key(1));
+    Estimate last;
+    for (int i = 0; i < windows; ++i) last = estimator->estimate(h);
+    return last.gradient.flatten();
+  };
+  const Tensor all = problem->slopes_.mean(0);
+  // After a run, groups stand at four different windows.
+  CHECK(relative_error(after(true, 5), all) < 0.15);
+  CHECK(relative_error(after(false, 5), problem->slopes_[0]) < 0.15);
+  CHECK_THROWS_WITH(
+      EstimatorRegistry::instance().make(
+          {{"type", "es"}, {"groups", 2}, {"staggered", true}}, loop),
+      ContainsSubstring("needs a horizon"));
+}
+
+TEST_CASE("a metric that there is not is found at the start", "[evolution]") {
+  const TrainingLoop loop = loop_of(influence_balancing());
+  const auto estimator = EstimatorRegistry::instance().make(
+      Json{{"type", "es"}, {"metric", "valid_accurracy"}}, loop);
+  CHECK_THROWS_WITH(estimator->begin(theta(0.5), Key(1)),
+                    ContainsSubstring("there are: valid_loss"));
+}
+
 TEST_CASE("es_single finds -1/6 where truncated methods go the other way",
           "[evolution]") {
   CHECK(std::abs(

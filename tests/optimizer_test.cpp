@@ -62,19 +62,14 @@ std::vector<Row> rows() {
       {{{"type", "clipped"},
         {"max_norm", "$max_norm"},
         {"rule", {{"type", "adam"}, {"lr", "$lr"}}}},
-       {{"max_norm", 50}, {"lr", 0.1}}}};
+       {{"max_norm", 50}, {"lr", 0.1}}},
+      // Its hyperparameter has numbers of its own.
+      {{{"type", "kronecker"}, {"preconditioner", "$p"}, {"lr", 0.3}},
+       {{"p", 0}}}};
 }
 
 std::unique_ptr<Optimizer> rule_of(const Row& row) {
   return OptimizerRegistry::instance().make(row.json);
-}
-
-ParameterSet natural_of(const Row& row) {
-  ParameterSet out;
-  for (const auto& [name, value] : row.settings) {
-    out.insert(name, at::scalar_tensor(value, float64()));
-  }
-  return out;
 }
 
 ParameterSet weights() {
@@ -82,6 +77,19 @@ ParameterSet weights() {
   return {{"w", flat.narrow(0, 0, 4).view({2, 2})},
           {"b", flat.narrow(0, 4, 1)},
           {"s", flat[5].clone()}};
+}
+
+ParameterSet natural_of(const Row& row) {
+  ParameterSet out;
+  for (const Hyperparameter& h : rule_of(row)->hyperparameters(weights())) {
+    const Tensor n = at::arange(h.initial.numel(), float64());
+    out.insert(h.name, h.initial + 0.2 * (n * 1.7).sin());
+  }
+  for (const auto& [name, value] : row.settings) {
+    if (out.contains(name)) continue;
+    out.insert(name, at::scalar_tensor(value, float64()));
+  }
+  return out;
 }
 
 ParameterSet some_gradient(int k) {
@@ -101,6 +109,15 @@ ParameterSet probe(const ParameterSet& like) {
   return like.map([](const Tensor& t) {
     return (at::arange(t.numel(), t.options()) + 0.5).cos().view(t.sizes());
   });
+}
+
+/// The rules that are made of numbers alone.
+std::vector<Row> rows_of_numbers() {
+  std::vector<Row> out;
+  for (const Row& row : rows()) {
+    if (rule_of(row)->hyperparameters(weights()).empty()) out.push_back(row);
+  }
+  return out;
 }
 
 constexpr int kSteps = 3;
@@ -173,7 +190,7 @@ TEST_CASE("a gradient entry that was always zero has derivative zero",
           "[optimizer]") {
   const auto type = GENERATE(at::kFloat, at::kDouble);
   CAPTURE(type);
-  for (Row row : rows()) {
+  for (Row row : rows_of_numbers()) {
     // Decay would bring the unit's gradient to life.
     row.json["weight_decay"] = 0;
     row.settings.erase("decay");
@@ -214,7 +231,7 @@ TEST_CASE("a gradient entry that was always zero has derivative zero",
 
 TEST_CASE("weights and slots keep their type beside settings in double",
           "[optimizer]") {
-  for (const Row& row : rows()) {
+  for (const Row& row : rows_of_numbers()) {
     CAPTURE(row.json.dump());
     const auto rule = rule_of(row);
     const ParameterSet natural = natural_of(row).leaves();
@@ -239,7 +256,7 @@ TEST_CASE("weights and slots keep their type beside settings in double",
 }
 
 TEST_CASE("constants count as precisely as hyperparameters", "[optimizer]") {
-  for (const Row& row : rows()) {
+  for (const Row& row : rows_of_numbers()) {
     CAPTURE(row.json.dump());
     // The same settings written as numbers.
     std::string text = row.json.dump();
@@ -295,4 +312,74 @@ TEST_CASE("a gradient of zero passes the clipping, derivatives included",
 }
 
 }  // namespace
+TEST_CASE("a setting may have a number for each tensor or layer", "[rules]") {
+  // A step of every rule with numbers for parts is that of each part with its
+  // own number.
+  const Tensor values = (at::arange(9, float64()) * 1.3).cos();
+  const ParameterSet weights{{"0.weight", values.narrow(0, 0, 4).view({2, 2})},
+                             {"0.bias", values.narrow(0, 4, 2)},
+                             {"1.weight", values.narrow(0, 6, 3).view({1, 3})}};
+  const ParameterSet g =
+      weights.map([](const Tensor& t) { return (5 * t).sin() + 0.5; });
+  const auto lr_of = [&](std::vector<double> numbers) {
+    const auto n = static_cast<std::int64_t>(numbers.size());
+    return ParameterSet{{"lr", at::tensor(numbers, float64()).view({1, n})}};
+  };
+  for (const char* type : {"sgd", "adam", "adamw", "rmsprop"}) {
+    CAPTURE(type);
+    Json section = {{"type", type}, {"lr", "$lr"}, {"weight_decay", 0.1}};
+    if (section["type"] == "sgd") section["momentum"] = 0.9;
+    const auto rule = OptimizerRegistry::instance().make(section);
+    const TrainState state{weights, rule->slots(weights), 2};
+    const auto expected = [&](const std::vector<double>& numbers) {
+      std::vector<Tensor> out;
+      for (std::size_t i = 0; i < weights.size(); ++i) {
+        out.push_back(
+            rule->step(state, g, lr_of({numbers[i]})).weights.tensors()[i]);
+      }
+      return weights.with(out);
+    };
+    CHECK(relative_error(rule->step(state, g, lr_of({0.1, 0.2, 0.3})).weights,
+                         expected({0.1, 0.2, 0.3})) < 1e-14);
+    CHECK(relative_error(rule->step(state, g, lr_of({0.1, 0.3})).weights,
+                         expected({0.1, 0.1, 0.3})) < 1e-14);
+    CHECK_THROWS_WITH(rule->step(state, g, lr_of({1, 2, 3, 4})),
+                      ContainsSubstring("per layer (2), per tensor (3)"));
+  }
+}
+
+TEST_CASE("a warm start spares rmsprop the jump of its first step",
+          "[optimizer]") {
+  const ParameterSet w{{"w", at::ones({3}, float64())}};
+  const ParameterSet g{{"w", at::tensor({0.3, -2.0, 5.0}, at::kDouble)}};
+  const auto moved = [&](bool warm) {
+    const auto rule = OptimizerRegistry::instance().make(
+        Json{{"type", "rmsprop"}, {"lr", 0.1}, {"warm_start", warm}});
+    const TrainState next = rule->step({w, rule->slots(w), 0}, g, {});
+    return (next.weights.at("w") - w.at("w")).abs().max().item<double>();
+  };
+  CHECK(moved(true) == Approx(0.1));
+  CHECK(moved(false) == Approx(1));  // 0.1 / sqrt(1 - 0.99)
+}
+
+TEST_CASE("a Kronecker-factored preconditioner is its matrix", "[optimizer]") {
+  const auto rule = OptimizerRegistry::instance().make(
+      Json{{"type", "kronecker"}, {"preconditioner", "$p"}, {"lr", 0.3}});
+  const ParameterSet w{{"w", at::zeros({3, 2}, float64())}};
+  const ParameterSet g{{"w", Key(1).normal(w.at("w"))}};
+  const ParameterSet start{{"p", rule->hyperparameters(w).front().initial}};
+  CHECK(relative_error(rule->step({w, {}, 0}, g, start).weights, -0.3 * g) <
+        1e-14);
+  const Tensor p = Key(2).normal(start.at("p"));
+  const Tensor a = p.narrow(0, 0, 9).view({3, 3}),
+               b = p.narrow(0, 9, 4).view({2, 2}),
+               s = p.narrow(0, 13, 6).view({3, 2});
+  // vec() puts columns one after another.
+  const auto vec = [](const Tensor& t) { return t.t().reshape(-1); };
+  const Tensor factors = at::kron(b, a);
+  const Tensor matrix = factors.mm(at::diag(vec(s).square())).mm(factors.t());
+  const Tensor step = rule->step({w, {}, 0}, g, {{"p", p}}).weights.at("w");
+  CHECK(relative_error(vec(step), -at::mv(matrix, vec(g.at("w")))) < 1e-13);
+}
+
 }  // namespace nestgrad

@@ -89,6 +89,42 @@ TEST_CASE("a constant schedule is the same at every step", "[schedule]") {
   check_equal(derivatives(s, 2), {0, 1, 0});
 }
 
+TEST_CASE("a linear schedule is a straight line that stays at its end",
+          "[schedule]") {
+  const Setting s = setting(
+      R"({"type": "linear", "initial": "$lr", "final": "$low", "steps": 4})");
+  check_equal(values(s, 6, natural()), {0.8, 0.65, 0.5, 0.35, 0.2, 0.2});
+  check_equal(derivatives(s, 1), {0.75, 0.25, 0});
+}
+
+TEST_CASE("an inverse-time schedule falls like a power of time", "[schedule]") {
+  const Setting s = setting(R"({"type": "inverse_time", "initial": "$lr",
+                                "decay": "$factor", "steps": 2})");
+  check_equal(values(s, 3, natural()),
+              {0.8, 0.8 / std::sqrt(1.5), 0.8 / std::sqrt(2)});
+  check_equal(derivatives(s, 2),
+              {1 / std::sqrt(2), 0, -0.8 / std::sqrt(2) * std::log(2)});
+}
+
+TEST_CASE("particles have values of their own by every schedule",
+          "[schedule]") {
+  const ParameterSet all{
+      {"lr", at::tensor({0.8, 0.4, 0.1}, float64())},
+      {"per_step", at::arange(6, float64()).view({3, 2})},
+      {"per_part", at::arange(6, float64()).view({3, 1, 2})}};
+  const auto shape_of = [&](const std::string& json) {
+    return setting(json).value(all, 1, 3).sizes().vec();
+  };
+  using Sizes = std::vector<std::int64_t>;
+  CHECK(shape_of("0.3") == Sizes{});
+  CHECK(shape_of("\"$lr\"") == Sizes{3, 1});
+  CHECK(shape_of("\"$per_part\"") == Sizes{3, 2});
+  CHECK(shape_of(R"({"type": "linear", "initial": "$per_part",
+                     "final": "$lr", "steps": 4})") == Sizes{3, 2});
+  CHECK(at::equal(setting("\"$per_step\"").value(all, 1, 3).flatten(),
+                  at::tensor({1.0, 3.0, 5.0}, at::kDouble)));
+}
+
 TEST_CASE("a cosine goes from one value to the other and stays there",
           "[schedule]") {
   const double r = std::sqrt(0.5);
@@ -149,7 +185,8 @@ TEST_CASE("schedules nest, and derivatives pass through all of them",
 }
 
 TEST_CASE("every registered schedule is tested here", "[schedule]") {
-  const std::set<std::string> tested{"constant", "cosine", "step", "warm_up"};
+  const std::set<std::string> tested{"constant", "cosine", "inverse_time",
+                                     "linear",   "step",   "warm_up"};
   for (const std::string& name : ScheduleRegistry::instance().names()) {
     CAPTURE(name);
     if (name.rfind("test_", 0) == 0) continue;  // made by another test

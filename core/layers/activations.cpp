@@ -18,6 +18,11 @@ class Activation : public SameShape {
                const Pass&) const override {
     return Function::apply(input);
   }
+
+  Tensor apply_particles(at::ArrayRef<Tensor>, const Tensor& input,
+                         const Pass&) const override {
+    return Function::apply(input);
+  }
 };
 
 struct ReluFunction {

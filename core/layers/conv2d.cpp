@@ -48,6 +48,19 @@ class Conv2d : public RowWise {
     return weights;
   }
 
+  /// Channels of all particles beside one another, in groups.
+  Tensor apply_particles(at::ArrayRef<Tensor> weights, const Tensor& input,
+                         const Pass& pass) const override {
+    const bool shared = input.stride(0) == 0;
+    const Tensor x =
+        shared ? input.select(0, 0) : input.movedim(0, 1).flatten(1, 2);
+    const Tensor y = at::conv2d(x, weights[0].flatten(0, 1),
+                                bias_ ? weights[1].flatten() : Tensor(),
+                                window_.stride, window_.padding, /*dilation=*/1,
+                                shared ? 1 : pass.particles);
+    return y.unflatten(1, {pass.particles, -1}).movedim(1, 0);
+  }
+
  private:
   Tensor map(const Tensor& weight, const Tensor& bias,
              const Tensor& input) const override {

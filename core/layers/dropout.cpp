@@ -29,8 +29,14 @@ class Dropout : public SameShape {
                const Pass& pass) const override {
     if (!pass.training || rate_.is(0)) return input;
     const Tensor rate = rate_.value(input, pass);
-    const Tensor kept = pass.key.uniform(input) >= rate;
+    const Tensor& like = pass.particles > 0 ? input.select(0, 0) : input;
+    const Tensor kept = pass.key.uniform(like) >= rate;
     return input * kept.to(input.scalar_type()).div_(1 - rate);
+  }
+
+  Tensor apply_particles(at::ArrayRef<Tensor> weights, const Tensor& input,
+                         const Pass& pass) const override {
+    return apply(weights, input, pass);
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {

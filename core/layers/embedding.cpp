@@ -37,6 +37,14 @@ class Embedding : public Layer {
     return at::embedding(weights[0], input);
   }
 
+  /// One table of all particles' rows, one after another.
+  Tensor apply_particles(at::ArrayRef<Tensor> weights, const Tensor& input,
+                         const Pass& pass) const override {
+    const Tensor first = at::arange(pass.particles, input.options());
+    return at::embedding(weights[0].flatten(0, 1),
+                         input + vocabulary_ * first.view({-1, 1, 1}));
+  }
+
   bool responds() const override { return true; }
 
   /// The gate of a token is its row's.

@@ -20,6 +20,11 @@ class Flatten : public Layer {
     return input.reshape({input.size(0), features_});
   }
 
+  Tensor apply_particles(at::ArrayRef<Tensor>, const Tensor& input,
+                         const Pass& pass) const override {
+    return apply_to_all(input, pass);
+  }
+
  private:
   std::int64_t features_;
 };

@@ -26,7 +26,7 @@ Tensor LayerSetting::value(const Tensor& input, const Pass& pass) const {
   const ParameterSet& hyper = pass.hyper != nullptr ? *pass.hyper : none;
   Tensor value = pass.response != nullptr
                      ? setting_.value_of_examples(hyper, pass.step)
-                     : setting_.value(hyper, pass.step);
+                     : setting_.value(hyper, pass.step, pass.particles);
   if (!declared_.differentiable) value = value.detach();
   const auto type = at::isFloatingType(input.scalar_type())
                         ? input.options()
@@ -35,7 +35,7 @@ Tensor LayerSetting::value(const Tensor& input, const Pass& pass) const {
   if (value.dim() == 0) return value;
   std::vector<std::int64_t> sizes(static_cast<std::size_t>(input.dim()), 1);
   sizes[0] = value.size(0);
-  return value.view(sizes);
+  return value.reshape(sizes);
 }
 
 void LayerSetting::declare(std::vector<Hyperparameter>& to) const {

@@ -17,10 +17,10 @@ class LayerSetting {
   LayerSetting(const Config& config, const std::string& key,
                Hyperparameter declared);
 
-  /// The value for a batch like `input`: a scalar or, if each example has its
-  /// own, [examples, 1, ...] of as many dimensions as `input`. Of its
-  /// floating-point type, and on the tape of the hyperparameter if that is
-  /// differentiable.
+  /// The value for a batch like `input`: a scalar or, if each example or each
+  /// particle has its own, [examples or particles, 1, ...] of as many
+  /// dimensions as `input`. Of its floating-point type, and on the tape of the
+  /// hyperparameter if that is differentiable.
   Tensor value(const Tensor& input, const Pass& pass) const;
 
   bool is(double constant) const { return setting_.is(constant); }

@@ -77,6 +77,31 @@ class Lstm : public Layer {
     return last_only_ ? states.select(1, -1) : states;
   }
 
+  /// Step by step, one product for all particles.
+  Tensor apply_particles(at::ArrayRef<Tensor> weights, const Tensor& input,
+                         const Pass&) const override {
+    Tensor x = input;  // [particles, batch, time, features]
+    for (std::size_t layer = 0; layer < weights.size() / 4; ++layer) {
+      const Tensor &w_ih = weights[4 * layer], &w_hh = weights[4 * layer + 1];
+      const Tensor bias =
+          (weights[4 * layer + 2] + weights[4 * layer + 3]).unsqueeze(1);
+      const Tensor read =
+          at::baddbmm(bias, x.flatten(1, 2), w_ih.transpose(1, 2))
+              .unflatten(1, x.sizes().slice(1, 2));
+      Tensor h = at::zeros({x.size(0), x.size(1), hidden_}, x.options()), c = h;
+      std::vector<Tensor> states;
+      for (const Tensor& now : read.unbind(2)) {
+        const std::vector<Tensor> gates =
+            at::baddbmm(now, h, w_hh.transpose(1, 2)).chunk(4, -1);
+        c = gates[1].sigmoid() * c + gates[0].sigmoid() * gates[2].tanh();
+        h = gates[3].sigmoid() * c.tanh();
+        states.push_back(h);
+      }
+      x = at::stack(states, 2);
+    }
+    return last_only_ ? x.select(2, -1) : x;
+  }
+
  private:
   std::int64_t hidden_, layers_, time_, features_;
   bool last_only_;

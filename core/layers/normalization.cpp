@@ -19,7 +19,23 @@ class Normalization : public RowWise {
             {"bias", at::zeros(scales_, at::kFloat)}};
   }
 
+  Tensor apply_particles(at::ArrayRef<Tensor> weights, const Tensor& input,
+                         const Pass&) const override {
+    const Tensor x = input.contiguous();
+    const Tensor y = normalized(x);
+    // [particles, channels], brought to the dimensions of y.
+    std::vector<std::int64_t> sizes(static_cast<std::size_t>(y.dim()), 1);
+    sizes[0] = y.size(0);
+    sizes[y.dim() == 4 ? 3 : 2] = scales_;
+    return weights[0].reshape(sizes) * y + weights[1].reshape(sizes);
+  }
+
  protected:
+  /// y for a weight of one and no bias, for examples of particles.
+  virtual Tensor normalized(const Tensor& input) const {
+    return map({}, {}, input.flatten(0, 1)).view_as(input);
+  }
+
   Normalization(const Config& config, Shape shape, std::int64_t scales)
       : scales_(scales),
         epsilon_(config.number("epsilon")),
@@ -69,6 +85,13 @@ class BatchNorm : public Normalization {
     return at::batch_norm(input, weight, bias, {}, {},
                           /*training=*/true, /*momentum=*/0, epsilon_,
                           /*cudnn_enabled=*/false);
+  }
+
+ private:
+  /// The channels of all particles beside one another.
+  Tensor normalized(const Tensor& input) const override {
+    const Tensor x = input.movedim(0, 1);
+    return map({}, {}, x.flatten(1, 2)).view(x.sizes()).movedim(1, 0);
   }
 };
 

@@ -16,6 +16,11 @@ class Pool2d : public Layer {
 
   Shape output_shape() const override { return output_; }
 
+  Tensor apply_particles(at::ArrayRef<Tensor>, const Tensor& input,
+                         const Pass& pass) const override {
+    return apply_to_all(input, pass);
+  }
+
  protected:
   static Schema pool_schema(std::string meaning) {
     return Schema(std::move(meaning))
@@ -77,6 +82,11 @@ class GlobalAvgPool2d : public Layer {
   Tensor apply(at::ArrayRef<Tensor>, const Tensor& input,
                const Pass&) const override {
     return input.mean({2, 3});
+  }
+
+  Tensor apply_particles(at::ArrayRef<Tensor>, const Tensor& input,
+                         const Pass& pass) const override {
+    return apply_to_all(input, pass);
   }
 
  private:

@@ -3,6 +3,7 @@
 //   nestgrad_bench [--cpu] [FILTER]
 //   nestgrad_bench --scaling FILE.png
 //   nestgrad_bench --self-tuning
+//   nestgrad_bench --particles
 //   nestgrad_bench --dropout-study CONFIG
 //   nestgrad_bench --dropout-starts CONFIG FILE.png
 //   nestgrad_bench --outer-step CONFIG
@@ -13,8 +14,8 @@
 // loaded before, and the relative difference of the results in float64. Times
 // and memory are for float32. --cpu: one thread and processor time instead of
 // wall time, for a machine that is not quiet. --scaling: see scaling.h;
-// --self-tuning: see self_tuning.h; --outer-step: distillation.h; the others:
-// dropout_study.h.
+// --self-tuning: see self_tuning.h; --particles: particles.h; --outer-step:
+// distillation.h; the others: dropout_study.h.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
@@ -27,6 +28,7 @@
 #include "dropout_study.h"
 #include "experiments/process.h"
 #include "median.h"
+#include "particles.h"
 #include "resident.h"
 #include "scaling.h"
 #include "self_tuning.h"
@@ -93,6 +95,10 @@ int run(const std::vector<std::string>& arguments) {
   }
   if (!arguments.empty() && arguments[0] == "--self-tuning") {
     measure_self_tuning();
+    return 0;
+  }
+  if (!arguments.empty() && arguments[0] == "--particles") {
+    measure_particles();
     return 0;
   }
   if (!arguments.empty() && arguments[0] == "--dropout-study") {

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "core/autodiff.h"
+#include "core/particles.h"
 #include "core/penalty.h"
 #include "experiments/data.h"
 #include "hypergrad/window_estimator.h"
@@ -89,9 +90,12 @@ class FaultyProblem : public BilevelProblem {
              fault_ == "global" ? at::randn({3}, options_) : key.normal(like)}};
   }
 
+  bool vectorizes() const override { return fault_ == "particles"; }
+
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const Tensor w = weights.at("w");
+    if (draw.particles > 0) return (w - 1).pow(4).sum(1);  // and no decay
     const Tensor decay = hyper.at("decay");
     if (fault_ == "writes") w.detach().add_(1e-3);
     Tensor loss =
@@ -106,7 +110,7 @@ class FaultyProblem : public BilevelProblem {
 
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
                     const Draw&) const override {
-    return (weights.at("w") - 2).square().sum();
+    return (weights.at("w") - 2).square().sum(-1);
   }
 
  private:
@@ -136,11 +140,14 @@ class FaultyRule : public Optimizer {
     return out;
   }
 
+  bool vectorizes() const override { return fault_ == "particles"; }
+
  private:
   TrainState update(const TrainState& state, const ParameterSet& gradient,
                     const ParameterSet& natural) const override {
-    const Tensor lr =
+    Tensor lr =
         fault_ == "detached" ? natural.at("lr").detach() : natural.at("lr");
+    if (state.particles > 0) lr = lr.mean();
     if (fault_ == "in place") {
       for (Tensor t : state.weights.tensors()) t.detach().add_(0.1);
     }
@@ -176,6 +183,14 @@ class FaultyModel : public Model {
     if (fault_ == "random") y = y + at::rand_like(y);
     if (fault_ == "detached") y = y + w.detach() * input;
     return y;
+  }
+
+  Tensor forward_particles(const ParameterSet& weights, const Tensor& input,
+                           const Pass& pass) const override {
+    if (fault_ != "particles") {
+      return Model::forward_particles(weights, input, pass);
+    }
+    return repeated(forward(particle(weights, 0), input, pass), pass.particles);
   }
 
  private:
@@ -278,6 +293,7 @@ TEST_CASE("the kit finds what is wrong with a problem", "[contract]") {
   CHECK(mentions(faults("state"), "same draw gives another training loss"));
   CHECK(mentions(faults("first order"), "training loss by the weights"));
   CHECK(mentions(faults("not finite"), "not finite"));
+  CHECK(mentions(faults("particles"), "particles other losses"));
 }
 
 TEST_CASE("the kit finds what is wrong with a training rule", "[contract]") {
@@ -291,6 +307,7 @@ TEST_CASE("the kit finds what is wrong with a training rule", "[contract]") {
   CHECK(mentions(faults("detached"), "wrong derivative by natural/lr"));
   CHECK(mentions(faults("ones"), "does not start as zeros"));
   CHECK(mentions(faults("not counted"), "does not count"));
+  CHECK(mentions(faults("particles"), "moves particles otherwise"));
 }
 
 TEST_CASE("the kit finds what is wrong with a model or a layer", "[contract]") {
@@ -304,6 +321,7 @@ TEST_CASE("the kit finds what is wrong with a model or a layer", "[contract]") {
   CHECK(mentions(faults("noisy"), "the output is noisy in evaluation"));
   CHECK(mentions(faults("random"), "more than the arguments"));
   CHECK(mentions(faults("detached"), "the derivative of the output"));
+  CHECK(mentions(faults("particles"), "particles other outputs"));
   CHECK(mentions(
       testing::layer_faults({{"type", "faulty"}}, at::ones({2, 3}, float64())),
       "another shape"));

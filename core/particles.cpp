@@ -1,0 +1,92 @@
+#include "core/particles.h"
+
+#include <ATen/ATen.h>
+
+namespace nestgrad {
+namespace {
+
+using Loss = Tensor (BilevelProblem::*)(const ParameterSet&,
+                                        const ParameterSet&, const Draw&) const;
+
+Tensor losses(const BilevelProblem& problem, Loss loss,
+              const ParameterSet& weights, const ParameterSet& hyper,
+              const Draw& draw) {
+  if (problem.vectorizes()) return (problem.*loss)(weights, hyper, draw);
+  Draw one = draw;
+  one.particles = 0;
+  std::vector<Tensor> out;
+  for (std::int64_t i = 0; i < draw.particles; ++i) {
+    const Tensor value =
+        (problem.*loss)(particle(weights, i), particle(hyper, i), one);
+    out.push_back(value.reshape({}));
+  }
+  return at::stack(out);
+}
+
+}  // namespace
+
+Tensor repeated(const Tensor& one, std::int64_t particles) {
+  std::vector<std::int64_t> sizes = one.sizes().vec();
+  sizes.insert(sizes.begin(), particles);
+  return one.expand(sizes);
+}
+
+ParameterSet repeated(const ParameterSet& one, std::int64_t particles) {
+  return one.map([&](const Tensor& t) { return repeated(t, particles); });
+}
+
+ParameterSet particle(const ParameterSet& all, std::int64_t i) {
+  return all.map([&](const Tensor& t) { return t.select(0, i); });
+}
+
+ParameterSet stacked(const std::vector<ParameterSet>& particles) {
+  const ParameterSet& first = particles.front();
+  std::vector<Tensor> out;
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    std::vector<Tensor> same;
+    for (const ParameterSet& set : particles) same.push_back(set.tensors()[i]);
+    out.push_back(at::stack(same));
+  }
+  return first.with(std::move(out));
+}
+
+ParameterSet concatenated(const ParameterSet& a, const ParameterSet& b) {
+  return a.zip(b, [](const Tensor& x, const Tensor& y) {
+    return at::cat({x, y});
+  });
+}
+
+ParameterSet weighted_sum(const Tensor& factors, const ParameterSet& all) {
+  return all.map([&](const Tensor& t) {
+    return at::tensordot(factors.to(t.scalar_type()), t, {0}, {0});
+  });
+}
+
+Tensor dots(const ParameterSet& all, const ParameterSet& one) {
+  Tensor sum;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Tensor& t = all.tensors()[i];
+    const Tensor part =
+        at::mv(t.reshape({t.size(0), -1}), one.tensors()[i].reshape(-1));
+    sum = sum.defined() ? sum + part : part;
+  }
+  return sum;
+}
+
+Tensor along_particles(const Tensor& numbers, const Tensor& like) {
+  std::vector<std::int64_t> sizes(static_cast<std::size_t>(like.dim()), 1);
+  sizes[0] = numbers.numel();
+  return numbers.reshape(sizes);
+}
+
+Tensor train_losses(const BilevelProblem& problem, const ParameterSet& weights,
+                    const ParameterSet& hyper, const Draw& draw) {
+  return losses(problem, &BilevelProblem::train_loss, weights, hyper, draw);
+}
+
+Tensor valid_losses(const BilevelProblem& problem, const ParameterSet& weights,
+                    const ParameterSet& hyper, const Draw& draw) {
+  return losses(problem, &BilevelProblem::valid_loss, weights, hyper, draw);
+}
+
+}  // namespace nestgrad

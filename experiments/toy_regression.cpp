@@ -1,0 +1,65 @@
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "core/problem.h"
+
+namespace nestgrad {
+namespace {
+
+/// The two-dimensional toy regression of Vicol, Metz and Sohl-Dickstein 2021
+/// ("Unbiased gradient estimation in unrolled computation graphs with
+/// persistent evolution strategies", section 5):
+///
+///   f(x) = sqrt(x_0^2 + 5) - sqrt(5) + sin(x_1)^2 exp(-5 x_0^2)
+///          + |x_1 - 100| / 4
+///
+/// from x = (1, 1), both as training and as validation loss; the
+/// hyperparameters are those of the rule, a learning rate that changes. Small
+/// rates help at once; the way to x_1 = 100 needs large ones, which is seen
+/// late. A truncated method only sees the former.
+class ToyRegression : public BilevelProblem {
+ public:
+  ToyRegression(const Config&, const ProblemContext& context)
+      : options_(context.options) {}
+
+  static Schema schema() {
+    return Schema(
+        "A function of two numbers on which learning rates that look bad at "
+        "first are good in the end.");
+  }
+
+  std::vector<Hyperparameter> hyperparameters() const override { return {}; }
+
+  ParameterSet initial_weights(const ParameterSet&, const Key&) const override {
+    return {{"x", at::ones({2}, options_)}};
+  }
+
+  Tensor train_loss(const ParameterSet& weights, const ParameterSet&,
+                    const Draw&) const override {
+    const Tensor x = weights.at("x").select(-1, 0),
+                 y = weights.at("x").select(-1, 1);
+    return (x.square() + 5).sqrt() - std::sqrt(5.0) +
+           y.sin().square() * (-5 * x.square()).exp() + 0.25 * (y - 100).abs();
+  }
+
+  Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
+                    const Draw& draw) const override {
+    return train_loss(weights, hyper, draw);
+  }
+
+  bool vectorizes() const override { return true; }
+
+  Metrics evaluate(const ParameterSet& weights,
+                   const ParameterSet& hyper) const override {
+    return {{"valid_loss", valid_loss(weights, hyper, Draw()).item<double>()}};
+  }
+
+ private:
+  at::TensorOptions options_;
+};
+
+NESTGRAD_REGISTER(ProblemRegistry, "toy_regression", ToyRegression)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,130 @@
+#include "particles.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <vector>
+
+#include "core/hyper_space.h"
+#include "core/particles.h"
+#include "core/stopwatch.h"
+#include "core/training_loop.h"
+#include "experiments/data.h"
+#include "experiments/process.h"
+#include "median.h"
+#include "resident.h"
+
+namespace nestgrad {
+namespace {
+
+constexpr int kRounds = 15;
+
+/// Vectors of 196 normal numbers, the pixels of images of 14 x 14.
+class NormalVectors : public DataSource {
+ public:
+  explicit NormalVectors(const Config&) {}
+  static Schema schema() { return Schema("Normal vectors of 196 numbers."); }
+
+  Examples load(const Key& key) const override {
+    Dataset data;
+    data.inputs = key.normal(at::empty({2000, 196}));
+    data.targets = at::arange(2000, at::kLong) % 10;
+    data.classes = 10;
+    return {data, {}};
+  }
+};
+
+NESTGRAD_REGISTER(DataRegistry, "normal_vectors", NormalVectors)
+
+template <class F>
+double milliseconds(F&& f) {
+  const Stopwatch watch;
+  f();
+  return 1e3 * watch.seconds();
+}
+
+/// A step of descent of the perceptron 196-32-10, as one writes it.
+void step_by_hand(std::vector<Tensor>& w, const Tensor& x, const Tensor& y,
+                  double lr) {
+  std::vector<Tensor> leaves;
+  for (const Tensor& t : w) leaves.push_back(t.detach().requires_grad_());
+  const Tensor hidden = at::linear(x, leaves[0], leaves[1]).relu();
+  const Tensor loss =
+      at::cross_entropy_loss(at::linear(hidden, leaves[2], leaves[3]), y);
+  const auto g = torch::autograd::grad({loss}, leaves);
+  const at::NoGradGuard no_tape;
+  for (std::size_t i = 0; i < w.size(); ++i) w[i] = w[i] - lr * g[i];
+}
+
+void measure(std::int64_t particles, std::int64_t batch) {
+  const std::shared_ptr<const BilevelProblem> problem =
+      ProblemRegistry::instance().make(
+          Json{{"type", "classification"},
+               {"data",
+                {{"type", "normal_vectors"},
+                 {"train", 1000},
+                 {"valid", 500},
+                 {"test", 500},
+                 {"standardize", false}}},
+               {"model", {{"type", "mlp"}, {"hidden", {32}}}},
+               {"batch", batch}},
+          {at::TensorOptions().dtype(at::kFloat), Key(1)});
+  const TrainingLoop loop(
+      std::make_shared<Reparameterized>(
+          problem, std::vector<HyperSpec>{{"lr", at::scalar_tensor(0.05),
+                                           Coordinates::log()}}),
+      OptimizerRegistry::instance().make(Json{{"type", "sgd"}, {"lr", "$lr"}}));
+  const ParameterSet one = loop.problem()->initial_hyper();
+  const ParameterSet hyper = repeated(one, particles);
+  TrainState all = loop.start(hyper, Key(2), particles);
+  all.weights = all.weights.clone();
+  std::vector<TrainState> each(static_cast<std::size_t>(particles),
+                               loop.start(one, Key(2)));
+  const Tensor x = Key(3).normal(at::empty({batch, 196}));
+  const Tensor y = at::arange(batch, at::kLong) % 10;
+  std::vector<std::vector<Tensor>> raw(each.size(),
+                                       each.front().weights.tensors());
+
+  const auto together = [&] { all = loop.step(all, hyper, Key(2)); };
+  const auto loop_over = [&] {
+    for (TrainState& state : each) state = loop.step(state, one, Key(2));
+  };
+  const auto by_hand = [&] {
+    for (auto& w : raw) step_by_hand(w, x, y, 0.05);
+  };
+  together();
+  loop_over();
+  by_hand();
+  const double difference =
+      ((particle(all.weights, 0).flatten() - each[0].weights.flatten()).norm() /
+       each[0].weights.flatten().norm())
+          .item<double>();
+  const double memory = peak_resident_mib(together);
+  std::vector<double> ours, loops, hands, ratios, hand_ratios;
+  for (int i = 0; i < kRounds; ++i) {
+    ours.push_back(milliseconds(together));
+    loops.push_back(milliseconds(loop_over));
+    hands.push_back(milliseconds(by_hand));
+    ratios.push_back(loops.back() / ours.back());
+    hand_ratios.push_back(hands.back() / ours.back());
+  }
+  fmt::print(
+      "{:>10}{:>7}{:>12.2f}{:>10.2f}{:>8.1f}{:>12.2f}{:>8.1f}{:>9.1f}"
+      "{:>12.1e}\n",
+      particles, batch, median(ours), median(loops), median(ratios),
+      median(hands), median(hand_ratios), memory, difference);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+void measure_particles() {
+  prepare_process(0);
+  fmt::print("{:>10}{:>7}{:>12}{:>10}{:>8}{:>12}{:>8}{:>9}{:>12}\n",
+             "particles", "batch", "together ms", "loop ms", "ratio",
+             "by hand ms", "ratio", "MiB", "difference");
+  for (const std::int64_t batch : {10, 32, 100}) measure(100, batch);
+  for (const std::int64_t particles : {10, 1000}) measure(particles, 10);
+}
+
+}  // namespace nestgrad
