@@ -87,6 +87,10 @@ Tensor Key::uniform(const Tensor& like) const {
   return moved(out, like);
 }
 
+Tensor Key::signs(const Tensor& like) const {
+  return 2 * (uniform(like) < 0.5).to(like.scalar_type()) - 1;
+}
+
 Tensor Key::permutation(std::int64_t n) const {
   Tensor order = at::arange(n, at::kLong);
   std::int64_t* const data = order.data_ptr<std::int64_t>();

@@ -30,6 +30,9 @@ class Key {
   /// Numbers uniform in [0, 1), shaped like `like`; a multiple of 2^-24.
   Tensor uniform(const Tensor& like) const;
 
+  /// +1 or -1, each with probability 1/2, shaped like `like`.
+  Tensor signs(const Tensor& like) const;
+
   /// A random order of 0 .. n-1, as an int64 tensor on the CPU.
   Tensor permutation(std::int64_t n) const;
 

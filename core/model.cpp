@@ -91,6 +91,11 @@ Tensor Layer::respond(at::ArrayRef<Tensor>, const LayerResponse&, const Tensor&,
   throw Unsupported("this layer cannot have other weights for each example");
 }
 
+Tensor Layer::flip(at::ArrayRef<Tensor>, at::ArrayRef<Tensor>, const Tensor&,
+                   const Key&, const Pass&) const {
+  throw Unsupported("the weights of this layer cannot be flipped");
+}
+
 Sequential::Sequential(std::vector<LayerPtr> layers)
     : layers_(std::move(layers)) {
   for (const LayerPtr& layer : layers_) {

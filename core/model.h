@@ -130,6 +130,17 @@ class Layer {
   virtual Tensor respond(at::ArrayRef<Tensor> weights,
                          const LayerResponse& response, const Tensor& input,
                          const Pass& pass) const;
+
+  /// Whether there is a flip().
+  virtual bool flips() const { return false; }
+
+  /// apply() with `noise`, alike to the weights, added to them with signs that
+  /// each example has for itself: W + dW (*) r s' and b + db (*) r, with signs
+  /// r of outputs and s of inputs that follow `signs`. The default throws
+  /// Unsupported.
+  virtual Tensor flip(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
+                      const Tensor& input, const Key& signs,
+                      const Pass& pass) const;
 };
 
 /// The argument is the shape of one example before the layer.

@@ -68,7 +68,9 @@ class Check {
     judge_by_target(estimate.gradient, reference, out);
     if (estimator->reseed(Key())) {
       tell(fmt::format("{} draws of the method's randomness", options_.keys));
-      const Draws draws = draw_estimates(estimate.gradient);
+      const Draws draws = draw_estimates(options_.keys, [&](const Key& key) {
+        return ask(key).second.gradient;
+      });
       judge_randomness(draws, reference, out);
       if (const Objective mean = estimator->mean_claim(); !claim && mean) {
         tell("central differences of what the draws should have for a mean");
@@ -159,27 +161,6 @@ class Check {
           json_of(distance(gradient.tensors()[i].reshape(-1),
                            reference.gradient.tensors()[i].reshape(-1)));
     }
-  }
-
-  /// Estimates under several keys of the method's own randomness.
-  struct Draws {
-    ParameterSet mean;
-    double standard_error = 0;  ///< of the mean, the length of a vector
-    double standard_deviation = 0;
-  };
-
-  Draws draw_estimates(const ParameterSet& like) const {
-    std::vector<Tensor> draws;
-    for (std::int64_t i = 0; i < options_.keys; ++i) {
-      const Key key = Key(1).fold("check").fold(static_cast<std::uint64_t>(i));
-      draws.push_back(ask(key).second.gradient.flatten());
-    }
-    const Tensor all = at::stack(draws);
-    const Tensor mean = all.mean(0);
-    const auto n = static_cast<double>(options_.keys);
-    const double variance =
-        (all - mean).square().sum().item<double>() / std::max(1.0, n - 1);
-    return {like.unflatten(mean), std::sqrt(variance / n), std::sqrt(variance)};
   }
 
   /// Mean, standard error of the mean and standard deviation over keys, all by

@@ -134,6 +134,7 @@ class Comparison {
                 {"norm", norm(reference.gradient).item<double>()},
                 {"known", reference.good()},
                 {"training_steps", steps_},
+                {"keys", options_.keys},
                 {"hyperparameters", reference.gradient.numel()},
                 {"estimators", Json::array()}};
     for (const Contestant& contestant : contestants) {
@@ -190,7 +191,17 @@ class Comparison {
       const Estimate estimate = estimator->estimate(exact_->initial_hyper());
       out["status"] = to_string(estimate.status);
       if (!estimate.trouble.empty()) out["trouble"] = estimate.trouble;
-      const Distance off = distance(estimate.gradient.flatten(), reference);
+      Tensor judged = estimate.gradient.flatten();
+      const bool random = estimator->reseed(Key());
+      if (options_.keys > 1) {
+        Draws draws{estimate.gradient};
+        if (random) draws = drawn(section);
+        const double size = reference.norm().item<double>();
+        out["standard_error"] = draws.standard_error / size;
+        out["standard_deviation"] = draws.standard_deviation / size;
+        judged = draws.mean.flatten();
+      }
+      const Distance off = distance(judged, reference);
       out["error"] = off.error;
       out["cosine"] = off.cosine;
       out["norm_ratio"] = off.norm_ratio;
@@ -210,13 +221,25 @@ class Comparison {
     return out;
   }
 
-  /// A fresh estimator that has been asked so often.
+  /// Estimates after the same training under several keys.
+  Draws drawn(const Config& section) const {
+    return draw_estimates(options_.keys, [&](const Key& key) {
+      return asked(*exact_, section, turns(section) - 1, key)
+          ->estimate(exact_->initial_hyper())
+          .gradient;
+    });
+  }
+
+  /// A fresh estimator that has been asked so often, with a key of its own
+  /// randomness if there is one.
   static std::unique_ptr<HypergradientEstimator> asked(
-      const Experiment& experiment, const Config& section, std::int64_t times) {
+      const Experiment& experiment, const Config& section, std::int64_t times,
+      const std::optional<Key>& key = {}) {
     auto estimator =
         EstimatorRegistry::instance().make(section, experiment.loop());
     const ParameterSet hyper = experiment.initial_hyper();
     estimator->begin(hyper, experiment.tuning_key());
+    if (key) estimator->reseed(*key);
     while (times-- > 0) estimator->estimate(hyper);
     return estimator;
   }
@@ -264,6 +287,11 @@ double number(const Json& row, const char* key) {
   return std::isnan(value) ? NAN : value;
 }
 
+/// Whether the mean of several draws was judged.
+bool over_keys(const Json& comparison) {
+  return comparison["keys"].get<std::int64_t>() > 1;
+}
+
 /// What was compared, and with what.
 std::string title_of(const Json& comparison) {
   return fmt::format("After {} training steps, against {}{}",
@@ -309,15 +337,23 @@ std::string format_comparison(const Json& comparison) {
   for (const Json& row : comparison["estimators"]) {
     width = std::max(width, row["name"].get_ref<const std::string&>().size());
   }
+  const bool keys = over_keys(comparison);
+  const auto scatter = [&](const std::string& error,
+                           const std::string& deviation) {
+    return keys ? fmt::format("  {:>9}  {:>9}", error, deviation) : "";
+  };
   out += fmt::format(
-      "{:{}}  {:>9}  {:>8}  {:>10}  {:>8}  {:>15}  {:>15}  {:>8}  {:>8}\n",
-      "estimator", width, "error", "cosine", "norm ratio", "seconds",
-      "train gradients", "valid gradients", "products", "MiB");
+      "{:{}}  {:>9}{}  {:>8}  {:>10}  {:>8}  {:>15}  {:>15}  {:>8}  {:>8}\n",
+      "estimator", width, keys ? "bias" : "error", scatter("+-", "deviation"),
+      "cosine", "norm ratio", "seconds", "train gradients", "valid gradients",
+      "products", "MiB");
   for (const Json& row : comparison["estimators"]) {
     out += fmt::format(
-        "{:{}}  {:>9.2e}  {:>8.5f}  {:>10.4g}  {:>8.3g}  {:>15}  {:>15}  "
+        "{:{}}  {:>9.2e}{}  {:>8.5f}  {:>10.4g}  {:>8.3g}  {:>15}  {:>15}  "
         "{:>8}  {:>8.4g}\n",
         row["name"].get<std::string>(), width, number(row, "error"),
+        scatter(fmt::format("{:.2e}", number(row, "standard_error")),
+                fmt::format("{:.2e}", number(row, "standard_deviation"))),
         number(row, "cosine"), number(row, "norm_ratio"),
         number(row, "seconds"), number(row, "train_gradients"),
         number(row, "valid_gradients"), number(row, "products"),
@@ -337,24 +373,43 @@ void draw_comparison(const std::string& path, const Json& comparison) {
     for (const Json& row : rows) out.push_back(number(row, key));
     return out;
   };
-  std::vector<double> errors = column("error");
-  for (double& error : errors) {
-    if (error < kLeast) error = kLeast;
-  }
+  const auto drawable = [](std::vector<double> values) {
+    for (double& value : values) {
+      if (value < kLeast) value = kLeast;
+    }
+    return values;
+  };
+  struct View {
+    const char *y, *title, *x, *label;
+  };
+  const View by_time{"error", "relative error", "seconds",
+                     "seconds per estimate"};
+  const View by_memory{"error", "relative error", "peak_tensor_mib",
+                       "MiB of tensors at the peak"};
+  const View bias{"error", "relative bias", "seconds", "seconds per estimate"};
+  const View scatter{"standard_deviation", "relative standard deviation",
+                     "seconds", "seconds per estimate"};
+  const std::vector<View> views = over_keys(comparison)
+                                      ? std::vector<View>{bias, scatter}
+                                      : std::vector<View>{by_time, by_memory};
   std::vector<Panel> panels;
-  for (const auto& [key, label] :
-       {std::pair{"seconds", "seconds per estimate"},
-        std::pair{"peak_tensor_mib", "MiB of tensors at the peak"}}) {
-    const std::vector<double> costs = column(key);
+  for (const View& view : views) {
+    const std::vector<double> costs = column(view.x);
+    std::vector<double> errors = drawable(column(view.y));
+    if (view.y == scatter.y) {
+      // What is not random has no place on a logarithmic axis.
+      std::replace(errors.begin(), errors.end(), kLeast, double{NAN});
+    }
     for (std::size_t first = 0; first < rows.size(); first += kPerPanel) {
       Panel panel;
-      panel.title = "relative error";
-      panel.x_label = label;
+      panel.title = view.title;
+      panel.x_label = view.label;
       panel.logarithmic = panel.logarithmic_x = true;
       panel.reach_x = costs;
       panel.reach_y = errors;
       for (std::size_t i = first; i < std::min(rows.size(), first + kPerPanel);
            ++i) {
+        if (std::isnan(errors[i])) continue;
         panel.curves.push_back(
             {rows[i]["name"].get<std::string>(), {costs[i]}, {errors[i]}});
       }

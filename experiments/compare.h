@@ -19,6 +19,10 @@ struct CompareOptions {
 
   std::int64_t repeats = 3;  ///< estimates that are timed, one after another
 
+  /// Draws of the randomness of methods that have some; with more than one, the
+  /// mean of the draws is judged, and how far they scatter.
+  std::int64_t keys = 1;
+
   /// Told what comes next, since all may take minutes.
   std::function<void(const std::string& what)> progress = {};
 };
@@ -39,7 +43,8 @@ Json compare_estimators(const JsonFile& config,
 /// The same for people: a table.
 std::string format_comparison(const Json& comparison);
 
-/// Error against seconds and against memory, as a PNG file.
+/// Error against seconds and against memory, as a PNG file. Over several keys
+/// bias and standard deviation against seconds.
 void draw_comparison(const std::string& path, const Json& comparison);
 
 }  // namespace nestgrad

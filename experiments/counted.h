@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -8,8 +9,8 @@
 
 namespace nestgrad {
 
-/// A problem that counts how often its losses were asked for: what methods
-/// cost, in units that do not depend on the machine.
+/// A problem that counts how often its losses were asked for, once for each
+/// particle: what methods cost, in units that do not depend on the machine.
 class Counted : public ProblemDecorator {
  public:
   using ProblemDecorator::ProblemDecorator;
@@ -18,12 +19,12 @@ class Counted : public ProblemDecorator {
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
-    ++train_losses_;
+    train_losses_ += std::max<std::int64_t>(1, draw.particles);
     return ProblemDecorator::train_loss(weights, hyper, draw);
   }
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
-    ++valid_losses_;
+    valid_losses_ += std::max<std::int64_t>(1, draw.particles);
     return ProblemDecorator::valid_loss(weights, hyper, draw);
   }
 

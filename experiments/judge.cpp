@@ -161,6 +161,22 @@ Slope central_slope(const std::function<double(double)>& f) {
   return best;
 }
 
+Draws draw_estimates(std::int64_t keys,
+                     const std::function<ParameterSet(const Key&)>& ask) {
+  std::vector<Tensor> draws;
+  ParameterSet like;
+  for (std::int64_t i = 0; i < keys; ++i) {
+    like = ask(Key(1).fold("check").fold(static_cast<std::uint64_t>(i)));
+    draws.push_back(like.flatten());
+  }
+  const Tensor all = at::stack(draws);
+  const Tensor mean = all.mean(0);
+  const auto n = static_cast<double>(keys);
+  const double variance =
+      (all - mean).square().sum().item<double>() / std::max(1.0, n - 1);
+  return {like.unflatten(mean), std::sqrt(variance / n), std::sqrt(variance)};
+}
+
 void require_tuning(const Experiment& experiment) {
   if (experiment.tunes()) return;
   throw ConfigError("/hyperparameters", "there is no hyperparameter to tune");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,17 @@ std::vector<ClaimPart> judge_claim(const ParameterSet& gradient,
                                    const Objective& claim,
                                    const ParameterSet& hyper,
                                    std::int64_t few = 16);
+
+/// What a random method says under several keys.
+struct Draws {
+  ParameterSet mean;
+  double standard_error = 0;  ///< of the mean, the length of a vector
+  double standard_deviation = 0;
+};
+
+/// `ask` gives an estimate under a key of the method's own randomness.
+Draws draw_estimates(std::int64_t keys,
+                     const std::function<ParameterSet(const Key&)>& ask);
 
 /// Throws ConfigError unless there is a hyperparameter to tune, and so a
 /// hypergradient to judge.

@@ -303,6 +303,11 @@ Action add_compare(CLI::App& command) {
       .add_option("--repeats", a->options.repeats,
                   "Timed estimates; the median counts")
       ->check(kCount);
+  command
+      .add_option("--keys", a->options.keys,
+                  "Draws of random methods; with more than one, bias and "
+                  "standard deviation are told")
+      ->check(kCount);
   command.add_option("--out", a->folder, "Folder of the results, new or empty");
   command.add_flag("--json", a->json, "One JSON object");
   return [a] {

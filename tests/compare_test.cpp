@@ -215,4 +215,50 @@ TEST_CASE("the program compares the shipped lists", "[compare]") {
   CHECK_THAT(missing.output, ContainsSubstring("none.json"));
 }
 
+TEST_CASE("compared over keys, truncated methods show bias and variance",
+          "[compare]") {
+  const Json config = {{"dtype", "float64"},
+                       {"problem", "influence_balancing"},
+                       {"hyperparameters", {{"theta", {{"initial", 0.5}}}}},
+                       {"inner", {{"type", "sgd"}, {"lr", 1}}},
+                       {"estimator",
+                        {{"type", "es_single"},
+                         {"particles", 10},
+                         {"sigma", 0.1},
+                         {"window", 2}}}};
+  CompareOptions options;
+  options.windows = 40;
+  options.keys = 60;
+  const Json got =
+      compare(config,
+              {{{"type", "es"}, {"particles", 10}, {"sigma", 0.1}},
+               {{"type", "pes"}, {"particles", 10}, {"sigma", 0.1}},
+               {{"type", "pes"}, {"particles", 160}, {"sigma", 0.1}},
+               {{"type", "forward"}, {"real_time", true}},
+               {{"type", "unrolled"}}},
+              options);
+  const Json& rows = got["estimators"];
+  const auto of = [&](std::size_t row, const char* key) {
+    return rows[row][key].get<double>();
+  };
+  REQUIRE(rows.size() == 6);
+  for (const std::size_t unbiased : {0, 2, 3}) {
+    CAPTURE(rows[unbiased].dump());
+    CHECK(of(unbiased, "error") < 3 * of(unbiased, "standard_error"));
+    CHECK(of(unbiased, "standard_deviation") ==
+          Approx(of(unbiased, "standard_error") * std::sqrt(60)));
+  }
+  // The wrong way.
+  CHECK(of(1, "error") > 5 * of(1, "standard_error"));
+  CHECK(of(1, "cosine") < 0);
+  CHECK(of(5, "cosine") < 0);
+  // Sixteen times as many pairs scatter a quarter.
+  CHECK(of(2, "standard_deviation") / of(3, "standard_deviation") ==
+        Approx(4).epsilon(0.35));
+  // Nothing about these is random.
+  CHECK(of(4, "error") < 1e-10);
+  CHECK(of(4, "standard_deviation") == 0);
+  CHECK_THAT(format_comparison(got), ContainsSubstring("deviation"));
+}
+
 }  // namespace nestgrad

@@ -57,7 +57,7 @@ TEST_CASE("an explanation says what is in a section or an object",
                                "    series  A truncated series, e.g. this "
                                "one\n"));
   CHECK_THAT(solver, ContainsSubstring("    warm  Starts from the last"));
-  CHECK_THAT(explain(world(), "damping"), ContainsSubstring("test_ramp  A "));
+  CHECK_THAT(explain(world(), "damping"), ContainsSubstring("test_ramp     A "));
   CHECK_THAT(explain(world(), "ramp_steps"),
              ContainsSubstring("a key of the schedule 'test_ramp'"));
 }

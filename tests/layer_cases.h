@@ -211,6 +211,12 @@ inline std::vector<LayerCase> vector_cases() {
        [](W w, X x) {
          return at::matmul(x, w.at("weight").t()) + w.at("bias");
        }},
+      {{{"type", "flipout"}, {"layer", {{"type", "linear"}, {"out", 2}}}},
+       {3},
+       {2},
+       [](W w, X x) {
+         return at::matmul(x, w.at("weight").t()) + w.at("bias");
+       }},
       {{{"type", "linear"}, {"out", 2}, {"bias", false}},
        {2, 3},
        {2, 2},

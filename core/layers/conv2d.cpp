@@ -61,6 +61,13 @@ class Conv2d : public RowWise {
     return y.unflatten(1, {pass.particles, -1}).movedim(1, 0);
   }
 
+  bool flips() const override { return true; }
+  Tensor flip(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
+              const Tensor& input, const Key& signs,
+              const Pass&) const override {
+    return flipped(weights, noise, input, /*channels=*/1, signs);
+  }
+
  private:
   Tensor map(const Tensor& weight, const Tensor& bias,
              const Tensor& input) const override {

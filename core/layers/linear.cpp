@@ -63,6 +63,13 @@ class Linear : public RowWise {
     return input.dim() == 3 ? y : y.unflatten(1, input.sizes().slice(1, 2));
   }
 
+  bool flips() const override { return true; }
+  Tensor flip(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
+              const Tensor& input, const Key& signs,
+              const Pass&) const override {
+    return flipped(weights, noise, input, /*channels=*/-1, signs);
+  }
+
  private:
   Tensor map(const Tensor& weight, const Tensor& bias,
              const Tensor& input) const override {

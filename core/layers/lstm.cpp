@@ -88,21 +88,61 @@ class Lstm : public Layer {
       const Tensor read =
           at::baddbmm(bias, x.flatten(1, 2), w_ih.transpose(1, 2))
               .unflatten(1, x.sizes().slice(1, 2));
-      Tensor h = at::zeros({x.size(0), x.size(1), hidden_}, x.options()), c = h;
-      std::vector<Tensor> states;
-      for (const Tensor& now : read.unbind(2)) {
-        const std::vector<Tensor> gates =
-            at::baddbmm(now, h, w_hh.transpose(1, 2)).chunk(4, -1);
-        c = gates[1].sigmoid() * c + gates[0].sigmoid() * gates[2].tanh();
-        h = gates[3].sigmoid() * c.tanh();
-        states.push_back(h);
-      }
-      x = at::stack(states, 2);
+      x = recur(read, [&](const Tensor& now, const Tensor& h) {
+        return at::baddbmm(now, h, w_hh.transpose(1, 2));
+      });
     }
     return last_only_ ? x.select(2, -1) : x;
   }
 
+  bool flips() const override { return true; }
+
+  /// The noise and the signs are the same in all steps of a sequence.
+  Tensor flip(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
+              const Tensor& input, const Key& signs,
+              const Pass&) const override {
+    Tensor x = input;
+    for (std::size_t layer = 0; layer < weights.size() / 4; ++layer) {
+      const at::ArrayRef<Tensor> w = weights.slice(4 * layer, 4),
+                                 d = noise.slice(4 * layer, 4);
+      const auto drawn = [&](const char* name, std::int64_t features) {
+        return signs.fold(layer).fold(name).signs(
+            at::empty({x.size(0), features}, x.options()));
+      };
+      const Tensor s_x = drawn("inputs", x.size(2)),
+                   s_h = drawn("states", hidden_),
+                   r_x = drawn("gates by inputs", 4 * hidden_),
+                   r_h = drawn("gates by states", 4 * hidden_);
+      const Tensor read =
+          at::linear(x, w[0], w[2]) +
+          r_x.unsqueeze(1) * at::linear(s_x.unsqueeze(1) * x, d[0], d[2]);
+      x = recur(read, [&](const Tensor& now, const Tensor& h) {
+        return now + at::linear(h, w[1], w[3]) +
+               r_h * at::linear(s_h * h, d[1], d[3]);
+      });
+    }
+    return last_only_ ? x.select(1, -1) : x;
+  }
+
  private:
+  /// The states after all steps, [..., time, hidden], from what the gates read
+  /// of the input, [..., time, 4 hidden]; gates(read, h) adds the state's part.
+  template <class Gates>
+  Tensor recur(const Tensor& read, Gates&& gates) const {
+    std::vector<std::int64_t> sizes = read.sizes().vec();
+    sizes.erase(sizes.end() - 2);
+    sizes.back() = hidden_;
+    Tensor h = at::zeros(sizes, read.options()), c = h;
+    std::vector<Tensor> states;
+    for (const Tensor& now : read.unbind(-2)) {
+      const std::vector<Tensor> gate = gates(now, h).chunk(4, -1);
+      c = gate[1].sigmoid() * c + gate[0].sigmoid() * gate[2].tanh();
+      h = gate[3].sigmoid() * c.tanh();
+      states.push_back(h);
+    }
+    return at::stack(states, -2);
+  }
+
   std::int64_t hidden_, layers_, time_, features_;
   bool last_only_;
 };

@@ -23,6 +23,25 @@ Tensor RowWise::apply(at::ArrayRef<Tensor> weights, const Tensor& input,
   return map(weights[0], weights.size() > 1 ? weights[1] : Tensor(), input);
 }
 
+Tensor RowWise::flipped(at::ArrayRef<Tensor> weights,
+                        at::ArrayRef<Tensor> noise, const Tensor& input,
+                        std::int64_t channels, const Key& signs) const {
+  // One sign for each example and channel.
+  const auto drawn = [&](const char* name, const Tensor& like) {
+    std::vector<std::int64_t> sizes(static_cast<std::size_t>(like.dim()), 1);
+    const auto axis = static_cast<std::size_t>(
+        channels < 0 ? channels + like.dim() : channels);
+    sizes[0] = like.size(0);
+    sizes[axis] = like.size(channels);
+    return signs.fold(name).signs(at::empty(sizes, like.options()));
+  };
+  const Tensor bias = weights.size() > 1 ? weights[1] : Tensor();
+  const Tensor dbias = noise.size() > 1 ? noise[1] : Tensor();
+  const Tensor y = map(weights[0], bias, input);
+  return y + drawn("outputs", y) *
+                 map(noise[0], dbias, drawn("inputs", input) * input);
+}
+
 Tensor RowWise::respond(at::ArrayRef<Tensor> weights, const LayerResponse& r,
                         const Tensor& input, const Pass& pass) const {
   const Tensor y = apply(weights, input, pass);

@@ -20,6 +20,12 @@ class RowWise : public Layer {
                  const Tensor& input, const Pass& pass) const final;
 
  protected:
+  /// flip() for a map whose channels are a dimension of `input` and of the
+  /// output, that along which signs differ: y + R (*) (A(dW) (S (*) x) + db).
+  Tensor flipped(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
+                 const Tensor& input, std::int64_t channels,
+                 const Key& signs) const;
+
   /// A(weight) x + bias; an undefined bias is none.
   virtual Tensor map(const Tensor& weight, const Tensor& bias,
                      const Tensor& input) const = 0;
