@@ -264,8 +264,13 @@ std::vector<HyperSpec> read_hyper_space(const Config& section,
       std::vector<Hyperparameter> declared;
       if (section.object(name).has("per") ||
           (rule != nullptr && rule->sees_tensors())) {
+        if (!complaints.empty()) continue;
+        ParameterSet start;
+        for (const HyperSpec& spec : space) {
+          start.insert(spec.name, spec.initial);
+        }
         const ParameterSet weights =
-            problem.initial_weights(problem.initial_hyper(), Key()).detach();
+            problem.initial_weights(start, Key()).detach();
         parts = weight_granularities(weights);
         if (rule != nullptr) declared = rule->hyperparameters(weights);
       }

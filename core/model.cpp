@@ -50,8 +50,9 @@ Pass Pass::training_as(const Draw& draw, const ParameterSet& hyper,
           draw.particles, draw.response, draw.linear, penalties};
 }
 
-Pass Pass::evaluation_as(const Draw& draw) {
+Pass Pass::evaluation_as(const Draw& draw, const ParameterSet& hyper) {
   Pass pass;
+  pass.hyper = &hyper;
   pass.particles = draw.particles;
   pass.response = draw.response;
   pass.linear = draw.linear;

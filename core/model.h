@@ -41,8 +41,9 @@ struct Pass {
   static Pass training_as(const Draw& draw, const ParameterSet& hyper,
                           std::vector<Tensor>* penalties = nullptr);
 
-  /// Without noise, but with the particles or the response of `draw`.
-  static Pass evaluation_as(const Draw& draw);
+  /// Without noise, but with the particles or the response of `draw`. `hyper`
+  /// outlives the pass.
+  static Pass evaluation_as(const Draw& draw, const ParameterSet& hyper);
 };
 
 /// A network whose weights are an argument.

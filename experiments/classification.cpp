@@ -114,11 +114,11 @@ class Classification : public NetworkProblem {
     return with_penalties(loss, penalties, weights, hyper, draw);
   }
 
-  Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
+  Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const Batch batch = data_.valid.rows(valid_batches_.rows(draw.step));
     const Tensor outputs =
-        forward(weights, batch.input, Pass::evaluation_as(draw));
+        forward(weights, batch.input, Pass::evaluation_as(draw, hyper));
     if (draw.particles == 0) return fit(outputs, batch.target);
     return fit_of_examples(outputs, batch.target, draw.particles).mean(1);
   }
@@ -146,9 +146,9 @@ class Classification : public NetworkProblem {
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override {
     Metrics metrics;
-    evaluate_on("train", data_.train, weights, metrics);
-    evaluate_on("valid", data_.valid, weights, metrics);
-    evaluate_on("test", data_.test, weights, metrics);
+    evaluate_on("train", data_.train, weights, hyper, metrics);
+    evaluate_on("valid", data_.valid, weights, hyper, metrics);
+    evaluate_on("test", data_.test, weights, hyper, metrics);
     if (data_.corrupted.defined() && hyper.contains("example_weight") &&
         hyper.at("example_weight").numel() == data_.train.size()) {
       judge_weights(hyper.at("example_weight"), metrics);

@@ -84,11 +84,12 @@ class Distillation : public NetworkProblem {
                           hyper, draw);
   }
 
-  Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
+  Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const Batch batch = data_.train.rows(real_batches_.rows(draw.step));
-    return cross_entropy(model_->forward(weights, batch.input, Pass()),
-                         batch.target);
+    return cross_entropy(
+        model_->forward(weights, batch.input, Pass::evaluation_as(draw, hyper)),
+        batch.target);
   }
 
   Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
@@ -108,12 +109,14 @@ class Distillation : public NetworkProblem {
     Metrics metrics;
     const Tensor p = probabilities(hyper);
     const Dataset learned{hyper.at("inputs"), p.argmax(1), data_.train.classes};
-    evaluate_on("train", learned, weights, metrics);
-    evaluate_on("valid", data_.valid, weights, metrics);
-    evaluate_on("test", data_.test, weights, metrics);
+    evaluate_on("train", learned, weights, hyper, metrics);
+    evaluate_on("valid", data_.valid, weights, hyper, metrics);
+    evaluate_on("test", data_.test, weights, hyper, metrics);
     const at::NoGradGuard no_tape;
     metrics["train_loss"] =
-        cross_entropy_of(model_->forward(weights, learned.inputs, Pass()), p)
+        cross_entropy_of(model_->forward(weights, learned.inputs,
+                                         Pass::evaluation_as(Draw(), hyper)),
+                         p)
             .item<double>();
     return metrics;
   }

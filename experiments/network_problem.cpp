@@ -119,14 +119,15 @@ Tensor NetworkProblem::cross_entropy(const Tensor& outputs,
 
 void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
                                  const ParameterSet& weights,
+                                 const ParameterSet& hyper,
                                  Metrics& metrics) const {
   if (!data.inputs.defined() || data.size() == 0) return;
   const at::NoGradGuard no_tape;
   double loss = 0, right = 0;
   for (std::int64_t i = 0; i < data.size(); i += kEvaluationBatch) {
     const std::int64_t n = std::min(kEvaluationBatch, data.size() - i);
-    const Tensor outputs =
-        model_->forward(weights, data.inputs.narrow(0, i, n), Pass());
+    const Tensor outputs = model_->forward(weights, data.inputs.narrow(0, i, n),
+                                           Pass::evaluation_as(Draw(), hyper));
     const Tensor targets = data.targets.narrow(0, i, n);
     loss += fit(outputs, targets, at::Reduction::Sum).item<double>();
     right += outputs.argmax(-1).eq(targets).sum().item<double>();

@@ -63,7 +63,8 @@ class NetworkProblem : public BilevelProblem {
 
   /// Adds name_loss and name_accuracy: the means over `data`, if there is any.
   void evaluate_on(const std::string& name, const Dataset& data,
-                   const ParameterSet& weights, Metrics& metrics) const;
+                   const ParameterSet& weights, const ParameterSet& hyper,
+                   Metrics& metrics) const;
 
   Splits data_;
   std::unique_ptr<Model> model_;

@@ -362,6 +362,41 @@ TEST_CASE("particles with losses that are not finite are left out and counted",
   CHECK_THAT(none.trouble, ContainsSubstring("all particles"));
 }
 
+TEST_CASE("evaluation sees the widths that training sees", "[evolution]") {
+  const auto problem = ProblemRegistry::instance().make(
+      Json{{"type", "classification"},
+           {"data", {{"type", "two_moons"}, {"train", 20}, {"valid", 20}}},
+           {"model",
+            {{"type", "sequential"},
+             {"layers",
+              {{{"type", "linear"}, {"out", 8}},
+               {{"type", "mask"}, {"share", "$share.0"}},
+               {{"type", "tanh"}},
+               {{"type", "linear"}, {"out", 2}}}}}}},
+      {float64(), Key(2)});
+  const auto with = [](double share) {
+    return ParameterSet{{"share", at::scalar_tensor(share, float64())}};
+  };
+  const ParameterSet w = problem->initial_weights({}, Key(1));
+  // Units that are masked do not count: other weights, the same loss.
+  std::vector<Tensor> moved;
+  for (const Tensor& t : w.tensors()) moved.push_back(t.clone());
+  moved[0].slice(0, 4).add_(1);
+  moved[1].slice(0, 4).add_(1);
+  const ParameterSet other = w.with(moved);
+  const auto losses = [&](const ParameterSet& weights, double share) {
+    const Metrics metrics = problem->evaluate(weights, with(share));
+    return std::vector<double>{
+        problem->train_loss(weights, with(share), Draw()).item<double>(),
+        problem->valid_loss(weights, with(share), Draw()).item<double>(),
+        metrics.at("valid_loss")};
+  };
+  CHECK(losses(w, 0.5) == losses(other, 0.5));
+  CHECK(losses(w, 0.5)[1] == Approx(losses(w, 0.5)[2]));
+  CHECK(losses(w, 0.7)[1] != losses(other, 0.7)[1]);
+  CHECK_FALSE(problem->hyperparameters().back().differentiable);
+}
+
 TEST_CASE("an accuracy can be tuned by every evolution strategy",
           "[evolution]") {
   const std::shared_ptr<const BilevelProblem> natural =

@@ -217,6 +217,18 @@ inline std::vector<LayerCase> vector_cases() {
        [](W w, X x) {
          return at::matmul(x, w.at("weight").t()) + w.at("bias");
        }},
+      {{{"type", "mask"}, {"share", 0.7}},
+       {4},
+       {4},
+       [](W, X x) {
+         return x * at::tensor({1., 1., 0., 0.}, float64());
+       }},
+      {{{"type", "mask"}, {"share", 0.5}},
+       {2, 3, 3},
+       {2, 3, 3},
+       [](W, X x) {
+         return x * at::tensor({1., 0.}, float64()).view({2, 1, 1});
+       }},
       {{{"type", "linear"}, {"out", 2}, {"bias", false}},
        {2, 3},
        {2, 2},
