@@ -145,6 +145,7 @@ void InnerRun::persist(Archive& archive) {
   archive("turn", turn_);
   archive("episode", episode_);
   archive("state", state_);
+  archive("first_horizon", first_horizon_);
 }
 
 }  // namespace nestgrad

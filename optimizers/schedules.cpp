@@ -29,19 +29,19 @@ class Constant : public Schedule {
   Setting value_;
 };
 
-/// Half a cosine from `initial` to `final` (Loshchilov and Hutter 2017,
-/// "SGDR", without restarts):
-///
-///   final + (initial - final) (1 + cos(pi min(t, steps) / steps)) / 2
-class Cosine : public Schedule {
+/// From `initial` to `final` in so many steps: s final + (1 - s) initial, where
+/// the share s(t / steps) goes from 0 to 1 and stays. `Curve` has a share() and
+/// a kMeaning.
+template <class Curve>
+class Between : public Schedule {
  public:
-  explicit Cosine(const Config& config)
+  explicit Between(const Config& config)
       : initial_(Setting::read(config, "initial")),
         final_(Setting::read(config, "final")),
         steps_(config.integer("steps")) {}
 
   static Schema schema() {
-    return Schema("Half a cosine from one value to another.")
+    return Schema(Curve::kMeaning)
         .setting("initial", kRequired, "Value at the first step.")
         .setting("final", 0, "Value from step `steps` on.")
         .integer("steps", kRequired, "Steps from one to the other.",
@@ -50,11 +50,10 @@ class Cosine : public Schedule {
 
   Tensor value(const ParameterSet& natural, std::int64_t step,
                std::int64_t particles) const override {
-    const double progress =
-        std::min(1.0, static_cast<double>(step) / static_cast<double>(steps_));
-    const double share = (1 + std::cos(kPi * progress)) / 2;
-    return share * initial_.value(natural, step, particles) +
-           (1 - share) * final_.value(natural, step, particles);
+    const double share = Curve::share(
+        std::min(1.0, static_cast<double>(step) / static_cast<double>(steps_)));
+    return (1 - share) * initial_.value(natural, step, particles) +
+           share * final_.value(natural, step, particles);
   }
 
  private:
@@ -62,36 +61,22 @@ class Cosine : public Schedule {
   std::int64_t steps_;
 };
 
-/// A straight line from `initial` to `final`:
-///
-///   initial (1 - t / steps) + final t / steps,   t at most `steps`
-class Linear : public Schedule {
- public:
-  explicit Linear(const Config& config)
-      : initial_(Setting::read(config, "initial")),
-        final_(Setting::read(config, "final")),
-        steps_(config.integer("steps")) {}
-
-  static Schema schema() {
-    return Schema("A straight line from one value to another.")
-        .setting("initial", kRequired, "Value at the first step.")
-        .setting("final", 0, "Value from step `steps` on.")
-        .integer("steps", kRequired, "Steps from one to the other.",
-                 at_least(1));
-  }
-
-  Tensor value(const ParameterSet& natural, std::int64_t step,
-               std::int64_t particles) const override {
-    const double progress =
-        std::min(1.0, static_cast<double>(step) / static_cast<double>(steps_));
-    return (1 - progress) * initial_.value(natural, step, particles) +
-           progress * final_.value(natural, step, particles);
-  }
-
- private:
-  Setting initial_, final_;
-  std::int64_t steps_;
+/// Half a cosine (Loshchilov and Hutter 2017, "SGDR", without restarts):
+/// 1 - s = (1 + cos(pi t)) / 2.
+struct CosineCurve {
+  static constexpr const char* kMeaning =
+      "Half a cosine from one value to another.";
+  static double share(double t) { return 1 - (1 + std::cos(kPi * t)) / 2; }
 };
+
+struct LinearCurve {
+  static constexpr const char* kMeaning =
+      "A straight line from one value to another.";
+  static double share(double t) { return t; }
+};
+
+using Cosine = Between<CosineCurve>;
+using Linear = Between<LinearCurve>;
 
 /// Falls like a power of time: initial (1 + t / steps)^-decay.
 class InverseTime : public Schedule {

@@ -451,12 +451,16 @@ void judge_model(Findings& findings, const Model& model, const Tensor& input) {
   for (const Hyperparameter& h : model.hyperparameters()) {
     hyper.insert(h.name, h.initial.to(at::kDouble));
   }
-  for (const bool training : {false, true}) {
+  const auto pass_for = [&](bool training) {
     findings.at(training ? "in training" : "in evaluation");
     Pass pass;
     pass.training = training;
     pass.key = Key(5);
     pass.hyper = &hyper;
+    return pass;
+  };
+  for (const bool training : {false, true}) {
+    const Pass pass = pass_for(training);
     const Tensor first = model.forward(weights, input, pass);
     disturb(3);
     findings.expect(first.equal(model.forward(weights, input, pass)),
@@ -490,11 +494,7 @@ void judge_model(Findings& findings, const Model& model, const Tensor& input) {
   findings.expect(equal(weights, weights_before), "changes its weights");
   findings.expect(input.equal(input_before), "changes its input");
   for (const bool training : {false, true}) {
-    findings.at(training ? "in training" : "in evaluation");
-    Pass pass;
-    pass.training = training;
-    pass.key = Key(5);
-    pass.hyper = &hyper;
+    const Pass pass = pass_for(training);
     findings.expect(particle_error(model, weights, input, pass) < 1e-10,
                     "gives particles other outputs than each by itself");
   }

@@ -109,21 +109,21 @@ class LinearLosses : public BilevelProblem {
 };
 
 /// Variance of one pair's summed estimates over a run, by |sum of g|^2.
-double relative_variance(const char* type, std::int64_t windows,
-                         bool repeated) {
+double relative_variance(const char* type, std::int64_t windows, bool repeated,
+                         const Json& more = Json::object()) {
   const auto problem = std::make_shared<LinearLosses>(windows, repeated);
   const TrainingLoop loop = loop_of(problem);
   const ParameterSet h = problem->initial_hyper();
   const Tensor truth = problem->slopes_.sum(0);
   double sum = 0;
   constexpr int kKeys = 1500;
-  const auto estimator =
-      EstimatorRegistry::instance().make({{"type", type},
-                                          {"particles", 2},
-                                          {"sigma", 0.1},
-                                          {"window", 1},
-                                          {"horizon", windows}},
-                                         loop);
+  Json section = {{"type", type},
+                  {"particles", 2},
+                  {"sigma", 0.1},
+                  {"window", 1},
+                  {"horizon", windows}};
+  section.update(more);
+  const auto estimator = EstimatorRegistry::instance().make(section, loop);
   for (int key = 0; key < kKeys; ++key) {
     estimator->begin(h, Key(1));
     estimator->reseed(Key(static_cast<std::uint64_t>(key)));
@@ -285,6 +285,30 @@ TEST_CASE("staggered groups see every part of training at once",
       ContainsSubstring("needs a horizon"));
 }
 
+TEST_CASE("staggered groups that are restored continue identically",
+          "[evolution]") {
+  const TrainingLoop loop = loop_of(influence_balancing());
+  const auto make = [&] {
+    return EstimatorRegistry::instance().make({{"type", "pes"},
+                                               {"particles", 4},
+                                               {"window", 1},
+                                               {"horizon", 6},
+                                               {"groups", 3},
+                                               {"staggered", true}},
+                                              loop);
+  };
+  const auto whole = make();
+  whole->begin(theta(0.5), Key(1));
+  whole->estimate(theta(0.5));
+  const Snapshot saved = save(*whole);
+  const auto restored = make();
+  restore(*restored, saved);
+  for (int i = 0; i < 8; ++i) {
+    CHECK(at::equal(whole->estimate(theta(0.5)).gradient.flatten(),
+                    restored->estimate(theta(0.5)).gradient.flatten()));
+  }
+}
+
 TEST_CASE("a metric that there is not is found at the start", "[evolution]") {
   const TrainingLoop loop = loop_of(influence_balancing());
   const auto estimator = EstimatorRegistry::instance().make(
@@ -323,6 +347,8 @@ TEST_CASE("the variance of es_single is D + 1 in however many windows",
   CHECK(relative_variance("pes", 20, true) == Approx(10.7).epsilon(0.15));
   CHECK(relative_variance("pes", 1, false) == Approx(21).epsilon(0.12));
   CHECK(relative_variance("pes", 20, false) > 100);
+  // An analytic slope explains all of a loss that is linear in h.
+  CHECK(relative_variance("pes", 5, false, {{"analytic", true}}) < 1e-20);
 }
 
 TEST_CASE("particles with losses that are not finite are left out and counted",
