@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace nestgrad {
 namespace {
@@ -256,23 +257,30 @@ std::vector<HyperSpec> read_hyper_space(const Config& section,
                        declared.coordinates, false});
     }
   }
+  // What weights are like can be told where all of the above is right.
+  const bool known_weights = complaints.empty();
+  std::optional<ParameterSet> weights;
+  const auto like_weights = [&] {
+    if (!weights) {
+      ParameterSet start;
+      for (const HyperSpec& spec : space) start.insert(spec.name, spec.initial);
+      weights = problem.initial_weights(start, Key()).detach();
+    }
+    return *weights;
+  };
+  const bool by_tensor = rule != nullptr && rule->sees_tensors();
   for (const std::string& name : references) {
     if (std::count(known.begin(), known.end(), name) > 0) continue;
     known.push_back(name);
     if (section.has(name)) {
+      const Config entry = section.object(name);
+      const std::string per = entry.has("per") ? entry.text("per") : "all";
       std::vector<Granularity> parts{{"all", 1}};
       std::vector<Hyperparameter> declared;
-      if (section.object(name).has("per") ||
-          (rule != nullptr && rule->sees_tensors())) {
-        if (!complaints.empty()) continue;
-        ParameterSet start;
-        for (const HyperSpec& spec : space) {
-          start.insert(spec.name, spec.initial);
-        }
-        const ParameterSet weights =
-            problem.initial_weights(start, Key()).detach();
-        parts = weight_granularities(weights);
-        if (rule != nullptr) declared = rule->hyperparameters(weights);
+      if (by_tensor || (per != "all" && per != "step")) {
+        if (!known_weights) continue;
+        parts = weight_granularities(like_weights());
+        if (by_tensor) declared = rule->hyperparameters(like_weights());
       }
       declared.push_back(declared_by_rule(name, parts));
       read(*std::find_if(

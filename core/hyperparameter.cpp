@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "core/particles.h"
 
 namespace nestgrad {
 namespace {
@@ -133,14 +134,7 @@ std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights,
   std::vector<Tensor> out;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const Tensor& part = parts[static_cast<std::size_t>(which[i])];
-    if (!many) {
-      out.push_back(part);
-      continue;
-    }
-    std::vector<std::int64_t> sizes(
-        static_cast<std::size_t>(weights.tensors()[i].dim()), 1);
-    sizes[0] = particles;
-    out.push_back(part.reshape(sizes));
+    out.push_back(many ? along_first(part, weights.tensors()[i]) : part);
   }
   return out;
 }

@@ -84,6 +84,9 @@ class InnerRun {
   /// `hyper` if a run starts and its initial weights depend on it.
   std::pair<TrainState, Key> window_start(const ParameterSet& hyper) const;
 
+  /// Whether this turn's window is the first of a run.
+  bool starts_again() const;
+
   /// Ends a turn whose window was trained by unroll(): moves to `end`, off the
   /// tape or, if it is not time yet, stays. Returns whether it moved.
   bool finish_turn(const TrainState& end);
@@ -100,8 +103,6 @@ class InnerRun {
   void persist(Archive& archive);
 
  private:
-  bool starts_again() const;
-
   void move_to(const TrainState& end);
   std::int64_t next_episode() const;
   Key episode_key(std::int64_t episode) const;

@@ -73,7 +73,7 @@ Tensor dots(const ParameterSet& all, const ParameterSet& one) {
   return sum;
 }
 
-Tensor along_particles(const Tensor& numbers, const Tensor& like) {
+Tensor along_first(const Tensor& numbers, const Tensor& like) {
   std::vector<std::int64_t> sizes(static_cast<std::size_t>(like.dim()), 1);
   sizes[0] = numbers.numel();
   return numbers.reshape(sizes);

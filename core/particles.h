@@ -20,6 +20,14 @@ ParameterSet particle(const ParameterSet& all, std::int64_t i);
 /// The inverse: sets that are alike, as one.
 ParameterSet stacked(const std::vector<ParameterSet>& particles);
 
+/// The sets that f(i) gives for each of them, as one.
+template <class F>
+ParameterSet one_by_one(std::int64_t particles, F&& f) {
+  std::vector<ParameterSet> each;
+  for (std::int64_t i = 0; i < particles; ++i) each.push_back(f(i));
+  return stacked(each);
+}
+
 /// `a` and then `b`.
 ParameterSet concatenated(const ParameterSet& a, const ParameterSet& b);
 
@@ -29,9 +37,9 @@ ParameterSet weighted_sum(const Tensor& factors, const ParameterSet& all);
 /// The inner product of each particle's numbers with `one`, [particles].
 Tensor dots(const ParameterSet& all, const ParameterSet& one);
 
-/// `numbers`, one per particle, so that they broadcast against `like`, whose
-/// first axis is that of particles.
-Tensor along_particles(const Tensor& numbers, const Tensor& like);
+/// `numbers`, one for each index of the first axis of `like`, so that they
+/// broadcast against it.
+Tensor along_first(const Tensor& numbers, const Tensor& like);
 
 /// The losses of draw.particles particles, [particles]: in one call if the
 /// problem vectorizes, one after another if it does not.

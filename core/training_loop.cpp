@@ -23,29 +23,24 @@ TrainState TrainingLoop::start(const ParameterSet& hyper, const Key& run,
     if (same) {
       weights = repeated(first, particles);
     } else {
-      std::vector<ParameterSet> each;
-      for (std::int64_t i = 0; i < particles; ++i) {
-        each.push_back(problem_->initial_weights(particle(hyper, i), key));
-      }
-      weights = stacked(each);
+      weights = one_by_one(particles, [&](std::int64_t i) {
+        return problem_->initial_weights(particle(hyper, i), key);
+      });
     }
   }
   ParameterSet slots =
-      particles > 0 && !optimizer_->vectorizes()
-          ? repeated(optimizer_->slots(particle(weights, 0).detach()),
-                     particles)
-          : optimizer_->slots(weights.detach());
+      particles > 0 ? repeated(optimizer_->slots(particle(weights, 0).detach()),
+                               particles)
+                    : optimizer_->slots(weights.detach());
   return {std::move(weights), std::move(slots), 0, particles};
 }
 
 ParameterSet TrainingLoop::natural(const ParameterSet& hyper,
                                    std::int64_t particles) const {
   if (particles == 0 || problem_->vectorizes()) return problem_->natural(hyper);
-  std::vector<ParameterSet> each;
-  for (std::int64_t i = 0; i < particles; ++i) {
-    each.push_back(problem_->natural(particle(hyper, i)));
-  }
-  return stacked(each);
+  return one_by_one(particles, [&](std::int64_t i) {
+    return problem_->natural(particle(hyper, i));
+  });
 }
 
 TrainState TrainingLoop::step(const TrainState& state,
@@ -76,12 +71,10 @@ ParameterSet TrainingLoop::train_gradient(const TrainState& state,
                     tape);
   }
   // One graph at a time.
-  std::vector<ParameterSet> each;
-  for (std::int64_t i = 0; i < state.particles; ++i) {
-    TrainState one{particle(state.weights, i), {}, state.step};
-    each.push_back(train_gradient(one, particle(h, i), run, tape));
-  }
-  return stacked(each);
+  return one_by_one(state.particles, [&](std::int64_t i) {
+    const TrainState one{particle(state.weights, i), {}, state.step};
+    return train_gradient(one, particle(h, i), run, tape);
+  });
 }
 
 }  // namespace nestgrad

@@ -96,14 +96,8 @@ class Check {
   /// key, that of its own randomness.
   std::pair<std::unique_ptr<HypergradientEstimator>, Estimate> ask(
       const std::optional<Key>& key) const {
-    auto estimator =
-        EstimatorRegistry::instance().make(section_, experiment_.loop());
-    estimator->begin(hyper_, experiment_.tuning_key());
-    if (key) estimator->reseed(*key);
-    Estimate estimate;
-    for (std::int64_t i = turns(); i > 0; --i) {
-      estimate = estimator->estimate(hyper_);
-    }
+    auto estimator = asked(experiment_, section_, turns() - 1, key);
+    Estimate estimate = estimator->estimate(hyper_);
     return {std::move(estimator), std::move(estimate)};
   }
 

@@ -230,20 +230,6 @@ class Comparison {
     });
   }
 
-  /// A fresh estimator that has been asked so often, with a key of its own
-  /// randomness if there is one.
-  static std::unique_ptr<HypergradientEstimator> asked(
-      const Experiment& experiment, const Config& section, std::int64_t times,
-      const std::optional<Key>& key = {}) {
-    auto estimator =
-        EstimatorRegistry::instance().make(section, experiment.loop());
-    const ParameterSet hyper = experiment.initial_hyper();
-    estimator->begin(hyper, experiment.tuning_key());
-    if (key) estimator->reseed(*key);
-    while (times-- > 0) estimator->estimate(hyper);
-    return estimator;
-  }
-
   /// What the estimate costs that is judged: losses, products and memory. Its
   /// seconds are the median of those of the estimates that follow; what the
   /// first does once only is not in them.
@@ -373,32 +359,28 @@ void draw_comparison(const std::string& path, const Json& comparison) {
     for (const Json& row : rows) out.push_back(number(row, key));
     return out;
   };
-  const auto drawable = [](std::vector<double> values) {
-    for (double& value : values) {
-      if (value < kLeast) value = kLeast;
-    }
-    return values;
-  };
   struct View {
-    const char *y, *title, *x, *label;
+    const char *y, *title;
+    double least;  ///< what is drawn for less; NaN: nothing
+    const char *x, *label;
   };
-  const View by_time{"error", "relative error", "seconds",
-                     "seconds per estimate"};
-  const View by_memory{"error", "relative error", "peak_tensor_mib",
-                       "MiB of tensors at the peak"};
-  const View bias{"error", "relative bias", "seconds", "seconds per estimate"};
-  const View scatter{"standard_deviation", "relative standard deviation",
-                     "seconds", "seconds per estimate"};
+  const char* const seconds = "seconds per estimate";
+  const View by_time{"error", "relative error", kLeast, "seconds", seconds},
+      by_memory{"error", "relative error", kLeast, "peak_tensor_mib",
+                "MiB of tensors at the peak"},
+      bias{"error", "relative bias", kLeast, "seconds", seconds},
+      // What is not random has no place on a logarithmic axis.
+      scatter{"standard_deviation", "relative standard deviation", NAN,
+              "seconds", seconds};
   const std::vector<View> views = over_keys(comparison)
                                       ? std::vector<View>{bias, scatter}
                                       : std::vector<View>{by_time, by_memory};
   std::vector<Panel> panels;
   for (const View& view : views) {
     const std::vector<double> costs = column(view.x);
-    std::vector<double> errors = drawable(column(view.y));
-    if (view.y == scatter.y) {
-      // What is not random has no place on a logarithmic axis.
-      std::replace(errors.begin(), errors.end(), kLeast, double{NAN});
+    std::vector<double> errors = column(view.y);
+    for (double& error : errors) {
+      if (error < kLeast) error = view.least;
     }
     for (std::size_t first = 0; first < rows.size(); first += kPerPanel) {
       Panel panel;

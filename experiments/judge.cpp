@@ -161,6 +161,19 @@ Slope central_slope(const std::function<double(double)>& f) {
   return best;
 }
 
+std::unique_ptr<HypergradientEstimator> asked(const Experiment& experiment,
+                                              const Config& section,
+                                              std::int64_t times,
+                                              const std::optional<Key>& key) {
+  auto estimator =
+      EstimatorRegistry::instance().make(section, experiment.loop());
+  const ParameterSet hyper = experiment.initial_hyper();
+  estimator->begin(hyper, experiment.tuning_key());
+  if (key) estimator->reseed(*key);
+  while (times-- > 0) estimator->estimate(hyper);
+  return estimator;
+}
+
 Draws draw_estimates(std::int64_t keys,
                      const std::function<ParameterSet(const Key&)>& ask) {
   std::vector<Tensor> draws;

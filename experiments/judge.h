@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +50,12 @@ std::vector<ClaimPart> judge_claim(const ParameterSet& gradient,
                                    const Objective& claim,
                                    const ParameterSet& hyper,
                                    std::int64_t few = 16);
+
+/// A fresh estimator of a section that has been asked so often at the initial
+/// hyperparameters, with a key of its own randomness if there is one.
+std::unique_ptr<HypergradientEstimator> asked(
+    const Experiment& experiment, const Config& section, std::int64_t times,
+    const std::optional<Key>& key = {});
 
 /// What a random method says under several keys.
 struct Draws {

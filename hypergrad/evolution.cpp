@@ -176,7 +176,7 @@ Estimate Evolution::estimate(Group& group, std::size_t number,
                              const ParameterSet& hyper) {
   const ParameterSet around = repeated(hyper, pairs_);
   if (!group.open) {
-    if (group.base.window_start(hyper).first.step == 0) {
+    if (group.base.starts_again()) {
       group.age = 0;
       group.score = group.earlier = around.zeros();
       group.difference = at::zeros({pairs_}, at::kDouble);

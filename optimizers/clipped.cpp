@@ -28,6 +28,10 @@ class Clipped : public Optimizer {
 
   bool vectorizes() const override { return rule_->vectorizes(); }
   bool sees_tensors() const override { return rule_->sees_tensors(); }
+  std::vector<Hyperparameter> hyperparameters(
+      const ParameterSet& weights) const override {
+    return rule_->hyperparameters(weights);
+  }
 
   ParameterSet slots(const ParameterSet& weights) const override {
     return rule_->slots(weights);
@@ -46,7 +50,7 @@ class Clipped : public Optimizer {
       const Tensor ratio = limit / square.sqrt();
       const Tensor factor = at::where(ratio < 1, ratio, at::ones_like(ratio));
       return rule_->step(state, gradient.map([&](const Tensor& g) {
-        return along_particles(factor, g) * g;
+        return along_first(factor, g) * g;
       }),
                          natural);
     }

@@ -63,6 +63,11 @@ std::vector<Row> rows() {
         {"max_norm", "$max_norm"},
         {"rule", {{"type", "adam"}, {"lr", "$lr"}}}},
        {{"max_norm", 50}, {"lr", 0.1}}},
+      {{{"type", "clipped"},
+        {"max_norm", "$max_norm"},
+        {"rule",
+         {{"type", "kronecker"}, {"preconditioner", "$p"}, {"lr", 0.3}}}},
+       {{"max_norm", 0.5}, {"p", 0}}},
       // Its hyperparameter has numbers of its own.
       {{{"type", "kronecker"}, {"preconditioner", "$p"}, {"lr", 0.3}},
        {{"p", 0}}}};

@@ -13,7 +13,9 @@ namespace {
 class ActivationPenalty : public SameShape {
  public:
   ActivationPenalty(const Config& config, const Shape& input)
-      : SameShape(input), strength_(config, "strength", strength()) {}
+      : SameShape(input),
+        strength_(config, "strength",
+                  strength(kMeaning, Coordinates::softplus())) {}
 
   static Schema schema() {
     return Schema(
@@ -33,9 +35,7 @@ class ActivationPenalty : public SameShape {
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
-    std::vector<Hyperparameter> named;
-    strength_.declare(named);
-    return named;
+    return named_by({strength_});
   }
 
  protected:
@@ -44,13 +44,6 @@ class ActivationPenalty : public SameShape {
   virtual Tensor penalized(const Tensor& x) const { return x; }
 
  private:
-  static Hyperparameter strength() {
-    Hyperparameter h;
-    h.meaning = kMeaning;
-    h.coordinates = Coordinates::softplus();
-    return h;
-  }
-
   LayerSetting strength_;
 };
 

@@ -44,9 +44,7 @@ class Augmentation : public SameShape {
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
-    std::vector<Hyperparameter> named;
-    strength_.declare(named);
-    return named;
+    return named_by({strength_});
   }
 
  private:
@@ -249,10 +247,7 @@ class Cutout : public SameShape {
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
-    std::vector<Hyperparameter> named;
-    holes_.declare(named);
-    length_.declare(named);
-    return named;
+    return named_by({holes_, length_});
   }
 
  private:

@@ -40,9 +40,7 @@ class Dropout : public SameShape {
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
-    std::vector<Hyperparameter> named;
-    rate_.declare(named);
-    return named;
+    return named_by({rate_});
   }
 
  private:

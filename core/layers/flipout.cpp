@@ -29,7 +29,7 @@ class Flipout : public Layer {
   }
 
   Flipout(const Config& config, const Shape& input)
-      : deviation_(config, "deviation", strength()),
+      : deviation_(config, "deviation", strength(kMeaning, Coordinates::log())),
         layer_(LayerRegistry::instance().make(config.object("layer"), input)) {
     if (!layer_->flips()) {
       config.fail("layer", fmt::format("must be linear, conv2d or lstm; the "
@@ -66,13 +66,6 @@ class Flipout : public Layer {
 
  private:
   static constexpr const char* kMeaning = "Standard deviation of the noise.";
-
-  static Hyperparameter strength() {
-    Hyperparameter h;
-    h.meaning = kMeaning;
-    h.coordinates = Coordinates::log();
-    return h;
-  }
 
   LayerSetting deviation_;
   std::unique_ptr<Layer> layer_;

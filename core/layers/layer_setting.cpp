@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/hyper_space.h"
+#include "core/particles.h"
 
 namespace nestgrad {
 
@@ -32,20 +33,30 @@ Tensor LayerSetting::value(const Tensor& input, const Pass& pass) const {
                         ? input.options()
                         : value.options().device(input.device());
   value = value.to(type);
-  if (value.dim() == 0) return value;
-  std::vector<std::int64_t> sizes(static_cast<std::size_t>(input.dim()), 1);
-  sizes[0] = value.size(0);
-  return value.reshape(sizes);
+  return value.dim() == 0 ? value : along_first(value, input);
 }
 
 void LayerSetting::declare(std::vector<Hyperparameter>& to) const {
   if (!declared_.name.empty()) to.push_back(declared_);
 }
 
-Hyperparameter noise_strength(std::string meaning, Coordinates coordinates) {
+std::vector<Hyperparameter> named_by(
+    std::initializer_list<std::reference_wrapper<const LayerSetting>>
+        settings) {
+  std::vector<Hyperparameter> named;
+  for (const LayerSetting& setting : settings) setting.declare(named);
+  return named;
+}
+
+Hyperparameter strength(std::string meaning, Coordinates coordinates) {
   Hyperparameter h;
   h.meaning = std::move(meaning);
   h.coordinates = coordinates;
+  return h;
+}
+
+Hyperparameter noise_strength(std::string meaning, Coordinates coordinates) {
+  Hyperparameter h = strength(std::move(meaning), coordinates);
   h.differentiable = false;
   return h;
 }

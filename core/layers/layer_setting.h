@@ -1,6 +1,9 @@
 #pragma once
 
+#include <functional>
+#include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "core/config.h"
 #include "core/model.h"
@@ -33,7 +36,14 @@ class LayerSetting {
   Hyperparameter declared_;
 };
 
-/// A strength of noise, which has no derivative: `coordinates` are its default.
+/// The hyperparameters that settings of a layer name.
+std::vector<Hyperparameter> named_by(
+    std::initializer_list<std::reference_wrapper<const LayerSetting>> settings);
+
+/// A number of a layer as a hyperparameter: `coordinates` are its default.
+Hyperparameter strength(std::string meaning, Coordinates coordinates);
+
+/// A strength of noise, which has no derivative.
 Hyperparameter noise_strength(std::string meaning, Coordinates coordinates);
 
 }  // namespace nestgrad

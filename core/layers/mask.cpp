@@ -42,9 +42,7 @@ class Mask : public SameShape {
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
-    std::vector<Hyperparameter> named;
-    share_.declare(named);
-    return named;
+    return named_by({share_});
   }
 
  private:
