@@ -1,3 +1,5 @@
+#include "core/hyper_space.h"
+#include "experiments/quadratic.h"
 #include "hypergrad/estimator.h"
 #include "hypergrad/outer_loop.h"
 #include "testing/bench.h"
@@ -135,6 +137,62 @@ double relative_variance(const char* type, std::int64_t windows, bool repeated,
   }
   return sum / kKeys / truth.square().sum().item<double>();
 }
+
+/// The decay of ridge regression on 60 examples with 20 features, in runs of
+/// 500 steps of gradient descent.
+struct RidgeRun {
+  static constexpr std::int64_t kWindow = 10, kHorizon = 500;
+  static constexpr double kRate = 0.06;
+  const Json section = {{"type", "ridge"},      {"examples", 60},
+                        {"valid_examples", 60}, {"features", 20},
+                        {"noise", 1.5},         {"data_seed", 3}};
+  const std::shared_ptr<const BilevelProblem> problem =
+      ProblemRegistry::instance().make(section, {float64(), Key(1)});
+
+  /// The logarithm of the decay with the least sum of the losses at the ends of
+  /// all windows, on a grid of hundredths:
+  ///
+  ///   w_t = (A + d)^-1 (1 - (1 - rate (A + d))^t) b   in A's eigenvectors.
+  double best() const {
+    const Quadratic::Terms& terms =
+        dynamic_cast<const Quadratic&>(*problem).terms();
+    const auto [values, vectors] = at::linalg_eigh(terms.a);
+    const Tensor b = at::mv(vectors.t(), terms.b);
+    const Tensor v = at::mm(terms.v, vectors);
+    double least = std::numeric_limits<double>::infinity(), best = 0;
+    for (double log_decay = -8; log_decay < 2; log_decay += 0.01) {
+      const Tensor curvature = values + std::exp(log_decay);
+      double sum = 0;
+      for (std::int64_t t = kWindow; t <= kHorizon; t += kWindow) {
+        const Tensor w = (1 - (1 - kRate * curvature).pow(t)) * b / curvature;
+        sum += (at::mv(v, w) - terms.t).square().mean().item<double>();
+      }
+      if (sum < least) std::tie(least, best) = std::tie(sum, log_decay);
+    }
+    return best;
+  }
+
+  /// Where an estimator ends that begins at `log_decay`.
+  double tuned(Json estimator, double log_decay) const {
+    estimator.update({{"window", kWindow}, {"horizon", kHorizon}});
+    const TrainingLoop loop(
+        std::make_shared<Reparameterized>(
+            problem,
+            std::vector<HyperSpec>{
+                {"weight_decay",
+                 at::scalar_tensor(std::exp(log_decay), float64()),
+                 Coordinates::log()}}),
+        OptimizerRegistry::instance().make(
+            Json{{"type", "sgd"}, {"lr", kRate}}));
+    const auto made = EstimatorRegistry::instance().make(estimator, loop);
+    OuterLoop outer(*made, *loop.problem(),
+                    OptimizerRegistry::instance().make(
+                        Json{{"type", "adam"}, {"lr", 0.01}}),
+                    3000);
+    outer.begin(loop.problem()->initial_hyper(), Key(3));
+    return outer.run().hyper.flatten().item<double>();
+  }
+};
 
 }  // namespace
 
@@ -331,6 +389,23 @@ TEST_CASE("es_single finds -1/6 where truncated methods go the other way",
   CHECK(tuned_by({{"type", "unrolled"}, {"window", 1}}, 3000) ==
         Approx(3.26).epsilon(0.01));
   CHECK(tuned_by({{"type", "es"}, {"particles", 20}, {"window", 1}}, 3000) > 2);
+}
+
+TEST_CASE("pes and es_single end at the decay that is best on a grid",
+          "[evolution]") {
+  const RidgeRun ridge;
+  const double best = ridge.best();
+  const auto off = [&](const char* type, double start) {
+    return std::abs(ridge.tuned({{"type", type}, {"particles", 10}}, start) -
+                    best);
+  };
+  for (const double start : {std::log(5.0), -4.0}) {
+    CAPTURE(start, best);
+    CHECK(off("pes", start) < 0.08);
+    CHECK(off("es_single", start) < 0.14);
+  }
+  // What a decay did before the window is not seen.
+  CHECK(off("es", -4) > 0.14);
 }
 
 TEST_CASE("the variance of es_single is D + 1 in however many windows",
