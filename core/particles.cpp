@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "core/threads.h"
+
 namespace nestgrad {
 namespace {
 
@@ -11,7 +13,10 @@ using Loss = Tensor (BilevelProblem::*)(const ParameterSet&,
 Tensor losses(const BilevelProblem& problem, Loss loss,
               const ParameterSet& weights, const ParameterSet& hyper,
               const Draw& draw) {
-  if (problem.vectorizes()) return (problem.*loss)(weights, hyper, draw);
+  if (problem.vectorizes()) {
+    const SplitOperators split(weights.numel());
+    return (problem.*loss)(weights, hyper, draw);
+  }
   Draw one = draw;
   one.particles = 0;
   std::vector<Tensor> out;

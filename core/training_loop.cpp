@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/particles.h"
+#include "core/threads.h"
 
 namespace nestgrad {
 
@@ -46,6 +47,9 @@ ParameterSet TrainingLoop::natural(const ParameterSet& hyper,
 TrainState TrainingLoop::step(const TrainState& state,
                               const ParameterSet& hyper, const Key& run,
                               Tape tape) const {
+  const SplitOperators split(state.particles > 0 && problem_->vectorizes()
+                                 ? state.weights.numel()
+                                 : 0);
   const ParameterSet g = train_gradient(state, hyper, run, tape);
   if (tape == Tape::kOn) return apply(state, g, hyper);
   const at::NoGradGuard no_tape;

@@ -13,7 +13,9 @@
 #include <fstream>
 #include <thread>
 
+#include "core/blas.h"
 #include "core/error.h"
+#include "core/threads.h"
 
 namespace nestgrad {
 namespace {
@@ -23,18 +25,6 @@ volatile std::sig_atomic_t noted = 0;
 extern "C" void note(int signal) {
   noted = signal;
   std::signal(signal, SIG_DFL);
-}
-
-template <class Function>
-Function* symbol(const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
-}
-
-/// OpenBLAS's answer to openblas_get_parallel(): 0 sequential, 1 threads of its
-/// own, 2 OpenMP; -1 for another BLAS.
-int blas_parallel() {
-  const auto get_parallel = symbol<int()>("openblas_get_parallel");
-  return get_parallel != nullptr ? get_parallel() : -1;
 }
 
 std::string processor() {
@@ -53,25 +43,19 @@ void prepare_process(std::int64_t threads) {
   const int cores =
       std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int n = threads > 0 ? static_cast<int>(threads) : cores;
-  if (blas_parallel() == 1) {
-    at::set_num_threads(1);
-    if (const auto set = symbol<void(int)>("openblas_set_num_threads")) set(n);
-  } else {
-    at::set_num_threads(n);
-  }
+  use_threads(n);
 }
 
 Json host_facts() {
   const char* const kinds[] = {"unknown", "sequential", "own threads",
                                "OpenMP"};
-  const auto get_blas_threads = symbol<int()>("openblas_get_num_threads");
   return {{"libtorch", TORCH_VERSION},
           {"processor", processor()},
           {"cores", std::thread::hardware_concurrency()},
           {"threads", at::get_num_threads()},
-          {"blas_threads", get_blas_threads ? get_blas_threads() : 0},
+          {"blas_threads", blas_threads()},
           {"allocator",
-           symbol<void()>("MallocExtension_ReleaseFreeMemory") != nullptr
+           dlsym(RTLD_DEFAULT, "MallocExtension_ReleaseFreeMemory") != nullptr
                ? "tcmalloc"
                : "the C library's"},
           {"openblas", kinds[std::clamp(blas_parallel(), -1, 2) + 1]}};

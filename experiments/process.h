@@ -18,9 +18,8 @@ enum ExitCode {
 
 /// Settles, once per process, what LibTorch leaves to its environment.
 ///
-/// Threads: `threads` for LibTorch and for BLAS together; 0 means one per
-/// core. An OpenBLAS with threads of its own (not OpenMP's) fights with
-/// LibTorch's for the cores, so beside such a one LibTorch itself gets one.
+/// Threads: `threads` for LibTorch and for BLAS together, 0 means one per core;
+/// see use_threads().
 void prepare_process(std::int64_t threads);
 
 /// What a later reader wants to know about the machine: threads, processor,

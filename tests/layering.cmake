@@ -10,6 +10,7 @@ set(forbidden "backward\\(" "manual_seed" "torch::rand" "at::randn?\\("
 # The closed-form problems draw their data as LibTorch itself does.
 set(excused_experiments/quadratic.cpp "at::randn?\\(")
 # A function with a derivative of its own is not a walk along a tape.
+set(excused_core/batched_product.cpp "backward\\(")
 set(excused_core/penalty.cpp "backward\\(")
 set(excused_experiments/dynamics.cpp "backward\\(")
 set(excused_core/autodiff.cpp "autograd::grad\\(")

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/batched_product.h"
 #include "core/layers/initial.h"
 #include "core/layers/row_wise.h"
 #include "core/layers/shapes.h"
@@ -47,19 +48,9 @@ class Linear : public RowWise {
 
   Tensor apply_particles(at::ArrayRef<Tensor> weights, const Tensor& input,
                          const Pass&) const override {
-    const Tensor& w = weights[0];  // [particles, out, in]
-    const Tensor bias = bias_ ? weights[1] : Tensor();
-    if (input.stride(0) == 0) {
-      // One product for all of them.
-      const Tensor y =
-          at::linear(input.select(0, 0), w.flatten(0, 1),
-                     bias_ ? bias.flatten() : bias);  // [..., particles * out]
-      return y.unflatten(-1, w.sizes().slice(0, 2)).movedim(-2, 0);
-    }
     const Tensor x = input.dim() == 3 ? input : input.flatten(1, 2);
-    const Tensor columns = w.transpose(1, 2);
-    const Tensor y = bias_ ? at::baddbmm(bias.unsqueeze(1), x, columns)
-                           : at::bmm(x, columns);
+    Tensor y = batched_product(x, weights[0].transpose(1, 2));
+    if (bias_) y = y + weights[1].unsqueeze(1);
     return input.dim() == 3 ? y : y.unflatten(1, input.sizes().slice(1, 2));
   }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/batched_product.h"
 #include "core/layers/initial.h"
 #include "core/layers/shapes.h"
 
@@ -86,10 +87,10 @@ class Lstm : public Layer {
       const Tensor bias =
           (weights[4 * layer + 2] + weights[4 * layer + 3]).unsqueeze(1);
       const Tensor read =
-          at::baddbmm(bias, x.flatten(1, 2), w_ih.transpose(1, 2))
+          (bias + batched_product(x.flatten(1, 2), w_ih.transpose(1, 2)))
               .unflatten(1, x.sizes().slice(1, 2));
       x = recur(read, [&](const Tensor& now, const Tensor& h) {
-        return at::baddbmm(now, h, w_hh.transpose(1, 2));
+        return now + batched_product(h, w_hh.transpose(1, 2));
       });
     }
     return last_only_ ? x.select(2, -1) : x;
