@@ -33,6 +33,21 @@ Tensor one_after_another(const Pass& pass, Apply&& apply) {
   return at::stack(outputs);
 }
 
+/// A layer whose weights have the noise of pass.flips.
+Tensor with_flips(const Layer& layer, at::ArrayRef<Tensor> weights,
+                  const Tensor& input, const Pass& pass) {
+  const Flips& flips = *pass.flips;
+  const Key signs = pass.key.fold("signs");
+  std::vector<Tensor> noise = Layer::noise_for(weights, pass.key.fold("noise"));
+  for (Tensor& t : noise) t = (flips.sign * flips.deviation) * t;
+  if (flips.scores != nullptr) {
+    flips.scores->push_back(layer.score(weights, noise, input.size(0), signs));
+  }
+  std::vector<Tensor> numbers;
+  for (const Tensor& t : weights) numbers.push_back(t.detach());
+  return layer.flip(numbers, noise, input, signs, pass);
+}
+
 }  // namespace
 
 Pass Pass::of_particle(const ParameterSet& own_hyper,
@@ -97,6 +112,20 @@ Tensor Layer::flip(at::ArrayRef<Tensor>, at::ArrayRef<Tensor>, const Tensor&,
   throw Unsupported("the weights of this layer cannot be flipped");
 }
 
+Tensor Layer::score(at::ArrayRef<Tensor>, at::ArrayRef<Tensor>, std::int64_t,
+                    const Key&) const {
+  throw Unsupported("the weights of this layer cannot be flipped");
+}
+
+std::vector<Tensor> Layer::noise_for(at::ArrayRef<Tensor> weights,
+                                     const Key& key) {
+  std::vector<Tensor> out;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    out.push_back(key.fold(i).normal(weights[i]));
+  }
+  return out;
+}
+
 Sequential::Sequential(std::vector<LayerPtr> layers)
     : layers_(std::move(layers)) {
   for (const LayerPtr& layer : layers_) {
@@ -132,6 +161,8 @@ Tensor Sequential::forward(const ParameterSet& weights, const Tensor& input,
     const auto weights_of_layer = all.slice(first, counts_[i]);
     if (pass.particles > 0) {
       x = layers_[i]->apply_particles(weights_of_layer, x, own);
+    } else if (pass.flips != nullptr && counts_[i] > 0) {
+      x = with_flips(*layers_[i], weights_of_layer, x, own);
     } else if (pass.response == nullptr || counts_[i] == 0) {
       x = layers_[i]->apply(weights_of_layer, x, own);
     } else {
@@ -180,6 +211,13 @@ std::vector<Hyperparameter> Sequential::hyperparameters() const {
 bool Sequential::responds() const {
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     if (counts_[i] > 0 && !layers_[i]->responds()) return false;
+  }
+  return true;
+}
+
+bool Sequential::flips() const {
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (counts_[i] > 0 && !layers_[i]->flips()) return false;
   }
   return true;
 }

@@ -14,6 +14,16 @@ namespace nestgrad {
 /// Sizes of one example, without the batch: {1, 28, 28}.
 using Shape = std::vector<std::int64_t>;
 
+/// Normal noise on all weights of a model, with signs that each example has for
+/// itself; see Layer::flip() and core/evolved_loss.h.
+struct Flips {
+  double deviation = 0;
+  double sign = 1;  ///< -1: the same noise, turned round
+
+  /// If there is a list, every layer adds its score() to it.
+  std::vector<Tensor>* scores = nullptr;
+};
+
 /// How a network is run: whether the noise that belongs to training (dropout)
 /// is on, the key that it follows, and the hyperparameters of its layers.
 struct Pass {
@@ -31,6 +41,10 @@ struct Pass {
 
   /// Where layers put scalars that are to be added to the training loss.
   std::vector<Tensor>* penalties = nullptr;
+
+  /// If there are some, the output depends on numbers of the weights alone: no
+  /// tape leads from it to them.
+  const Flips* flips = nullptr;
 
   /// What one of the particles has of all this: `hyper` is its own and
   /// `penalties` another list; both outlive the pass.
@@ -76,6 +90,9 @@ class Model {
 
   /// Whether forward() takes a RowResponse into account.
   virtual bool responds() const { return false; }
+
+  /// Whether it takes Flips into account.
+  virtual bool flips() const { return false; }
 };
 
 /// The shape of one example, and that of the output wanted for it: {classes},
@@ -132,7 +149,7 @@ class Layer {
                          const LayerResponse& response, const Tensor& input,
                          const Pass& pass) const;
 
-  /// Whether there is a flip().
+  /// Whether there are flip() and score(). Layers without weights need none.
   virtual bool flips() const { return false; }
 
   /// apply() with `noise`, alike to the weights, added to them with signs that
@@ -142,6 +159,16 @@ class Layer {
   virtual Tensor flip(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
                       const Tensor& input, const Key& signs,
                       const Pass& pass) const;
+
+  /// sum w (*) dW (*) r s' over all weights of the layer, [examples], with the
+  /// noise and the signs of flip(): linear in the weights, with the noise of an
+  /// example as its derivative.
+  virtual Tensor score(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
+                       std::int64_t examples, const Key& signs) const;
+
+  /// Standard normal numbers alike to the weights of a layer.
+  static std::vector<Tensor> noise_for(at::ArrayRef<Tensor> weights,
+                                       const Key& key);
 };
 
 /// The argument is the shape of one example before the layer.
@@ -171,6 +198,7 @@ class Sequential : public Model {
   std::vector<Hyperparameter> hyperparameters() const override;
 
   bool responds() const override;
+  bool flips() const override;
 
  private:
   std::vector<LayerPtr> layers_;

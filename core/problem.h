@@ -97,6 +97,11 @@ class BilevelProblem {
   /// default: no; particles are then evaluated one after another.
   virtual bool vectorizes() const { return false; }
 
+  /// Whether what training does has derivatives: the gradient of the training
+  /// loss is one by the weights whose own derivatives can be taken. The
+  /// default: yes.
+  virtual bool twice_differentiable() const { return true; }
+
   /// Numbers for people: accuracy, test loss. Never differentiated. `weights`
   /// are deployed ones.
   virtual Metrics evaluate(const ParameterSet& weights,
@@ -150,6 +155,9 @@ class ProblemDecorator : public BilevelProblem {
   Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                      const Draw& draw) const override;
   BatchSizes batch_sizes() const override { return problem_->batch_sizes(); }
+  bool twice_differentiable() const override {
+    return problem_->twice_differentiable();
+  }
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override;
   SoftExamples learned_examples(const ParameterSet& hyper) const override;

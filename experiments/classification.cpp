@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/autodiff.h"
+#include "core/evolved_loss.h"
 #include "experiments/learned_network.h"
 #include "experiments/network_problem.h"
 
@@ -25,6 +26,8 @@ namespace {
 /// themselves (Lorraine, Vicol and Duvenaud 2020): `augmentation` changes
 /// inputs, x + a(x, noise), and `weighting` says how much an example counts
 /// beside the others of its minibatch, n softmax_i(sigmoid(v(x_i) / 10)).
+///
+/// With `evolution`, training takes no derivatives: see core/evolved_loss.h.
 class Classification : public NetworkProblem {
  public:
   Classification(const Config& config, const ProblemContext& context)
@@ -53,6 +56,20 @@ class Classification : public NetworkProblem {
       weighting_.emplace(model, input, Shape{1}, kWeighting,
                          context.key.fold(kWeighting), context.options);
     }
+    if (config.has("evolution")) {
+      const Config section = config.object("evolution");
+      if (!model_->flips()) {
+        section.fail("deviation",
+                     "there is no noise for a layer of the model; layers with "
+                     "weights must be linear, conv2d or lstm");
+      }
+      if (weighting_) {
+        config.fail("evolution", "cannot be combined with \"weighting\"");
+      }
+      evolution_ = {section.number("deviation"),
+                    section.integer("perturbations"),
+                    section.text("objective") == "errors"};
+    }
   }
 
   static Schema schema() {
@@ -71,6 +88,9 @@ class Classification : public NetworkProblem {
                 "as logits, or half the squared distance of the outputs from "
                 "1 for the class and 0 for the others.",
                 {"cross_entropy", "squared_error"})
+        .section("evolution", evolution_schema(), kAbsent,
+                 "Trains by evolution strategies with flipout, without "
+                 "derivatives.")
         .integer("batch", 128, "Training examples per step; 0: all.",
                  at_least(0))
         .integer("valid_batch", 0, "Validation examples per estimate; 0: all.",
@@ -107,6 +127,10 @@ class Classification : public NetworkProblem {
                     const Draw& draw) const override {
     const Batch batch = data_.train.rows(train_batches_.rows(draw.step));
     std::vector<Tensor> penalties;
+    if (evolution_) {
+      return with_penalties(evolved(weights, batch, hyper, draw), {}, weights,
+                            hyper, draw);
+    }
     const Tensor loss =
         weighted_loss(forward(weights, augmented(batch.input, hyper, draw),
                               Pass::training_as(draw, hyper, &penalties)),
@@ -137,11 +161,17 @@ class Classification : public NetworkProblem {
   }
 
   BatchSizes batch_sizes() const override {
-    if (!model_->responds() || augmentation_ || weighting_) return {};
+    if (!model_->responds() || augmentation_ || weighting_ || evolution_) {
+      return {};
+    }
     return {train_batches_.batch_size(), valid_batches_.batch_size()};
   }
 
-  bool vectorizes() const override { return !augmentation_ && !weighting_; }
+  bool vectorizes() const override {
+    return !augmentation_ && !weighting_ && !evolution_;
+  }
+
+  bool twice_differentiable() const override { return !evolution_; }
 
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override {
@@ -177,6 +207,45 @@ class Classification : public NetworkProblem {
     if (!augmentation_) return x;
     const Tensor noise = draw.key.fold(kAugmentation).normal(x.narrow(1, 0, 1));
     return x + (*augmentation_)(hyper, at::cat({x, noise}, 1));
+  }
+
+  static Schema evolution_schema() {
+    return Schema("Evolution strategies in training.")
+        .number("deviation", 0.02, "Standard deviation of the weights' noise.",
+                above(0))
+        .integer("perturbations", 1,
+                 "Perturbations per step; each takes two passes and is flipped "
+                 "for every example.",
+                 at_least(1))
+        .choice("objective", "loss", "What is made small: the loss, or errors.",
+                {"loss", "errors"});
+  }
+
+  Tensor evolved(const ParameterSet& weights, const Batch& batch,
+                 const ParameterSet& hyper, const Draw& draw) const {
+    const Tensor input = augmented(batch.input, hyper, draw);
+    return evolved_loss(
+        evolution_->deviation, evolution_->perturbations, draw.key,
+        [&](const Flips& flips, const Key& key) {
+          std::vector<Tensor> penalties;
+          Pass pass = Pass::training_as(draw, hyper, &penalties);
+          pass.key = key;
+          pass.flips = &flips;
+          const Tensor outputs = forward(weights, input, pass);
+          Tensor each =
+              evolution_->errors
+                  ? outputs.argmax(-1)
+                        .ne(batch.target)
+                        .to(outputs.scalar_type())
+                        .reshape({outputs.size(0), -1})
+                        .mean(1)
+                  : fit_of_examples(outputs, batch.target, /*particles=*/0);
+          if (hyper.contains("example_weight")) {
+            each = of_batch(hyper.at("example_weight"), batch, draw) * each;
+          }
+          for (const Tensor& penalty : penalties) each = each + penalty;
+          return each;
+        });
   }
 
   Tensor weighted_loss(const Tensor& dual_outputs, const Batch& batch,
@@ -228,7 +297,14 @@ class Classification : public NetworkProblem {
             .item<double>();
   }
 
+  struct Evolution {
+    double deviation;
+    std::int64_t perturbations;
+    bool errors;
+  };
+
   bool squared_;
+  std::optional<Evolution> evolution_;
   BatchSchedule train_batches_, valid_batches_;
   std::optional<LearnedNetwork> augmentation_, weighting_;
 };

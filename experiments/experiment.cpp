@@ -184,6 +184,11 @@ Experiment::Experiment(const Config& config)
       estimator_ = std::make_unique<PlainTraining>(estimator, *loop_);
     }
     if (estimator_->differentiates_training()) {
+      if (!problem_->twice_differentiable()) {
+        estimator.fail("type",
+                       "takes derivatives of training, which here has none; "
+                       "take es, pes, es_single or finite_difference");
+      }
       refuse_without_derivative(config.object("hyperparameters"), estimator);
     }
   });

@@ -333,6 +333,32 @@ TEST_CASE("what has no derivative is tuned by methods that take none",
                                "hyperparameter 'dropout'"));
 }
 
+TEST_CASE("training without derivatives is left to who takes none",
+          "[experiment]") {
+  Json config = {
+      {"problem",
+       {{"type", "classification"},
+        {"data",
+         {{"type", "two_moons"}, {"train", 40}, {"valid", 20}, {"test", 20}}},
+        {"evolution", Json::object()}}},
+      {"inner", {{"type", "sgd"}, {"momentum", 0.5}}},
+      {"hyperparameters", {{"weight_decay", {{"initial", 0.1}}}}}};
+  for (const std::string& name : EstimatorRegistry::instance().names()) {
+    CAPTURE(name);
+    config["estimator"] = name;
+    const auto make = [&] {
+      Experiment{Config(complete(experiment_schema(), config))};
+    };
+    if (is_one_of(name, {"stn", "delta_stn", "finite_difference", "es", "pes",
+                         "es_single"})) {
+      CHECK_NOTHROW(make());
+    } else {
+      CHECK_THROWS_WITH(
+          make(), ContainsSubstring("/estimator/type: takes derivatives"));
+    }
+  }
+}
+
 TEST_CASE(
     "hyperparameters that are called like a column of the record have "
     "their own",

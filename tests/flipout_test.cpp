@@ -1,7 +1,9 @@
 #include <ATen/ATen.h>
 
 #include "core/autodiff.h"
+#include "core/evolved_loss.h"
 #include "core/model.h"
+#include "core/training_loop.h"
 #include "testing/numbers.h"
 #include "tests/support.h"
 
@@ -39,18 +41,52 @@ Pass training(const Key& key) {
   return pass;
 }
 
-/// A weight with noise whose rows and columns have these signs.
-Tensor with_signs(const Tensor& w, const Tensor& noise, const Tensor& rows,
+/// Noise whose rows and columns have these signs.
+Tensor with_signs(const Tensor& noise, const Tensor& rows,
                   const Tensor& columns) {
-  std::vector<std::int64_t> sizes(static_cast<std::size_t>(w.dim()), 1);
-  sizes[0] = w.size(0);
+  std::vector<std::int64_t> sizes(static_cast<std::size_t>(noise.dim()), 1);
+  sizes[0] = noise.size(0);
   Tensor out = noise * rows.reshape(sizes);
-  if (w.dim() > 1) {
+  if (noise.dim() > 1) {
     sizes[0] = 1;
-    sizes[1] = w.size(1);
+    sizes[1] = noise.size(1);
     out = out * columns.reshape(sizes);
   }
-  return w + out;
+  return out;
+}
+
+/// The noise of example n of so many, of deviation 0.3, in a layer with `key`.
+ParameterSet noise_of(const Wrapped& w, const ParameterSet& weights,
+                      const Key& key, std::int64_t n, std::int64_t examples) {
+  const bool recurrent = w.layer["type"] == "lstm";
+  const Key signs = recurrent ? key.fold("signs").fold(0) : key.fold("signs");
+  const auto drawn = [&](const char* name, std::int64_t size) {
+    return signs.fold(name).signs(at::empty({examples, size}, float64()))[n];
+  };
+  const std::int64_t in = w.input.size() == 3 ? w.input[0] : w.input.back();
+  std::vector<Tensor> own;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const Tensor& t = weights.tensors()[i];
+    const Tensor noise = 0.3 * key.fold("noise").fold(i).normal(t);
+    Tensor rows, columns;
+    if (!recurrent) {
+      rows = drawn("outputs", t.size(0));
+      columns = drawn("inputs", in);
+    } else if (i % 2 == 0) {
+      rows = drawn("gates by inputs", 12);
+      columns = drawn("inputs", in);
+    } else {
+      rows = drawn("gates by states", 12);
+      columns = drawn("states", 3);
+    }
+    own.push_back(with_signs(noise, rows, columns));
+  }
+  return weights.with(std::move(own));
+}
+
+/// The loss of each example, [examples].
+Tensor losses_of(const Tensor& outputs) {
+  return (outputs.reshape({outputs.size(0), -1}) - 0.4).square().sum(1).sin();
 }
 
 }  // namespace
@@ -64,34 +100,14 @@ TEST_CASE("flipout gives each example weights with signs of its own",
     const auto plain = LayerRegistry::instance().make(w.layer, w.input);
     const ParameterSet weights = noisy->initial_weights(Key(1)).to(float64());
     const Tensor x = batch_for(w, kExamples);
-    const Key key(7), signs = key.fold("signs");
+    const Key key(7);
     const Tensor y = noisy->apply(weights.tensors(), x, training(key));
 
-    const bool recurrent = w.layer["type"] == "lstm";
-    const auto drawn = [&](const char* name, std::int64_t size) {
-      const Tensor like = at::empty({kExamples, size}, float64());
-      return (recurrent ? signs.fold(0) : signs).fold(name).signs(like);
-    };
-    const std::int64_t in = w.input.size() == 3 ? w.input[0] : w.input.back();
     for (std::int64_t n = 0; n < kExamples; ++n) {
-      std::vector<Tensor> own;
-      for (std::size_t i = 0; i < weights.size(); ++i) {
-        const Tensor& t = weights.tensors()[i];
-        const Tensor noise = 0.3 * key.fold("noise").fold(i).normal(t);
-        Tensor rows, columns;
-        if (!recurrent) {
-          rows = drawn("outputs", t.size(0))[n];
-          columns = drawn("inputs", in)[n];
-        } else if (i % 2 == 0) {
-          rows = drawn("gates by inputs", 12)[n];
-          columns = drawn("inputs", in)[n];
-        } else {
-          rows = drawn("gates by states", 12)[n];
-          columns = drawn("states", 3)[n];
-        }
-        own.push_back(with_signs(t, noise, rows, columns));
-      }
-      const Tensor alone = plain->apply(own, x.narrow(0, n, 1), Pass());
+      const ParameterSet own =
+          weights + noise_of(w, weights, key, n, kExamples);
+      const Tensor alone =
+          plain->apply(own.tensors(), x.narrow(0, n, 1), Pass());
       CHECK(relative_error(y.narrow(0, n, 1), alone) < 1e-13);
     }
     // Outside of training there is no noise.
@@ -178,6 +194,133 @@ TEST_CASE("the deviation of flipout has a derivative", "[flipout]") {
 TEST_CASE("flipout refuses a layer that cannot be flipped", "[flipout]") {
   CHECK_THROWS_WITH(flipout({{{"type", "layer_norm"}}, {4}}),
                     ContainsSubstring("must be linear, conv2d or lstm"));
+}
+
+TEST_CASE("an evolved loss has the value and the derivative of its formula",
+          "[flipout]") {
+  constexpr std::int64_t kExamples = 4, kPerturbations = 2;
+  constexpr double kDeviation = 0.3;
+  for (const Wrapped& w : wrapped()) {
+    CAPTURE(w.layer.dump());
+    LayerStack stack(w.input);
+    const Sequential model(stack.add(w.layer).take());
+    const ParameterSet weights =
+        model.initial_weights(Key(1)).to(float64()).leaves();
+    const Tensor x = batch_for(w, kExamples);
+    const Key key(9);
+    const Tensor loss =
+        evolved_loss(kDeviation, kPerturbations, key,
+                     [&](const Flips& flips, const Key& of_pass) {
+                       Pass pass = training(of_pass);
+                       pass.flips = &flips;
+                       return losses_of(model.forward(weights, x, pass));
+                     });
+    ParameterSet sum = weights.zeros();
+    double value = 0;
+    for (std::int64_t m = 0; m < kPerturbations; ++m) {
+      // The key of the perturbation, and of the first layer.
+      const Key layer = key.fold(static_cast<std::uint64_t>(m)).fold(0);
+      for (std::int64_t n = 0; n < kExamples; ++n) {
+        const ParameterSet noise =
+            noise_of(w, weights.detach(), layer, n, kExamples);
+        const auto at = [&](double sign) {
+          return losses_of(model.forward(weights.detach() + sign * noise,
+                                         x.narrow(0, n, 1), Pass()))
+              .item<double>();
+        };
+        const double up = at(1), down = at(-1);
+        sum = sum + (up - down) * noise;
+        value += up + down;
+      }
+    }
+    const double share = 0.5 / (kPerturbations * kExamples);
+    CHECK(loss.item<double>() == Approx(share * value));
+    CHECK(relative_error(gradient(loss, weights),
+                         (share / (kDeviation * kDeviation)) * sum) < 1e-10);
+  }
+}
+
+TEST_CASE("an evolved loss has the gradient of a quadratic on average",
+          "[flipout]") {
+  // Smoothing changes no gradient of a quadratic.
+  const Wrapped w = wrapped().front();
+  LayerStack stack(w.input);
+  const Sequential model(stack.add(w.layer).take());
+  const ParameterSet weights =
+      model.initial_weights(Key(1)).to(float64()).leaves();
+  const Tensor x = batch_for(w, 6);
+  const auto squares = [](const Tensor& y) {
+    return (y - 0.4).square().sum(1);
+  };
+  std::vector<Tensor> all;
+  for (std::uint64_t k = 0; k < 3000; ++k) {
+    const Tensor loss = evolved_loss(
+        0.1, 1, Key(k), [&](const Flips& flips, const Key& of_pass) {
+          Pass pass = training(of_pass);
+          pass.flips = &flips;
+          return squares(model.forward(weights, x, pass));
+        });
+    all.push_back(gradient(loss, weights).flatten());
+  }
+  const Tensor g = at::stack(all);
+  const Tensor truth =
+      gradient(squares(model.forward(weights, x, Pass())).mean(), weights)
+          .flatten();
+  const Tensor off = (g.mean(0) - truth) / (g.std(0) / std::sqrt(3000.0));
+  // Fifteen numbers, in standard errors.
+  CHECK(off.abs().max().item<double>() < 3.5);
+  CHECK(off.square().mean().item<double>() < 2.5);
+}
+
+namespace {
+
+std::shared_ptr<const BilevelProblem> evolving(Json evolution,
+                                               Json model = "mlp") {
+  return ProblemRegistry::instance().make(
+      Json{{"type", "classification"},
+           {"data", {{"type", "two_moons"}, {"train", 200}, {"valid", 200}}},
+           {"batch", 50},
+           {"model", std::move(model)},
+           {"evolution", std::move(evolution)}},
+      {float64(), Key(2)});
+}
+
+}  // namespace
+
+TEST_CASE("a network is trained by its errors alone", "[flipout]") {
+  const auto problem = evolving(
+      {{"deviation", 0.1}, {"perturbations", 4}, {"objective", "errors"}},
+      {{"type", "mlp"}, {"hidden", {8}}});
+  CHECK_FALSE(problem->twice_differentiable());
+  CHECK_FALSE(problem->vectorizes());
+  const TrainingLoop loop(problem, OptimizerRegistry::instance().make(
+                                       Json{{"type", "sgd"}, {"lr", 0.1}}));
+  const ParameterSet hyper = problem->initial_hyper();
+  const auto accuracy = [&](const TrainState& state) {
+    return problem->evaluate(state.weights, hyper).at("valid_accuracy");
+  };
+  const TrainState start = loop.start(hyper, Key(3));
+  CHECK(accuracy(start) < 0.75);
+  CHECK(accuracy(loop.steps(start, 300, hyper, Key(3))) > 0.84);
+}
+
+TEST_CASE("what is trained by evolution has no derivative of training",
+          "[flipout]") {
+  const auto problem = evolving(Json::object());
+  const ParameterSet hyper = problem->initial_hyper();
+  const ParameterSet weights = problem->initial_weights(hyper, Key(1)).leaves();
+  CHECK_THROWS_WITH(
+      gradient(problem->train_loss(weights, hyper, Draw()), weights, Tape::kOn),
+      ContainsSubstring("have no derivative of their training"));
+}
+
+TEST_CASE("evolution refuses a model with a layer that cannot be flipped",
+          "[flipout]") {
+  CHECK_THROWS_WITH(
+      evolving(Json::object(),
+               {{"type", "sequential"},
+                {"layers", {"layer_norm", {{"type", "linear"}, {"out", 2}}}}}),
+      ContainsSubstring("layers with weights must be linear, conv2d or lstm"));
 }
 
 }  // namespace nestgrad

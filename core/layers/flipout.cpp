@@ -50,11 +50,8 @@ class Flipout : public Layer {
       return layer_->apply(weights, input, pass);
     }
     const Tensor deviation = deviation_.value(input, pass).reshape({});
-    std::vector<Tensor> noise;
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      noise.push_back(deviation *
-                      pass.key.fold("noise").fold(i).normal(weights[i]));
-    }
+    std::vector<Tensor> noise = noise_for(weights, pass.key.fold("noise"));
+    for (Tensor& t : noise) t = deviation * t;
     return layer_->flip(weights, noise, input, pass.key.fold("signs"), pass);
   }
 

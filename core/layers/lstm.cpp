@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/batched_product.h"
+#include "core/layers/flip_score.h"
 #include "core/layers/initial.h"
 #include "core/layers/shapes.h"
 
@@ -106,26 +107,52 @@ class Lstm : public Layer {
     for (std::size_t layer = 0; layer < weights.size() / 4; ++layer) {
       const at::ArrayRef<Tensor> w = weights.slice(4 * layer, 4),
                                  d = noise.slice(4 * layer, 4);
-      const auto drawn = [&](const char* name, std::int64_t features) {
-        return signs.fold(layer).fold(name).signs(
-            at::empty({x.size(0), features}, x.options()));
-      };
-      const Tensor s_x = drawn("inputs", x.size(2)),
-                   s_h = drawn("states", hidden_),
-                   r_x = drawn("gates by inputs", 4 * hidden_),
-                   r_h = drawn("gates by states", 4 * hidden_);
-      const Tensor read =
-          at::linear(x, w[0], w[2]) +
-          r_x.unsqueeze(1) * at::linear(s_x.unsqueeze(1) * x, d[0], d[2]);
+      const Signs own(signs.fold(layer), x.size(0), w[0]);
+      const Tensor read = at::linear(x, w[0], w[2]) +
+                          own.r_x.unsqueeze(1) *
+                              at::linear(own.s_x.unsqueeze(1) * x, d[0], d[2]);
       x = recur(read, [&](const Tensor& now, const Tensor& h) {
         return now + at::linear(h, w[1], w[3]) +
-               r_h * at::linear(s_h * h, d[1], d[3]);
+               own.r_h * at::linear(own.s_h * h, d[1], d[3]);
       });
     }
     return last_only_ ? x.select(1, -1) : x;
   }
 
+  Tensor score(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
+               std::int64_t examples, const Key& signs) const override {
+    Tensor sum;
+    for (std::size_t layer = 0; layer < weights.size() / 4; ++layer) {
+      const at::ArrayRef<Tensor> w = weights.slice(4 * layer, 4),
+                                 d = noise.slice(4 * layer, 4);
+      const Signs own(signs.fold(layer), examples, w[0]);
+      const Tensor score =
+          flip_score(w[0], d[0], w[2], d[2], own.r_x, own.s_x) +
+          flip_score(w[1], d[1], w[3], d[3], own.r_h, own.s_h);
+      sum = sum.defined() ? sum + score : score;
+    }
+    return sum;
+  }
+
  private:
+  /// Those of inputs and states, and of the gates that read them, of each
+  /// example.
+  struct Signs {
+    Tensor s_x, s_h, r_x, r_h;
+
+    /// `w_ih`: [gates, features].
+    Signs(const Key& key, std::int64_t examples, const Tensor& w_ih) {
+      const auto drawn = [&](const char* name, std::int64_t features) {
+        return key.fold(name).signs(
+            at::empty({examples, features}, w_ih.options()));
+      };
+      s_x = drawn("inputs", w_ih.size(1));
+      s_h = drawn("states", w_ih.size(0) / 4);
+      r_x = drawn("gates by inputs", w_ih.size(0));
+      r_h = drawn("gates by states", w_ih.size(0));
+    }
+  };
+
   /// The states after all steps, [..., time, hidden], from what the gates read
   /// of the input, [..., time, 4 hidden]; gates(read, h) adds the state's part.
   template <class Gates>

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/autodiff.h"
+#include "core/layers/flip_score.h"
 
 namespace nestgrad {
 namespace {
@@ -40,6 +41,18 @@ Tensor RowWise::flipped(at::ArrayRef<Tensor> weights,
   const Tensor y = map(weights[0], bias, input);
   return y + drawn("outputs", y) *
                  map(noise[0], dbias, drawn("inputs", input) * input);
+}
+
+Tensor RowWise::score(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
+                      std::int64_t examples, const Key& signs) const {
+  const Tensor& w = weights[0];
+  const auto drawn = [&](const char* name, std::int64_t channels) {
+    return signs.fold(name).signs(at::empty({examples, channels}, w.options()));
+  };
+  const bool bias = weights.size() > 1;
+  return flip_score(w, noise[0], bias ? weights[1] : Tensor(),
+                    bias ? noise[1] : Tensor(), drawn("outputs", w.size(0)),
+                    drawn("inputs", w.size(1)));
 }
 
 Tensor RowWise::respond(at::ArrayRef<Tensor> weights, const LayerResponse& r,

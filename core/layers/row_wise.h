@@ -18,6 +18,8 @@ class RowWise : public Layer {
                const Pass& pass) const final;
   Tensor respond(at::ArrayRef<Tensor> weights, const LayerResponse& response,
                  const Tensor& input, const Pass& pass) const final;
+  Tensor score(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
+               std::int64_t examples, const Key& signs) const final;
 
  protected:
   /// flip() for a map whose channels are a dimension of `input` and of the
