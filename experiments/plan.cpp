@@ -89,6 +89,9 @@ class Plan {
       return gradient(experiment_.problem().train_loss(w, hyper, draw), w,
                       tape);
     };
+    if (!experiment_.problem().twice_differentiable()) {
+      return {{"exists", false}};  // no operator is to blame
+    }
     const ParameterSet w = weights.leaves();
     const ParameterSet v = gradient_at(w, Tape::kOff);
     try {
@@ -308,6 +311,8 @@ std::string format_plan(const Json& plan) {
   const Json& second = plan["second_derivative"];
   if (second["exists"]) {
     line("second derivative", "of the training loss exists");
+  } else if (!second.contains("operator")) {
+    line("second derivative", "there is none: training takes no derivatives");
   } else {
     line("second derivative",
          fmt::format("is MISSING: {} cannot be differentiated twice",

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "core/autodiff.h"
+#include "core/error.h"
 #include "core/hyper_space.h"
 #include "experiments/data.h"
 #include "experiments/dynamics.h"
@@ -390,10 +391,22 @@ void judge_problem(Findings& findings, const BilevelProblem& problem,
                     "gives particles other losses than each by itself");
   }
   constexpr double kTolerance = 1e-4;
-  judge_derivatives(
-      findings, "the training loss by the weights",
-      [&](const ParameterSet& w) { return train(w, hyper); }, weights, true,
-      kTolerance, kind);
+  if (problem.twice_differentiable()) {
+    judge_derivatives(
+        findings, "the training loss by the weights",
+        [&](const ParameterSet& w) { return train(w, hyper); }, weights, true,
+        kTolerance, kind);
+  } else {
+    bool refused = false;
+    try {
+      const ParameterSet w = weights.leaves();
+      gradient(train(w, hyper), w, Tape::kOn);
+    } catch (const Unsupported&) {
+      refused = true;
+    }
+    findings.expect(refused,
+                    "gives a derivative of training, which it says has none");
+  }
   judge_derivatives(
       findings, "the validation loss by the weights",
       [&](const ParameterSet& w) { return valid(w, hyper); }, weights, false,
@@ -401,7 +414,8 @@ void judge_problem(Findings& findings, const BilevelProblem& problem,
   if (hyper.empty()) return;
   const auto all_differentiable = [&] {
     const auto offered = problem.hyperparameters();
-    return std::all_of(offered.begin(), offered.end(),
+    return problem.twice_differentiable() &&
+           std::all_of(offered.begin(), offered.end(),
                        [&](const Hyperparameter& h) {
                          return h.differentiable || !hyper.contains(h.name);
                        });

@@ -60,7 +60,8 @@ Faults optimizer_faults(const Json& section, const ParameterSet& natural);
 /// - First weights follow the key.
 /// - First and second derivatives of the training loss, the mixed one included,
 ///   and first ones of the validation loss are right: central differences along
-///   random directions, to 1e-4.
+///   random directions, to 1e-4. Where there are none, it throws Unsupported
+///   instead of giving them.
 ///
 /// `hyperparameters`: the section of a configuration that says which are tuned,
 /// and from where on; default: all that the problem offers.

@@ -139,4 +139,20 @@ TEST_CASE("a plan names the operator that has no second derivative", "[plan]") {
                                     ContainsSubstring("weights"));
 }
 
+TEST_CASE("a plan says that training by evolution takes no derivatives",
+          "[plan]") {
+  const Json got =
+      plan({{"problem",
+             {{"type", "classification"},
+              {"data", {{"type", "two_moons"}, {"train", 40}, {"valid", 20}}},
+              {"evolution", Json::object()}}},
+            {"hyperparameters", {{"lr", {{"initial", 0.1}}}}},
+            {"inner", {{"type", "sgd"}, {"lr", "$lr"}}},
+            {"estimator", {{"type", "pes"}, {"window", 2}, {"horizon", 4}}}});
+  CHECK(got["second_derivative"] == Json{{"exists", false}});
+  CHECK_THAT(format_plan(got),
+             ContainsSubstring("training takes no derivatives") &&
+                 ContainsSubstring("memory of tensors"));
+}
+
 }  // namespace nestgrad

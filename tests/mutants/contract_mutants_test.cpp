@@ -91,6 +91,7 @@ class FaultyProblem : public BilevelProblem {
   }
 
   bool vectorizes() const override { return fault_ == "particles"; }
+  bool twice_differentiable() const override { return fault_ != "derivative"; }
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
@@ -293,6 +294,7 @@ TEST_CASE("the kit finds what is wrong with a problem", "[contract]") {
   CHECK(mentions(faults("state"), "same draw gives another training loss"));
   CHECK(mentions(faults("first order"), "training loss by the weights"));
   CHECK(mentions(faults("not finite"), "not finite"));
+  CHECK(mentions(faults("derivative"), "gives a derivative of training"));
   CHECK(mentions(faults("particles"), "particles other losses"));
 }
 
