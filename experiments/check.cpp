@@ -31,6 +31,12 @@ std::string percent(double error) {
                       : fmt::format("{:.3g} %", 100 * error);
 }
 
+/// What errors are told by: the length of the truth, 1 if that is zero.
+double scale(const Tensor& truth) {
+  const auto length = truth.norm().item<double>();
+  return length > 0 ? length : 1;
+}
+
 class Check {
  public:
   Check(const Config& config, const CheckOptions& options)
@@ -157,20 +163,23 @@ class Check {
     }
   }
 
-  /// Mean, standard error of the mean and standard deviation over keys, all by
-  /// the length of the reference.
+  /// Mean, standard error of the mean and standard deviation over keys with its
+  /// 95 % interval, all by the length of the reference.
   void judge_randomness(const Draws& draws, const Reference& reference,
                         Json& out) const {
     // By the length of the mean where there is no reference.
     const bool known = !reference.gradient.empty();
     const Tensor mean = draws.mean.flatten();
     const Tensor r = known ? reference.gradient.flatten() : mean;
-    const double size = r.norm().item<double>();
+    const double size = scale(r);
     Json judged = Json::object();
     if (known) judged = json_of(distance(mean, r));
     judged["keys"] = options_.keys;
     judged["standard_error"] = draws.standard_error / size;
-    judged["standard_deviation"] = draws.standard_deviation / size;
+    const double deviation = draws.standard_deviation / size;
+    judged["standard_deviation"] = deviation;
+    judged["standard_deviation_interval"] = {
+        deviation / draws.deviation_factor, deviation * draws.deviation_factor};
     out["random"] = std::move(judged);
   }
 
@@ -183,7 +192,7 @@ class Check {
       references.push_back(part.reference);
     }
     const Tensor reference = at::cat(references);
-    const double size = reference.norm().item<double>();
+    const double size = scale(reference);
     Json judged = json_of(distance(at::cat(estimates), reference));
     judged["standard_error"] = draws.standard_error / size;
     judged["holds"] = judged["error"].get<double>() <=
@@ -208,10 +217,12 @@ class Check {
     text += fmt::format(
         "; it is {} off the {} hypergradient (95 % interval "
         "from {} to {}), and one draw has a standard deviation "
-        "of {}.",
+        "of {} ({} to {}).",
         percent(off), to_words(out["target"]),
         percent(std::max(0.0, off - 2 * own)), percent(off + 2 * own),
-        percent(out["random"]["standard_deviation"]));
+        percent(out["random"]["standard_deviation"]),
+        percent(out["random"]["standard_deviation_interval"][0]),
+        percent(out["random"]["standard_deviation_interval"][1]));
     const bool near = !options_.max_bias || off <= *options_.max_bias + 3 * own;
     return ended(out, holds && near, near ? text : "TOO FAR OFF: " + text);
   }
@@ -375,10 +386,12 @@ std::string format_check(const Json& result) {
          random.contains("error") && result["bias"]["known"]
              ? numbers(random)
              : "no reference to compare it with");
+    const Json& interval = random["standard_deviation_interval"];
     line("", fmt::format("standard error {:.2e}, standard deviation of one "
-                         "estimate {:.2e}",
+                         "estimate {:.2e} ({:.2e} to {:.2e})",
                          random["standard_error"].get<double>(),
-                         random["standard_deviation"].get<double>()));
+                         random["standard_deviation"].get<double>(),
+                         interval[0].get<double>(), interval[1].get<double>()));
   }
   out += "\n" + result["verdict"].get<std::string>() + "\n";
   return out;

@@ -185,9 +185,13 @@ Draws draw_estimates(std::int64_t keys,
   const Tensor all = at::stack(draws);
   const Tensor mean = all.mean(0);
   const auto n = static_cast<double>(keys);
-  const double variance =
-      (all - mean).square().sum().item<double>() / std::max(1.0, n - 1);
-  return {like.unflatten(mean), std::sqrt(variance / n), std::sqrt(variance)};
+  const Tensor squares =
+      (all - mean).square().sum(1) * (n / std::max(1.0, n - 1));
+  const auto variance = squares.mean().item<double>();
+  const double error =
+      keys > 1 ? squares.std().item<double>() / std::sqrt(n) : 0.0;
+  return {like.unflatten(mean), std::sqrt(variance / n), std::sqrt(variance),
+          variance > 0 ? std::exp(error / variance) : 1.0};
 }
 
 void require_tuning(const Experiment& experiment) {
@@ -232,6 +236,10 @@ Reference make_reference(const Experiment& experiment, const Config& estimator,
   Reference none;
   if (target == Target::kOwn) {
     none.how = "the method has an objective of its own";
+    return none;
+  }
+  if (!experiment.problem().twice_differentiable()) {
+    none.how = "training takes no derivatives";
     return none;
   }
   for (const Hyperparameter& h : experiment.problem().hyperparameters()) {

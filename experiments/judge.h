@@ -62,6 +62,10 @@ struct Draws {
   ParameterSet mean;
   double standard_error = 0;  ///< of the mean, the length of a vector
   double standard_deviation = 0;
+
+  /// exp(s / v) for the variance v and its own standard error s: between the
+  /// deviation divided by this factor and times it is 95 % confidence.
+  double deviation_factor = 1;
 };
 
 /// `ask` gives an estimate under a key of the method's own randomness.

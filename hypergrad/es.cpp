@@ -20,10 +20,10 @@ class Es : public Evolution {
         "no derivatives."));
   }
 
-  /// h -> L(w_T(h), h) of the last window.
-  Objective mean_claim() const override { return of_window(); }
-
  private:
+  /// h -> L(w_T(h), h) of the last window.
+  Objective expectation() const override { return of_window(); }
+
   void open(Group& group, const ParameterSet& draw) const override {
     group.particles = group.base.branched(particles());
     group.noise = group.score = draw;

@@ -107,7 +107,8 @@ class HypergradientEstimator {
   virtual double parts_error() const { return 0; }
 
   /// Whether it takes derivatives of a training loss by hyperparameters; then
-  /// it is not given any that have none (Hyperparameter::differentiable).
+  /// it is not given any that have none (Hyperparameter::differentiable), nor a
+  /// problem without (BilevelProblem::twice_differentiable()).
   virtual bool differentiates_training() const { return true; }
 
   /// From now on the method's own randomness, apart from that of training,

@@ -95,6 +95,15 @@ void Evolution::begin(const ParameterSet& hyper, const Key& key) {
   windows_ = 0;
 }
 
+Target Evolution::target() const {
+  return metric_.empty() ? SingleRun::target() : Target::kOwn;
+}
+
+Objective Evolution::mean_claim() const {
+  const bool smooth = metric_.empty() && problem().twice_differentiable();
+  return smooth ? expectation() : Objective();
+}
+
 bool Evolution::reseed(const Key& key) {
   noise_key_ = key;
   return true;

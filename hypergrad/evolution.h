@@ -37,6 +37,14 @@ class Evolution : public SingleRun {
   void persist(Archive& archive) override;
 
   bool differentiates_training() const override { return false; }
+
+  /// With a metric it is no hypergradient of the validation loss.
+  Target target() const override;
+
+  /// expectation(), if central differences can tell: counts have none, and what
+  /// is trained by counts neither.
+  Objective mean_claim() const final;
+
   bool reseed(const Key& key) override;
   Footprint footprint() const override;
 
@@ -71,6 +79,9 @@ class Evolution : public SingleRun {
   /// Sets what belongs to a window that is about to begin: the particles, their
   /// noise and their score. `draw`: new perturbations, to be taken or not.
   virtual void open(Group& group, const ParameterSet& draw) const = 0;
+
+  /// What estimates are the gradient of on average, but for smoothing.
+  virtual Objective expectation() const = 0;
 
   /// h -> the loss at the end of the last window, on average over groups: of
   /// the window alone, of all of its run, and at the end of the window before

@@ -37,6 +37,9 @@ class Pes : public Evolution {
     if (analytic_ && telescoped_) {
       config.fail("analytic", "cannot be combined with \"telescoped\"");
     }
+    if (analytic_ && config.has("metric")) {
+      config.fail("analytic", "needs a loss with derivatives, not a metric");
+    }
     if (analytic_ && redraw_ != 1) {
       config.fail("analytic",
                   "needs a perturbation of its own for every "
@@ -52,17 +55,6 @@ class Pes : public Evolution {
   }
 
   bool differentiates_training() const override { return analytic_; }
-
-  /// h -> L(w_n(h), h) for the n steps of the run so far. What is telescoped is
-  /// the change of that since the window before.
-  Objective mean_claim() const override {
-    const Objective now = of_run();
-    if (!telescoped_) return now;
-    const Objective before = of_run_before();
-    return [now, before](const ParameterSet& hyper) {
-      return now(hyper) - before(hyper);
-    };
-  }
 
  protected:
   static Schema with_redraw(const char* meaning, std::int64_t redraw) {
@@ -80,6 +72,17 @@ class Pes : public Evolution {
   }
 
  private:
+  /// h -> L(w_n(h), h) for the n steps of the run so far. What is telescoped is
+  /// the change of that since the window before.
+  Objective expectation() const override {
+    const Objective now = of_run();
+    if (!telescoped_) return now;
+    const Objective before = of_run_before();
+    return [now, before](const ParameterSet& hyper) {
+      return now(hyper) - before(hyper);
+    };
+  }
+
   void open(Group& group, const ParameterSet& draw) const override {
     const bool fresh =
         group.age == 0 || (redraw_ > 0 && group.age % redraw_ == 0);

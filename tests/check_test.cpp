@@ -98,12 +98,45 @@ TEST_CASE("check gives the mean and the variance of a random method",
   CHECK(deviation > 0);
   CHECK(got["random"]["standard_error"].get<double>() ==
         Approx(deviation / std::sqrt(20)));
+  const Json& interval = got["random"]["standard_deviation_interval"];
+  CHECK(interval[0].get<double>() < deviation);
+  CHECK(interval[1].get<double>() > deviation);
   // All columns: every key gives the same.
   const Json whole =
       check(ridge({{"type", "ift"},
                    {"window", 60},
                    {"solver", {{"type", "nystrom"}, {"rank", 12}}}}));
   CHECK(whole["random"]["standard_deviation"].get<double>() < 1e-10);
+}
+
+TEST_CASE("a metric without derivatives gives check nothing to judge by",
+          "[check]") {
+  const Json got = check(ridge({{"type", "es"},
+                                {"window", 5},
+                                {"horizon", 5},
+                                {"metric", "valid_loss"}}));
+  CHECK(got["passed"] == false);
+  CHECK_THAT(got["verdict"].get<std::string>(),
+             ContainsSubstring("CANNOT BE JUDGED") &&
+                 ContainsSubstring("an objective of its own"));
+  CHECK(got["random"]["standard_deviation"].get<double>() > 0);
+}
+
+TEST_CASE("the interval of a standard deviation holds it 95 times in 100",
+          "[check]") {
+  // Of vectors of three normal numbers it is the root of 3.
+  int held = 0;
+  constexpr int kTimes = 400;
+  for (std::uint64_t time = 0; time < kTimes; ++time) {
+    const Draws draws = draw_estimates(40, [&](const Key& key) {
+      return ParameterSet{
+          {"h", key.fold(time).normal(at::empty({3}, float64()))}};
+    });
+    const double ratio = draws.standard_deviation / std::sqrt(3.0);
+    if (std::abs(std::log(ratio)) <= std::log(draws.deviation_factor)) ++held;
+  }
+  CHECK(held > 0.91 * kTimes);
+  CHECK(held < 0.98 * kTimes);
 }
 
 TEST_CASE("every registered estimator passes check on ridge", "[check]") {
