@@ -37,8 +37,10 @@ Tensor readable(const Tensor& t) {
 template <class Number>
 Matrix<const Number> matrix(const Tensor& t) {
   const bool rows = by_rows(t);
-  return {t.data_ptr<Number>(), static_cast<int>(t.stride(rows ? 1 : 2)),
-          !rows};
+  // The stride of an axis of one means nothing and may be 0.
+  const std::int64_t step =
+      rows ? t.stride(1) : std::max(t.stride(2), t.size(1));
+  return {t.data_ptr<Number>(), static_cast<int>(step), !rows};
 }
 
 template <class Number>

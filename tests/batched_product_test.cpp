@@ -67,6 +67,12 @@ TEST_CASE("a batched product is that of each pair in every layout",
       }
     }
   }
+  // An axis of one may have the stride 0.
+  const Tensor two = at::full({}, 2, float64()).expand({1, 1, 1});
+  CHECK(batched_product(two, two).item<double>() == 4);
+  const Tensor column =
+      at::ones({3}, float64()).as_strided({1, 3, 1}, {3, 1, 0});
+  CHECK(batched_product(column.transpose(1, 2), column).item<double>() == 3);
   // Without numbers in between the sum is zero.
   const Tensor none = at::zeros({2, 3, 0}, float64());
   CHECK(
