@@ -59,9 +59,9 @@ class Classification : public NetworkProblem {
     if (config.has("evolution")) {
       const Config section = config.object("evolution");
       if (!model_->flips()) {
-        section.fail("deviation",
-                     "there is no noise for a layer of the model; layers with "
-                     "weights must be linear, conv2d or lstm");
+        config.fail("evolution",
+                    "needs a model whose layers with weights are linear, "
+                    "conv2d or lstm");
       }
       if (weighting_) {
         config.fail("evolution", "cannot be combined with \"weighting\"");

@@ -320,7 +320,7 @@ TEST_CASE("evolution refuses a model with a layer that cannot be flipped",
       evolving(Json::object(),
                {{"type", "sequential"},
                 {"layers", {"layer_norm", {{"type", "linear"}, {"out", 2}}}}}),
-      ContainsSubstring("layers with weights must be linear, conv2d or lstm"));
+      ContainsSubstring("layers with weights are linear, conv2d or lstm"));
 }
 
 }  // namespace nestgrad
