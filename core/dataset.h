@@ -5,8 +5,8 @@
 #include <mutex>
 #include <utility>
 
-#include "core/key.h"
-#include "core/parameter_set.h"
+#include "core/tensor/key.h"
+#include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
 

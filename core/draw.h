@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "core/key.h"
 #include "core/row_response.h"
+#include "core/tensor/key.h"
 
 namespace nestgrad {
 

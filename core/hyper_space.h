@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "core/config.h"
+#include "core/config/config.h"
+#include "core/config/schema.h"
 #include "core/optimizer.h"
 #include "core/problem.h"
-#include "core/schema.h"
 
 namespace nestgrad {
 

@@ -5,8 +5,8 @@
 #include <map>
 #include <numeric>
 
-#include "core/error.h"
 #include "core/particles.h"
+#include "core/platform/error.h"
 
 namespace nestgrad {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/parameter_set.h"
+#include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
 

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "core/archive.h"
-#include "core/schema.h"
+#include "core/config/schema.h"
+#include "core/storage/archive.h"
 #include "core/training_loop.h"
 
 namespace nestgrad {

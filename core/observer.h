@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <functional>
 
-#include "core/error.h"
-#include "core/parameter_set.h"
+#include "core/platform/error.h"
 #include "core/problem.h"
+#include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
 

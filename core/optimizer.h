@@ -3,11 +3,11 @@
 #include <cstdint>
 #include <optional>
 
-#include "core/archive.h"
+#include "core/config/registry.h"
 #include "core/hyperparameter.h"
-#include "core/parameter_set.h"
-#include "core/registry.h"
 #include "core/setting.h"
+#include "core/storage/archive.h"
+#include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
 

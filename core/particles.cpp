@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "core/threads.h"
+#include "core/platform/threads.h"
 
 namespace nestgrad {
 namespace {

@@ -1,6 +1,6 @@
 #include "core/problem.h"
 
-#include "core/error.h"
+#include "core/platform/error.h"
 
 namespace nestgrad {
 

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "core/config/registry.h"
 #include "core/dataset.h"
 #include "core/draw.h"
 #include "core/hyperparameter.h"
-#include "core/parameter_set.h"
-#include "core/registry.h"
+#include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
 

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "core/parameter_set.h"
+#include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
 

@@ -4,10 +4,10 @@
 #include <memory>
 #include <string>
 
-#include "core/config.h"
-#include "core/parameter_set.h"
-#include "core/registry.h"
-#include "core/scale.h"
+#include "core/config/config.h"
+#include "core/config/registry.h"
+#include "core/tensor/parameter_set.h"
+#include "core/tensor/scale.h"
 
 namespace nestgrad {
 

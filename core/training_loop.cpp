@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "core/particles.h"
-#include "core/threads.h"
+#include "core/platform/threads.h"
 
 namespace nestgrad {
 

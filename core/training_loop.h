@@ -2,9 +2,9 @@
 
 #include <memory>
 
-#include "core/autodiff.h"
 #include "core/optimizer.h"
 #include "core/problem.h"
+#include "core/tensor/autodiff.h"
 
 namespace nestgrad {
 

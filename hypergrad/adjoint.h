@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "core/autodiff.h"
+#include "core/tensor/autodiff.h"
 #include "core/training_loop.h"
 
 namespace nestgrad {

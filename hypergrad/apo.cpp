@@ -1,6 +1,6 @@
 #include <ATen/ATen.h>
 
-#include "core/autodiff.h"
+#include "core/tensor/autodiff.h"
 #include "hypergrad/single_run.h"
 
 namespace nestgrad {

@@ -4,11 +4,11 @@
 #include <memory>
 #include <string>
 
-#include "core/archive.h"
-#include "core/error.h"
+#include "core/config/registry.h"
 #include "core/inner_run.h"
+#include "core/platform/error.h"
 #include "core/problem.h"
-#include "core/registry.h"
+#include "core/storage/archive.h"
 
 namespace nestgrad {
 

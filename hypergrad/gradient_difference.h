@@ -2,9 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include "core/config.h"
-#include "core/parameter_set.h"
-#include "core/schema.h"
+#include "core/config/config.h"
+#include "core/config/schema.h"
+#include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
 

@@ -1,4 +1,4 @@
-#include "core/autodiff.h"
+#include "core/tensor/autodiff.h"
 #include "hypergrad/gradient_difference.h"
 #include "hypergrad/single_run.h"
 

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <optional>
 
-#include "core/memory_meter.h"
-#include "core/stopwatch.h"
+#include "core/platform/memory_meter.h"
+#include "core/platform/stopwatch.h"
 
 namespace nestgrad {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/autodiff.h"
+#include "core/tensor/autodiff.h"
 #include "hypergrad/estimator.h"
 
 namespace nestgrad {

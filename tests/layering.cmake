@@ -1,42 +1,101 @@
-# Folders include one way (core <- optimizers, hypergrad <- experiments), and
-# autograd has no door but core/autodiff.
-set(allowed_core "core")
-set(allowed_optimizers "core|optimizers")
-set(allowed_hypergrad "core|hypergrad")
-set(allowed_experiments "core|optimizers|hypergrad|experiments")
-set(allowed_testing "core|optimizers|hypergrad|experiments|testing")
+# Rooms include one way, and autograd has no door but core/tensor/autodiff.
+#
+# A row per room: what its files may include besides files of the room itself.
+# A room may include only rooms of rows above its own, so there is no circle.
+cmake_minimum_required(VERSION 3.20)
+set(rooms "")
+macro(room name)
+  set(unknown ${ARGN})
+  list(REMOVE_ITEM unknown ${rooms})
+  if(unknown)
+    message(FATAL_ERROR "${name} may include ${unknown}, which come later")
+  endif()
+  list(APPEND rooms ${name})
+  set(may_include_${name} ${name} ${ARGN})
+endmacro()
+set(base core/platform core/tensor core/config core/storage)
+room(core/platform)
+room(core/tensor core/platform)
+room(core/config core/platform)
+room(core/storage core/platform core/tensor core/config)
+room(core ${base})
+room(core/nn ${base} core)
+room(core/nn/layers ${base} core core/nn)
+room(core/nn/models ${base} core core/nn core/nn/layers)
+room(optimizers ${base} core)
+room(hypergrad/solvers ${base} core)
+room(hypergrad ${base} core)
+room(hypergrad/implicit ${base} core hypergrad hypergrad/solvers)
+room(hypergrad/unrolled ${base} core hypergrad)
+room(hypergrad/evolution ${base} core hypergrad)
+room(hypergrad/self_tuning ${base} core hypergrad)
+room(experiments/data ${base} core core/nn)
+room(experiments/problems/coresets ${base} core experiments/data)
+room(experiments/problems ${base} core core/nn experiments/data
+     experiments/problems/coresets)
+room(experiments/plot ${base})
+room(experiments/setup ${base} core core/nn hypergrad)
+room(experiments/record ${base} core hypergrad experiments/data
+     experiments/plot experiments/setup)
+room(experiments/judge ${base} core hypergrad hypergrad/solvers
+     hypergrad/implicit experiments/plot experiments/setup experiments/record)
+room(experiments/run ${base} core hypergrad experiments/setup
+     experiments/record experiments/judge)
+room(experiments/sweep ${base} core experiments/plot experiments/setup
+     experiments/record experiments/run)
+room(experiments/report ${base} experiments/plot experiments/setup
+     experiments/record)
+room(experiments/export ${base} core core/nn/models experiments/record
+     experiments/sweep)
+room(experiments/program/scaffold ${base} experiments/report)
+room(experiments/program ${base} core hypergrad experiments/setup
+     experiments/record experiments/judge experiments/run experiments/sweep
+     experiments/report experiments/export experiments/program/scaffold)
+room(tests/kit ${base} core core/nn hypergrad hypergrad/solvers
+     experiments/data experiments/problems)
+
 set(forbidden "backward\\(" "manual_seed" "torch::rand" "at::randn?\\("
               "\\.grad\\(\\)" "autograd::grad\\(")
 # The closed-form problems draw their data as LibTorch itself does.
-set(excused_experiments/quadratic.cpp "at::randn?\\(")
+set(excused_experiments/problems/quadratic.cpp "at::randn?\\(")
 # A function with a derivative of its own is not a walk along a tape.
-set(excused_core/batched_product.cpp "backward\\(")
-set(excused_core/evolved_loss.cpp "backward\\(")
-set(excused_core/penalty.cpp "backward\\(")
-set(excused_experiments/dynamics.cpp "backward\\(")
-set(excused_core/autodiff.cpp "autograd::grad\\(")
+set(excused_core/platform/batched_product.cpp "backward\\(")
+set(excused_core/nn/evolved_loss.cpp "backward\\(")
+set(excused_core/nn/penalty.cpp "backward\\(")
+set(excused_experiments/problems/dynamics.cpp "backward\\(")
+set(excused_core/tensor/autodiff.cpp "autograd::grad\\(")
 
 set(faults "")
-foreach(folder core optimizers hypergrad experiments testing)
-  file(GLOB_RECURSE files RELATIVE ${ROOT} ${ROOT}/${folder}/*.h
-       ${ROOT}/${folder}/*.cpp)
-  foreach(file ${files})
-    file(STRINGS ${ROOT}/${file} includes REGEX "^#include \"")
-    foreach(line ${includes})
-      if(NOT line MATCHES "^#include \"(${allowed_${folder}})/")
+foreach(top core optimizers hypergrad experiments tests/kit)
+  file(GLOB_RECURSE found RELATIVE ${ROOT} ${ROOT}/${top}/*.h
+       ${ROOT}/${top}/*.cpp)
+  list(APPEND files ${found})
+endforeach()
+foreach(file ${files})
+  get_filename_component(room ${file} DIRECTORY)
+  if(NOT room IN_LIST rooms)
+    list(APPEND faults "${file}: its folder is no room of this table")
+    continue()
+  endif()
+  file(STRINGS ${ROOT}/${file} includes REGEX "^#include \"")
+  foreach(line ${includes})
+    string(REGEX REPLACE "^#include \"(.*)\".*" "\\1" included "${line}")
+    get_filename_component(from "${included}" DIRECTORY)
+    # Files of the kit, whose folder has another name once it is installed,
+    # include each other without it.
+    if(from AND NOT from IN_LIST may_include_${room})
+      list(APPEND faults "${file}: ${line}")
+    endif()
+  endforeach()
+  file(STRINGS ${ROOT}/${file} lines REGEX "[a-z]")
+  foreach(pattern ${forbidden})
+    if("${excused_${file}}" STREQUAL "${pattern}")
+      continue()
+    endif()
+    foreach(line ${lines})
+      if(line MATCHES "${pattern}" AND NOT line MATCHES "^ *//")
         list(APPEND faults "${file}: ${line}")
       endif()
-    endforeach()
-    file(STRINGS ${ROOT}/${file} lines REGEX "[a-z]")
-    foreach(pattern ${forbidden})
-      if("${excused_${file}}" STREQUAL "${pattern}")
-        continue()
-      endif()
-      foreach(line ${lines})
-        if(line MATCHES "${pattern}" AND NOT line MATCHES "^ *//")
-          list(APPEND faults "${file}: ${line}")
-        endif()
-      endforeach()
     endforeach()
   endforeach()
 endforeach()

@@ -10,7 +10,7 @@
 #include <limits>
 #include <utility>
 
-#include "core/error.h"
+#include "core/platform/error.h"
 
 namespace nestgrad {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/model.h"
+#include "core/nn/model.h"
 
 struct gzFile_s;
 

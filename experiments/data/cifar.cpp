@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <vector>
 
-#include "experiments/data.h"
 #include "experiments/data/byte_file.h"
+#include "experiments/data/data.h"
 
 namespace nestgrad {
 namespace {

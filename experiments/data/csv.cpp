@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/files.h"
-#include "experiments/data.h"
+#include "core/storage/files.h"
+#include "experiments/data/data.h"
 
 namespace nestgrad {
 namespace {

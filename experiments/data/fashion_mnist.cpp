@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "experiments/data.h"
+#include "experiments/data/data.h"
 #include "experiments/data/idx_file.h"
 
 namespace nestgrad {

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "experiments/data.h"
+#include "experiments/data/data.h"
 #include "experiments/data/idx_file.h"
 
 namespace nestgrad {

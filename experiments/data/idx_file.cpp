@@ -2,8 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include "core/error.h"
-#include "core/files.h"
+#include "core/platform/error.h"
+#include "core/storage/files.h"
 #include "experiments/data/byte_file.h"
 
 namespace nestgrad {

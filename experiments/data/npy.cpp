@@ -1,6 +1,6 @@
 #include <ATen/ATen.h>
 
-#include "experiments/data.h"
+#include "experiments/data/data.h"
 #include "experiments/data/npy_file.h"
 
 namespace nestgrad {

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/error.h"
-#include "core/files.h"
+#include "core/platform/error.h"
+#include "core/storage/files.h"
 #include "experiments/data/byte_file.h"
 
 namespace nestgrad {

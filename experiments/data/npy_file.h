@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "core/parameter_set.h"
+#include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
 

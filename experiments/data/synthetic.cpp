@@ -1,6 +1,6 @@
 #include <ATen/ATen.h>
 
-#include "experiments/data.h"
+#include "experiments/data/data.h"
 
 namespace nestgrad {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/files.h"
-#include "experiments/data.h"
+#include "core/storage/files.h"
+#include "experiments/data/data.h"
 
 namespace nestgrad {
 namespace {

@@ -2,12 +2,12 @@
 
 #include <filesystem>
 
-#include "core/files.h"
 #include "core/metric.h"
-#include "experiments/json_lines.h"
-#include "experiments/recorder.h"
-#include "experiments/run_folder.h"
-#include "experiments/sweep/results.h"
+#include "core/storage/files.h"
+#include "experiments/record/json_lines.h"
+#include "experiments/record/recorder.h"
+#include "experiments/record/run_folder.h"
+#include "experiments/sweep/sweep_results.h"
 
 namespace nestgrad {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "experiments/sweep/record.h"
+#include "experiments/sweep/sweep_record.h"
 
 namespace nestgrad {
 

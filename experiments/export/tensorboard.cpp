@@ -6,10 +6,10 @@
 #include <ctime>
 #include <filesystem>
 
-#include "core/error.h"
-#include "core/files.h"
-#include "experiments/json_lines.h"
-#include "experiments/recorder.h"
+#include "core/platform/error.h"
+#include "core/storage/files.h"
+#include "experiments/record/json_lines.h"
+#include "experiments/record/recorder.h"
 
 namespace nestgrad {
 namespace {

@@ -1,9 +1,9 @@
 #include "experiments/export/torchscript.h"
 
-#include "core/files.h"
-#include "core/json_file.h"
-#include "core/models/torchscript.h"
-#include "core/safetensors.h"
+#include "core/config/json_file.h"
+#include "core/nn/models/torchscript.h"
+#include "core/storage/files.h"
+#include "core/storage/safetensors.h"
 
 namespace nestgrad {
 

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "core/config.h"
-#include "core/schema.h"
+#include "core/config/config.h"
+#include "core/config/schema.h"
 
 namespace nestgrad {
 

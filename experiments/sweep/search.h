@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/key.h"
-#include "core/registry.h"
+#include "core/config/registry.h"
+#include "core/tensor/key.h"
 #include "experiments/sweep/dimension.h"
 
 namespace nestgrad {

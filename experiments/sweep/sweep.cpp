@@ -8,16 +8,16 @@
 #include <map>
 #include <set>
 
-#include "core/files.h"
 #include "core/metric.h"
-#include "experiments/experiment.h"
-#include "experiments/json_lines.h"
-#include "experiments/plugin.h"
-#include "experiments/process.h"
-#include "experiments/run_folder.h"
-#include "experiments/sweep/plan.h"
-#include "experiments/sweep/record.h"
-#include "experiments/sweep/results.h"
+#include "core/storage/files.h"
+#include "experiments/record/json_lines.h"
+#include "experiments/record/run_folder.h"
+#include "experiments/setup/experiment.h"
+#include "experiments/setup/plugin.h"
+#include "experiments/setup/process.h"
+#include "experiments/sweep/sweep_plan.h"
+#include "experiments/sweep/sweep_record.h"
+#include "experiments/sweep/sweep_results.h"
 #include "experiments/sweep/workers.h"
 
 namespace nestgrad {

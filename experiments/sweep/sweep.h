@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "core/json_file.h"
-#include "experiments/runner.h"
+#include "core/config/json_file.h"
+#include "experiments/run/runner.h"
 
 namespace nestgrad {
 

@@ -10,8 +10,8 @@
 #include <map>
 #include <thread>
 
-#include "core/error.h"
-#include "experiments/process.h"
+#include "core/platform/error.h"
+#include "experiments/setup/process.h"
 
 namespace nestgrad {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/dataset.h"
-#include "core/model.h"
+#include "core/nn/model.h"
 #include "core/problem.h"
 
 namespace nestgrad {

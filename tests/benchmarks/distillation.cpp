@@ -4,10 +4,10 @@
 
 #include <vector>
 
-#include "core/json_file.h"
-#include "core/stopwatch.h"
-#include "experiments/experiment.h"
-#include "experiments/process.h"
+#include "core/config/json_file.h"
+#include "core/platform/stopwatch.h"
+#include "experiments/setup/experiment.h"
+#include "experiments/setup/process.h"
 #include "median.h"
 
 namespace nestgrad {

@@ -7,11 +7,11 @@
 #include <iterator>
 #include <vector>
 
-#include "core/json_file.h"
-#include "core/stopwatch.h"
-#include "experiments/chart.h"
-#include "experiments/experiment.h"
-#include "experiments/process.h"
+#include "core/config/json_file.h"
+#include "core/platform/stopwatch.h"
+#include "experiments/plot/chart.h"
+#include "experiments/setup/experiment.h"
+#include "experiments/setup/process.h"
 
 namespace nestgrad {
 namespace {

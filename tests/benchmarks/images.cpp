@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "benchmark.h"
-#include "core/penalty.h"
+#include "core/nn/penalty.h"
 #include "core/training_loop.h"
 #include "experiments/data/idx_file.h"
 

@@ -26,7 +26,7 @@
 #include "benchmark.h"
 #include "distillation.h"
 #include "dropout_study.h"
-#include "experiments/process.h"
+#include "experiments/setup/process.h"
 #include "median.h"
 #include "particles.h"
 #include "resident.h"

@@ -3,7 +3,7 @@
 
 #include "benchmark.h"
 #include "core/hyper_space.h"
-#include "hypergrad/implicit_system.h"
+#include "hypergrad/implicit/implicit_system.h"
 
 namespace nestgrad {
 namespace {

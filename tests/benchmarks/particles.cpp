@@ -7,10 +7,10 @@
 
 #include "core/hyper_space.h"
 #include "core/particles.h"
-#include "core/stopwatch.h"
+#include "core/platform/stopwatch.h"
 #include "core/training_loop.h"
-#include "experiments/data.h"
-#include "experiments/process.h"
+#include "experiments/data/data.h"
+#include "experiments/setup/process.h"
 #include "median.h"
 #include "resident.h"
 

@@ -1,4 +1,4 @@
-#include "experiments/quadratic.h"
+#include "experiments/problems/quadratic.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>

@@ -9,10 +9,10 @@
 #include <cstdio>
 #include <vector>
 
-#include "core/stopwatch.h"
-#include "experiments/chart.h"
-#include "experiments/experiment.h"
-#include "experiments/process.h"
+#include "core/platform/stopwatch.h"
+#include "experiments/plot/chart.h"
+#include "experiments/setup/experiment.h"
+#include "experiments/setup/process.h"
 #include "resident.h"
 
 namespace nestgrad {

@@ -4,9 +4,9 @@
 
 #include <vector>
 
-#include "core/stopwatch.h"
-#include "experiments/experiment.h"
-#include "experiments/process.h"
+#include "core/platform/stopwatch.h"
+#include "experiments/setup/experiment.h"
+#include "experiments/setup/process.h"
 #include "median.h"
 
 namespace nestgrad {

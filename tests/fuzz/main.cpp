@@ -20,20 +20,20 @@
 #include <filesystem>
 #include <functional>
 
-#include "core/files.h"
-#include "core/safetensors.h"
-#include "core/snapshot_file.h"
-#include "core/stopwatch.h"
-#include "experiments/data.h"
+#include "core/platform/stopwatch.h"
+#include "core/storage/files.h"
+#include "core/storage/safetensors.h"
+#include "core/storage/snapshot_file.h"
+#include "experiments/data/data.h"
 #include "experiments/data/idx_file.h"
 #include "experiments/data/npy_file.h"
-#include "experiments/experiment.h"
 #include "experiments/export/tensorboard.h"
-#include "experiments/report.h"
-#include "experiments/sweep/plan.h"
-#include "experiments/sweep/results.h"
-#include "tests/mutated_json.h"
-#include "tests/temporary_folder.h"
+#include "experiments/report/report.h"
+#include "experiments/setup/experiment.h"
+#include "experiments/sweep/sweep_plan.h"
+#include "experiments/sweep/sweep_results.h"
+#include "tests/support/mutated_json.h"
+#include "tests/support/temporary_folder.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 // What cannot be allocated is an exception, as without sanitizers.

@@ -21,12 +21,12 @@
 #include <random>
 #include <thread>
 
-#include "core/files.h"
-#include "core/stopwatch.h"
-#include "experiments/json_lines.h"
+#include "core/platform/stopwatch.h"
+#include "core/storage/files.h"
+#include "experiments/record/json_lines.h"
 #include "hypergrad/estimator.h"
-#include "tests/shortened.h"
-#include "tests/temporary_folder.h"
+#include "tests/support/shortened.h"
+#include "tests/support/temporary_folder.h"
 
 namespace nestgrad {
 namespace {

@@ -3,13 +3,13 @@
 
 #include <ATen/ATen.h>
 
-#include "core/autodiff.h"
+#include "core/nn/penalty.h"
 #include "core/particles.h"
-#include "core/penalty.h"
-#include "experiments/data.h"
-#include "hypergrad/window_estimator.h"
-#include "testing/contract.h"
-#include "tests/support.h"
+#include "core/tensor/autodiff.h"
+#include "experiments/data/data.h"
+#include "hypergrad/unrolled/window_estimator.h"
+#include "tests/kit/contract.h"
+#include "tests/support/support.h"
 
 namespace nestgrad {
 namespace {

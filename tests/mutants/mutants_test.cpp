@@ -1,11 +1,11 @@
 // Methods with one fault each, and `nestgrad check`, which must find it. They
 // live in a program of their own, so that no other test takes them for methods.
-#include "core/memory_meter.h"
-#include "experiments/check.h"
-#include "experiments/experiment.h"
-#include "hypergrad/implicit_system.h"
-#include "hypergrad/window_estimator.h"
-#include "tests/support.h"
+#include "core/platform/memory_meter.h"
+#include "experiments/judge/check.h"
+#include "experiments/setup/experiment.h"
+#include "hypergrad/implicit/implicit_system.h"
+#include "hypergrad/unrolled/window_estimator.h"
+#include "tests/support/support.h"
 
 namespace nestgrad {
 namespace {

@@ -1,0 +1,294 @@
+#include "core/config/explain.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace nestgrad {
+namespace {
+
+constexpr std::size_t kColumns = 80;
+
+std::string trimmed(const std::string& line) {
+  return line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+}
+
+// `text` in lines of at most 80 columns, all indented; `label` stands in the
+// indentation of the first line.
+std::string paragraph(const std::string& label, std::size_t indentation,
+                      const std::string& text) {
+  std::string out;
+  std::string line = label;
+  line.resize(std::max(indentation, label.size() + 1), ' ');
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    const std::string word = text.substr(at, end - at);
+    at = end + 1;
+    if (line.back() != ' ') line += ' ';
+    const bool has_words = line.find_first_not_of(' ') != std::string::npos;
+    if (has_words && line.size() + word.size() > kColumns) {
+      out += trimmed(line);
+      line.assign(indentation, ' ');
+    }
+    line += word;
+  }
+  return out + trimmed(line);
+}
+
+// Lines of a name and its text, the texts aligned.
+std::string table(
+    std::size_t indentation,
+    const std::vector<std::pair<std::string, std::string>>& rows) {
+  std::size_t width = 0;
+  for (const auto& row : rows) width = std::max(width, row.first.size());
+  std::string out;
+  for (const auto& [name, text] : rows) {
+    out += paragraph(std::string(indentation, ' ') + name,
+                     indentation + width + 2, text);
+  }
+  return out;
+}
+
+// A sentence ends with a full stop before a capital letter ("e.g. this" has
+// none), which is left out.
+std::string first_sentence(const std::string& text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool ends_here =
+        text[i] == '.' &&
+        (i + 1 == text.size() || (i + 2 < text.size() && text[i + 1] == ' ' &&
+                                  text[i + 2] >= 'A' && text[i + 2] <= 'Z'));
+    if (ends_here) return text.substr(0, i);
+  }
+  return text;
+}
+
+std::vector<std::string> split(const std::string& path) {
+  std::vector<std::string> steps;
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t end = std::min(path.find('.', at), path.size());
+    steps.push_back(path.substr(at, end - at));
+    at = end + 1;
+  }
+  return steps;
+}
+
+std::string default_of(const KeySpec& key) {
+  if (key.required()) return "none, must be given";
+  if (key.optional()) return "none, may be left out";
+  // Blanks between the elements, so that a long default can be wrapped.
+  std::string text = key.fallback.dump(0);
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+// A key, or a type that an object may have, somewhere in the tree of all that a
+// configuration may hold.
+struct Node {
+  std::string path;            // "estimator.ift.solver"
+  std::string short_path;      // the same without types: "estimator.solver"
+  std::string name;            // "solver"
+  std::string owner;           // "the estimator 'ift'"; "" if in none
+  std::optional<KeySpec> key;  // none for a type
+  const RegistryBase* registry = nullptr;  // that of a type
+
+  bool is_type() const { return !key.has_value(); }
+};
+
+std::string joined(const std::string& path, const std::string& name) {
+  return path.empty() ? name : path + "." + name;
+}
+
+std::vector<Node> children(const Node& node) {
+  std::vector<Node> found;
+  const auto add_keys = [&](const Schema& schema, const std::string& owner) {
+    for (const KeySpec& key : schema.keys()) {
+      found.push_back({joined(node.path, key.name),
+                       joined(node.short_path, key.name), key.name, owner,
+                       key});
+    }
+  };
+  if (node.is_type()) {
+    add_keys(node.registry->schema(node.name),
+             fmt::format("the {} '{}'", node.registry->noun(), node.name));
+    return found;
+  }
+  if (node.key->schema != nullptr) add_keys(*node.key->schema, node.owner);
+  const RegistryBase* types = node.key->types();
+  if (types == nullptr) return found;
+  for (const std::string& name : types->names()) {
+    found.push_back({joined(node.path, name), node.short_path, name, node.owner,
+                     std::nullopt, types});
+  }
+  return found;
+}
+
+Node root_of(const Schema& top) {
+  Node root;
+  root.key = KeySpec{"", KeySpec::Kind::kObject, top.meaning(), kRequired};
+  root.key->schema = std::make_shared<const Schema>(top);
+  return root;
+}
+
+// All that is below `root`, what is nearest first. Types can nest without end,
+// so every registry is entered only where it is met first.
+std::vector<Node> everything(const Node& root) {
+  std::vector<Node> all = {root};
+  std::set<const RegistryBase*> entered;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Node node = all[i];
+    const bool is_new =
+        node.is_type() || entered.insert(node.key->types()).second;
+    for (Node& child : children(node)) {
+      if (is_new || !child.is_type()) all.push_back(std::move(child));
+    }
+  }
+  all.erase(all.begin());
+  return all;
+}
+
+// What `steps`, from number `i` on, lead to from `node`. Types may be left out
+// of the path; one free name or list index is passed over.
+std::vector<Node> find(const Node& node, const std::vector<std::string>& steps,
+                       std::size_t i, bool has_passed = false) {
+  std::vector<Node> hits;
+  const auto add = [&hits](std::vector<Node> more) {
+    for (Node& hit : more) hits.push_back(std::move(hit));
+  };
+  if (i == steps.size()) return {node};
+  for (const Node& child : children(node)) {
+    if (child.name == steps[i]) {
+      add(find(child, steps, i + 1));
+    } else if (child.is_type()) {
+      add(find(child, steps, i));
+    }
+  }
+  const bool has_free_names =
+      !node.is_type() && (node.key->kind == KeySpec::Kind::kMap ||
+                          node.key->kind == KeySpec::Kind::kObjects);
+  if (hits.empty() && has_free_names && !has_passed) {
+    return find(node, steps, i + 1, true);
+  }
+  return hits;
+}
+
+std::string keys_table(const Schema& schema) {
+  std::vector<std::pair<std::string, std::string>> rows;
+  for (const KeySpec& key : schema.keys()) {
+    rows.emplace_back(key.name, fmt::format("{} ({}; default: {})",
+                                            first_sentence(key.meaning),
+                                            key.expects(), default_of(key)));
+  }
+  return rows.empty() ? "" : "\n  keys:\n" + table(4, rows);
+}
+
+std::string types_table(const RegistryBase& registry, std::size_t indentation) {
+  std::vector<std::pair<std::string, std::string>> rows;
+  for (const std::string& name : registry.names()) {
+    rows.emplace_back(name, first_sentence(registry.schema(name).meaning()));
+  }
+  return table(indentation, rows);
+}
+
+// The first line about a node: where it stands.
+std::string title(const Node& node) {
+  if (node.is_type()) {
+    return paragraph(node.path, 4, "(" + node.registry->a_noun() + ")");
+  }
+  if (node.owner.empty()) return node.path + "\n";
+  return paragraph(node.path, 4, "(a key of " + node.owner + ")");
+}
+
+// What follows the title.
+std::string body(const Node& node) {
+  if (node.is_type()) {
+    const Schema schema = node.registry->schema(node.name);
+    return paragraph("", 2, schema.meaning()) + keys_table(schema);
+  }
+  const KeySpec& key = *node.key;
+  std::string text =
+      paragraph("", 2, key.meaning) + "\n" +
+      table(2, {{"expects", key.expects()}, {"default", default_of(key)}});
+  if (key.schema != nullptr) text += keys_table(*key.schema);
+  if (key.types() != nullptr) {
+    text += fmt::format("\n  {}:\n", key.types()->kind()) +
+            types_table(*key.types(), 4);
+  }
+  return text;
+}
+
+// Nodes with equal bodies (the keys that all types of a registry have) as one
+// entry.
+std::string entries(const std::vector<Node>& nodes) {
+  constexpr std::size_t kMostTitles = 8;
+  std::vector<std::pair<std::string, std::vector<std::string>>> by_body;
+  for (const Node& node : nodes) {
+    const std::string text = body(node);
+    auto entry = std::find_if(by_body.begin(), by_body.end(),
+                              [&](const auto& e) { return e.first == text; });
+    if (entry == by_body.end()) entry = by_body.insert(entry, {text, {}});
+    entry->second.push_back(title(node));
+  }
+  std::string out;
+  for (const auto& [text, titles] : by_body) {
+    if (!out.empty()) out += "\n";
+    for (std::size_t i = 0; i < std::min(titles.size(), kMostTitles); ++i) {
+      out += titles[i];
+    }
+    if (titles.size() > kMostTitles) {
+      out +=
+          fmt::format("and at {} more places\n", titles.size() - kMostTitles);
+    }
+    out += text;
+  }
+  return out;
+}
+
+std::string nothing_like(const std::string& path, const std::string& last_step,
+                         const std::vector<Node>& all) {
+  std::vector<std::string> names, paths;
+  for (const Node& node : all) {
+    names.push_back(node.name);
+    paths.push_back(node.short_path);
+    paths.push_back(node.path);
+  }
+  paths.insert(paths.begin(), names.begin(), names.end());
+  std::string near = nearest(path, paths);
+  if (near.empty()) near = nearest(last_step, names);
+  return fmt::format("there is no key or type '{}'", path) +
+         (near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+}
+
+}  // namespace
+
+std::vector<std::string> all_keys(const Schema& top) {
+  std::set<std::string> keys;
+  for (const Node& node : everything(root_of(top))) {
+    if (!node.is_type()) keys.insert(node.short_path);
+  }
+  return {keys.begin(), keys.end()};
+}
+
+std::string explain(const Schema& top, const std::string& key) {
+  const Node root = root_of(top);
+  const std::vector<Node> all = everything(root);
+  const std::vector<std::string> steps = split(key);
+
+  std::vector<Node> hits;
+  if (steps.size() > 1) hits = find(root, steps, 0);
+  if (hits.empty()) {
+    for (const Node& node : all) {
+      if (node.name != steps[0]) continue;
+      for (Node& hit : find(node, steps, 1)) hits.push_back(std::move(hit));
+    }
+  }
+  if (hits.empty()) throw Error(nothing_like(key, steps.back(), all));
+  return entries(hits);
+}
+
+std::string list(const RegistryBase& registry) {
+  return types_table(registry, 0);
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,179 @@
+#pragma once
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config/json_file.h"
+#include "core/platform/error.h"
+
+namespace nestgrad {
+
+class RegistryBase;
+class Schema;
+
+/// What numbers are allowed.
+struct Range {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool open_low = false;   ///< `low` itself is not allowed
+  bool open_high = false;  ///< `high` itself is not allowed
+
+  bool contains(double value) const;
+
+  /// "at least 1", "above 0", "from 0 to 1", "at least 0 and below 1";
+  /// "" if everything is allowed.
+  std::string describe() const;
+};
+
+inline Range any() { return {}; }
+inline Range at_least(double low) { return {low, any().high, false, false}; }
+inline Range above(double low) { return {low, any().high, true, false}; }
+inline Range from_to(double low, double high) {
+  return {low, high, false, false};
+}
+/// low <= x < high: a momentum, a rate.
+inline Range from_below(double low, double high) {
+  return {low, high, false, true};
+}
+
+/// Stands for "this key must be given".
+extern const Json kRequired;
+/// Stands for "this key may be left out, and then there is no such thing".
+extern const Json kAbsent;
+
+/// One key of a JSON object: what it means and what it may hold.
+struct KeySpec {
+  enum class Kind {
+    kInteger,   ///< a whole number in `range`
+    kNumber,    ///< a number in `range`, or one of `choices`
+    kBoolean,   ///< true or false
+    kText,      ///< a string
+    kChoice,    ///< one of `choices`
+    kIntegers,  ///< a list of whole numbers in `range`
+    kTexts,     ///< a list of strings
+    kNumbers,   ///< a number in `range`, or a list of such numbers
+    kSetting,   ///< a number in `range`, "$hyperparameter", or an object of
+                ///< `registry` (a schedule)
+    kObject,    ///< an object of `registry` (its "type" says which; left out,
+                ///< the type of the default), which may
+                ///< hold the keys of `schema` as well; or, without a registry,
+                ///< an object described by `schema`
+    kObjects,   ///< a list of objects of `registry`
+    kMap,       ///< an object with free keys, each value described by `schema`
+    kJson       ///< any value
+  };
+
+  std::string name;
+  Kind kind = Kind::kText;
+  std::string meaning;  ///< a sentence or two for people, with units
+  Json fallback;        ///< the default, kRequired or kAbsent
+  Range range = {};
+  std::vector<std::string> choices = {};
+  const RegistryBase* registry = nullptr;
+  std::shared_ptr<const Schema> schema = nullptr;
+
+  bool required() const { return fallback.is_discarded(); }
+  bool optional() const { return fallback.is_null(); }
+
+  /// The registry that an object here is made from: that of "schedules" for a
+  /// setting; null if there is none.
+  const RegistryBase* types() const;
+
+  /// The type that an object here has if it does not say: that of the default;
+  /// "" if it has to say.
+  std::string default_type() const;
+
+  /// What may stand here, in words: "a whole number, at least 1".
+  std::string expects() const;
+};
+
+/// The keys that a JSON object may hold. Every type that is made from JSON
+/// says its own once; reading, checking, defaults and `nestgrad explain` all
+/// come from there:
+///
+///   static Schema schema() {
+///     return Schema("Truncated Neumann series.")
+///         .integer("terms", 10, "Hessian products; K+1 summands",
+///         at_least(0));
+///   }
+class Schema {
+ public:
+  /// `meaning`: what the described thing is, in a sentence or two.
+  explicit Schema(std::string meaning);
+
+  Schema& integer(std::string name, Json fallback, std::string meaning,
+                  Range range = any());
+  Schema& number(std::string name, Json fallback, std::string meaning,
+                 Range range = any(), std::vector<std::string> or_words = {});
+  Schema& boolean(std::string name, Json fallback, std::string meaning);
+  Schema& text(std::string name, Json fallback, std::string meaning);
+  Schema& choice(std::string name, Json fallback, std::string meaning,
+                 std::vector<std::string> choices);
+  Schema& integers(std::string name, Json fallback, std::string meaning,
+                   Range range = any());
+  Schema& numbers(std::string name, Json fallback, std::string meaning,
+                  Range range = any());
+
+  /// A list of strings.
+  Schema& texts(std::string name, Json fallback, std::string meaning);
+
+  /// A number of a training rule; see core/setting.h.
+  Schema& setting(std::string name, Json fallback, std::string meaning,
+                  Range range = any());
+
+  /// One object of a registry. A string "x" is short for {"type": "x"}.
+  Schema& object(std::string name, const RegistryBase& registry, Json fallback,
+                 std::string meaning);
+  /// The same, with further keys beside those of the type.
+  Schema& object(std::string name, const RegistryBase& registry, Json fallback,
+                 std::string meaning, Schema also);
+  Schema& objects(std::string name, const RegistryBase& registry, Json fallback,
+                  std::string meaning);
+
+  /// An object with fixed keys, or one with free keys.
+  Schema& section(std::string name, Schema schema, Json fallback,
+                  std::string meaning);
+  Schema& map(std::string name, Schema value, Json fallback,
+              std::string meaning);
+
+  /// Any value; whoever reads it says what is wrong with it.
+  Schema& json(std::string name, Json fallback, std::string meaning);
+
+  /// Appends the keys of another schema. Like all of the above, throws Error if
+  /// a key of this name is there already.
+  Schema& also(const Schema& other);
+
+  const std::string& meaning() const { return meaning_; }
+  const std::vector<KeySpec>& keys() const& { return keys_; }
+  std::vector<KeySpec> keys() && { return std::move(keys_); }
+
+ private:
+  Schema& add(KeySpec key);
+
+  std::string meaning_;
+  std::vector<KeySpec> keys_;
+};
+
+/// `json` with every default written out, in the order of the schema.
+///
+/// Whatever is wrong (a key that does not exist, with the nearest one that
+/// does; a wrong type; a value out of range; a key that is missing; an unknown
+/// type name) is appended to `complaints`; the rest is completed all the same.
+Json complete(const Schema& schema, const Json& json,
+              const std::string& pointer, std::vector<Complaint>& complaints);
+
+/// The same; throws ConfigError with all complaints, if there are any.
+Json complete(const Schema& schema, const Json& json);
+
+/// The same for one object of a registry, or for a string short for one.
+Json complete(const RegistryBase& registry, const Json& json);
+
+/// The candidate that is nearest to a misspelt word, or "" if none is near:
+/// few letters differ, or one of the two begins with the other (and a candidate
+/// that is shorter is at least half as long).
+std::string nearest(const std::string& word,
+                    const std::vector<std::string>& candidates);
+
+}  // namespace nestgrad

@@ -1,0 +1,64 @@
+#include "core/nn/layers/layer_setting.h"
+
+#include <ATen/ATen.h>
+
+#include "core/hyper_space.h"
+#include "core/particles.h"
+
+namespace nestgrad {
+
+LayerSetting::LayerSetting(const Config& config, const std::string& key,
+                           Hyperparameter declared)
+    : setting_(Setting::read(config, key)), declared_(std::move(declared)) {
+  if (config.value(key).is_object() && !references(config.value(key)).empty()) {
+    config.fail(key,
+                "a schedule of a layer cannot depend on a hyperparameter; "
+                "write \"$name\" alone");
+  }
+  declared_.name = setting_.name();
+  declared_.granularities = {{"all", 1}};
+  if (setting_.position() >= 0) {
+    declared_.granularities.emplace_back("position", setting_.position() + 1);
+  }
+}
+
+Tensor LayerSetting::value(const Tensor& input, const Pass& pass) const {
+  static const ParameterSet none;
+  const ParameterSet& hyper = pass.hyper != nullptr ? *pass.hyper : none;
+  Tensor value = pass.response != nullptr
+                     ? setting_.value_of_examples(hyper, pass.step)
+                     : setting_.value(hyper, pass.step, pass.particles);
+  if (!declared_.differentiable) value = value.detach();
+  const auto type = at::isFloatingType(input.scalar_type())
+                        ? input.options()
+                        : value.options().device(input.device());
+  value = value.to(type);
+  return value.dim() == 0 ? value : along_first(value, input);
+}
+
+void LayerSetting::declare(std::vector<Hyperparameter>& to) const {
+  if (!declared_.name.empty()) to.push_back(declared_);
+}
+
+std::vector<Hyperparameter> named_by(
+    std::initializer_list<std::reference_wrapper<const LayerSetting>>
+        settings) {
+  std::vector<Hyperparameter> named;
+  for (const LayerSetting& setting : settings) setting.declare(named);
+  return named;
+}
+
+Hyperparameter strength(std::string meaning, Coordinates coordinates) {
+  Hyperparameter h;
+  h.meaning = std::move(meaning);
+  h.coordinates = coordinates;
+  return h;
+}
+
+Hyperparameter noise_strength(std::string meaning, Coordinates coordinates) {
+  Hyperparameter h = strength(std::move(meaning), coordinates);
+  h.differentiable = false;
+  return h;
+}
+
+}  // namespace nestgrad

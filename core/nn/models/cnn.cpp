@@ -1,0 +1,100 @@
+#include <fmt/format.h>
+
+#include "core/nn/layers/shapes.h"
+#include "core/nn/models/dense.h"
+
+namespace nestgrad {
+namespace {
+
+/// Blocks of convolution, normalization, activation and pooling, each of which
+/// halves the images; then a multilayer perceptron.
+class Cnn : public Sequential {
+ public:
+  static Schema schema() {
+    return with_dense_keys(
+        Schema("Blocks of convolution, normalization, activation and 2 x 2 "
+               "pooling, then a multilayer perceptron.")
+            .integers("channels", Json::array({16, 32}),
+                      "Output channels of each block.", at_least(1))
+            .integer("kernel", 3,
+                     "Side of the kernels, in pixels; images are padded by "
+                     "half of it.",
+                     at_least(1))
+            .choice("norm", "none", "What normalizes after each convolution.",
+                    {"none", "batch", "group", "instance"})
+            .integer("groups", 8,
+                     "Into how many groups norm \"group\" divides the "
+                     "channels.",
+                     at_least(1))
+            .choice("pool", "max",
+                    "What is taken from every 2 x 2 pixels: the largest or "
+                    "their mean.",
+                    {"max", "average"})
+            .setting("conv_dropout", 0,
+                     "Probability that a number after the pooling of a block "
+                     "is set to zero in training. A hyperparameter that "
+                     "dropout names as well has its first positions here.",
+                     from_below(0, 1)),
+        Json::array({64}));
+  }
+
+  Cnn(const Config& config, const Shape& input, const Shape& outputs)
+      : Sequential(layers(config, input, outputs)) {}
+
+ private:
+  static std::vector<LayerPtr> layers(const Config& config, const Shape& input,
+                                      const Shape& outputs) {
+    require_images(config, input);
+    LayerStack stack(input);
+    add_augmentation(stack, config);
+    Dropouts dropouts;
+    for (const std::int64_t channels : config.integers("channels")) {
+      add_block(stack, config, channels);
+      dropouts.add(stack, config.value("conv_dropout"));
+    }
+    add_dense(stack, config, outputs, dropouts);
+    return stack.take();
+  }
+
+  static void add_block(LayerStack& stack, const Config& config,
+                        std::int64_t channels) {
+    const std::int64_t kernel = config.integer("kernel");
+    stack.add(Json{{"type", "conv2d"},
+                   {"out", channels},
+                   {"kernel", kernel},
+                   {"padding", kernel / 2}});
+    if (stack.shape()[1] < 2 || stack.shape()[2] < 2) {
+      config.fail("channels",
+                  fmt::format("has too many blocks: each halves the images, "
+                              "and {} is too small for that",
+                              to_string(stack.shape())));
+    }
+    add_norm(stack, config, channels);
+    add_activation(stack, config);
+    const bool max = config.text("pool") == "max";
+    stack.add(Json{{"type", max ? "max_pool2d" : "avg_pool2d"}, {"kernel", 2}});
+  }
+
+  static void add_norm(LayerStack& stack, const Config& config,
+                       std::int64_t channels) {
+    const std::string norm = config.text("norm");
+    if (norm == "none") return;
+    Json layer{{"type", norm + "_norm"}};
+    if (norm == "group") {
+      const std::int64_t groups = config.integer("groups");
+      if (channels % groups != 0) {
+        config.fail("groups",
+                    fmt::format("must divide the channels of every block, but "
+                                "is {} where there are {} channels",
+                                groups, channels));
+      }
+      layer["groups"] = groups;
+    }
+    stack.add(layer);
+  }
+};
+
+NESTGRAD_REGISTER(ModelRegistry, "cnn", Cnn)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,71 @@
+#include "core/nn/models/dense.h"
+
+#include <fmt/format.h>
+
+#include "core/nn/layers/shapes.h"
+
+namespace nestgrad {
+
+Schema with_dense_keys(Schema schema, Json hidden) {
+  return schema
+      .objects("augment", LayerRegistry::instance(), Json::array(),
+               "Layers before all others, which change inputs in training: "
+               "cutout, translation, brightness, noise, ...")
+      .setting("input_dropout", 0,
+               "Probability that a number that enters the first linear layer "
+               "is set to zero in training.",
+               from_below(0, 1))
+      .integers("hidden", std::move(hidden),
+                "Sizes of the hidden linear layers; [] for none.", at_least(1))
+      .choice("activation", "relu", "The function after every hidden layer.",
+              {"relu", "tanh", "gelu", "sigmoid", "softplus"})
+      .setting("dropout", 0,
+               "Probability that a number after a hidden linear layer is set "
+               "to zero in training. A hyperparameter \"$name\" may have one "
+               "number for all of them or (\"per\": \"position\") one for "
+               "each.",
+               from_below(0, 1));
+}
+
+std::int64_t classes_of(const Config& config, const Shape& outputs) {
+  if (outputs.size() != 1) {
+    config.fail("type",
+                fmt::format("{} gives one vector for each example, but {} "
+                            "numbers are wanted; take \"sequential\"",
+                            config.type(), to_string(outputs)));
+  }
+  return outputs[0];
+}
+
+void add_augmentation(LayerStack& stack, const Config& config) {
+  for (const Config& layer : config.objects("augment")) stack.add(layer);
+}
+
+void add_activation(LayerStack& stack, const Config& config) {
+  stack.add(Json{{"type", config.text("activation")}});
+}
+
+void Dropouts::add(LayerStack& stack, Json rate) {
+  if (rate == 0) return;
+  if (rate.is_string()) {
+    const auto name = rate.get<std::string>();
+    if (name.find('.') == std::string::npos) {
+      rate = fmt::format("{}.{}", name, met_[name]++);
+    }
+  }
+  stack.add(Json{{"type", "dropout"}, {"rate", rate}});
+}
+
+void add_dense(LayerStack& stack, const Config& config, const Shape& outputs,
+               Dropouts dropouts) {
+  stack.add(Json{{"type", "flatten"}});
+  dropouts.add(stack, config.value("input_dropout"));
+  for (const std::int64_t size : config.integers("hidden")) {
+    stack.add(Json{{"type", "linear"}, {"out", size}});
+    add_activation(stack, config);
+    dropouts.add(stack, config.value("dropout"));
+  }
+  stack.add(Json{{"type", "linear"}, {"out", classes_of(config, outputs)}});
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,283 @@
+#include "core/nn/models/torchscript.h"
+
+#include <ATen/ATen.h>
+#include <fmt/ranges.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <map>
+#include <sstream>
+#include <unordered_map>
+
+#include "core/nn/foreign.h"
+#include "core/nn/layers/shapes.h"
+#include "core/storage/files.h"
+
+namespace nestgrad {
+namespace {
+
+/// An attribute of one of the modules of a script that holds tensors: a
+/// parameter, a buffer, or a list of such (torch.nn.LSTM has one).
+struct Slot {
+  torch::jit::Module module;
+  std::string attribute;
+  c10::IValue own;  // what the file says
+
+  void set(const c10::IValue& value) { module.setattr(attribute, value); }
+};
+
+/// Puts a script's own tensors back, whatever happens.
+class Restored {
+ public:
+  explicit Restored(std::vector<Slot>& slots) : slots_(slots) {}
+  ~Restored() {
+    for (Slot& slot : slots_) slot.set(slot.own);
+  }
+  Restored(const Restored&) = delete;
+  Restored& operator=(const Restored&) = delete;
+
+ private:
+  std::vector<Slot>& slots_;
+};
+
+/// What two handles of the same numbers have in common: a script refers to tied
+/// weights, and to those in lists, by tensors of their own.
+std::string identity(const Tensor& t) {
+  return fmt::format("{} {} {} {}", t.data_ptr(),
+                     static_cast<int>(t.scalar_type()),
+                     fmt::join(t.sizes(), ","), fmt::join(t.strides(), ","));
+}
+
+/// `value` with f of every tensor in it.
+template <class F>
+c10::IValue each_tensor(const c10::IValue& value, F&& f) {
+  if (value.isTensor()) {
+    return value.toTensor().defined() ? c10::IValue(f(value.toTensor()))
+                                      : value;
+  }
+  if (value.isTensorList()) {
+    c10::List<Tensor> list = value.toTensorList().copy();
+    for (std::size_t i = 0; i < list.size(); ++i) list.set(i, f(list.get(i)));
+    return list;
+  }
+  if (value.isList()) {
+    c10::List<c10::IValue> list = value.toList().copy();
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      list.set(i, each_tensor(list.get(i), f));
+    }
+    return list;
+  }
+  if (value.isTuple()) {
+    std::vector<c10::IValue> elements = value.toTupleRef().elements().vec();
+    for (c10::IValue& element : elements) element = each_tensor(element, f);
+    return c10::ivalue::Tuple::create(std::move(elements));
+  }
+  if (value.isGenericDict()) {
+    c10::impl::GenericDict dict = value.toGenericDict().copy();
+    for (const auto& entry : value.toGenericDict()) {
+      dict.insert_or_assign(entry.key(), each_tensor(entry.value(), f));
+    }
+    return dict;
+  }
+  return value;
+}
+
+/// Of a traceback its last line, "RuntimeError: ...".
+std::string reason(const std::string& what) {
+  const std::size_t begin = what.rfind("Error: ");
+  const std::size_t line = begin == std::string::npos ? 0 : begin + 7;
+  return what.substr(line, what.find('\n', line) - line);
+}
+
+torch::jit::Module read_script(const std::string& file) {
+  std::istringstream stream(read_file(file));
+  try {
+    return torch::jit::load(stream, c10::Device(at::kCPU));
+  } catch (const c10::Error& error) {
+    const std::string what = error.what_without_backtrace();
+    throw Error(fmt::format("{}: is no TorchScript file: {}", file,
+                            what.substr(0, what.find('\n'))));
+  }
+}
+
+}  // namespace
+
+struct TorchScript::Script {
+  torch::jit::Module module;
+  ParameterSet weights;                         // those of the file
+  std::vector<Slot> slots;                      // all that hold tensors
+  std::vector<torch::jit::Module> normalizing;  // with running averages
+
+  explicit Script(const std::string& file) : module(read_script(file)) {
+    std::map<std::string, std::size_t> known;  // weights, by identity
+    visit(module, "", known);
+    for (const Slot& slot : slots) {
+      each_tensor(slot.own, [&](const Tensor& t) {
+        const auto found = known.find(identity(t));
+        if (found != known.end()) {
+          numbers_[t.unsafeGetTensorImpl()] = found->second;
+        }
+        return t;
+      });
+    }
+    require(!weights.empty(),
+            any_parameter_
+                ? "{}: none of its parameters requires a gradient, so there is "
+                  "nothing to train; call requires_grad_() before saving"
+                : "{}: has no parameters, so it was frozen (torch.jit.freeze, "
+                  "optimize_for_inference) and there is nothing to train; save "
+                  "the script before it is frozen",
+            file);
+  }
+
+  /// `values` in the place of the weights, and other(t) of every tensor t that
+  /// is none.
+  template <class F>
+  void set(const ParameterSet& values, F&& other) {
+    for (Slot& slot : slots) {
+      slot.set(each_tensor(slot.own, [&](const Tensor& own) {
+        const auto found = numbers_.find(own.unsafeGetTensorImpl());
+        return found == numbers_.end() ? other(own)
+                                       : values.tensors()[found->second];
+      }));
+    }
+  }
+
+  Tensor run(const ParameterSet& values, const Tensor& input, bool training) {
+    require(values.size() == weights.size(),
+            "the script has {} weight tensors, but was given {}",
+            weights.size(), values.size());
+    const Restored restored(slots);
+    const at::TensorOptions options = values.tensors().front().options();
+    set(values, [&](const Tensor& own) { return scratch_copy(own, options); });
+    module.train(training);
+    for (torch::jit::Module& one : normalizing) one.train(true);
+    // The profiling executor would run other operators the second time.
+    const torch::jit::GraphOptimizerEnabledGuard as_written(false);
+    const c10::IValue out = module.forward({input});
+    require(out.isTensor(), "the script gives a {}, not a tensor",
+            out.tagKind());
+    refuse_lost_gradients(
+        out.toTensor(), own_, values, input,
+        "this script reaches a parameter in a way that cannot "
+        "be set from outside");
+    return out.toTensor();
+  }
+
+ private:
+  /// In the order of Python's named_parameters(): those of a module before
+  /// those of the modules in it.
+  void visit(const torch::jit::Module& at, const std::string& prefix,
+             std::map<std::string, std::size_t>& known) {
+    for (const auto& own : at.named_parameters(/*recurse=*/false)) {
+      any_parameter_ = true;
+      const bool trains = own.value.requires_grad();
+      if (trains && known.emplace(identity(own.value), weights.size()).second) {
+        weights.insert(prefix + own.name, own.value.detach());
+        own_.push_back(own.value);
+      }
+    }
+    for (const auto& buffer : at.named_buffers(/*recurse=*/false)) {
+      if (buffer.name == "running_mean") normalizing.push_back(at);
+    }
+    for (const auto& own : at.named_attributes(/*recurse=*/false)) {
+      bool any = false;
+      if (!own.value.isModule()) {
+        each_tensor(own.value, [&](const Tensor& t) {
+          any = true;
+          return t;
+        });
+      }
+      if (any) slots.push_back({at, own.name, own.value});
+    }
+    for (const auto& child : at.named_children()) {
+      visit(child.value, prefix + child.name + ".", known);
+    }
+  }
+
+  // Which weight a tensor of `slots` is, by its handle.
+  std::unordered_map<const c10::TensorImpl*, std::size_t> numbers_;
+  std::vector<Tensor> own_;  // the file's weights, as leaves
+  bool any_parameter_ = false;
+};
+
+Schema TorchScript::schema() {
+  return Schema(
+             "A network that Python has saved as TorchScript; for data of one "
+             "tensor per example.")
+      .text("file", kRequired, "What torch.jit.save has written.")
+      .choice("start", "file",
+              "The first weights: those of the file, or the same numbers in a "
+              "random order within each tensor, which makes networks that "
+              "differ.",
+              {"file", "shuffled"});
+}
+
+TorchScript::TorchScript(const Config& config, const Shape& input,
+                         const Shape& outputs)
+    : outputs_(outputs), shuffled_(config.text("start") == "shuffled") {
+  (void)input;  // a script knows no shapes
+  try {
+    script_ = std::make_unique<Script>(config.text("file"));
+  } catch (const Error& error) {
+    config.fail("file", error.what());
+  }
+}
+
+TorchScript::~TorchScript() = default;
+
+ParameterSet TorchScript::initial_weights(const Key& key) const {
+  const ParameterSet own = script_->weights.to(
+      at::TensorOptions().dtype(at::kFloat).device(at::kCPU));
+  if (!shuffled_) return own.clone();
+  std::uint64_t i = 0;
+  return own.map([&](const Tensor& t) {
+    return t.reshape(-1)
+        .index_select(0, key.fold(i++).permutation(t.numel()))
+        .view(t.sizes());
+  });
+}
+
+Tensor TorchScript::forward(const ParameterSet& weights, const Tensor& input,
+                            const Pass& pass) const {
+  Tensor out;
+  {
+    const GlobalSeed seed(pass.key, input.device());
+    try {
+      out = script_->run(weights, input, pass.training);
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw Error(fmt::format("the script fails: {}", reason(error.what())));
+    }
+  }
+  const Shape got =
+      out.sizes().slice(std::min<std::int64_t>(out.dim(), 1)).vec();
+  require(got == outputs_,
+          "the script gives {} for each example, but {} is wanted",
+          to_string(got), to_string(outputs_));
+  return out;
+}
+
+void save_torchscript(const std::string& file, const ParameterSet& weights,
+                      const std::string& to) {
+  TorchScript::Script script(file);
+  require(alike(script.weights, weights),
+          "{}: its weights have other names or shapes than those that were "
+          "found",
+          file);
+  ParameterSet own;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    own.insert(weights.name(i),
+               weights.tensors()[i].to(script.weights.tensors()[i].options()));
+  }
+  script.set(own.leaves(), [](const Tensor& t) { return t; });
+  std::ostringstream stream;
+  script.module.save(stream);
+  write_file(to, stream.str());
+}
+
+NESTGRAD_REGISTER(ModelRegistry, "torchscript", TorchScript)
+
+}  // namespace nestgrad

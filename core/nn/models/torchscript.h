@@ -1,0 +1,55 @@
+#pragma once
+
+#include <string>
+
+#include "core/nn/model.h"
+
+namespace nestgrad {
+
+/// A TorchScript file (torch.jit.script or torch.jit.trace, then save) as a
+/// Model: a network that was written, and perhaps trained, in Python.
+///
+/// A script reads its parameters from slots that can be set from outside, so
+/// forward() puts `weights` there, runs the script, and puts its own tensors
+/// back. Nothing on a tape refers to the slots, so unrolled and second
+/// derivatives are right. Names of weights are those of Python's
+/// named_parameters(); parameters that do not require gradients are constants.
+///
+/// Buffers (running averages) are replaced by scratch copies in every call: the
+/// function is pure, and they stay what they are in the file. Modules with
+/// running averages use the statistics of the batch, in evaluation as well,
+/// like nestgrad's own batch_norm. Noise of training (dropout) follows the key
+/// of the pass.
+///
+/// Calls are serialised by a lock.
+class TorchScript : public Model {
+ public:
+  static Schema schema();
+
+  /// Throws ConfigError if the file cannot be read, or has been frozen: its
+  /// parameters are constants then.
+  TorchScript(const Config& config, const Shape& input, const Shape& outputs);
+  ~TorchScript() override;
+
+  ParameterSet initial_weights(const Key& key) const override;
+
+  /// Throws Error if the output has another shape than is wanted.
+  Tensor forward(const ParameterSet& weights, const Tensor& input,
+                 const Pass& pass) const override;
+
+ private:
+  friend void save_torchscript(const std::string&, const ParameterSet&,
+                               const std::string&);
+
+  struct Script;
+  std::unique_ptr<Script> script_;
+  Shape outputs_;
+  bool shuffled_;
+};
+
+/// Writes the script in `file` with other weights, for Python or C++ to load:
+/// torch.jit.load(to). `weights` are alike to its own. Throws Error.
+void save_torchscript(const std::string& file, const ParameterSet& weights,
+                      const std::string& to);
+
+}  // namespace nestgrad

@@ -1,0 +1,102 @@
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "core/nn/layers/shapes.h"
+#include "core/nn/model.h"
+
+namespace nestgrad {
+namespace {
+
+/// From images to images (Ronneberger, Fischer and Brox 2015, "U-Net:
+/// convolutional networks for biomedical image segmentation"): `depth` times
+/// half the size and twice the channels, and back, each size seeing what there
+/// was on the way down. The last convolution starts at zero, and so does the
+/// output.
+class UNet : public Model {
+ public:
+  static Schema schema() {
+    return Schema(
+               "From images to images: half the size and twice the channels, "
+               "and back. Its output starts at zero.")
+        .integer("depth", 1, "How often the size is halved.", from_to(1, 8))
+        .integer("channels", 4, "Channels at full size.", at_least(1));
+  }
+
+  UNet(const Config& config, const Shape& input, const Shape& outputs)
+      : depth_(config.integer("depth")) {
+    require_images(config, input);
+    if (outputs.size() != 3 || outputs[1] != input[1] ||
+        outputs[2] != input[2]) {
+      config.fail("type",
+                  fmt::format("unet makes images of the size of its input, {}, "
+                              "but {} is wanted",
+                              to_string(input), to_string(outputs)));
+    }
+    if (std::min(input[1], input[2]) >> depth_ == 0) {
+      config.fail("depth",
+                  fmt::format("halves the images too often: they are {}",
+                              to_string(input)));
+    }
+    const std::int64_t first = config.integer("channels");
+    std::int64_t in = input[0];
+    for (std::int64_t level = 0; level <= depth_; ++level) {
+      add(in, first << level, 3);
+      in = first << level;
+    }
+    for (std::int64_t level = depth_ - 1; level >= 0; --level) {
+      add(3 * (first << level), first << level, 3);
+    }
+    add(first, outputs[0], 1);
+  }
+
+  ParameterSet initial_weights(const Key& key) const override {
+    ParameterSet weights;
+    for (std::size_t i = 0; i < convolutions_.size(); ++i) {
+      const ParameterSet own = convolutions_[i]->initial_weights(key.fold(i));
+      weights.append(fmt::format("{}.", i),
+                     i + 1 < convolutions_.size() ? own : own.zeros());
+    }
+    return weights;
+  }
+
+  Tensor forward(const ParameterSet& weights, const Tensor& input,
+                 const Pass& pass) const override {
+    const at::ArrayRef<Tensor> all(weights.tensors());
+    std::size_t next = 0;
+    const auto convolved = [&](const Tensor& x) {
+      const std::size_t i = next++;
+      return convolutions_[i]->apply(all.slice(2 * i, 2), x, pass);
+    };
+    std::vector<Tensor> down{convolved(input).relu()};
+    for (std::int64_t level = 1; level <= depth_; ++level) {
+      down.push_back(convolved(at::avg_pool2d(down.back(), 2)).relu());
+    }
+    Tensor x = down.back();
+    for (std::int64_t level = depth_ - 1; level >= 0; --level) {
+      const Tensor& beside = down[static_cast<std::size_t>(level)];
+      const Tensor up = at::upsample_nearest2d(x, beside.sizes().slice(2));
+      x = convolved(at::cat({beside, up}, 1)).relu();
+    }
+    return convolved(x);
+  }
+
+ private:
+  void add(std::int64_t in, std::int64_t out, std::int64_t kernel) {
+    // A layer asks for the sizes of its input only to tell those of its output.
+    const Shape any{in, kernel, kernel};
+    convolutions_.push_back(
+        LayerRegistry::instance().make(Json{{"type", "conv2d"},
+                                            {"out", out},
+                                            {"kernel", kernel},
+                                            {"padding", kernel / 2}},
+                                       any));
+  }
+
+  std::int64_t depth_;
+  std::vector<LayerPtr> convolutions_;  // in the order in which they are used
+};
+
+NESTGRAD_REGISTER(ModelRegistry, "unet", UNet)
+
+}  // namespace
+}  // namespace nestgrad

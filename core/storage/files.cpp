@@ -1,0 +1,174 @@
+#include "core/storage/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <filesystem>
+
+#include "core/platform/error.h"
+
+namespace nestgrad {
+namespace {
+
+/// What comes between the name of a file and a number in a temporary name.
+constexpr const char* kTemporary = ".tmp-";
+
+constexpr std::size_t kChunk = std::size_t{1} << 20;
+
+/// Throws Error with the text of `errno`.
+[[noreturn]] void fail(const char* action, const std::string& path) {
+  throw Error(
+      fmt::format("cannot {} '{}': {}", action, path, std::strerror(errno)));
+}
+
+/// A file descriptor that is closed at the end of its scope.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { close(); }
+
+  /// Negative, with `errno` set, if the file could not be opened.
+  int number() const { return number_; }
+
+  void open(const std::string& path, int flags) {
+    number_ = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
+  }
+
+  /// False, with `errno` set, if the system could not store what was written.
+  bool close() {
+    const int number = number_;
+    number_ = -1;
+    return number < 0 || ::close(number) == 0;
+  }
+
+ private:
+  int number_ = -1;
+};
+
+/// A new file beside `path`. It is removed at the end of its scope, unless it
+/// has been moved to `path` by then.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& path) : target_(path) {
+    do {
+      name_ = next_name();
+      file_.open(name_, O_WRONLY | O_CREAT | O_EXCL);
+    } while (file_.number() < 0 && errno == EEXIST);
+    if (file_.number() < 0) fail("write", target_);
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    if (!moved_) ::unlink(name_.c_str());
+  }
+
+  void write(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::write(file_.number(), bytes.data(), bytes.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) fail("write", target_);
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
+
+  void move_to_target() {
+    if (::fsync(file_.number()) != 0) fail("write", target_);
+    if (!file_.close()) fail("write", target_);
+    if (::rename(name_.c_str(), target_.c_str()) != 0) fail("write", target_);
+    moved_ = true;
+  }
+
+ private:
+  /// Differs between processes, and between threads of one process.
+  std::string next_name() const {
+    static std::atomic<unsigned> counter{0};
+    return fmt::format("{}{}{}-{}", target_, kTemporary, ::getpid(), counter++);
+  }
+
+  std::string target_;
+  std::string name_;
+  Descriptor file_;
+  bool moved_ = false;
+};
+
+/// Whether a file name ends like those of next_name().
+bool is_temporary(const std::string& name) {
+  const std::size_t at = name.rfind(kTemporary);
+  if (at == std::string::npos) return false;
+  const std::string numbers = name.substr(at + std::strlen(kTemporary));
+  return numbers.find('-') != std::string::npos &&
+         numbers.find_first_not_of("0123456789-") == std::string::npos;
+}
+
+/// Makes a renaming in this folder last through a power cut.
+void flush_folder(const std::filesystem::path& folder) {
+  const std::string name = folder.empty() ? "." : folder.string();
+  Descriptor file;
+  file.open(name, O_RDONLY);
+  if (file.number() < 0) fail("flush", name);
+  // EINVAL: this file system has nothing to flush for a folder.
+  if (::fsync(file.number()) != 0 && errno != EINVAL) fail("flush", name);
+}
+
+}  // namespace
+
+std::string read_file(const std::string& path) {
+  Descriptor file;
+  file.open(path, O_RDONLY);
+  struct stat status = {};
+  if (file.number() < 0 || ::fstat(file.number(), &status) != 0) {
+    fail("read", path);
+  }
+  // One byte more than there should be: the end is met without growing.
+  std::string bytes(static_cast<std::size_t>(status.st_size) + 1, '\0');
+  std::size_t used = 0;
+  while (true) {
+    if (used == bytes.size()) bytes.resize(used + kChunk);
+    const ssize_t count =
+        ::read(file.number(), bytes.data() + used, bytes.size() - used);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("read", path);
+    if (count == 0) break;
+    used += static_cast<std::size_t>(count);
+  }
+  bytes.resize(used);
+  return bytes;
+}
+
+void write_file(const std::string& path, std::string_view bytes) {
+  write_file(path, std::vector<std::string_view>{bytes});
+}
+
+void write_file(const std::string& path,
+                const std::vector<std::string_view>& pieces) {
+  struct stat status = {};
+  // Renaming onto a device (/dev/null) would replace the device.
+  require(::lstat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) ||
+              S_ISLNK(status.st_mode),
+          "cannot write '{}': it exists and is not a regular file", path);
+  TemporaryFile file(path);
+  for (const std::string_view bytes : pieces) file.write(bytes);
+  file.move_to_target();
+  flush_folder(std::filesystem::path(path).parent_path());
+}
+
+void remove_temporary_files(const std::string& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end;
+       !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (is_temporary(name)) {
+      std::filesystem::remove(at->path(), error);
+    }
+  }
+  require(!error, "cannot clear '{}': {}", folder, error.message());
+}
+
+}  // namespace nestgrad

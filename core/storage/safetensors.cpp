@@ -1,0 +1,285 @@
+#include "core/storage/safetensors.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "core/config/json_file.h"
+#include "core/platform/error.h"
+#include "core/storage/files.h"
+
+namespace nestgrad {
+namespace {
+
+// A file is: the length of the header (8 bytes, little-endian), the header
+// (JSON, padded with spaces), the numbers of all tensors without gaps. Numbers
+// are little-endian, as on every machine that LibTorch runs on.
+constexpr std::uint64_t kLengthBytes = 8;
+constexpr std::uint64_t kLongestHeader = 100'000'000;
+constexpr std::size_t kMostDimensions = 64;
+constexpr const char* kMetadata = "__metadata__";
+
+struct ElementType {
+  const char* name;
+  at::ScalarType type;
+};
+
+constexpr std::array<ElementType, 5> kElementTypes = {{{"F32", at::kFloat},
+                                                       {"F64", at::kDouble},
+                                                       {"I64", at::kLong},
+                                                       {"U8", at::kByte},
+                                                       {"BOOL", at::kBool}}};
+
+std::string encoded_length(std::uint64_t length) {
+  std::string bytes;
+  for (std::uint64_t i = 0; i < kLengthBytes; ++i) {
+    bytes += static_cast<char>(length >> (8 * i) & 0xff);
+  }
+  return bytes;
+}
+
+std::uint64_t decoded_length(std::string_view bytes) {
+  std::uint64_t length = 0;
+  for (std::uint64_t i = 0; i < kLengthBytes; ++i) {
+    length |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  }
+  return length;
+}
+
+/// One tensor as the header describes it.
+struct Entry {
+  std::string name;
+  at::ScalarType type = at::kFloat;
+  std::vector<std::int64_t> shape;
+  std::uint64_t begin = 0, end = 0;  // bytes, counted from the header's end
+};
+
+// The functions below throw Error with a reason that does not name the file.
+
+std::uint64_t whole_number(const Json& json, const Entry& entry) {
+  require(json.is_number_unsigned() &&
+              json.get<std::uint64_t>() <= std::uint64_t{INT64_MAX},
+          "tensor '{}' has a shape or an offset that is not a whole number",
+          entry.name);
+  return json.get<std::uint64_t>();
+}
+
+const Json& part(const Json& description, const char* key, const Entry& entry) {
+  require(description.is_object() && description.contains(key),
+          "tensor '{}' lacks '{}'", entry.name, key);
+  return description[key];
+}
+
+at::ScalarType element_type(const Json& json, const Entry& entry) {
+  for (const ElementType& known : kElementTypes) {
+    if (json == known.name) return known.type;
+  }
+  throw Error(fmt::format(
+      "tensor '{}' has the element type {}; F32, F64, I64, U8 or BOOL is "
+      "expected",
+      entry.name, json.dump()));
+}
+
+/// Bytes that a tensor of this type and shape takes.
+std::uint64_t byte_count(const Entry& entry) {
+  // Sizes of 0 are left out at first: LibTorch multiplies the others, too.
+  std::int64_t bytes = static_cast<std::int64_t>(c10::elementSize(entry.type));
+  bool empty = false;
+  for (const std::int64_t size : entry.shape) {
+    empty = empty || size == 0;
+    require(!__builtin_mul_overflow(bytes, size == 0 ? 1 : size, &bytes),
+            "tensor '{}' has an impossible size", entry.name);
+  }
+  return empty ? 0 : static_cast<std::uint64_t>(bytes);
+}
+
+Entry parse_entry(const std::string& name, const Json& description) {
+  Entry entry;
+  entry.name = name;
+  entry.type = element_type(part(description, "dtype", entry), entry);
+  const Json& shape = part(description, "shape", entry);
+  require(shape.is_array() && shape.size() <= kMostDimensions,
+          "tensor '{}' must have a list of at most {} sizes as its shape", name,
+          kMostDimensions);
+  for (const Json& size : shape) {
+    entry.shape.push_back(static_cast<std::int64_t>(whole_number(size, entry)));
+  }
+  const Json& offsets = part(description, "data_offsets", entry);
+  require(offsets.is_array() && offsets.size() == 2,
+          "tensor '{}' must have two data offsets", name);
+  entry.begin = whole_number(offsets[0], entry);
+  entry.end = whole_number(offsets[1], entry);
+  require(
+      entry.begin <= entry.end && entry.end - entry.begin == byte_count(entry),
+      "tensor '{}' needs {} bytes, but its offsets are {} and {}", name,
+      byte_count(entry), entry.begin, entry.end);
+  return entry;
+}
+
+Json parse_header(std::string_view text) {
+  std::set<std::string> names;
+  const auto refuse_repeated_names = [&](int depth, Json::parse_event_t event,
+                                         Json& parsed) {
+    if (depth == 1 && event == Json::parse_event_t::key) {
+      const auto name = parsed.get<std::string>();
+      require(names.insert(name).second, "tensor '{}' is there twice", name);
+    }
+    return true;
+  };
+  const Json header = Json::parse(text, refuse_repeated_names, false);
+  require(header.is_object(), "its header is not a JSON object");
+  return header;
+}
+
+std::vector<Entry> entries_of(const Json& header) {
+  std::vector<Entry> entries;
+  for (const auto& [name, description] : header.items()) {
+    if (name != kMetadata) entries.push_back(parse_entry(name, description));
+  }
+  return entries;
+}
+
+/// Entries that are no strings, which the format does not allow, are left out.
+std::map<std::string, std::string> metadata_of(const Json& header) {
+  std::map<std::string, std::string> out;
+  if (!header.contains(kMetadata) || !header[kMetadata].is_object()) return out;
+  for (const auto& [name, value] : header[kMetadata].items()) {
+    if (value.is_string()) out[name] = value.get<std::string>();
+  }
+  return out;
+}
+
+/// Throws Error unless the tensors fill `bytes` bytes without gap or overlap.
+void require_contiguous(std::vector<Entry> entries, std::uint64_t bytes) {
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  std::uint64_t end = 0;
+  for (const Entry& entry : entries) {
+    require(entry.begin == end,
+            "tensor '{}' should start at byte {} of the data, starts at {}",
+            entry.name, end, entry.begin);
+    end = entry.end;
+  }
+  require(end == bytes, "its header describes {} bytes of data, there are {}",
+          end, bytes);
+}
+
+Tensor read_tensor(const Entry& entry, std::string_view data) {
+  const std::string_view bytes =
+      data.substr(entry.begin, entry.end - entry.begin);
+  const bool is_bool = entry.type == at::kBool;
+  require(
+      !is_bool || std::all_of(bytes.begin(), bytes.end(),
+                              [](char byte) { return byte == 0 || byte == 1; }),
+      "tensor '{}' holds a BOOL that is neither 0 nor 1", entry.name);
+  Tensor tensor = at::empty(entry.shape, entry.type);
+  if (!bytes.empty()) {
+    std::memcpy(tensor.data_ptr(), bytes.data(), bytes.size());
+  }
+  return tensor;
+}
+
+const char* name_of(at::ScalarType type, const std::string& tensor) {
+  for (const ElementType& known : kElementTypes) {
+    if (known.type == type) return known.name;
+  }
+  throw Error(fmt::format(
+      "tensor '{}' must be float32, float64, int64, uint8 or bool, is {}",
+      tensor, c10::toString(type)));
+}
+
+/// The file up to the numbers.
+std::string encode_header(const ParameterSet& set,
+                          const std::map<std::string, std::string>& metadata) {
+  Json header = Json::object();
+  if (!metadata.empty()) header[kMetadata] = metadata;
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    const Tensor& tensor = set.tensors()[i];
+    require(tensor.defined() && set.name(i) != kMetadata,
+            "tensor '{}' has no numbers or a reserved name", set.name(i));
+    const std::size_t begin = end;
+    end += tensor.nbytes();
+    header[set.name(i)] = {
+        {"dtype", name_of(tensor.scalar_type(), set.name(i))},
+        {"shape", tensor.sizes().vec()},
+        {"data_offsets", {begin, end}}};
+  }
+  std::string text = header.dump();
+  // Padded, so that the numbers are aligned in a mapped file.
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return encoded_length(text.size()) + text;
+}
+
+}  // namespace
+
+EncodedSafetensors::EncodedSafetensors(
+    const ParameterSet& set,
+    const std::map<std::string, std::string>& metadata) {
+  try {
+    header_ = encode_header(set, metadata);
+  } catch (const Json::exception&) {
+    throw Error("a name is not UTF-8");
+  }
+  for (const Tensor& t : set.tensors()) {
+    tensors_.push_back(t.detach().cpu().contiguous());
+  }
+}
+
+std::vector<std::string_view> EncodedSafetensors::pieces() const {
+  std::vector<std::string_view> out = {header_};
+  for (const Tensor& t : tensors_) {
+    out.emplace_back(static_cast<const char*>(t.data_ptr()), t.nbytes());
+  }
+  return out;
+}
+
+DecodedSafetensors decode_safetensors(std::string_view bytes) {
+  require(bytes.size() >= kLengthBytes,
+          "it has {} bytes, and 8 or more are expected", bytes.size());
+  const std::uint64_t length = decoded_length(bytes);
+  bytes.remove_prefix(kLengthBytes);
+  require(length <= kLongestHeader && length <= bytes.size(),
+          "it announces a header of {} bytes, but {} follow", length,
+          bytes.size());
+  const Json header = parse_header(bytes.substr(0, length));
+  const std::vector<Entry> entries = entries_of(header);
+  bytes.remove_prefix(length);
+  require_contiguous(entries, bytes.size());
+  DecodedSafetensors out{{}, metadata_of(header)};
+  for (const Entry& entry : entries) {
+    out.set.insert(entry.name, read_tensor(entry, bytes));
+  }
+  return out;
+}
+
+void save_safetensors(const std::string& path, const ParameterSet& set,
+                      const std::map<std::string, std::string>& metadata) {
+  const auto encoded = [&] {
+    try {
+      return EncodedSafetensors(set, metadata);
+    } catch (const Error& error) {
+      throw Error(fmt::format("cannot write '{}': {}", path, error.what()));
+    }
+  }();
+  write_file(path, encoded.pieces());
+}
+
+ParameterSet load_safetensors(const std::string& path) {
+  const std::string bytes = read_file(path);
+  try {
+    return decode_safetensors(bytes).set;
+  } catch (const Error& error) {
+    throw Error(fmt::format("'{}' is not a safetensors file as expected: {}",
+                            path, error.what()));
+  }
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,207 @@
+#include "core/storage/snapshot_file.h"
+
+#include <ATen/ATen.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <string_view>
+#include <vector>
+
+#include "core/storage/files.h"
+#include "core/storage/safetensors.h"
+
+namespace nestgrad {
+namespace {
+
+constexpr int kFormat = 1;
+constexpr const char* kFirstWords = "nestgrad checkpoint";
+
+std::uint32_t checksum(const std::vector<std::string_view>& pieces) {
+  uLong sum = crc32(0, nullptr, 0);
+  for (const std::string_view bytes : pieces) {
+    if (bytes.empty()) continue;  // null, which zlib takes for "start again"
+    sum = crc32_z(sum, reinterpret_cast<const Bytef*>(bytes.data()),
+                  bytes.size());
+  }
+  return static_cast<std::uint32_t>(sum);
+}
+
+std::string first_line(int format, std::uint32_t sum, std::size_t length) {
+  return fmt::format("{} {} {:08x} {}\n", kFirstWords, format, sum, length);
+}
+
+/// What follows the first line. Throws if that line is not true of it.
+std::string_view checked_body(std::string_view bytes) {
+  const std::size_t end = bytes.substr(0, 100).find('\n');
+  require(end != std::string_view::npos, "it has no first line");
+  const std::string line(bytes.substr(0, end + 1));
+  int format = 0;
+  const std::string pattern = fmt::format("{} %9d ", kFirstWords);
+  require(std::sscanf(line.c_str(), pattern.c_str(), &format) == 1,
+          "it does not begin like a checkpoint");
+  const std::string_view body = bytes.substr(end + 1);
+  require(line == first_line(format, checksum({body}), body.size()),
+          "its length or its checksum is wrong");
+  if (format != kFormat) {
+    throw OtherFormat(
+        fmt::format("it has format {}, and this version of nestgrad reads {}",
+                    format, kFormat));
+  }
+  return body;
+}
+
+/// Tensors lie in a file one number after the other, on the CPU; this says how
+/// they lay in memory if that was otherwise. Sums over another layout are
+/// rounded in another way.
+Json layout_of(const Tensor& t) {
+  Json layout = Json::object();
+  if (!t.is_contiguous() && t.is_non_overlapping_and_dense()) {
+    layout["strides"] = t.strides().vec();
+  }
+  if (!t.device().is_cpu()) layout["device"] = t.device().str();
+  return layout;
+}
+
+/// Whether numbers at these strides lie without gaps.
+bool is_dense(at::IntArrayRef sizes, const std::vector<std::int64_t>& strides) {
+  if (sizes.size() != strides.size()) return false;
+  std::vector<std::pair<std::int64_t, std::int64_t>> by_stride;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] != 1) by_stride.emplace_back(strides[i], sizes[i]);
+  }
+  std::sort(by_stride.begin(), by_stride.end());
+  std::int64_t expected = 1;
+  for (const auto& [stride, size] : by_stride) {
+    if (stride != expected) return false;
+    expected *= size;  // of a tensor that is there
+  }
+  return true;
+}
+
+Tensor laid_out(const Tensor& t, const Json& layout) {
+  Tensor out = t;
+  if (layout.contains("strides")) {
+    const auto strides = layout["strides"].get<std::vector<std::int64_t>>();
+    require(is_dense(t.sizes(), strides), "it has strides that do not fit");
+    out = at::empty_strided(t.sizes(), strides, t.options()).copy_(t);
+  }
+  return out;
+}
+
+std::string key_of(std::size_t number) { return fmt::format("{}", number); }
+
+}  // namespace
+
+void save_snapshot(const std::string& path, const Snapshot& snapshot,
+                   const Json& about) {
+  // Tensors are numbered through; the list of sets says whose they are.
+  ParameterSet tensors;
+  Json sets = Json::array(), layouts = Json::object(), numbers = Json::array();
+  for (const auto& [name, set] : snapshot.sets) {
+    Json names = Json::array();
+    for (std::size_t i = 0; i < set.size(); ++i) {
+      const Tensor& t = set.tensors()[i];
+      const std::string key = key_of(tensors.size());
+      names.push_back(set.name(i));
+      if (Json layout = layout_of(t); !layout.empty()) layouts[key] = layout;
+      tensors.insert(key, t);
+    }
+    sets.push_back({{"path", name}, {"names", names}});
+  }
+  // As a tensor, since JSON has no infinity.
+  std::vector<double> values;
+  for (const auto& [name, value] : snapshot.numbers) {
+    numbers.push_back(name);
+    values.push_back(value);
+  }
+  tensors.insert("numbers", at::tensor(values, at::kDouble));
+  const EncodedSafetensors encoded(
+      tensors, {{"about", about.dump()},
+                {"sets", sets.dump()},
+                {"layouts", layouts.dump()},
+                {"integers", Json(snapshot.integers).dump()},
+                {"texts", Json(snapshot.texts).dump()},
+                {"numbers", numbers.dump()}});
+  std::vector<std::string_view> pieces = encoded.pieces();
+  std::size_t length = 0;
+  for (const std::string_view bytes : pieces) length += bytes.size();
+  const std::string line = first_line(kFormat, checksum(pieces), length);
+  pieces.insert(pieces.begin(), line);
+  write_file(path, pieces);
+}
+
+namespace {
+
+struct Loaded {
+  SavedSnapshot saved;
+  /// Devices of tensors that were not on the CPU, by set and place.
+  std::map<std::string, std::map<std::size_t, std::string>> elsewhere;
+};
+
+Loaded loaded(std::string_view bytes) {
+  const DecodedSafetensors file = decode_safetensors(checked_body(bytes));
+  const auto json = [&](const char* key) {
+    const auto found = file.metadata.find(key);
+    require(found != file.metadata.end(), "it lacks '{}'", key);
+    return Json::parse(found->second);
+  };
+  Loaded out;
+  Snapshot& snapshot = out.saved.snapshot;
+  out.saved.about = json("about");
+  const Json layouts = json("layouts"), sets = json("sets");
+  std::size_t count = 0;
+  for (const Json& entry : sets) {
+    const auto path = entry.at("path").get<std::string>();
+    ParameterSet& set = snapshot.sets[path];
+    for (const Json& name : entry.at("names")) {
+      const std::string key = key_of(count++);
+      const Json layout = layouts.value(key, Json::object());
+      if (layout.contains("device")) {
+        layout["device"].get_to(out.elsewhere[path][set.size()]);
+      }
+      set.insert(name.get<std::string>(), laid_out(file.set.at(key), layout));
+    }
+  }
+  json("integers").get_to(snapshot.integers);
+  json("texts").get_to(snapshot.texts);
+  const Tensor values = file.set.at("numbers");
+  const Json numbers = json("numbers");
+  std::int64_t i = 0;
+  for (const Json& name : numbers) {
+    snapshot.numbers[name.get<std::string>()] = values[i++].item<double>();
+  }
+  return out;
+}
+
+}  // namespace
+
+SavedSnapshot load_snapshot(const std::string& path) {
+  const std::string bytes = read_file(path);
+  Loaded out;
+  try {
+    out = loaded(bytes);
+  } catch (const OtherFormat& error) {
+    throw OtherFormat(fmt::format("{}: {}", path, error.what()));
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    // A checksum that is right belies most of this; c10 and JSON have errors of
+    // their own.
+    throw DamagedSnapshot(fmt::format("{}: {}", path, error.what()));
+  }
+  // Whether that device is there is not a matter of the file.
+  for (const auto& [path, devices] : out.elsewhere) {
+    ParameterSet& set = out.saved.snapshot.sets.at(path);
+    std::vector<Tensor> tensors = set.tensors();
+    for (const auto& [place, device] : devices) {
+      tensors[place] = tensors[place].to(c10::Device(device));
+    }
+    set = set.with(std::move(tensors));
+  }
+  return std::move(out.saved);
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,149 @@
+#include "core/tensor/autodiff.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/forward_grad.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <mutex>
+#include <unordered_set>
+
+#include "core/platform/error.h"
+
+namespace nestgrad {
+namespace {
+
+using torch::autograd::variable_list;
+
+/// sum_i v_i' (d outputs_i / d inputs), one tensor per input.
+variable_list grad(const variable_list& outputs, const variable_list& inputs,
+                   const variable_list& v, Graph graph, Tape tape) {
+  // LibTorch refuses outputs that are on no tape; they contribute nothing.
+  variable_list taped, taped_v;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i].requires_grad()) continue;
+    taped.push_back(outputs[i]);
+    taped_v.push_back(v[i]);
+  }
+  variable_list out(inputs.size());
+  if (!taped.empty() && !inputs.empty()) {
+    out = torch::autograd::grad(taped, inputs, taped_v,
+                                graph == Graph::kKeep || tape == Tape::kOn,
+                                tape == Tape::kOn, /*allow_unused=*/true);
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!out[i].defined()) out[i] = at::zeros_like(inputs[i]);
+  }
+  return out;
+}
+
+void require_scalar(const Tensor& loss) {
+  require(loss.numel() == 1, "a loss must be a scalar, this one has {} numbers",
+          loss.numel());
+}
+
+}  // namespace
+
+ParameterSet gradient(const Tensor& loss, const ParameterSet& wrt, Tape tape,
+                      Graph graph) {
+  require_scalar(loss);
+  return wrt.with(
+      grad({loss}, wrt.tensors(), {at::ones_like(loss)}, graph, tape));
+}
+
+ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
+                 const ParameterSet& v, Tape tape, Graph graph) {
+  out.require_alike(v);
+  return wrt.with(grad(out.tensors(), wrt.tensors(), v.tensors(), graph, tape));
+}
+
+bool depends_on(const Tensor& out, const std::vector<Tensor>& of,
+                const std::vector<Tensor>& until) {
+  using torch::autograd::Node;
+  const auto node_of = [](const Tensor& t) -> Node* {
+    return t.requires_grad()
+               ? torch::autograd::impl::gradient_edge(t).function.get()
+               : nullptr;
+  };
+  std::unordered_set<const Node*> seen{nullptr}, wanted;
+  for (const Tensor& t : until) seen.insert(node_of(t));
+  for (const Tensor& t : of) wanted.insert(node_of(t));
+  std::vector<Node*> open{node_of(out)};
+  while (!open.empty()) {
+    Node* const node = open.back();
+    open.pop_back();
+    if (!seen.insert(node).second) continue;
+    if (wanted.count(node) > 0) return true;
+    for (const auto& edge : node->next_edges()) {
+      open.push_back(edge.function.get());
+    }
+  }
+  return false;
+}
+
+Partials partials(const Tensor& loss, const ParameterSet& weights,
+                  const ParameterSet& hyper) {
+  require_scalar(loss);
+  variable_list inputs = weights.tensors();
+  inputs.insert(inputs.end(), hyper.tensors().begin(), hyper.tensors().end());
+  variable_list both =
+      grad({loss}, inputs, {at::ones_like(loss)}, Graph::kConsume, Tape::kOff);
+  const auto cut = both.begin() + static_cast<std::ptrdiff_t>(weights.size());
+  return {loss.item<double>(), weights.with({both.begin(), cut}),
+          hyper.with({cut, both.end()})};
+}
+
+Pushforward::Pushforward(const ParameterSet& out, const ParameterSet& wrt)
+    : v_(out.map(
+          [](const Tensor& t) { return at::zeros_like(t).requires_grad_(); })),
+      pulled_(vjp(out, wrt, v_, Tape::kOn)) {}
+
+ParameterSet Pushforward::operator()(const ParameterSet& tangent) const {
+  return vjp(pulled_, v_, tangent);
+}
+
+namespace {
+
+constexpr std::int64_t kLevel = 0;  // the only one that LibTorch has
+
+std::mutex& dual_numbers_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+}  // namespace
+
+DualNumbers::DualNumbers() {
+  dual_numbers_mutex().lock();
+  torch::autograd::ForwardADLevel::get_next_idx();
+}
+
+DualNumbers::~DualNumbers() {
+  torch::autograd::ForwardADLevel::release_idx(kLevel);
+  dual_numbers_mutex().unlock();
+}
+
+Tensor with_tangent(const Tensor& x, const Tensor& t) {
+  return at::_make_dual(x, t, kLevel);
+}
+
+bool is_dual(const Tensor& x) {
+  return std::get<1>(at::_unpack_dual(x, kLevel)).defined();
+}
+
+Tensor primal(const Tensor& dual) {
+  return std::get<0>(at::_unpack_dual(dual, kLevel));
+}
+
+Tensor tangent(const Tensor& dual) {
+  const Tensor t = std::get<1>(at::_unpack_dual(dual, kLevel));
+  return t.defined() ? t : at::zeros_like(primal(dual));
+}
+
+Tensor to_first_order(const Tensor& dual) {
+  const auto [x, t] = at::_unpack_dual(dual, kLevel);
+  return t.defined() ? x + t : x;
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/tensor/parameter_set.h"
+
+namespace nestgrad {
+
+/// A place in a tree of independent random streams.
+///
+/// A key is a plain value and drawing from it does not change it: the same key
+/// always gives the same numbers. To get other numbers, fold something in,
+/// usually a name once and then a counter: key.fold("noise").fold(step).
+///
+/// Numbers come from Philox4x32-10 (Salmon et al. 2011, "Parallel random
+/// numbers: as easy as 1, 2, 3"), keyed by the 64 bits of the key. They are
+/// drawn on the CPU and moved, so they are equal on every device.
+class Key {
+ public:
+  explicit Key(std::uint64_t seed = 0) : bits_(seed) {}
+
+  Key fold(std::uint64_t n) const;
+  Key fold(std::string_view name) const;
+
+  /// Standard normal numbers shaped like `like`.
+  Tensor normal(const Tensor& like) const;
+  ParameterSet normal(const ParameterSet& like) const;
+
+  /// Numbers uniform in [0, 1), shaped like `like`; a multiple of 2^-24.
+  Tensor uniform(const Tensor& like) const;
+
+  /// +1 or -1, each with probability 1/2, shaped like `like`.
+  Tensor signs(const Tensor& like) const;
+
+  /// A random order of 0 .. n-1, as an int64 tensor on the CPU.
+  Tensor permutation(std::int64_t n) const;
+
+  std::uint64_t bits() const { return bits_; }
+
+ private:
+  std::uint64_t bits_;
+};
+
+}  // namespace nestgrad

@@ -1,0 +1,46 @@
+#include "core/tensor/scale.h"
+
+#include <ATen/ATen.h>
+
+namespace nestgrad {
+
+Scale Scale::pow(double exponent) const {
+  return map([&](const Tensor& t) { return t.pow(exponent); });
+}
+
+Scale operator-(const Scale& s) {
+  return s.map([](const Tensor& t) { return -t; });
+}
+
+Scale operator-(double a, const Scale& s) {
+  return s.map([&](const Tensor& t) { return a - t; });
+}
+
+Scale operator*(const Scale& a, const Scale& b) {
+  const std::size_t n = std::max(a.factors_.size(), b.factors_.size());
+  std::vector<Tensor> out;
+  for (std::size_t i = 0; i < n; ++i) out.push_back(a[i] * b[i]);
+  return Scale(std::move(out));
+}
+
+ParameterSet operator*(const Scale& s, const ParameterSet& a) {
+  std::vector<Tensor> out;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    out.push_back(s[i] * a.tensors()[i]);
+  }
+  return a.with(std::move(out));
+}
+
+ParameterSet add(const ParameterSet& a, const Scale& s, const ParameterSet& b) {
+  // The same kernels whether or not s is on a tape, so that the bits are, too.
+  a.require_alike(b);
+  std::vector<Tensor> out;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const Tensor &x = a.tensors()[i], &y = b.tensors()[i];
+    // One pass where there are many numbers to pass over.
+    out.push_back(s[i].dim() == 0 ? x + s[i] * y : at::addcmul(x, s[i], y));
+  }
+  return a.with(std::move(out));
+}
+
+}  // namespace nestgrad

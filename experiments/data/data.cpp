@@ -1,0 +1,205 @@
+#include "experiments/data/data.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace nestgrad {
+namespace {
+
+/// Which rows of a source become what.
+struct Cut {
+  Tensor train, valid;    // of the source's training part
+  Tensor test;            // undefined: all
+  bool own_test = false;  // `test` counts in the source's test set
+};
+
+/// The number that `key` asks for; 0 stands for `otherwise`. At least 1.
+/// Throws ConfigError if it is more than `available`, which `why` explains.
+std::int64_t asked(const Config& data, const std::string& key,
+                   std::int64_t otherwise, std::int64_t available,
+                   const std::string& why) {
+  const std::int64_t number = data.integer(key);
+  const std::int64_t wanted =
+      number > 0 ? number : std::max<std::int64_t>(otherwise, 1);
+  if (wanted > available) {
+    data.fail(key,
+              fmt::format("must be at most {}, is {}: {}",
+                          std::max<std::int64_t>(available, 0), wanted, why));
+  }
+  return wanted;
+}
+
+/// Draws the rows. Those of one part do not depend on how large the parts after
+/// it are: test, validation, training.
+Cut draw_cut(const Config& data, const Examples& examples, const Key& key) {
+  const std::int64_t all = examples.training.size();
+  const std::int64_t fifth = all / 5;
+  const std::string in_all = fmt::format("the source has {} examples", all);
+  const Tensor order = key.fold("training").permutation(all);
+  Cut cut;
+  std::int64_t taken = 0;
+  if (examples.test.inputs.defined()) {
+    cut.own_test = true;
+    const std::int64_t own = examples.test.size();
+    const std::int64_t test =
+        asked(data, "test", own, own,
+              fmt::format("the source has {} test examples", own));
+    // All of it needs no rows.
+    if (test < own) {
+      cut.test = key.fold("test").permutation(own).slice(0, 0, test);
+    }
+  } else {
+    taken = asked(data, "test", fifth, all - 2,
+                  in_all + ", and 'valid' and 'train' need 1 or more each");
+    cut.test = order.slice(0, 0, taken);
+  }
+  const std::int64_t valid =
+      asked(data, "valid", fifth, all - taken - 1,
+            fmt::format("{}, less {} for 'test', and 'train' needs 1 or more",
+                        in_all, taken));
+  cut.valid = order.slice(0, taken, taken + valid);
+  taken += valid;
+  const std::int64_t train =
+      asked(data, "train", all - taken, all - taken,
+            fmt::format("{}, less {} for the other parts", in_all, taken));
+  cut.train = order.slice(0, taken, taken + train);
+  return cut;
+}
+
+/// These rows; pixels become numbers from 0 to 1.
+Dataset select(const Dataset& source, const Tensor& rows) {
+  const Batch chosen = source.rows(rows);
+  const bool pixels = chosen.input.scalar_type() == at::kByte;
+  return {pixels ? chosen.input.to(at::kFloat).div_(255) : chosen.input,
+          chosen.target, source.classes};
+}
+
+/// (x - mean) / deviation, with one mean and deviation for each index of
+/// dimension 1, taken over the training inputs.
+Splits standardized(Splits splits) {
+  std::vector<std::int64_t> others = {0};
+  for (std::int64_t i = 2; i < splits.train.inputs.dim(); ++i) {
+    others.push_back(i);
+  }
+  const auto [variance, mean] = at::var_mean(
+      splits.train.inputs, others, /*unbiased=*/false, /*keepdim=*/true);
+  const Tensor spread = variance.sqrt();
+  // What is constant up to rounding becomes 0.
+  const Tensor deviation =
+      at::where(spread > 1e-6 * mean.abs(), spread, at::ones_like(spread));
+  for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
+    part->inputs = (part->inputs - mean).div_(deviation);
+  }
+  splits.mean = mean;
+  splits.deviation = deviation;
+  return splits;
+}
+
+/// Gives a share of the training examples a wrong class, each wrong one as
+/// likely as the others.
+Splits corrupted(Splits splits, const Config& data, const Key& key) {
+  Dataset& train = splits.train;
+  const auto count = static_cast<std::int64_t>(std::llround(
+      data.number("corrupt_labels") * static_cast<double>(train.size())));
+  if (count == 0) return splits;
+  if (train.classes < 2) {
+    data.fail("corrupt_labels", "must be 0 for data with a single class");
+  }
+  const Tensor rows =
+      key.fold("rows").permutation(train.size()).slice(0, 0, count);
+  const Tensor u = key.fold("classes").uniform(at::empty({count}, at::kDouble));
+  const Tensor step = 1 + (u * (train.classes - 1)).floor().to(at::kLong);
+  const Tensor wrong =
+      (train.targets.index_select(0, rows) + step).remainder(train.classes);
+  train.targets = train.targets.index_copy(0, rows, wrong);
+  splits.corrupted =
+      at::zeros({train.size()}, at::kBool).index_fill_(0, rows, 1);
+  return splits;
+}
+
+}  // namespace
+
+Schema DataSource::common_schema() {
+  return Schema("How the examples of any source are cut and prepared.")
+      .integer("train", 0,
+               "number of training examples; 0: all that the other parts leave",
+               at_least(0))
+      .integer("valid", 0,
+               "number of validation examples, which are taken from the "
+               "source's training part; 0: one fifth of that part",
+               at_least(0))
+      .integer("test", 0,
+               "number of test examples; 0: the whole test set of the source, "
+               "or one fifth of the examples if it has none",
+               at_least(0))
+      .boolean("standardize", false,
+               "whether to subtract the mean and divide by the standard "
+               "deviation of the training inputs, per channel of images and "
+               "per feature of vectors")
+      .number("corrupt_labels", 0.0,
+              "share of the training examples that are given a wrong class, "
+              "drawn uniformly",
+              from_to(0, 1));
+}
+
+namespace {
+
+/// The examples of the source; what is wrong with a file points at `data`.
+Examples load(const Config& data, const Key& key) {
+  try {
+    return DataRegistry::instance().make(data)->load(key);
+  } catch (const ConfigError&) {
+    throw;
+  } catch (const Error& error) {
+    throw ConfigError(data.pointer(), error.what());
+  }
+}
+
+}  // namespace
+
+Splits load_splits(const Config& data, const Key& key,
+                   const at::TensorOptions& options) {
+  Splits splits;
+  {
+    const Examples examples = load(data, key.fold("source"));
+    const Cut cut = draw_cut(data, examples, key.fold("cut"));
+    splits.train = select(examples.training, cut.train);
+    splits.valid = select(examples.training, cut.valid);
+    splits.test =
+        select(cut.own_test ? examples.test : examples.training, cut.test);
+  }
+  if (!at::isFloatingType(splits.train.inputs.scalar_type()) &&
+      data.boolean("standardize")) {
+    data.fail("standardize",
+              "must be false for tokens, which are no quantities");
+  }
+  if (splits.train.targets.dim() > 1 && data.number("corrupt_labels") > 0) {
+    data.fail("corrupt_labels", "must be 0 where the target is a sequence");
+  }
+  if (data.boolean("standardize")) splits = standardized(std::move(splits));
+  splits = corrupted(std::move(splits), data, key.fold("corrupt"));
+  for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
+    *part = part->to(options);
+  }
+  if (splits.corrupted.defined()) {
+    splits.corrupted = splits.corrupted.to(splits.train.targets.device());
+  }
+  if (splits.mean.defined()) {
+    splits.mean = splits.mean.to(options);
+    splits.deviation = splits.deviation.to(options);
+  }
+  return splits;
+}
+
+Tensor Splits::in_source_units(const Tensor& inputs) const {
+  return mean.defined() ? inputs * deviation + mean : inputs;
+}
+
+Tensor Splits::prepared(const Tensor& in_source_units) const {
+  const Tensor inputs = in_source_units.to(train.inputs.options());
+  return mean.defined() ? (inputs - mean) / deviation : inputs;
+}
+
+}  // namespace nestgrad

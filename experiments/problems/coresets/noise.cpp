@@ -1,0 +1,36 @@
+#include <ATen/ATen.h>
+
+#include "experiments/problems/coresets/coreset.h"
+
+namespace nestgrad {
+namespace {
+
+class Noise : public Coreset {
+ public:
+  static Schema schema() {
+    return Schema("Normal noise.")
+        .number("deviation", 0.1,
+                "Its standard deviation, in the units of the prepared inputs.",
+                at_least(0));
+  }
+  explicit Noise(const Config& config)
+      : deviation_(config.number("deviation")) {}
+
+  SoftExamples make(const Splits& data, std::int64_t examples,
+                    const Key& key) const override {
+    const Tensor& real = data.train.inputs;
+    std::vector<std::int64_t> sizes = real.sizes().vec();
+    sizes[0] = examples;
+    const Tensor classes = classes_in_turn(examples, data.train.classes);
+    return {deviation_ * key.normal(real.new_empty(sizes)),
+            at::one_hot(classes, data.train.classes).to(real.options())};
+  }
+
+ private:
+  double deviation_;
+};
+
+NESTGRAD_REGISTER(CoresetRegistry, "noise", Noise)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,42 @@
+#include "experiments/problems/dynamics.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace nestgrad {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// A scalar, or one for each particle, whose derivative by x is declared to be
+/// `field`, which stays on its own tape: what a second derivative needs.
+class WithGradient : public torch::autograd::Function<WithGradient> {
+ public:
+  static Tensor forward(AutogradContext* context, const Tensor& x,
+                        const Tensor& field) {
+    context->save_for_backward({field});
+    return at::zeros(x.sizes().slice(0, x.dim() - 1), x.options());
+  }
+
+  static variable_list backward(AutogradContext* context,
+                                const variable_list& gradient) {
+    return {gradient[0].unsqueeze(-1) * context->get_saved_variables()[0],
+            Tensor()};
+  }
+};
+
+}  // namespace
+
+Tensor Dynamics::train_loss(const ParameterSet& weights,
+                            const ParameterSet& hyper, const Draw& draw) const {
+  const Tensor& state = weights.at(kState);
+  return WithGradient::apply(state, state - next(state, hyper, draw.step));
+}
+
+Metrics Dynamics::evaluate(const ParameterSet& weights,
+                           const ParameterSet& hyper) const {
+  return {{"valid_loss", valid_loss(weights, hyper, Draw()).item<double>()}};
+}
+
+}  // namespace nestgrad

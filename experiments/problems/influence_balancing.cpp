@@ -1,0 +1,72 @@
+#include <ATen/ATen.h>
+
+#include "experiments/problems/dynamics.h"
+
+namespace nestgrad {
+namespace {
+
+/// Influence balancing (Tallec and Ollivier 2017, "Unbiasing truncated
+/// backpropagation through time"; Vicol, Metz and Sohl-Dickstein 2021): a
+/// linear system of n numbers with one hyperparameter theta,
+///
+///   s' = A s + theta (+1, ..., +1, -1, ..., -1),   L = (s_0 - 1)^2 / 2,
+///
+/// A = 1/2 on the diagonal and the one above it; the first p signs are
+/// positive. s_0 feels the near, positive ones at once and the more numerous
+/// negative ones late: a gradient that is truncated has the wrong sign. With n
+/// = 23, p = 10 the fixed point is s_0 = -6 theta, and theta* = -1/6.
+class InfluenceBalancing : public Dynamics {
+ public:
+  InfluenceBalancing(const Config& config, const ProblemContext& context) {
+    const std::int64_t n = config.integer("numbers"),
+                       positive = config.integer("positive");
+    if (positive > n) {
+      config.fail("positive", fmt::format("must be at most \"numbers\", {}; is "
+                                          "{}",
+                                          n, positive));
+    }
+    const at::TensorOptions options = context.options;
+    a_ =
+        0.5 * (at::eye(n, options) + at::ones({n, n}, options).triu(1).tril(1));
+    signs_ = at::ones({n}, options);
+    signs_.slice(0, positive).fill_(-1);
+  }
+
+  static Schema schema() {
+    return Schema(
+               "Influence balancing: a linear system whose truncated "
+               "gradients point the wrong way; theta* = -1/6.")
+        .integer("numbers", 23, "Of the state.", at_least(1))
+        .integer("positive", 10, "How many signs are positive.", at_least(0));
+  }
+
+  std::vector<Hyperparameter> hyperparameters() const override {
+    Hyperparameter theta;
+    theta.name = "theta";
+    theta.meaning = "What is added to each number, times its sign.";
+    theta.initial = at::scalar_tensor(0.5, at::kDouble);
+    return {theta};
+  }
+
+  ParameterSet initial_weights(const ParameterSet&, const Key&) const override {
+    return {{kState, at::ones_like(signs_)}};
+  }
+
+  Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
+                    const Draw&) const override {
+    return 0.5 * (weights.at(kState).select(-1, 0) - 1).square();
+  }
+
+ private:
+  Tensor next(const Tensor& state, const ParameterSet& hyper,
+              std::int64_t) const override {
+    return at::matmul(state, a_.t()) + hyper.at("theta").unsqueeze(-1) * signs_;
+  }
+
+  Tensor a_, signs_;
+};
+
+NESTGRAD_REGISTER(ProblemRegistry, "influence_balancing", InfluenceBalancing)
+
+}  // namespace
+}  // namespace nestgrad

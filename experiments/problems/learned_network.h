@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/nn/model.h"
+
+namespace nestgrad {
+
+/// A network whose weights are a hyperparameter, one long vector: one that
+/// changes inputs, or one that says how much an example counts.
+class LearnedNetwork {
+ public:
+  /// `model` is its section, `name` that of the hyperparameter. Initial weights
+  /// are a function of `key`.
+  LearnedNetwork(const Config& model, const Shape& input, const Shape& output,
+                 std::string name, const Key& key,
+                 const at::TensorOptions& options)
+      : model_(ModelRegistry::instance().make(model, input, output)),
+        initial_(model_->initial_weights(key).to(options)),
+        name_(std::move(name)) {}
+
+  const std::string& name() const { return name_; }
+
+  Hyperparameter hyperparameter(std::string meaning) const {
+    Hyperparameter out;
+    out.name = name_;
+    out.meaning = std::move(meaning);
+    out.initial = initial_.flatten();
+    return out;
+  }
+
+  /// The output for a batch, on the tape of the vector in `hyper`.
+  Tensor operator()(const ParameterSet& hyper, const Tensor& input) const {
+    return model_->forward(initial_.unflatten(hyper.at(name_)), input, Pass());
+  }
+
+ private:
+  std::unique_ptr<Model> model_;
+  ParameterSet initial_;
+  std::string name_;
+};
+
+}  // namespace nestgrad

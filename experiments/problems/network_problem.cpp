@@ -1,0 +1,140 @@
+#include "experiments/problems/network_problem.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "core/nn/penalty.h"
+#include "core/particles.h"
+#include "core/tensor/autodiff.h"
+
+namespace nestgrad {
+namespace {
+
+/// How many examples are evaluated at a time: bounds the memory that it takes.
+constexpr std::int64_t kEvaluationBatch = 1000;
+
+constexpr const char* kDecay = "weight_decay";
+
+/// {classes}, or {time, classes} where the target is a sequence.
+Shape output_shape(const Dataset& data) {
+  Shape shape = data.targets.sizes().slice(1).vec();
+  shape.push_back(data.classes);
+  return shape;
+}
+
+}  // namespace
+
+NetworkProblem::NetworkProblem(const Config& config,
+                               const ProblemContext& context,
+                               const std::vector<std::string>& own)
+    : data_(load_splits(config.object("data"), context.key.fold("data"),
+                        context.options)),
+      model_(ModelRegistry::instance().make(
+          config.object("model"), data_.shape(), output_shape(data_.train))),
+      layout_(model_->initial_weights(Key()).to(context.options)) {
+  std::vector<std::string> taken = own;
+  taken.emplace_back(kDecay);
+  for (const Hyperparameter& named : model_->hyperparameters()) {
+    for (const std::string& name : taken) {
+      if (named.name != name) continue;
+      config.fail("model", fmt::format("a layer cannot refer to \"${}\", "
+                                       "which is a number of the loss",
+                                       name));
+    }
+  }
+}
+
+Schema NetworkProblem::network_schema(std::string meaning) {
+  return Schema(std::move(meaning))
+      .object("data", DataRegistry::instance(), "fashion_mnist",
+              "The examples.")
+      .object("model", ModelRegistry::instance(), "mlp", "The network.");
+}
+
+ParameterSet NetworkProblem::initial_weights(const ParameterSet&,
+                                             const Key& key) const {
+  return model_->initial_weights(key).to(layout_.tensors().front().options());
+}
+
+std::vector<Hyperparameter> NetworkProblem::with_those_of_the_network(
+    std::vector<Hyperparameter> own) const {
+  Hyperparameter decay;
+  decay.name = kDecay;
+  decay.meaning = "Factor d of the penalty d w^2 / 2 on the weights.";
+  decay.initial = at::scalar_tensor(1e-4, at::kDouble);
+  decay.coordinates = Coordinates::log();
+  decay.granularities = weight_granularities(layout_);
+  decay.optional = true;
+  own.insert(own.begin(), decay);
+  for (Hyperparameter& named : model_->hyperparameters()) {
+    own.push_back(std::move(named));
+  }
+  return own;
+}
+
+Tensor NetworkProblem::with_penalties(Tensor loss,
+                                      const std::vector<Tensor>& of_layers,
+                                      const ParameterSet& weights,
+                                      const ParameterSet& hyper,
+                                      const Draw& draw) const {
+  for (const Tensor& penalty : of_layers) loss = loss + penalty;
+  if (!hyper.contains(kDecay)) return loss;
+  const Tensor& decay = hyper.at(kDecay);
+  if (draw.response != nullptr) {
+    return loss + l2_penalty(weights, *draw.response, decay);
+  }
+  if (draw.particles > 0) {
+    return loss + l2_penalty(weights, decay, draw.particles);
+  }
+  return loss +
+         l2_penalty(draw.linear ? weights.map(to_first_order) : weights, decay);
+}
+
+Tensor NetworkProblem::forward(const ParameterSet& weights, const Tensor& input,
+                               const Pass& pass) const {
+  return pass.particles > 0 ? model_->forward_particles(weights, input, pass)
+                            : model_->forward(weights, input, pass);
+}
+
+Tensor NetworkProblem::fit_of_examples(const Tensor& outputs,
+                                       const Tensor& targets,
+                                       std::int64_t particles) const {
+  if (particles == 0) {
+    return fit(outputs, targets, at::Reduction::None)
+        .view({outputs.size(0), -1})
+        .mean(1);
+  }
+  return fit(outputs.flatten(0, 1), repeated(targets, particles).flatten(0, 1),
+             at::Reduction::None)
+      .view({outputs.size(0), outputs.size(1), -1})
+      .mean(2);
+}
+
+Tensor NetworkProblem::cross_entropy(const Tensor& outputs,
+                                     const Tensor& targets,
+                                     at::Reduction::Reduction reduction) {
+  return at::cross_entropy_loss(outputs.reshape({-1, outputs.size(-1)}),
+                                targets.reshape(-1), {}, reduction);
+}
+
+void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
+                                 const ParameterSet& weights,
+                                 const ParameterSet& hyper,
+                                 Metrics& metrics) const {
+  if (!data.inputs.defined() || data.size() == 0) return;
+  const at::NoGradGuard no_tape;
+  double loss = 0, right = 0;
+  for (std::int64_t i = 0; i < data.size(); i += kEvaluationBatch) {
+    const std::int64_t n = std::min(kEvaluationBatch, data.size() - i);
+    const Tensor outputs = model_->forward(weights, data.inputs.narrow(0, i, n),
+                                           Pass::evaluation_as(Draw(), hyper));
+    const Tensor targets = data.targets.narrow(0, i, n);
+    loss += fit(outputs, targets, at::Reduction::Sum).item<double>();
+    right += outputs.argmax(-1).eq(targets).sum().item<double>();
+  }
+  const auto n = static_cast<double>(data.targets.numel());
+  metrics[name + "_loss"] = loss / n;
+  metrics[name + "_accuracy"] = right / n;
+}
+
+}  // namespace nestgrad

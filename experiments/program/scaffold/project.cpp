@@ -1,0 +1,125 @@
+#include "experiments/program/scaffold/project.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <set>
+
+#include "core/config/registry.h"
+#include "core/storage/files.h"
+#include "experiments/report/assets.h"
+
+namespace nestgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kRoot = "program/scaffold/templates/";
+
+/// "signed_gradient" -> "SignedGradient"
+std::string camel_case(const std::string& name) {
+  std::string out;
+  bool upper = true;
+  for (const char c : name) {
+    if (c == '_') {
+      upper = true;
+      continue;
+    }
+    out += upper ? static_cast<char>(std::toupper(c)) : c;
+    upper = false;
+  }
+  return out;
+}
+
+void require_name(const std::string& kind, const std::string& name) {
+  const bool fits = !name.empty() &&
+                    std::islower(static_cast<unsigned char>(name[0])) &&
+                    std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                      return std::islower(c) || std::isdigit(c) || c == '_';
+                    });
+  require(fits,
+          "'{}' is no name: lower-case letters, digits and \"_\", a letter "
+          "first",
+          name);
+  const auto& all = RegistryBase::all();
+  const auto registry =
+      all.find(kind == "inverse_hessian" ? "inverse_hessians" : kind + "s");
+  if (registry == all.end() || !registry->second->contains(name)) return;
+  throw Error(fmt::format("there is {} named '{}' already",
+                          registry->second->a_noun(), name));
+}
+
+/// Where the package lies that this program belongs to, or a place holder if it
+/// has not been installed.
+std::string prefix() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  const fs::path prefix = program.parent_path().parent_path();
+  for (const char* lib : {"lib", "lib64"}) {
+    if (fs::exists(prefix / lib / "cmake/nestgrad")) return prefix.string();
+  }
+  for (const auto& entry : fs::directory_iterator(prefix / "lib", error)) {
+    if (fs::exists(entry.path() / "cmake/nestgrad")) return prefix.string();
+  }
+  return "PREFIX";
+}
+
+void replace(std::string& text, const std::string& what,
+             const std::string& by) {
+  for (std::size_t i = text.find(what); i != std::string::npos;
+       i = text.find(what, i + by.size())) {
+    text.replace(i, what.size(), by);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> project_kinds() {
+  std::set<std::string> kinds;
+  for (const auto& [path, text] : assets()) {
+    if (path.rfind(kRoot, 0) != 0) continue;
+    const std::string rest = path.substr(kRoot.size());
+    const std::size_t slash = rest.find('/');
+    if (slash != std::string::npos) kinds.insert(rest.substr(0, slash));
+  }
+  return {kinds.begin(), kinds.end()};
+}
+
+void new_project(const std::string& kind, const std::string& name,
+                 const std::string& folder) {
+  const std::vector<std::string> kinds = project_kinds();
+  require(std::count(kinds.begin(), kinds.end(), kind) > 0,
+          "there is no project of '{}'; there are: {}", kind,
+          fmt::join(kinds, ", "));
+  require_name(kind, name);
+  require(!fs::exists(folder), "{}: is there already", folder);
+  std::error_code error;
+  fs::create_directories(folder, error);
+  require(!error, "{}: cannot make this folder: {}", folder, error.message());
+  for (const auto& [path, content] : assets()) {
+    // Those of all kinds lie beside the folders of one.
+    const std::string own = kRoot + kind + "/";
+    std::string file;
+    if (path.rfind(own, 0) == 0) {
+      file = path.substr(own.size());
+    } else if (path.rfind(kRoot, 0) == 0 &&
+               path.find('/', kRoot.size()) == std::string::npos) {
+      file = path.substr(kRoot.size());
+    } else {
+      continue;
+    }
+    std::string text = content;
+    for (std::string* part : {&file, &text}) {
+      replace(*part, "@kind@", kind);
+      replace(*part, "@name@", name);
+      replace(*part, "@Name@", camel_case(name));
+      replace(*part, "@prefix@", prefix());
+    }
+    replace(file, ".in", "");
+    write_file((fs::path(folder) / file).string(), text);
+  }
+}
+
+}  // namespace nestgrad

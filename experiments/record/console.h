@@ -1,0 +1,75 @@
+#pragma once
+
+#include <string>
+
+#include "core/config/json_file.h"
+#include "core/observer.h"
+
+namespace nestgrad {
+
+/// How much a run tells.
+enum class Verbosity {
+  kQuiet,   ///< warnings and errors alone
+  kNormal,  ///< what begins, a line of progress, the results
+  kVerbose  ///< every outer step, and every file that is written
+};
+
+/// How much a run tells, and in which form.
+struct Talk {
+  Verbosity verbosity = Verbosity::kNormal;
+  bool json = false;  ///< events for a program instead of sentences
+};
+
+/// What a run tells a person on standard output or, one JSON object per line,
+/// another program. Warnings go to standard error as well.
+class Console {
+ public:
+  explicit Console(Talk talk)
+      : verbosity_(talk.json ? Verbosity::kQuiet : talk.verbosity),
+        json_(talk.json) {}
+  ~Console() { close_line(); }
+  Console(const Console&) = delete;
+  Console& operator=(const Console&) = delete;
+
+  bool talks() const { return verbosity_ != Verbosity::kQuiet; }
+  bool verbose() const { return verbosity_ == Verbosity::kVerbose; }
+  bool json() const { return json_; }
+
+  void say(const std::string& line);     ///< unless quiet
+  void detail(const std::string& line);  ///< if verbose
+  void warn(const std::string& line);
+
+  /// A line on a terminal that the next one replaces.
+  void rewrite(const std::string& line);
+
+  /// For a program: {"event": name, ...fields}.
+  void event(const char* name, const Json& fields);
+
+ private:
+  void close_line();
+
+  Verbosity verbosity_;
+  bool json_;
+  bool line_is_open_ = false;
+};
+
+/// Tells how a run goes: one line that is rewritten on a terminal, a plain line
+/// every so many steps elsewhere, and an event at most ten times a second.
+class Progress : public Observer {
+ public:
+  Progress(Console& console, std::int64_t every, bool terminal)
+      : console_(console), every_(every), terminal_(terminal) {}
+
+  Verdict on_step(const OuterStep& step) override;
+
+ private:
+  Console& console_;
+  std::int64_t every_;
+  bool terminal_;
+  double last_shown_ = -1;  // seconds
+};
+
+/// "8.2 s", "3 min 20 s", "2 h 5 min".
+std::string duration(double seconds);
+
+}  // namespace nestgrad

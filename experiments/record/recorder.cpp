@@ -1,0 +1,202 @@
+#include "experiments/record/recorder.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/platform/memory_meter.h"
+#include "experiments/plot/axis.h"
+
+namespace nestgrad {
+namespace {
+
+/// Up to so many numbers of one hyperparameter are shown one by one.
+constexpr std::int64_t kFew = 10;
+
+constexpr const char* kLossPanel = "validation loss";
+
+constexpr std::int64_t kBins = 32;
+
+/// How the numbers are distributed: counts in bins of equal width, of the
+/// numbers' logarithms if they are tuned in logarithms.
+Json distribution(const Tensor& natural, const Tensor& raw) {
+  const auto plain = [](const Tensor& t) {
+    return t.detach().to(at::kCPU).to(at::kDouble).reshape(-1);
+  };
+  const Tensor t = plain(natural);
+  const double low = t.min().item<double>(), high = t.max().item<double>();
+  const bool logarithmic =
+      low > 0 && at::allclose(t.log(), plain(raw), 1e-4, 1e-4);
+  std::vector<std::int64_t> counts(kBins, 0);
+  if (low < high) {
+    const Tensor values = logarithmic ? t.log() : t;
+    const Tensor found =
+        at::histc(values, kBins, values.min().item(), values.max().item())
+            .contiguous();
+    for (std::int64_t i = 0; i < kBins; ++i) {
+      counts[static_cast<std::size_t>(i)] =
+          static_cast<std::int64_t>(found.data_ptr<double>()[i]);
+    }
+  } else {
+    counts[0] = t.numel();
+  }
+  return {{"logarithmic", logarithmic},
+          {"low", low},
+          {"high", high},
+          {"counts", counts}};
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, double>> summary_of(
+    const ParameterSet& natural) {
+  std::vector<std::pair<std::string, double>> out;
+  for (std::size_t i = 0; i < natural.size(); ++i) {
+    const std::string& name = natural.name(i);
+    const Tensor t =
+        natural.tensors()[i].detach().to(at::kCPU).to(at::kDouble).reshape(-1);
+    if (natural.tensors()[i].dim() == 0) {
+      out.emplace_back(name, t.item<double>());
+    } else if (!is_summarized(t)) {
+      for (std::int64_t k = 0; k < t.numel(); ++k) {
+        out.emplace_back(fmt::format("{}.{}", name, k), t[k].item<double>());
+      }
+    } else {
+      out.emplace_back(name + ".mean", t.mean().item<double>());
+      out.emplace_back(name + ".min", t.min().item<double>());
+      out.emplace_back(name + ".max", t.max().item<double>());
+    }
+  }
+  return out;
+}
+
+bool is_summarized(const Tensor& natural) {
+  return natural.dim() > 0 && natural.numel() > kFew;
+}
+
+Recorder::Recorder(const std::string& folder, std::int64_t every,
+                   const Counted& problem, const ParameterSet& natural)
+    : lines_(folder + "/metrics.jsonl"), every_(every), problem_(problem) {
+  for (const auto& entry : summary_of(natural)) names_.push_back(entry.first);
+  const auto& tensors = natural.tensors();
+  if (std::any_of(tensors.begin(), tensors.end(), is_summarized)) {
+    histograms_ = std::make_unique<JsonLines>(folder + "/histograms.jsonl");
+  }
+}
+
+Json Recorder::line_of(const OuterStep& step) const {
+  Json line = {{"step", step.step},
+               {"seconds", step.seconds},
+               {"outer_loss", step.objective},
+               {"gradient_norm", step.gradient_norm},
+               {"estimate_seconds", step.estimate_seconds},
+               {"tensor_mib", mebibytes(step.estimate_bytes)},
+               {"train_gradients", problem_.train_losses()},
+               {"status", to_string(step.status)}};
+  if (step.status != Status::kOk) line["trouble"] = *step.trouble;
+  for (const auto& [name, value] : *step.metrics) line[name] = value;
+  for (const auto& [name, value] : summary_of(*step.natural)) {
+    line[line.contains(name) ? "hyper." + name : name] = value;
+  }
+  return line;
+}
+
+void Recorder::on_failure(const OuterStep& step) {
+  lines_.append(line_of(step));
+}
+
+Observer::Verdict Recorder::on_step(const OuterStep& step) {
+  Json line = line_of(step);
+  if (step.step % every_ == 0 || step.step == step.steps) {
+    for (const auto& [name, value] : step.evaluate()) {
+      line[kEvaluated + name] = value;
+    }
+    for (std::size_t i = 0; histograms_ && i < step.natural->size(); ++i) {
+      const Tensor& natural = step.natural->tensors()[i];
+      if (!is_summarized(natural)) continue;
+      const std::string& name = step.natural->name(i);
+      Json entry = {{"step", step.step}, {"name", name}};
+      entry.update(distribution(natural, step.hyper->at(name)));
+      histograms_->append(entry);
+    }
+  }
+  lines_.append(line);
+  remember(line);
+  return Verdict::kContinue;
+}
+
+void Recorder::remember(const Json& line) {
+  const auto number = [&](const std::string& key) {
+    const Json& value = line.at(key);
+    // Infinity is null in the file, from where it may be read again.
+    const double number =
+        value.is_number() ? value.get<double>() : std::nan("");
+    return std::isfinite(number) ? number : std::nan("");
+  };
+  const double step = number("step");
+  remember(kLossPanel, kLossPanel, step, number("outer_loss"));
+  for (const std::string& name : names_) {
+    const bool renamed = line.contains("hyper." + name);
+    remember(name.substr(0, name.find('.')), name, step,
+             number(renamed ? "hyper." + name : name));
+  }
+  Metrics evaluation;
+  const std::string prefix = kEvaluated;
+  for (const auto& [key, value] : line.items()) {
+    if (key.rfind(prefix, 0) != 0) continue;
+    evaluation[key.substr(prefix.size())] = number(key);
+  }
+  if (evaluation.empty()) return;
+  last_evaluation_ = evaluation;
+  last_evaluation_step_ = line.at("step").get<std::int64_t>();
+}
+
+void Recorder::flush() {
+  lines_.flush();
+  if (histograms_) histograms_->flush();
+}
+
+void Recorder::persist(Archive& archive) {
+  archive("metrics", lines_);
+  if (histograms_) archive("histograms", *histograms_);
+  if (!archive.restoring()) return;
+  panels_.clear();
+  for (const Json& line : lines_.lines()) remember(line);
+}
+
+void Recorder::remember(const std::string& panel, const std::string& curve,
+                        double x, double y) {
+  Panel* place = nullptr;
+  for (Panel& known : panels_) {
+    if (known.title == panel) place = &known;
+  }
+  if (place == nullptr) {
+    panels_.emplace_back();
+    place = &panels_.back();
+    place->title = panel;
+    place->x_label = "outer step";
+  }
+  for (Curve& known : place->curves) {
+    if (known.name != curve) continue;
+    known.x.push_back(x);
+    known.y.push_back(y);
+    return;
+  }
+  place->curves.push_back({curve, {x}, {y}});
+}
+
+std::vector<Panel> Recorder::panels() const {
+  std::vector<Panel> out = panels_;
+  for (Panel& panel : out) {
+    if (panel.title == kLossPanel) continue;
+    std::vector<double> values;
+    for (const Curve& curve : panel.curves) {
+      values.insert(values.end(), curve.y.begin(), curve.y.end());
+    }
+    panel.logarithmic = suits_logarithm(values);
+  }
+  return out;
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace nestgrad {
+
+/// The files of the page and the templates of new projects, which the build puts
+/// into the library, by their path from experiments/.
+const std::map<std::string, std::string>& assets();
+
+}  // namespace nestgrad

@@ -1,0 +1,261 @@
+#include "experiments/report/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "core/storage/files.h"
+#include "experiments/plot/axis.h"
+#include "experiments/record/json_lines.h"
+#include "experiments/record/recorder.h"
+#include "experiments/record/run_folder.h"
+#include "experiments/report/assets.h"
+#include "experiments/setup/process.h"
+
+namespace nestgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A line on a screen has no more points.
+constexpr std::size_t kMostRows = 2000;
+
+constexpr const char* kPictures[] = {"distilled.png",
+                                     "distilled_over_time.png"};
+
+/// The object in a file, or null if there is no such file.
+Json json_of(const std::string& path) {
+  if (!fs::exists(path)) return nullptr;
+  Json json = Json::parse(read_file(path), nullptr, false);
+  require(json.is_object(), "{}: is damaged", path);
+  return json;
+}
+
+std::vector<Json> lines_of(const std::string& path) {
+  if (!fs::exists(path)) return {};
+  try {
+    return parse_json_lines(read_file(path));
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: {}", path, error.what()));
+  }
+}
+
+std::string base64(const std::string& bytes) {
+  constexpr const char* kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const auto byte = [&](std::size_t k) {
+      return i + k < bytes.size()
+                 ? static_cast<unsigned>(
+                       static_cast<unsigned char>(bytes[i + k]))
+                 : 0U;
+    };
+    const unsigned three = byte(0) << 16 | byte(1) << 8 | byte(2);
+    for (std::size_t k = 0; k < 4; ++k) {
+      out += i + k <= bytes.size() ? kDigits[three >> (18 - 6 * k) & 63] : '=';
+    }
+  }
+  return out;
+}
+
+bool has_evaluation(const Json& line) {
+  for (const auto& entry : line.items()) {
+    if (entry.key().rfind(kEvaluated, 0) == 0) return true;
+  }
+  return false;
+}
+
+/// Of too many lines every so many, besides those that say more than others.
+std::vector<Json> thinned(const std::vector<Json>& lines) {
+  const std::size_t every = (lines.size() + kMostRows - 1) / kMostRows;
+  std::vector<Json> out;
+  std::size_t evaluations = 0;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const bool evaluated =
+        has_evaluation(lines[i]) && evaluations++ % every == 0;
+    if (evaluated || i % every == 0 || i + 1 == lines.size() ||
+        lines[i].value("status", "ok") != "ok") {
+      out.push_back(lines[i]);
+    }
+  }
+  // Trouble at most steps is not worth keeping every one.
+  if (out.size() <= 2 * kMostRows) return out;
+  std::vector<Json> fewer;
+  for (std::size_t i = 0; i < lines.size(); i += every) {
+    fewer.push_back(lines[i]);
+  }
+  return fewer;
+}
+
+/// The columns of a table: every number that any line has.
+Json columns_of(const std::vector<Json>& lines) {
+  Json columns = Json::object();
+  for (const Json& line : lines) {
+    for (const auto& [key, value] : line.items()) {
+      if (!value.is_string() && !columns.contains(key)) {
+        columns[key] = Json::array();
+      }
+    }
+  }
+  for (auto& [key, column] : columns.items()) {
+    for (const Json& line : lines) {
+      const auto found = line.find(key);
+      column.push_back(found != line.end() && found->is_number() ? *found
+                                                                 : Json());
+    }
+  }
+  return columns;
+}
+
+/// Whether `column` belongs to the hyperparameter `name`; see summary_of().
+bool belongs(const std::string& column, const std::string& name) {
+  const std::string plain =
+      column.rfind("hyper.", 0) == 0 && name.rfind("hyper.", 0) != 0
+          ? column.substr(6)
+          : column;
+  if (plain == name) return true;
+  if (plain.rfind(name + ".", 0) != 0) return false;
+  const std::string rest = plain.substr(name.size() + 1);
+  return rest == "mean" || rest == "min" || rest == "max" ||
+         rest.find_first_not_of("0123456789") == std::string::npos;
+}
+
+std::vector<double> numbers_in(const Json& columns,
+                               const std::vector<std::string>& names) {
+  std::vector<double> out;
+  for (const std::string& name : names) {
+    for (const Json& value : columns[name]) {
+      if (value.is_number()) out.push_back(value.get<double>());
+    }
+  }
+  return out;
+}
+
+Json hyperparameters_of(const Json& config, const Json& columns) {
+  Json out = Json::array();
+  const Json hypers = config.value("hyperparameters", Json::object());
+  for (const auto& hyper : hypers.items()) {
+    std::vector<std::string> names;
+    bool summary = false;
+    for (const auto& column : columns.items()) {
+      if (!belongs(column.key(), hyper.key())) continue;
+      // One that is called like a metric is "hyper.NAME".
+      if (columns.contains("hyper." + column.key())) continue;
+      names.push_back(column.key());
+      summary = summary || column.key() == hyper.key() + ".mean";
+    }
+    if (names.empty()) continue;
+    out.push_back(
+        {{"name", hyper.key()},
+         {"columns", names},
+         {"summary", summary},
+         {"logarithmic", suits_logarithm(numbers_in(columns, names))}});
+  }
+  return out;
+}
+
+/// Histograms by hyperparameter. Lines of one kind of axis: that of the last.
+Json histograms_of(const std::vector<Json>& lines) {
+  std::map<std::string, Json> axis;
+  for (const Json& line : lines) {
+    axis[line.at("name").get<std::string>()] = line.at("logarithmic");
+  }
+  std::map<std::string, Json> by_name;
+  for (const Json& line : lines) {
+    const auto name = line.at("name").get<std::string>();
+    if (line.at("logarithmic") != axis[name]) continue;
+    Json& entry = by_name[name];
+    if (entry.is_null()) {
+      entry = {{"name", name}, {"logarithmic", axis[name]}};
+    }
+    for (const char* key : {"step", "low", "high", "counts"}) {
+      entry[key].push_back(line.at(key));
+    }
+  }
+  Json out = Json::array();
+  for (const auto& named : by_name) out.push_back(named.second);
+  return out;
+}
+
+void replace_all(std::string& text, const std::string& mark,
+                 const std::string& by) {
+  for (std::size_t at = text.find(mark); at != std::string::npos;
+       at = text.find(mark, at + by.size())) {
+    text.replace(at, mark.size(), by);
+  }
+}
+
+std::string escaped(std::string text) {
+  replace_all(text, "&", "&amp;");
+  replace_all(text, "<", "&lt;");
+  return text;
+}
+
+Json read_run(const std::string& folder) {
+  const auto file = [&](const std::string& name) {
+    return folder + "/" + name;
+  };
+  require(fs::is_directory(folder), "{}: there is no such folder", folder);
+  const Json config = json_of(file("config.json"));
+  require(!config.is_null(), "{}: holds no config.json, so no run began here",
+          folder);
+  const std::vector<Json> all = lines_of(file("metrics.jsonl"));
+  const std::vector<Json> lines = thinned(all);
+  const Json columns = columns_of(lines);
+  Json status = Json::array();
+  for (const Json& line : lines) status.push_back(line.value("status", "ok"));
+  Json images = Json::array();
+  for (const char* name : kPictures) {
+    if (!fs::exists(file(name))) continue;
+    images.push_back(
+        {{"name", name},
+         {"data", "data:image/png;base64," + base64(read_file(file(name)))}});
+  }
+  return {{"name", folder_name(folder)},
+          {"folder", folder},
+          {"config", config},
+          {"run", json_of(file("run.json"))},
+          {"summary", json_of(file("summary.json"))},
+          {"outer_steps", all.size()},
+          {"rows_left_out", all.size() - lines.size()},
+          {"columns", columns},
+          {"status", status},
+          {"hyperparameters", hyperparameters_of(config, columns)},
+          {"histograms", histograms_of(lines_of(file("histograms.jsonl")))},
+          {"images", images}};
+}
+
+}  // namespace
+
+Json report_data(const std::string& folder) {
+  return as_written(folder, [&] { return read_run(folder); });
+}
+
+std::string report_page(const std::vector<std::string>& folders) {
+  Json data = {{"version", NESTGRAD_VERSION},
+               {"generated", utc_now()},
+               {"runs", Json::array()}};
+  std::string title = "nestgrad:";
+  for (const std::string& folder : folders) {
+    data["runs"].push_back(report_data(folder));
+    title += " " + data["runs"].back()["name"].get<std::string>();
+  }
+  std::string json = data.dump(-1, ' ', false, Json::error_handler_t::replace);
+  replace_all(json, "<", "\\u003c");  // no tag may end the script
+  // What comes from runs last, so that no mark in it is replaced.
+  const auto asset = [](const std::string& name) {
+    return assets().at("report/" + name);
+  };
+  std::string page = asset("page.html");
+  replace_all(page, "{{STYLE}}", asset("page.css") + asset("uPlot.min.css"));
+  replace_all(page, "{{LIBRARY}}", asset("uPlot.iife.min.js"));
+  replace_all(page, "{{SCRIPT}}", asset("page.js"));
+  const std::size_t at = page.find("{{TITLE}}");
+  page.replace(at, std::string("{{TITLE}}").size(), escaped(title));
+  const std::size_t place = page.rfind("{{DATA}}");
+  page.replace(place, std::string("{{DATA}}").size(), json);
+  return page;
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,178 @@
+#include "experiments/run/final_runs.h"
+
+#include <cmath>
+
+#include "core/metric.h"
+#include "core/platform/error.h"
+
+namespace nestgrad {
+Json FinalRun::json() const {
+  if (!trouble.empty()) return {{"trouble", trouble}};
+  Json out = metrics;
+  if (!deviation.empty()) out["deviation"] = deviation;
+  return out;
+}
+
+FinalRuns::FinalRuns(const Config& config, const Experiment& experiment)
+    : config_(config), experiment_(experiment) {
+  const Config record = config.object("record");
+  const std::vector<Config> models = record.objects("other_models");
+  if (models.empty() || experiment.retraining_steps() == 0) return;
+  if (!config.object("problem").has("model")) {
+    record.fail("other_models", "must be empty: the problem has no model");
+  }
+  for (const Config& model : models) {
+    if (alike(with_model(model).initial_hyper(), experiment.initial_hyper())) {
+      continue;
+    }
+    throw ConfigError(model.pointer(),
+                      "the hyperparameters of this model have other shapes, "
+                      "so it cannot be trained under those found");
+  }
+}
+
+Experiment FinalRuns::with_model(const Config& model) const {
+  Json json = config_.json();
+  json["problem"]["model"] = model.json();
+  try {
+    return Experiment(Config(std::move(json)));
+  } catch (const ConfigError& error) {
+    throw ConfigError(model.pointer(), error.complaints().front().what);
+  }
+}
+
+bool FinalRuns::train(std::vector<FinalRun>& to, std::string name,
+                      const Experiment& experiment, const ParameterSet& hyper,
+                      const std::function<bool()>& go_on) {
+  const std::int64_t networks = config_.object("record").integer("networks");
+  FinalRun out{std::move(name)};
+  try {
+    for (std::int64_t& i = present_.network; i < networks; ++i) {
+      const auto metrics = experiment.retrain(
+          hyper, experiment.retraining_steps(), i, present_.state, go_on);
+      if (!metrics) return false;
+      for (const auto& [metric, value] : *metrics) {
+        present_.sums[metric] += value;
+        present_.squares[metric] += value * value;
+      }
+      present_.state = {};
+    }
+  } catch (const NotFinite& error) {
+    out.trouble = error.what();
+  }
+  const auto n = static_cast<double>(networks);
+  for (const auto& [metric, sum] : present_.sums) {
+    if (!out.trouble.empty()) break;
+    out.metrics[metric] = sum / n;
+    if (networks == 1) continue;
+    const double rest = present_.squares[metric] - sum * sum / n;
+    out.deviation[metric] = std::sqrt(std::max(0.0, rest) / (n - 1));
+  }
+  to.push_back(std::move(out));
+  present_ = {};
+  return true;
+}
+
+bool FinalRuns::train(const ParameterSet& found,
+                      const std::function<void(const std::string&)>& progress,
+                      const std::function<bool()>& go_on) {
+  /// The `i`th run of a list, unless it has been made.
+  const auto run = [&](std::vector<FinalRun>& to, std::size_t i,
+                       const std::string& words, const std::string& name,
+                       const Experiment& experiment,
+                       const ParameterSet& hyper) {
+    if (i < to.size()) return true;
+    progress(words);
+    return train(to, name, experiment, hyper, go_on);
+  };
+  if (!run(tuning_, 0, "with the hyperparameters of the start", "start",
+           experiment_, experiment_.initial_hyper()) ||
+      !run(tuning_, 1, "with the hyperparameters found", "found", experiment_,
+           found)) {
+    return false;
+  }
+  std::size_t i = 0;
+  for (const Config& model : config_.object("record").objects("other_models")) {
+    if (i++ < models_.size()) continue;
+    if (!run(models_, i - 1,
+             fmt::format("with the hyperparameters found and another model, {}",
+                         model.type()),
+             model.type(), with_model(model), found)) {
+      return false;
+    }
+  }
+  i = 0;
+  for (const auto& [name, hyper] : experiment_.problem().baselines()) {
+    if (!run(baselines_, i++, fmt::format("with the baseline {}", name), name,
+             experiment_, hyper)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void FinalRuns::clear() {
+  tuning_.clear();
+  models_.clear();
+  baselines_.clear();
+  present_ = {};
+}
+
+void FinalRun::persist(Archive& archive) {
+  archive("name", name);
+  archive("metrics", metrics);
+  archive("deviation", deviation);
+  archive("trouble", trouble);
+}
+
+void FinalRuns::Present::persist(Archive& archive) {
+  archive("network", network);
+  archive("sums", sums);
+  archive("squares", squares);
+  archive("state", state);
+}
+
+void FinalRuns::persist(Archive& archive) {
+  archive("tuning", tuning_);
+  archive("models", models_);
+  archive("baselines", baselines_);
+  archive("present", present_);
+}
+
+WarmColdGap::WarmColdGap(const Metrics& tuned, const FinalRun& found) {
+  for (const char* name :
+       {"test_accuracy", "valid_accuracy", "test_loss", "valid_loss"}) {
+    if (tuned.count(name) == 0 || found.metrics.count(name) == 0) continue;
+    metric = name;
+    joint = tuned.at(name);
+    retrained = found.metrics.at(name);
+    return;
+  }
+}
+
+double WarmColdGap::gap() const {
+  return is_accuracy(metric) ? joint - retrained : retrained - joint;
+}
+
+Json WarmColdGap::json() const {
+  return {{"metric", metric},
+          {"joint", joint},
+          {"retrained", retrained},
+          {"gap", gap()}};
+}
+
+std::string WarmColdGap::text() const {
+  std::string words = metric;
+  for (char& c : words) c = c == '_' ? ' ' : c;
+  return is_accuracy(metric)
+             ? fmt::format(
+                   "{} {:.1f} % with the weights of tuning, {:.1f} % "
+                   "from scratch: {:+.1f} points",
+                   words, 100 * joint, 100 * retrained, 100 * gap())
+             : fmt::format(
+                   "{} {:.4g} with the weights of tuning, {:.4g} from "
+                   "scratch: {:+.2g}",
+                   words, joint, retrained, gap());
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,402 @@
+#include "experiments/run/run.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "core/storage/files.h"
+#include "experiments/judge/plan.h"
+#include "experiments/record/json_lines.h"
+#include "experiments/run/difference.h"
+#include "experiments/setup/plugin.h"
+#include "experiments/setup/process.h"
+
+namespace nestgrad {
+namespace {
+
+/// Throws Error if the state of a run cannot belong to the experiment that has
+/// just been begun: sets of tensors that it has by now are alike. Others may
+/// come later.
+void require_alike(const Snapshot& begun, const Snapshot& saved) {
+  for (const auto& [path, set] : begun.sets) {
+    const auto found = saved.sets.find("experiment/" + path);
+    if (set.empty() || found == saved.sets.end()) continue;
+    require(alike(set, found->second),
+            "the checkpoint does not fit this configuration: tensors of '{}' "
+            "have other names or shapes",
+            path);
+  }
+}
+
+}  // namespace
+
+/// What the bits of a run depend on besides its configuration.
+Json program_facts() {
+  const Json host = host_facts();
+  Json facts = {{"version", NESTGRAD_VERSION},
+                {"libtorch", host["libtorch"]},
+                {"threads", host["threads"]},
+                {"blas_threads", host["blas_threads"]}};
+  const Json plugins = plugin_facts();
+  if (!plugins.empty()) facts["plugins"] = plugins;
+  return facts;
+}
+
+Run::Run(Config config, const std::function<RunFolder()>& make_folder,
+         Talk talk)
+    : config_(std::move(config)),
+      console_(talk),
+      experiment_(config_),
+      final_runs_(config_, experiment_),
+      stopping_(std::make_shared<Stopping>(
+          config_.object("outer").object("stop"),
+          Stopping::Sources{
+              [this] { return experiment_.problem().train_losses(); },
+              [this] { return estimates_->products(); },
+              [this]() -> const Metrics& {
+                return recorder_->last_evaluation();
+              }})) {
+  require_metric();
+  fingerprint_ = experiment_.fingerprint();
+  experiment_.problem().start_again();
+  folder_.emplace(make_folder());
+  checkpoints_.emplace(folder_->file("checkpoints"), checkpoint_key("keep"));
+  const ParameterSet start = experiment_.initial_hyper();
+  recorder_ = std::make_shared<Recorder>(
+      folder_->path(), config_.object("record").integer("every"),
+      experiment_.problem(), experiment_.natural(start));
+  estimates_ = std::make_shared<EstimateSummary>(
+      experiment_.tunes() ? config_.object("estimator").json()
+                          : Json{{"type", "none: plain training"}});
+  const SoftExamples examples = experiment_.problem().learned_examples(start);
+  if (examples.inputs.defined()) {
+    examples_ =
+        std::make_shared<ExamplesOverTime>(experiment_.problem(), examples);
+  }
+}
+
+void Run::restore(const SavedSnapshot& saved,
+                  const std::vector<std::string>& changed, bool other_data) {
+  const bool same_losses =
+      std::none_of(changed.begin(), changed.end(), [](const auto& key) {
+        return is_one_of(
+            key, {"seed", "device", "dtype", "problem", "hyperparameters"});
+      });
+  if (same_losses) compare_fingerprints(saved.snapshot, other_data);
+  experiment_.outer_loop().begin(experiment_.initial_hyper(),
+                                 experiment_.tuning_key());
+  require_alike(save(experiment_, Tensors::kShared), saved.snapshot);
+  try {
+    ::nestgrad::restore(*this, saved.snapshot);
+  } catch (const Error& error) {
+    throw Error(fmt::format(
+        "the checkpoint does not fit this configuration: {}", error.what()));
+  }
+  if (!changed.empty()) {
+    termination_.clear();
+    message_.clear();
+    final_runs_.clear();
+    retraining_seconds_ = 0;
+  }
+  std::filesystem::remove(folder_->file("summary.json"));  // of before
+  write_config();
+  // So that the changed configuration is that of a checkpoint, too.
+  if (!changed.empty()) checkpoint();
+  Json run = as_written(folder_->path(), [&] {
+    return Json::parse(read_file(folder_->file("run.json")));
+  });
+  run["resumed"].push_back({{"at", utc_now()},
+                            {"outer_step", experiment_.outer_loop().step()},
+                            {"changed", changed}});
+  folder_->write("run.json", run);
+  console_.say(fmt::format("{}: continues after outer step {} of {}",
+                           folder_->path(), experiment_.outer_loop().step(),
+                           experiment_.outer_steps()));
+  tell_start(experiment_.outer_loop().step());
+}
+
+void Run::start() {
+  write_config();
+  folder_->write("run.json", Json{{"version", NESTGRAD_VERSION},
+                                  {"seed", config_.integer("seed")},
+                                  {"started", utc_now()},
+                                  {"host", host_facts()}});
+  const std::int64_t numbers = experiment_.initial_hyper().numel();
+  console_.say(fmt::format(
+      "{}: {}, {}", folder_->path(),
+      numbers == 0   ? "nothing to tune, plain training"
+      : numbers == 1 ? "one number to tune"
+                     : fmt::format("{} numbers to tune", numbers),
+      experiment_.outer_steps() == 1
+          ? "one outer step"
+          : fmt::format("{} outer steps", experiment_.outer_steps())));
+  tell_start(0);
+  if (console_.talks() && experiment_.tunes()) tell_cost();
+}
+
+int Run::go() {
+  if (termination_.empty()) tune();
+  // Where numbers went bad there is nothing to continue.
+  const bool diverged = termination_ == "diverged";
+  if (!diverged) checkpoint();
+  if (!diverged && !interrupted_ && experiment_.retraining_steps() > 0) {
+    train_final_runs();
+    if (interrupted_) checkpoint();
+  }
+  write_results();
+  if (!diverged && !interrupted_) {
+    ended_ = true;
+    checkpoint();
+  }
+  const Ending ending = this->ending();
+  folder_->write("summary.json", results().summary(ending));
+  show(ending);
+  const int code = exit_code();
+  console_.event("end", {{"code", code},
+                         {"termination", ending.termination},
+                         {"folder", folder_->path()}});
+  return code;
+}
+
+void Run::persist(Archive& archive) {
+  archive("experiment", experiment_);
+  archive("recorder", *recorder_);
+  archive("estimates", *estimates_);
+  archive("stopping", *stopping_);
+  if (examples_) archive("examples", *examples_);
+  archive("final_runs", final_runs_);
+  archive("termination", termination_);
+  archive("message", message_);
+  archive("tuned", tuned_);
+  archive("retraining_seconds", retraining_seconds_);
+  // Only written: it is compared before anything is restored.
+  auto [train, valid] = fingerprint_;
+  archive("fingerprint/training", train);
+  archive("fingerprint/validation", valid);
+  std::int64_t peak = peak_bytes();
+  archive("peak_bytes", peak);
+  if (archive.restoring()) earlier_peak_ = peak;
+}
+
+std::int64_t Run::checkpoint_key(const char* key) const {
+  return config_.object("record").object("checkpoint").integer(key);
+}
+
+void Run::require_metric() const {
+  if (!stopping_->needs_evaluation()) return;
+  const ParameterSet start = experiment_.initial_hyper();
+  const auto& problem = experiment_.problem();
+  const ParameterSet weights =
+      experiment_.loop().start(start, Key()).detach().weights;
+  const Config stop = config_.object("outer").object("stop");
+  const std::int64_t every = config_.object("record").integer("every");
+  if (stop.integer("patience") < every) {
+    stop.fail("patience",
+              fmt::format("must be at least record.every, {}, since {} is "
+                          "known so often only",
+                          every, stopping_->metric()));
+  }
+  const Metrics known =
+      problem.evaluate(problem.deployed(weights, start), start);
+  if (known.count(stopping_->metric()) > 0) return;
+  std::string names = "outer_loss";
+  for (const auto& entry : known) names += ", " + entry.first;
+  stop.fail("metric", fmt::format("there is no metric '{}'; there are: {}",
+                                  stopping_->metric(), names));
+}
+
+void Run::compare_fingerprints(const Snapshot& saved, bool other_data) {
+  bool same = true;
+  const auto compare = [&](const char* which, double now) {
+    const auto found = saved.numbers.find(fmt::format("fingerprint/{}", which));
+    if (found == saved.numbers.end()) return;
+    const double before = found->second;
+    const bool equal = before == now || (std::isnan(before) && std::isnan(now));
+    same = same && equal;
+    constexpr double kRounding = 1e-3;
+    if (equal || other_data ||
+        std::abs(before - now) <= kRounding * std::abs(before)) {
+      return;
+    }
+    throw Error(fmt::format(
+        "the {} loss at the initial weights is {:.6g}, and was {:.6g} when "
+        "the run began: the data have changed (--allow data goes on all the "
+        "same)",
+        which, now, before));
+  };
+  compare("training", fingerprint_.first);
+  compare("validation", fingerprint_.second);
+  if (same) return;
+  console_.warn(
+      "losses at the initial weights are not what they were to the last "
+      "digit (other data, another processor or library), so the rest of this "
+      "run is not what it would have been bit by bit");
+}
+
+void Run::write_config() const {
+  folder_->write("config.json", config_.json());
+}
+
+void Run::tell_start(std::int64_t step) {
+  console_.event("start", {{"folder", folder_->path()},
+                           {"step", step},
+                           {"steps", experiment_.outer_steps()},
+                           {"numbers", experiment_.initial_hyper().numel()}});
+}
+
+void Run::tell_cost() {
+  // A rehearsal that fails says nothing: the run will say what is wrong.
+  try {
+    console_.say(format_cost(make_plan(config_, experiment_, memory_)));
+  } catch (const Error&) {
+  }
+  experiment_.problem().start_again();
+}
+
+void Run::train_final_runs() {
+  const Stopwatch watch;
+  const double before = retraining_seconds_;
+  const auto spent = [&] { retraining_seconds_ = before + watch.seconds(); };
+  const bool done = final_runs_.train(
+      found(),
+      [&](const std::string& how) {
+        console_.say(fmt::format("training from scratch {}, {} steps", how,
+                                 experiment_.retraining_steps()));
+        console_.event("final_run", {{"text", how}});
+      },
+      [&] {
+        spent();
+        if (is_due()) checkpoint();
+        return noted_signal() == 0;
+      });
+  spent();
+  if (!done) interrupted_ = true;
+}
+
+std::int64_t Run::peak_bytes() const {
+  return std::max(earlier_peak_, memory_.peak());
+}
+
+Results Run::results() const {
+  return {experiment_, *recorder_, *estimates_, examples_.get(), final_runs_};
+}
+
+void Run::write_results() const { results().write(*folder_, found()); }
+
+Ending Run::ending() const {
+  Ending out;
+  out.termination = interrupted_ ? "stopped" : termination_;
+  out.message = message_;
+  out.hyper = found();
+  out.steps = experiment_.outer_loop().step();
+  out.tuned = tuned_;
+  out.tuning_seconds = experiment_.outer_loop().seconds();
+  out.retraining_seconds = retraining_seconds_;
+  out.peak_bytes = peak_bytes();
+  return out;
+}
+
+bool Run::is_due() const {
+  const Config every = config_.object("record").object("checkpoint");
+  return since_checkpoint_.seconds() >= 60 * every.number("minutes");
+}
+
+void Run::checkpoint() {
+  since_checkpoint_ = Stopwatch();
+  if (checkpoint_key("keep") == 0) return;
+  recorder_->flush();
+  const std::int64_t step = experiment_.outer_loop().step();
+  checkpoints_->write(save(*this, Tensors::kShared),
+                      {{"config", config_.json()},
+                       {"program", program_facts()},
+                       {"ended", ended_},
+                       {"code", ended_ ? exit_code() : 0}});
+  console_.detail(fmt::format("checkpoint after outer step {}", step));
+  console_.event("checkpoint", {{"step", step}});
+}
+
+void Run::show(const Ending& ending) {
+  if (console_.talks()) {
+    console_.say(results().text(ending));
+    console_.say(
+        fmt::format("Results are in {}; 'nestgrad report {}' makes a page of "
+                    "them",
+                    folder_->path(), folder_->path()));
+  }
+  if (ending.termination == "diverged") {
+    console_.warn(fmt::format("diverged: {}; what was reached before is in {}",
+                              ending.message, folder_->path()));
+  } else if (ending.termination == "stopped") {
+    console_.warn(fmt::format(
+        "stopped after outer step {}; what was reached is in {}, and "
+        "'nestgrad resume {}' goes on",
+        ending.steps, folder_->path(), folder_->path()));
+  } else if (!ending.message.empty()) {
+    console_.say(fmt::format("Tuning ended after outer step {}: {}",
+                             ending.steps, ending.message));
+  }
+  for (const std::string& trouble : results().troubles()) {
+    console_.warn(trouble);
+  }
+}
+
+int Run::exit_code() const {
+  if (termination_ == "diverged") return kExitDiverged;
+  if (interrupted_) return 128 + noted_signal();
+  // The start may be bad: that is why one tunes. What was found may not.
+  const std::vector<FinalRun>& runs = final_runs_.tuning();
+  const bool bad = !runs.empty() && !runs.back().trouble.empty();
+  return bad ? kExitDiverged : kExitDone;
+}
+
+/// Writes a checkpoint, and the results so far, when it is time. Comes last, so
+/// that all others have seen the step.
+class Run::Checkpointing : public Observer {
+ public:
+  explicit Checkpointing(Run& run) : run_(run) {}
+
+  Verdict on_step(const OuterStep& step) override {
+    const std::int64_t steps = run_.checkpoint_key("steps");
+    const bool due = (steps > 0 && step.step % steps == 0) || run_.is_due();
+    // The last step has its own, which knows that tuning is over.
+    const bool last =
+        step.step == step.steps || !run_.stopping_->kind().empty();
+    if (due && !last) {
+      run_.checkpoint();
+      run_.write_results();
+    }
+    return Verdict::kContinue;
+  }
+
+ private:
+  Run& run_;
+};
+
+void Run::tune() {
+  std::vector<std::shared_ptr<Observer>> observers{recorder_, estimates_,
+                                                   stopping_};
+  if (examples_) observers.push_back(examples_);
+  observers.push_back(std::make_shared<Progress>(
+      console_, config_.object("record").integer("every"),
+      isatty(STDOUT_FILENO) != 0));
+  observers.push_back(std::make_shared<SignalStop>());
+  observers.push_back(std::make_shared<Checkpointing>(*this));
+  const OuterResult result = experiment_.tune(observers);
+  if (result.termination != Termination::kStopped) {
+    termination_ = to_string(result.termination);
+    message_ = result.message;
+  } else if (!stopping_->kind().empty()) {
+    termination_ = stopping_->kind();
+    message_ = stopping_->reason();
+  } else {
+    interrupted_ = true;
+  }
+  const bool evaluated = recorder_->last_evaluation_step() == result.steps;
+  tuned_ = evaluated || result.termination != Termination::kStopped
+               ? recorder_->last_evaluation()
+               : experiment_.evaluate(result.hyper);
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/platform/memory_meter.h"
+#include "core/platform/stopwatch.h"
+#include "experiments/record/checkpoints.h"
+#include "experiments/record/console.h"
+#include "experiments/record/estimate_summary.h"
+#include "experiments/record/learned_examples.h"
+#include "experiments/record/recorder.h"
+#include "experiments/record/run_folder.h"
+#include "experiments/run/final_runs.h"
+#include "experiments/run/results.h"
+#include "experiments/setup/experiment.h"
+#include "experiments/setup/stopping.h"
+
+namespace nestgrad {
+
+/// What the bits of a run depend on besides its configuration.
+Json program_facts();
+
+/// One run of an experiment in its folder, from the first outer step to the
+/// results: start() or restore(), then go().
+class Run {
+ public:
+  /// Builds the experiment; `make_folder` is called when that went well. Throws
+  /// Error and ConfigError for mistakes.
+  Run(Config config, const std::function<RunFolder()>& make_folder, Talk talk);
+
+  void start();
+
+  /// Takes the place of start(). `changed`: the keys that differ from those of
+  /// the checkpoint, if it is allowed; `other_data`: whether losses at the
+  /// initial weights may be others. Throws Error if the checkpoint does not
+  /// fit.
+  void restore(const SavedSnapshot& saved,
+               const std::vector<std::string>& changed, bool other_data);
+
+  /// All that is left to do. Returns the exit code; see run_experiment().
+  int go();
+
+  void persist(Archive& archive);
+
+ private:
+  class Checkpointing;
+
+  /// A number of record.checkpoint.
+  std::int64_t checkpoint_key(const char* key) const;
+
+  /// Throws ConfigError if early stopping waits for a metric that there is not.
+  void require_metric() const;
+
+  void compare_fingerprints(const Snapshot& saved, bool other_data);
+  void write_config() const;
+  void tell_start(std::int64_t step);
+
+  /// What the run will need, found out by a rehearsal.
+  void tell_cost();
+
+  void tune();
+  void train_final_runs();
+
+  /// Whether so many minutes have passed since the last checkpoint.
+  bool is_due() const;
+
+  void checkpoint();
+
+  const ParameterSet& found() const { return experiment_.hyper(); }
+  std::int64_t peak_bytes() const;
+  Results results() const;
+  void write_results() const;
+  Ending ending() const;
+  void show(const Ending& ending);
+  int exit_code() const;
+
+  MemoryMeter memory_;  // from before the data are loaded
+  Config config_;
+  Console console_;
+  Experiment experiment_;
+  FinalRuns final_runs_;
+  std::pair<double, double> fingerprint_;  // losses at the initial weights
+  std::optional<RunFolder> folder_;
+  std::optional<Checkpoints> checkpoints_;
+  std::shared_ptr<Stopping> stopping_;
+  std::shared_ptr<Recorder> recorder_;
+  std::shared_ptr<EstimateSummary> estimates_;
+  std::shared_ptr<ExamplesOverTime> examples_;  // null if none are learned
+  Stopwatch since_checkpoint_;
+
+  // How far it has come.
+  std::string termination_, message_;  // "" until tuning ends
+  bool ended_ = false;                 // and all that comes after it
+  bool interrupted_ = false;           // by a signal
+  Metrics tuned_;
+  double retraining_seconds_ = 0;
+  std::int64_t earlier_peak_ = 0;  // of processes before this one
+};
+
+}  // namespace nestgrad

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+#include "core/problem.h"
+#include "core/storage/archive.h"
+
+namespace nestgrad {
+
+/// A problem that counts how often its losses were asked for, once for each
+/// particle: what methods cost, in units that do not depend on the machine.
+class Counted : public ProblemDecorator {
+ public:
+  using ProblemDecorator::ProblemDecorator;
+
+  bool vectorizes() const override { return problem().vectorizes(); }
+
+  Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
+                    const Draw& draw) const override {
+    train_losses_ += std::max<std::int64_t>(1, draw.particles);
+    return ProblemDecorator::train_loss(weights, hyper, draw);
+  }
+  Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
+                    const Draw& draw) const override {
+    valid_losses_ += std::max<std::int64_t>(1, draw.particles);
+    return ProblemDecorator::valid_loss(weights, hyper, draw);
+  }
+
+  /// Counts from here on.
+  void start_again() const { train_losses_ = valid_losses_ = 0; }
+
+  void persist(Archive& archive) {
+    std::int64_t train = train_losses_, valid = valid_losses_;
+    archive("train_losses", train);
+    archive("valid_losses", valid);
+    train_losses_ = train;
+    valid_losses_ = valid;
+  }
+
+  std::int64_t train_losses() const { return train_losses_; }
+  std::int64_t valid_losses() const { return valid_losses_; }
+
+ private:
+  mutable std::atomic<std::int64_t> train_losses_{0};
+  mutable std::atomic<std::int64_t> valid_losses_{0};
+};
+
+}  // namespace nestgrad

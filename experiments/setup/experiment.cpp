@@ -1,0 +1,264 @@
+#include "experiments/setup/experiment.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/core/grad_mode.h>
+
+#include "core/hyper_space.h"
+#include "core/nn/model.h"
+#include "experiments/setup/plain_training.h"
+#include "experiments/setup/plugin.h"
+#include "experiments/setup/stopping.h"
+
+namespace nestgrad {
+namespace {
+
+Schema outer_schema() {
+  return Schema("How the hyperparameters move.")
+      .integer("steps", 100, "Outer steps: hypergradients that are followed.",
+               at_least(1))
+      .section("stop", Stopping::schema(), Json::object(),
+               "When tuning ends earlier.");
+}
+
+Schema checkpoint_schema() {
+  return Schema(
+             "When the whole state of a run is written, for 'nestgrad resume', "
+             "and its results so far with it. That is done at a signal as "
+             "well.")
+      .number("minutes", 5, "Minutes from one to the next.", at_least(0))
+      .integer("steps", 0,
+               "Outer steps from one to the next, if time does not come first; "
+               "0: time alone.",
+               at_least(0))
+      .integer("keep", 2, "How many are kept; 0: none are written.",
+               at_least(0));
+}
+
+Schema record_schema() {
+  return Schema("What is written down, and how the result is judged.")
+      .text("folder", kAbsent,
+            "Where the results go; runs/<name of the configuration>-<n> if "
+            "left out.")
+      .integer("every", 10,
+               "Outer steps from one evaluation (accuracy, test loss) and one "
+               "line of progress to the next.",
+               at_least(1))
+      .number("retrain", "auto",
+              "Training steps of the two final runs from scratch, under the "
+              "hyperparameters found and under those of the start; 0: none; "
+              "auto: as many as tuning made in one run.",
+              from_to(0, 1e15), {"auto"})
+      .integer("networks", 1,
+               "Networks of each final run, which differ in their initial "
+               "weights; of several, mean and standard deviation are shown.",
+               at_least(1))
+      .objects("other_models", ModelRegistry::instance(), Json::array(),
+               "Models in the place of the problem's that are trained from "
+               "scratch under the hyperparameters found as well.")
+      .section("checkpoint", checkpoint_schema(), Json::object(),
+               "What is kept of a run that does not live to its end.");
+}
+
+at::TensorOptions options_of(const Config& config) {
+  const std::string device = config.text("device");
+  if (device != "cpu" && !at::hasCUDA()) {
+    config.fail("device", "there is no CUDA device here");
+  }
+  return at::TensorOptions()
+      .dtype(config.text("dtype") == "float64" ? at::kDouble : at::kFloat)
+      .device(c10::Device(device));
+}
+
+/// Runs `build` and, if it throws, keeps the complaints for later.
+template <class Build>
+void attempt(std::vector<Complaint>& complaints, const std::string& pointer,
+             Build&& build) {
+  try {
+    build();
+  } catch (const ConfigError& error) {
+    complaints.insert(complaints.end(), error.complaints().begin(),
+                      error.complaints().end());
+  } catch (const Error& error) {
+    complaints.push_back({pointer, error.what()});
+  }
+}
+
+/// As many steps as tuning makes in one run of inner training.
+std::int64_t steps_of_tuning(const Truncation& cut, std::int64_t warm_up,
+                             std::int64_t outer_steps) {
+  if (cut.horizon > 0) return cut.horizon;
+  return cut.window *
+         (warm_up + (outer_steps + cut.outer_steps_per_window - 1) /
+                        cut.outer_steps_per_window);
+}
+
+}  // namespace
+
+Schema experiment_schema() {
+  return Schema(
+             "An experiment: hyperparameters of a problem, tuned by "
+             "hypergradients.")
+      .integer("seed", 1, "What everything random follows from.",
+               from_to(0, 9007199254740992.0))
+      .choice("device", "cpu", "Where tensors live.", {"cpu", "cuda"})
+      .choice("dtype", "float32", "Floating-point type of everything.",
+              {"float32", "float64"})
+      .integer("threads", 0, "Threads of the process; 0: one per core.",
+               at_least(0))
+      .object("problem", ProblemRegistry::instance(), kRequired,
+              "The two losses: training and validation.")
+      .map("hyperparameters", hyper_spec_schema(), kRequired,
+           "What is tuned, by name.")
+      .object("inner", OptimizerRegistry::instance(), "sgd",
+              "The rule that trains the weights; \"$name\" stands for a "
+              "hyperparameter.")
+      .object("estimator", EstimatorRegistry::instance(), "ift",
+              "How hypergradients are estimated.")
+      .object("outer", OptimizerRegistry::instance(),
+              Json{{"type", "adam"}, {"lr", 0.05}},
+              "The rule that moves the hyperparameters, in the coordinates in "
+              "which they are tuned.",
+              outer_schema())
+      .section("record", record_schema(), Json::object(),
+               "What is written down.")
+      .texts("plugins", Json::array(),
+             "Shared libraries whose estimators, problems, models, ... can be "
+             "named here; see docs/adding_an_estimator.md.");
+}
+
+Config experiment_config(const Json& json) {
+  load_plugins(json);
+  return Config(complete(experiment_schema(), json));
+}
+
+Experiment::Experiment(const Config& config)
+    : key_(static_cast<std::uint64_t>(config.integer("seed"))) {
+  std::vector<Complaint> complaints;
+  at::TensorOptions options;
+  std::shared_ptr<const BilevelProblem> problem;
+  std::shared_ptr<const Optimizer> inner;
+  const Config estimator = config.object("estimator");
+
+  attempt(complaints, "/device", [&] { options = options_of(config); });
+  if (complaints.empty()) {
+    attempt(complaints, "/problem", [&] {
+      problem = ProblemRegistry::instance().make(
+          config.object("problem"), {options, key_.fold("problem")});
+    });
+  }
+  attempt(complaints, "/inner", [&] {
+    inner = OptimizerRegistry::instance().make(config.object("inner"));
+  });
+  attempt(complaints, "/outer", [&] {
+    const Config section = config.object("outer");
+    outer_steps_ = section.integer("steps");
+    for (const std::string& name : references(section.json())) {
+      complaints.push_back(
+          {section.pointer(),
+           fmt::format("\"${}\": the rule that moves the hyperparameters "
+                       "cannot depend on one",
+                       name)});
+    }
+    outer_rule_ = OptimizerRegistry::instance().make(section);
+  });
+  attempt(complaints, "/hyperparameters", [&] {
+    if (!problem) return;
+    problem_ = std::make_shared<Counted>(std::make_shared<Reparameterized>(
+        problem, read_hyper_space(config.object("hyperparameters"), *problem,
+                                  references(config.object("inner").json()),
+                                  options, inner.get())));
+  });
+  attempt(complaints, "/estimator", [&] {
+    const Truncation cut = Truncation::read(estimator);
+    if (!problem_ || !inner) return;
+    loop_ = std::make_unique<TrainingLoop>(problem_, inner);
+    if (tunes()) {
+      estimator_ = EstimatorRegistry::instance().make(estimator, *loop_);
+      const Config record = config.object("record");
+      retraining_steps_ =
+          record.is_text("retrain")
+              ? steps_of_tuning(cut, estimator_->warm_up(), outer_steps_)
+              : static_cast<std::int64_t>(record.number("retrain"));
+    } else {
+      estimator_ = std::make_unique<PlainTraining>(estimator, *loop_);
+    }
+    if (estimator_->differentiates_training()) {
+      if (!problem_->twice_differentiable()) {
+        estimator.fail("type",
+                       "takes derivatives of training, which here has none; "
+                       "take es, pes, es_single or finite_difference");
+      }
+      refuse_without_derivative(config.object("hyperparameters"), estimator);
+    }
+  });
+  if (!complaints.empty()) throw ConfigError(std::move(complaints));
+  outer_ = std::make_unique<OuterLoop>(*estimator_, *problem_, outer_rule_,
+                                       outer_steps_);
+}
+
+void Experiment::refuse_without_derivative(const Config& section,
+                                           const Config& estimator) const {
+  std::vector<Complaint> complaints;
+  const ParameterSet hyper = problem_->initial_hyper();
+  for (const Hyperparameter& h : problem_->hyperparameters()) {
+    if (h.differentiable || !hyper.contains(h.name)) continue;
+    complaints.push_back(
+        {section.pointer(h.name),
+         fmt::format("the training loss has no derivative by '{}', so the "
+                     "estimator \"{}\" cannot tune it; take stn or delta_stn, "
+                     "or make it a constant (\"tuned\": false)",
+                     h.name, estimator.type())});
+  }
+  if (!complaints.empty()) throw ConfigError(std::move(complaints));
+}
+
+OuterResult Experiment::tune(
+    const std::vector<std::shared_ptr<Observer>>& observers) {
+  for (const auto& observer : observers) outer_->add(observer);
+  if (!restored_) outer_->begin(problem_->initial_hyper(), tuning_key());
+  return outer_->run();
+}
+
+void Experiment::persist(Archive& archive) {
+  archive("loop", *outer_);
+  archive("counts", *problem_);
+  restored_ = restored_ || archive.restoring();
+}
+
+std::pair<double, double> Experiment::fingerprint() const {
+  const ParameterSet hyper = initial_hyper();
+  const Key key = key_.fold("fingerprint");
+  const ParameterSet weights = loop_->start(hyper, key).detach().weights;
+  const Draw draw{0, key};
+  const auto value = [](const Tensor& loss) {
+    return loss.to(at::kDouble).item<double>();
+  };
+  const at::NoGradGuard no_tape;
+  return {value(problem_->train_loss(weights, hyper, draw)),
+          value(problem_->valid_loss(weights, hyper, draw))};
+}
+
+Metrics Experiment::retrain(const ParameterSet& hyper, std::int64_t steps,
+                            std::int64_t network) const {
+  TrainState state;
+  return *retrain(hyper, steps, network, state, [] { return true; });
+}
+
+std::optional<Metrics> Experiment::retrain(
+    const ParameterSet& hyper, std::int64_t steps, std::int64_t network,
+    TrainState& state, const std::function<bool()>& go_on) const {
+  Key run = key_.fold("retraining");
+  if (network > 0) run = run.fold(static_cast<std::uint64_t>(network));
+  if (state.weights.empty()) state = loop_->start(hyper, run).detach();
+  while (state.step < steps) {
+    state = loop_->step(state, hyper, run);
+    if (state.step < steps && !go_on()) return {};
+  }
+  if (!all_finite(state.weights)) {
+    throw NotFinite("the weights are not finite");
+  }
+  return problem_->evaluate(problem_->deployed(state.weights, hyper), hyper);
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/config/config.h"
+#include "core/config/schema.h"
+#include "experiments/setup/counted.h"
+#include "hypergrad/outer_loop.h"
+
+namespace nestgrad {
+
+/// The keys of a configuration file.
+Schema experiment_schema();
+
+/// A configuration as an experiment takes it: the plugins that it names loaded,
+/// checked, and with every default written out. Throws Error and ConfigError.
+Config experiment_config(const Json& json);
+
+/// Training has led to weights that are not finite.
+class NotFinite : public Error {
+ public:
+  using Error::Error;
+};
+
+/// What a configuration describes, built and ready to run.
+///
+///   problem -> training loop -> estimator -> outer loop
+///
+/// Each is made from its section and from what stands left of it.
+class Experiment {
+ public:
+  /// Throws ConfigError with everything that is wrong in any section.
+  explicit Experiment(const Config& config);
+
+  /// Moves the hyperparameters to the end, or until an observer stops it; from
+  /// the start, unless persist() has restored a state.
+  OuterResult tune(const std::vector<std::shared_ptr<Observer>>& observers);
+
+  /// Where the hyperparameters are now.
+  const ParameterSet& hyper() const { return outer_->hyper(); }
+
+  /// What tune() runs.
+  OuterLoop& outer_loop() { return *outer_; }
+  const OuterLoop& outer_loop() const { return *outer_; }
+
+  /// Saves or restores all that tuning consists of.
+  void persist(Archive& archive);
+
+  /// The training and the validation loss at the initial weights: they tell
+  /// whether another process has the same data and the same arithmetic.
+  std::pair<double, double> fingerprint() const;
+
+  /// Trains from scratch with constant hyperparameters for so many steps and
+  /// evaluates the result. Each `network` has initial weights and noise of its
+  /// own. Throws NotFinite if that diverges.
+  Metrics retrain(const ParameterSet& hyper, std::int64_t steps,
+                  std::int64_t network = 0) const;
+
+  /// The same in pieces: starts from `state` unless it is empty, and leaves the
+  /// end of the piece there. After every step `go_on` is asked; nothing is
+  /// returned if it said no before the end.
+  std::optional<Metrics> retrain(const ParameterSet& hyper, std::int64_t steps,
+                                 std::int64_t network, TrainState& state,
+                                 const std::function<bool()>& go_on) const;
+
+  ParameterSet initial_hyper() const { return problem_->initial_hyper(); }
+
+  /// Whether any hyperparameter is tuned; otherwise tune() only trains.
+  bool tunes() const { return !initial_hyper().empty(); }
+  ParameterSet natural(const ParameterSet& hyper) const {
+    return tuned(*problem_, hyper);
+  }
+
+  /// The weights that tuning has led to, and what the problem says about them.
+  ParameterSet weights(const ParameterSet& hyper) const {
+    return estimator_->weights(hyper);
+  }
+  Metrics evaluate(const ParameterSet& hyper) const {
+    return problem_->evaluate(weights(hyper), hyper);
+  }
+
+  std::int64_t outer_steps() const { return outer_steps_; }
+  std::int64_t retraining_steps() const { return retraining_steps_; }
+  const Counted& problem() const { return *problem_; }
+  const TrainingLoop& loop() const { return *loop_; }
+  const HypergradientEstimator& estimator() const { return *estimator_; }
+  const std::shared_ptr<const Optimizer>& outer_rule() const {
+    return outer_rule_;
+  }
+
+  /// What tuning is begun with.
+  Key tuning_key() const { return key_.fold("tuning"); }
+
+ private:
+  /// Throws ConfigError if a hyperparameter is tuned that is not
+  /// differentiable.
+  void refuse_without_derivative(const Config& section,
+                                 const Config& estimator) const;
+
+  Key key_;
+  std::shared_ptr<Counted> problem_;
+  std::unique_ptr<TrainingLoop> loop_;
+  std::unique_ptr<HypergradientEstimator> estimator_;
+  std::shared_ptr<const Optimizer> outer_rule_;
+  std::unique_ptr<OuterLoop> outer_;
+  std::int64_t outer_steps_ = 0;
+  std::int64_t retraining_steps_ = 0;
+  bool restored_ = false;
+};
+
+}  // namespace nestgrad

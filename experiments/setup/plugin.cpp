@@ -1,0 +1,102 @@
+#include "experiments/setup/plugin.h"
+
+#include <dlfcn.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <vector>
+
+#include "core/config/registry.h"
+#include "core/storage/files.h"
+#include "experiments/setup/plugin_mark.h"
+
+namespace nestgrad {
+namespace {
+
+struct Plugin {
+  std::string path;  // as it was given
+  std::string file;  // absolute
+  std::string checksum;
+};
+
+std::vector<Plugin>& loaded() {
+  static std::vector<Plugin> plugins;
+  return plugins;
+}
+
+/// What stands in a plugin's file after the words that every mark begins with,
+/// or "" if they are not there.
+std::string mark_in(const std::string& bytes) {
+  const std::string first_words = NESTGRAD_PLUGIN_FIRST_WORDS;
+  const std::size_t begin = bytes.find(first_words);
+  if (begin == std::string::npos) return "";
+  const std::size_t from = begin + first_words.size();
+  const std::size_t end = bytes.find('\0', from);
+  if (end == std::string::npos || end - from > 200) return "";
+  return bytes.substr(from, end - from);
+}
+
+}  // namespace
+
+void load_plugin(const std::string& path) {
+  std::error_code error;
+  const std::string file =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
+  for (const Plugin& known : loaded()) {
+    if (known.file == file) return;
+  }
+  const std::string bytes = read_file(path);
+  // The registrations of a library run while it is being loaded, so whether it
+  // fits is read in its file.
+  const std::string mark = mark_in(bytes), own = NESTGRAD_PLUGIN_MARK;
+  require(!mark.empty(),
+          "{}: is no plugin of nestgrad; nestgrad_add_plugin() in a "
+          "CMakeLists.txt makes one ('nestgrad new estimator NAME' writes an "
+          "example)",
+          path);
+  require(mark == own,
+          "{}: was built for nestgrad {}, and this is {}; build it again "
+          "against this one",
+          path, mark, own);
+  const std::size_t clashes = RegistryBase::clashes().size();
+  // For the life of the process: what it registered points into it.
+  require(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr,
+          "cannot load the plugin {}", dlerror());
+  require(RegistryBase::clashes().size() == clashes, "{}: {}", path,
+          RegistryBase::clashes().back());
+  loaded().push_back(
+      {path, file,
+       fmt::format("{:08x}",
+                   crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()),
+                           bytes.size()))});
+}
+
+void load_plugins(const Json& config) {
+  const auto found = config.is_object() ? config.find("plugins") : config.end();
+  if (found == config.end() || !found->is_array()) return;
+  for (const Json& path : *found) {
+    if (path.is_string()) load_plugin(path.get<std::string>());
+  }
+}
+
+Json with_loaded_plugins(Json config) {
+  if (loaded().empty() || !config.is_object()) return config;
+  Json all = config.value("plugins", Json::array());
+  if (!all.is_array()) return config;  // whoever checks it will say so
+  for (const Plugin& plugin : loaded()) {
+    if (std::count(all.begin(), all.end(), plugin.path) == 0) {
+      all.push_back(plugin.path);
+    }
+  }
+  config["plugins"] = std::move(all);
+  return config;
+}
+
+Json plugin_facts() {
+  Json facts = Json::object();
+  for (const Plugin& plugin : loaded()) facts[plugin.path] = plugin.checksum;
+  return facts;
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,111 @@
+#include "experiments/setup/stopping.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "core/metric.h"
+#include "experiments/setup/process.h"
+
+namespace nestgrad {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+double budget(const Config& config, const char* key) {
+  if (!config.has(key)) return kInfinity;
+  return config.number(key);
+}
+
+}  // namespace
+
+Observer::Verdict SignalStop::on_step(const OuterStep&) {
+  return noted_signal() != 0 ? Verdict::kStop : Verdict::kContinue;
+}
+
+Schema Stopping::schema() {
+  return Schema(
+             "When tuning ends before its last step. The final runs are made "
+             "all the same.")
+      .integer("patience", 0,
+               "Outer steps without an improvement after which tuning ends; 0: "
+               "it goes on.",
+               at_least(0))
+      .text("metric", "outer_loss",
+            "What has to improve: outer_loss, the validation loss of every "
+            "step, or a metric that is evaluated every record.every steps, "
+            "such as valid_accuracy. Accuracies have to rise, all others to "
+            "fall.")
+      .number("improvement", 0,
+              "By how much the metric has to be better than its best value so "
+              "far to count.",
+              at_least(0))
+      .number("seconds", kAbsent, "Ends tuning after so many seconds.",
+              above(0))
+      .number("train_gradients", kAbsent,
+              "Ends tuning after so many gradients of the training loss.",
+              above(0))
+      .number("products", kAbsent,
+              "Ends tuning after so many Hessian products.", above(0));
+}
+
+Stopping::Stopping(const Config& config, Sources sources)
+    : sources_(std::move(sources)),
+      metric_(config.text("metric")),
+      patience_(config.integer("patience")),
+      improvement_(config.number("improvement")),
+      seconds_(budget(config, "seconds")),
+      gradients_(budget(config, "train_gradients")),
+      products_(budget(config, "products")),
+      best_(kInfinity) {}
+
+Observer::Verdict Stopping::stop(const char* kind, std::string reason) {
+  kind_ = kind;
+  reason_ = std::move(reason);
+  return Verdict::kStop;
+}
+
+Observer::Verdict Stopping::on_step(const OuterStep& step) {
+  if (patience_ > 0) {
+    double value = kInfinity;
+    if (is_outer_loss()) {
+      value = step.objective;
+    } else {
+      const Metrics& evaluation = sources_.evaluation();
+      const auto found = evaluation.find(metric_);
+      if (found != evaluation.end()) {
+        value = to_minimize(metric_, found->second);
+      }
+    }
+    const bool unknown = value == kInfinity && best_ == kInfinity;
+    if (unknown || value < best_ - improvement_) {
+      best_ = value;
+      best_step_ = step.step;
+    }
+    if (step.step - best_step_ >= patience_) {
+      return stop("early_stopping",
+                  fmt::format("{} has not improved since outer step {}",
+                              metric_, best_step_));
+    }
+  }
+  if (step.seconds >= seconds_) {
+    return stop("budget", fmt::format("{} seconds are used up", seconds_));
+  }
+  if (static_cast<double>(sources_.train_gradients()) >= gradients_) {
+    return stop("budget", fmt::format("{} gradients of the training loss are "
+                                      "used up",
+                                      gradients_));
+  }
+  if (sources_.products() >= products_) {
+    return stop("budget",
+                fmt::format("{} Hessian products are used up", products_));
+  }
+  return Verdict::kContinue;
+}
+
+void Stopping::persist(Archive& archive) {
+  archive("best", best_);
+  archive("best_step", best_step_);
+}
+
+}  // namespace nestgrad

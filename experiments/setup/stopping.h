@@ -1,0 +1,62 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "core/config/config.h"
+#include "core/config/schema.h"
+#include "core/observer.h"
+#include "core/storage/archive.h"
+
+namespace nestgrad {
+
+/// Ends a run when a signal has been noted.
+class SignalStop : public Observer {
+ public:
+  Verdict on_step(const OuterStep& step) override;
+};
+
+/// Ends tuning before its last step: when a metric has not improved for a
+/// while, or when a budget is used up.
+class Stopping : public Observer {
+ public:
+  /// What has been spent, and what has been evaluated last.
+  struct Sources {
+    std::function<std::int64_t()> train_gradients;
+    std::function<double()> products;
+    std::function<const Metrics&()> evaluation;
+  };
+
+  /// The section "stop" of the outer loop.
+  static Schema schema();
+  Stopping(const Config& config, Sources sources);
+
+  /// The metric is one of an evaluation, not the validation loss of every step.
+  bool needs_evaluation() const { return patience_ > 0 && !is_outer_loss(); }
+  const std::string& metric() const { return metric_; }
+
+  Verdict on_step(const OuterStep& step) override;
+
+  /// "" as long as it has not ended tuning; then "early_stopping" or "budget",
+  /// and a sentence.
+  const std::string& kind() const { return kind_; }
+  const std::string& reason() const { return reason_; }
+
+  void persist(Archive& archive);
+
+ private:
+  bool is_outer_loss() const { return metric_ == "outer_loss"; }
+
+  Verdict stop(const char* kind, std::string reason);
+
+  Sources sources_;
+  std::string metric_;
+  std::int64_t patience_;
+  double improvement_;
+  double seconds_, gradients_, products_;  // budgets; infinity: none
+  double best_;                            // what is better is smaller
+  std::int64_t best_step_ = 0;
+  std::string kind_, reason_;
+};
+
+}  // namespace nestgrad

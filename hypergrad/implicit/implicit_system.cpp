@@ -1,0 +1,108 @@
+#include "hypergrad/implicit/implicit_system.h"
+
+#include <cmath>
+
+#include "core/tensor/autodiff.h"
+#include "hypergrad/adjoint.h"
+#include "hypergrad/gradient_difference.h"
+
+namespace nestgrad {
+namespace {
+
+/// A scalar that is to be differentiated by weights and hyperparameters.
+using Loss = std::function<Tensor(const ParameterSet& weights,
+                                  const ParameterSet& hyper)>;
+
+Loss train_loss(const InnerRun& at) {
+  return [problem = at.loop().problem(), draw = at.draw("implicit")](
+             const ParameterSet& w, const ParameterSet& h) {
+    return problem->train_loss(w, h, draw);
+  };
+}
+
+/// f(w) - c'o(w) for c = df/do at these weights, which stays constant.
+Loss without_model_curvature(const InnerRun& at, const ParameterSet& hyper) {
+  const auto problem = at.loop().problem();
+  const Draw draw = at.draw("implicit");
+  const ParameterSet h = hyper.detach();
+  const ParameterSet o = ParameterSet{
+      {"outputs", problem->outputs(
+                      at.state().weights.detach(), h,
+                      draw)}}.leaves();
+  const ParameterSet c =
+      gradient(problem->output_loss(o.at("outputs"), h, draw), o);
+  return [=](const ParameterSet& w, const ParameterSet& h) {
+    return problem->train_loss(w, h, draw) -
+           dot(c, {{"outputs", problem->outputs(w, h, draw)}});
+  };
+}
+
+/// v -> (g(w + e v) - g(w - e v)) / 2e, the derivative of g along v.
+LinearMap central_differences(
+    const ParameterSet& w, std::function<ParameterSet(const ParameterSet&)> g) {
+  const double difference =
+      std::cbrt(machine_epsilon(w)) * (1 + norm(w).item<double>());
+  return [=](const ParameterSet& v) {
+    return gradient_difference(g, w, v, difference);
+  };
+}
+
+}  // namespace
+
+ImplicitSystem ImplicitSystem::stationarity(const InnerRun& at,
+                                            const ParameterSet& hyper,
+                                            const HessianOptions& options) {
+  const ParameterSet w = at.state().weights.leaves();
+  const ParameterSet h = hyper.leaves();
+  const Loss f = train_loss(at);
+  const Loss curved =
+      options.gauss_newton ? without_model_curvature(at, hyper) : f;
+  if (options.finite_difference) {
+    const ParameterSet at_w = w.detach(), at_h = h.detach();
+    return {gradient(f(w, h), w),
+            central_differences(at_w,
+                                [=](const ParameterSet& near) {
+                                  const ParameterSet x = near.leaves();
+                                  return gradient(curved(x, at_h), x);
+                                }),
+            central_differences(at_w, [=](const ParameterSet& near) {
+              const ParameterSet x = at_h.leaves();
+              return gradient(f(near, x), x);
+            })};
+  }
+  const ParameterSet map = gradient(f(w, h), w, Tape::kOn);
+  const ParameterSet taped =
+      options.gauss_newton ? gradient(curved(w, h), w, Tape::kOn) : map;
+  return {map, [=](const ParameterSet& v) { return vjp(taped, w, v); },
+          [=](const ParameterSet& v) { return vjp(map, h, v); }};
+}
+
+ImplicitSystem ImplicitSystem::fixed_point(const InnerRun& at,
+                                           const ParameterSet& hyper) {
+  const Stretch step(at.loop(), at.state(), 1, hyper, at.run_key());
+  const ParameterSet h = step.hyper;
+  const ParameterSet x = step.start.joined(), map = step.end.joined();
+  return {x.detach() - map.detach(),
+          [=](const ParameterSet& v) { return v - vjp(map, x, v); },
+          [=](const ParameterSet& v) { return -1.0 * vjp(map, h, v); }};
+}
+
+ParameterSet ImplicitSystem::embed(const ParameterSet& weights) const {
+  std::vector<Tensor> out = weights.tensors();
+  for (std::size_t i = out.size(); i < residual_.size(); ++i) {
+    out.push_back(
+        residual_.tensors()[i].new_zeros(residual_.tensors()[i].sizes()));
+  }
+  return residual_.with(std::move(out)).detach();
+}
+
+Tensor ImplicitSystem::matrix() const {
+  const Tensor like = residual_.flatten();
+  std::vector<Tensor> columns;
+  for (const Tensor& unit : at::eye(like.numel(), like.options()).unbind()) {
+    columns.push_back(transposed_(residual_.unflatten(unit)).flatten());
+  }
+  return at::stack(columns, 1);
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,133 @@
+#include "hypergrad/self_tuning/response_problem.h"
+
+#include <ATen/ATen.h>
+
+#include <optional>
+
+#include "core/platform/error.h"
+#include "core/tensor/autodiff.h"
+
+namespace nestgrad {
+namespace {
+
+/// Row i of `rows`, cut into a set alike to `layout`, for all i at once: each
+/// tensor has the rows as its first dimension.
+ParameterSet cut_rows(const Tensor& rows, const ParameterSet& layout) {
+  std::int64_t first = 0;
+  return layout.map([&](const Tensor& like) {
+    std::vector<std::int64_t> sizes = like.sizes().vec();
+    sizes.insert(sizes.begin(), rows.size(0));
+    const Tensor part = rows.narrow(1, first, like.numel());
+    first += like.numel();
+    return part.reshape(sizes);
+  });
+}
+
+}  // namespace
+
+ResponseProblem::ResponseProblem(std::shared_ptr<const BilevelProblem> problem,
+                                 std::shared_ptr<const Response> response,
+                                 std::int64_t draws)
+    : ProblemDecorator(std::move(problem)),
+      response_(std::move(response)),
+      draws_(draws) {
+  // Asked of no map, since one for too many hyperparameters may not fit.
+  if (response_->rows({}, Tensor())) sizes_ = this->problem().batch_sizes();
+}
+
+ParameterSet ResponseProblem::inner_hyper(const ParameterSet& hyper) const {
+  ParameterSet out;
+  for (std::size_t i = 0; i < hyper.size(); ++i) {
+    if (hyper.name(i) == kDeviation) continue;
+    out.insert(hyper.name(i), hyper.tensors()[i]);
+  }
+  return out;
+}
+
+ParameterSet ResponseProblem::initial_weights(const ParameterSet& hyper,
+                                              const Key& key) const {
+  const ParameterSet h = inner_hyper(hyper);
+  ParameterSet weights;
+  weights.append("base/", problem().initial_weights(h, key));
+  const Key own = key.fold("response");
+  weights.append("map/", response_->initial(problem().initial_weights(h, own),
+                                            h.numel(), own));
+  return weights;
+}
+
+ParameterSet ResponseProblem::deployed(const ParameterSet& weights,
+                                       const ParameterSet& hyper) const {
+  const ParameterSet base = weights.subset("base/");
+  const Tensor h = inner_hyper(hyper).flatten();
+  return base + response_->shift(weights.subset("map/"), base,
+                                 displacement(h, h.detach()));
+}
+
+Tensor ResponseProblem::with_noise(const ParameterSet& hyper, const Key& key,
+                                   std::int64_t examples) const {
+  const Tensor h = inner_hyper(hyper).flatten();
+  const std::int64_t rows = per_example() ? examples : draws_;
+  const Tensor noise = key.fold("noise")
+                           .fold(noise_.bits())
+                           .normal(h.new_empty({rows, h.numel()}));
+  return h + hyper.at(kDeviation) * noise;
+}
+
+Tensor ResponseProblem::loss_at(Loss loss, const ParameterSet& base,
+                                const ParameterSet& map,
+                                const ParameterSet& layout, const Tensor& hyper,
+                                const Tensor& u, Draw draw) const {
+  if (per_example()) {
+    const std::optional<RowResponse> response = response_->rows(map, u);
+    draw.response = &*response;
+    return (problem().*loss)(base, cut_rows(hyper, layout), draw);
+  }
+  Tensor sum;
+  for (std::int64_t i = 0; i < u.size(0); ++i) {
+    const ParameterSet shift = response_->shift(map, base, u[i]);
+    Draw own = draw;
+    own.key = draw.key.fold(static_cast<std::uint64_t>(i));
+    const Tensor part = (problem().*loss)(
+        draw.linear ? base.zip(shift, with_tangent) : base + shift,
+        layout.unflatten(hyper[i]), own);
+    sum = sum.defined() ? sum + part : part;
+  }
+  return sum / static_cast<double>(u.size(0));
+}
+
+Tensor ResponseProblem::train_loss_at(const ParameterSet& base,
+                                      const ParameterSet& map,
+                                      const ParameterSet& layout,
+                                      const Tensor& hyper, const Tensor& u,
+                                      Draw draw, bool linear) const {
+  draw.linear = linear;
+  std::optional<DualNumbers> dual;
+  if (linear) dual.emplace();
+  const Tensor loss =
+      loss_at(&BilevelProblem::train_loss, base, map, layout, hyper, u, draw);
+  if (linear && is_dual(loss)) {
+    throw Unsupported(
+        "the training loss of this problem cannot be taken of outputs to first "
+        "order (see Draw::linear)");
+  }
+  return loss;
+}
+
+Tensor ResponseProblem::valid_loss_around(const Tensor& centre,
+                                          const ParameterSet& weights,
+                                          const ParameterSet& hyper,
+                                          const Draw& draw) const {
+  const Tensor h = with_noise(hyper, draw.key, sizes_.valid);
+  return loss_at(&BilevelProblem::valid_loss, weights.subset("base/"),
+                 weights.subset("map/"), inner_hyper(hyper), h,
+                 displacement(h, centre), draw);
+}
+
+Tensor ResponseProblem::valid_loss(const ParameterSet& weights,
+                                   const ParameterSet& hyper,
+                                   const Draw& draw) const {
+  return valid_loss_around(inner_hyper(hyper).flatten().detach(), weights,
+                           hyper, draw);
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,168 @@
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "hypergrad/solvers/krylov.h"
+
+namespace nestgrad {
+namespace {
+
+/// Conjugate gradients (Hestenes and Stiefel 1952, "Methods of conjugate
+/// gradients for solving linear systems") for A x = b with symmetric positive
+/// definite A: of the x in the span of b, A b, ..., A^(k-1) b the one with the
+/// smallest error (x - x*)' A (x - x*).
+///
+/// Along a direction p of negative or no curvature (p'A p <= 0) the method has
+/// nothing to say: it stops there and keeps what it has found so far.
+///
+/// A preconditioner M = 1 / diag(A) takes the place of the system by that of
+/// M^1/2 A M^1/2. The diagonal is estimated from products with random signs z
+/// (Bekas, Kokiopoulou and Saad 2007, "An estimator for the diagonal of a
+/// matrix"): the mean of z (A z), element by element.
+class ConjugateGradient : public Krylov {
+ public:
+  explicit ConjugateGradient(const Config& config)
+      : Krylov(config, "conjugate gradients"),
+        probes_(config.text("preconditioner") == "diagonal"
+                    ? config.integer("probes")
+                    : 0) {}
+
+  static Schema schema() {
+    return keys("Conjugate gradients, for positive definite Hessians.")
+        .choice("preconditioner", "none",
+                "none, or the diagonal of the Hessian, estimated: for "
+                "Hessians whose diagonal spans orders of magnitude, as with "
+                "one decay per weight.",
+                {"none", "diagonal"})
+        .integer("probes", 8,
+                 "Hessian products spent on the estimate of the diagonal.",
+                 at_least(1));
+  }
+
+  bool symmetric_only() const override { return true; }
+  bool random() const override { return probes_ > 0; }
+
+  /// The x of the Krylov space with the smallest error in the norm of A, as
+  /// long as A is positive definite there.
+  Tensor formula(const Tensor& a, const Tensor& b, const Tensor& guess,
+                 const Key& key) const override {
+    Tensor scale = at::ones_like(b);
+    if (probes_ > 0) {
+      std::vector<Tensor> signs;
+      for (std::int64_t i = 0; i < probes_; ++i) {
+        signs.push_back(probe(key, i, {{"", b}}).flatten());
+      }
+      const Tensor z = at::stack(signs, 1), az = at::mm(a, z);
+      scale = inverse((z * az).mean(1), az.square().mean(1));
+    }
+    const auto choice = [](const Tensor& a, const Tensor& basis,
+                           const Tensor& r) {
+      const Tensor small = at::mm(basis.t(), at::mm(a, basis));
+      const Tensor spectrum = at::linalg_eigvalsh((small + small.t()) / 2);
+      return spectrum[0].item<double>() > 0
+                 ? at::linalg_solve(small, at::mv(basis.t(), r))
+                 : Tensor();
+    };
+    return chosen(a, b, guess, iterations(), scale, choice);
+  }
+
+ private:
+  Solution approximate(const LinearMap& a, const ParameterSet& b,
+                       const ParameterSet* guess,
+                       const Key& key) const override {
+    const ParameterSet scale = preconditioner(a, b, key);
+    return iterate(
+        a, b, guess,
+        [&](const ParameterSet& r, double enough, std::int64_t limit) {
+          return stretch(a, scale, r, enough, limit);
+        });
+  }
+
+  /// `scale`: the diagonal of M; empty for the identity.
+  static Stretch stretch(const LinearMap& a, const ParameterSet& scale,
+                         ParameterSet r, double enough, std::int64_t limit) {
+    const auto preconditioned = [&](const ParameterSet& r) {
+      return scale.empty() ? r : scale * r;
+    };
+    Stretch out;
+    out.x = r.zeros();
+    ParameterSet z = preconditioned(r), p = z;
+    double rr = square(r), rz = scale.empty() ? rr : inner(r, z), largest = 0;
+    while (out.iterations < limit && rr > enough * enough) {
+      const ParameterSet q = a(p);
+      ++out.iterations;
+      const double pq = inner(p, q), curvature = pq / square(p);
+      if (std::isnan(curvature)) {
+        rr = NAN;
+        break;
+      }
+      if (curvature <= machine_epsilon(r) * largest) {
+        out.obstacle = fmt::format(
+            "met {} curvature in iteration {} and kept the iterate before",
+            curvature < 0 ? "negative" : "no", out.iterations);
+        break;
+      }
+      largest = std::max(largest, curvature);
+      const double alpha = rz / pq;
+      out.x = add(out.x, alpha, p);
+      r = add(r, -alpha, q);
+      z = preconditioned(r);
+      const double before = rz;
+      rr = square(r);
+      rz = scale.empty() ? rr : inner(r, z);
+      p = add(z, rz / before, p);
+    }
+    out.residual = std::sqrt(rr);
+    out.drift = machine_epsilon(r) * static_cast<double>(out.iterations) *
+                largest * std::sqrt(square(out.x));
+    return out;
+  }
+
+  ParameterSet preconditioner(const LinearMap& a, const ParameterSet& b,
+                              const Key& key) const {
+    if (probes_ == 0) return {};
+    const double share = 1 / static_cast<double>(probes_);
+    ParameterSet diagonal = b.zeros(), squares = b.zeros();
+    for (std::int64_t i = 0; i < probes_; ++i) {
+      const ParameterSet z = probe(key, i, b), product = a(z);
+      diagonal = add(diagonal, share, z * product);
+      squares = add(squares, share, product * product);
+    }
+    // One floor for all tensors.
+    return b.unflatten(inverse(diagonal.flatten(), squares.flatten()));
+  }
+
+  static ParameterSet probe(const Key& key, std::int64_t i,
+                            const ParameterSet& like) {
+    const Key mine = key.fold("probe").fold(static_cast<std::uint64_t>(i));
+    const Tensor u = mine.uniform(like.flatten());
+    return like.unflatten(at::where(u < 0.5, -at::ones_like(u), 1.0));
+  }
+
+  /// 1 / diagonal, from the means of z (A z) and of (A z)^2 over the probes.
+  /// The latter estimates the squares of a row, so that the difference to the
+  /// diagonal's tells how far the estimate is off. What is smaller than its own
+  /// error, or than rounding, is not known and raised to that.
+  Tensor inverse(const Tensor& diagonal, const Tensor& squares) const {
+    const Tensor size = diagonal.abs();
+    const Tensor error =
+        ((squares - size.square()).clamp_min(0) / static_cast<double>(probes_))
+            .sqrt();
+    const double floor =
+        machine_epsilon({{"", diagonal}}) * size.max().item<double>();
+    return 1 / at::max(size, error).clamp_min(floor > 0 ? floor : 1);
+  }
+
+  static double inner(const ParameterSet& a, const ParameterSet& b) {
+    return dot(a, b).item<double>();
+  }
+  static double square(const ParameterSet& v) { return inner(v, v); }
+
+  std::int64_t probes_;
+};
+
+NESTGRAD_REGISTER(InverseHessianRegistry, "conjugate_gradient",
+                  ConjugateGradient)
+
+}  // namespace
+}  // namespace nestgrad

@@ -1,0 +1,72 @@
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "hypergrad/solvers/inverse_hessian.h"
+
+namespace nestgrad {
+namespace {
+
+/// x = A^-1 b by Gaussian elimination, with A written out column by column from
+/// n products. For small problems, and to judge the other solvers by.
+class Dense : public InverseHessian {
+ public:
+  explicit Dense(const Config& config)
+      : InverseHessian(config), limit_(config.integer("limit")) {}
+
+  static Schema schema() {
+    return Schema("The Hessian written out; for small models and for checks.")
+        .integer("limit", 4096,
+                 "Largest number of unknowns; n of them need n products and "
+                 "n^2 numbers.",
+                 at_least(1));
+  }
+
+ private:
+  Solution approximate(const LinearMap& a, const ParameterSet& b,
+                       const ParameterSet*, const Key&) const override {
+    const std::int64_t n = b.numel();
+    require(n <= limit_,
+            "the inverse Hessian \"dense\" is limited to {} unknowns, there "
+            "are {}; raise its \"limit\" or take another one",
+            limit_, n);
+    const Tensor flat = b.flatten();
+    Tensor matrix = at::empty({n, n}, flat.options());
+    Tensor unit = at::zeros_like(flat);
+    for (std::int64_t i = 0; i < n; ++i) {
+      unit[i] = 1;
+      matrix.select(1, i).copy_(a(b.unflatten(unit.clone())).flatten());
+      unit[i] = 0;
+    }
+    Solution out;
+    if (!matrix.isfinite().all().item<bool>()) {
+      out.x = b;
+      out.status = Status::kDiverged;
+      out.trouble = "the Hessian has entries that are not finite";
+      return out;
+    }
+    const auto [x, info] = at::linalg_solve_ex(matrix, flat);
+    out.x = b.unflatten(x);
+    if (info.item<int>() != 0) {
+      out.status = Status::kDiverged;
+      out.trouble = "the Hessian is singular";
+      return out;
+    }
+    out.residual =
+        ((at::mv(matrix, x) - flat).norm() / flat.norm()).item<double>();
+    if (!(out.residual < std::sqrt(machine_epsilon(b)))) {
+      out.status = Status::kNotConverged;
+      out.trouble = fmt::format(
+          "the Hessian is singular but for rounding, residual {:.3g}",
+          out.residual);
+    }
+    return out;
+  }
+
+  std::int64_t limit_;
+};
+
+NESTGRAD_REGISTER(InverseHessianRegistry, "dense", Dense)
+
+}  // namespace
+}  // namespace nestgrad

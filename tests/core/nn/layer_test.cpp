@@ -1,0 +1,209 @@
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "tests/support/layer_cases.h"
+#include "tests/support/support.h"
+
+namespace nestgrad {
+TEST_CASE("every registered layer has a case in the table", "[layers]") {
+  const std::vector<LayerCase> cases = layer_cases();
+  for (const std::string& name : LayerRegistry::instance().names()) {
+    CAPTURE(name);
+    CHECK(std::any_of(cases.begin(), cases.end(),
+                      [&](const LayerCase& c) { return c.type() == name; }));
+  }
+}
+
+TEST_CASE("every layer computes its formula", "[layers]") {
+  for (const LayerCase& c : layer_cases()) {
+    CAPTURE(c.config.dump());
+    const ParameterSet weights = weights_for(c);
+    const Tensor input = input_for(c);
+    const Tensor y = c.make()->apply(weights.tensors(), input, Pass{});
+    const Tensor expected = c.expected(weights, input);
+    REQUIRE(y.sizes() == expected.sizes());
+    CHECK(at::allclose(y, expected, 1e-12, 1e-12));
+  }
+}
+
+TEST_CASE("every layer gives the shape that it promises", "[layers]") {
+  for (const LayerCase& c : layer_cases()) {
+    CAPTURE(c.config.dump());
+    CHECK(c.make()->output_shape() == c.output);
+    const ParameterSet weights = weights_for(c);
+    for (const std::int64_t batch : {1, 3}) {
+      const Tensor input = input_for(c).slice(0, 0, batch);
+      const Tensor y = c.make()->apply(weights.tensors(), input, Pass{});
+      Shape sizes = c.output;
+      sizes.insert(sizes.begin(), batch);
+      CHECK(y.sizes() == at::IntArrayRef(sizes));
+    }
+  }
+}
+
+TEST_CASE("fresh weights are float32 and follow the key alone", "[layers]") {
+  for (const LayerCase& c : layer_cases()) {
+    CAPTURE(c.config.dump());
+    at::manual_seed(1);
+    const ParameterSet first = c.make()->initial_weights(Key(1));
+    at::manual_seed(2);
+    const ParameterSet second = c.make()->initial_weights(Key(1));
+    const ParameterSet other = c.make()->initial_weights(Key(2));
+    REQUIRE(alike(first, second));
+    REQUIRE(alike(first, other));
+    const bool constant = c.type().find("norm") != std::string::npos;
+    for (std::size_t i = 0; i < first.size(); ++i) {
+      CAPTURE(first.name(i));
+      CHECK(first.tensors()[i].scalar_type() == at::kFloat);
+      CHECK(first.tensors()[i].equal(second.tensors()[i]));
+      CHECK(first.tensors()[i].equal(other.tensors()[i]) == constant);
+    }
+  }
+}
+
+TEST_CASE("linear, conv2d and lstm start uniformly within PyTorch's bounds",
+          "[layers]") {
+  struct Start {
+    Json config;
+    Shape input;
+    double bound;
+  };
+  const std::vector<Start> starts = {
+      {{{"type", "linear"}, {"out", 200}}, {25}, 0.2},
+      {{{"type", "conv2d"}, {"out", 100}, {"kernel", 5}}, {4, 8, 8}, 0.1},
+      {{{"type", "lstm"}, {"hidden", 25}, {"layers", 2}}, {7, 3}, 0.2}};
+  for (const Start& start : starts) {
+    CAPTURE(start.config.dump());
+    const ParameterSet weights = LayerRegistry::instance()
+                                     .make(start.config, start.input)
+                                     ->initial_weights(Key(1));
+    for (const Tensor& w : weights.tensors()) {
+      CHECK(w.abs().max().item<double>() <= start.bound);
+      CHECK(w.min().item<double>() < -0.9 * start.bound);
+      CHECK(w.max().item<double>() > 0.9 * start.bound);
+      // The variance of U(-b, b) is b^2 / 3; 100 numbers know it to 9%.
+      CHECK(w.square().mean().item<double>() ==
+            Approx(start.bound * start.bound / 3).epsilon(0.3));
+    }
+    CHECK_FALSE(weights.tensors()[0].flatten()[0].equal(
+        weights.tensors()[1].flatten()[0]));
+  }
+}
+
+TEST_CASE("an lstm names its weights as torch.nn.LSTM does", "[layers]") {
+  const auto names = [](int layers) {
+    const auto layer = LayerRegistry::instance().make(
+        Json{{"type", "lstm"}, {"hidden", 5}, {"layers", layers}}, {4, 3});
+    const ParameterSet weights = layer->initial_weights(Key(1));
+    std::string text;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      text += fmt::format("{} {} ", weights.name(i),
+                          fmt::join(weights.tensors()[i].sizes(), "x"));
+    }
+    return text;
+  };
+  CHECK(names(1) == "weight_ih 20x3 weight_hh 20x5 bias_ih 20 bias_hh 20 ");
+  CHECK(names(2) ==
+        "weight_ih_l0 20x3 weight_hh_l0 20x5 bias_ih_l0 20 bias_hh_l0 20 "
+        "weight_ih_l1 20x5 weight_hh_l1 20x5 bias_ih_l1 20 bias_hh_l1 20 ");
+}
+
+TEST_CASE("dropout sets a share of the numbers to zero and keeps the mean",
+          "[layers]") {
+  const auto layer = LayerRegistry::instance().make(
+      Json{{"type", "dropout"}, {"rate", 0.3}}, {1000});
+  const Tensor ones = at::ones({20, 1000}, float64());
+  const Tensor y = layer->apply({}, ones, {true, Key(1)});
+  const Tensor zero = y == 0;
+  // 20000 numbers: the share of zeros is known to 0.0032.
+  CHECK(zero.to(at::kDouble).mean().item<double>() ==
+        Approx(0.3).margin(0.0130));
+  CHECK(at::allclose(y, zero.logical_not().to(at::kDouble) / 0.7));
+  CHECK_FALSE(y.equal(layer->apply({}, ones, {true, Key(2)})));
+  CHECK(ones.equal(layer->apply({}, ones, {false, Key(1)})));
+}
+
+TEST_CASE("batch_norm uses the statistics of its batch in evaluation too",
+          "[layers]") {
+  const auto layer =
+      LayerRegistry::instance().make(Json{{"type", "batch_norm"}}, {2});
+  const std::vector<Tensor> weights = {at::ones(2), at::zeros(2)};
+  const Tensor input = at::tensor({1.0, 5.0, 3.0, 9.0}).view({2, 2});
+  const Tensor y = layer->apply(weights, input.to(at::kFloat), Pass{});
+  const Tensor expected = at::tensor({-1.0, -1.0, 1.0, 1.0}).view({2, 2});
+  CHECK(at::allclose(y, expected.to(at::kFloat), 1e-4, 1e-4));
+}
+
+namespace {
+
+// What is said of a layer that cannot be made.
+std::string complaint(const Json& config, const Shape& input) {
+  try {
+    LayerRegistry::instance().make(config, input);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+}  // namespace
+
+TEST_CASE("a layer refuses an input of the wrong shape in a sentence",
+          "[layers]") {
+  const std::string images =
+      "expects images [channels, height, width], but its input is [784]";
+  for (const Json& config :
+       {Json{{"type", "conv2d"}, {"out", 3}}, Json{{"type", "max_pool2d"}},
+        Json{{"type", "avg_pool2d"}}, Json{{"type", "global_avg_pool2d"}}}) {
+    const std::string type = config["type"].get<std::string>();
+    CHECK(complaint(config, {784}) == "/type: " + type + " " + images);
+  }
+  CHECK(complaint(Json{{"type", "linear"}, {"out", 3}}, {1, 28, 28}) ==
+        "/type: linear expects vectors [features] or sequences [time, "
+        "features] (put a flatten layer before it), but its input is [1, 28, "
+        "28]");
+  CHECK(complaint(Json{{"type", "linear"}, {"out", 3}}, {}) != "none");
+  CHECK(complaint(Json{{"type", "batch_norm"}}, {5, 4}) ==
+        "/type: batch_norm expects vectors [channels] or images [channels, "
+        "height, width], but its input is [5, 4]");
+  CHECK(complaint(Json{{"type", "instance_norm"}}, {5}) ==
+        "/type: instance_norm expects images of more than one pixel, but its "
+        "input is [5]");
+  CHECK(complaint(Json{{"type", "layer_norm"}}, {1, 2, 3}) ==
+        "/type: layer_norm expects vectors [features] or sequences [time, "
+        "features] with more than one feature, but its input is [1, 2, 3]");
+  CHECK(complaint(Json{{"type", "layer_norm"}}, {1}) != "none");
+  CHECK(complaint(
+            Json{{"type", "embedding"}, {"vocabulary", 3}, {"dimension", 2}},
+            {4, 2}) ==
+        "/type: embedding expects tokens [time], but its input is [4, 2]");
+  CHECK(complaint(Json{{"type", "lstm"}, {"hidden", 3}}, {4}) ==
+        "/type: lstm expects sequences [time, features], but its input is [4]");
+}
+
+TEST_CASE("a window larger than the image is refused", "[layers]") {
+  CHECK(complaint(Json{{"type", "conv2d"}, {"out", 1}, {"kernel", 5}},
+                  {1, 4, 9}) ==
+        "/kernel: a window of 5 x 5 does not fit into images of 4 x 9 (padding "
+        "included)");
+  CHECK(complaint(Json{{"type", "avg_pool2d"}, {"kernel", 3}}, {1, 8, 2}) ==
+        "/kernel: a window of 3 x 3 does not fit into images of 8 x 2 (padding "
+        "included)");
+  CHECK(complaint(
+            Json{{"type", "conv2d"}, {"out", 1}, {"kernel", 5}, {"padding", 1}},
+            {1, 3, 3}) == "none");
+}
+
+TEST_CASE("numbers that a layer cannot use are refused", "[layers]") {
+  CHECK(complaint(Json{{"type", "group_norm"}, {"groups", 3}}, {4, 2, 2}) ==
+        "/groups: must divide the number of channels, 4, is 3");
+  CHECK(complaint(Json{{"type", "group_norm"}, {"groups", 4}}, {4}) ==
+        "/groups: must leave more than one number to each group, but the input "
+        "is [4] and there are 4 groups");
+  CHECK(complaint(Json{{"type", "dropout"}, {"rate", 1}}, {4}) != "none");
+  CHECK(complaint(Json{{"type", "linear"}, {"out", 0}}, {4}) != "none");
+  CHECK(complaint(Json{{"type", "linear"}}, {4}) != "none");
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,158 @@
+#include "experiments/judge/plan.h"
+
+#include <filesystem>
+
+#include "core/storage/files.h"
+#include "experiments/setup/experiment.h"
+#include "tests/support/program.h"
+#include "tests/support/temporary_folder.h"
+
+namespace nestgrad {
+namespace {
+
+/// The sum of all distances between a few points in the city-block metric, of
+/// which LibTorch knows the first derivative only.
+class CityBlock : public BilevelProblem {
+ public:
+  CityBlock(const Config&, const ProblemContext&) {}
+  static Schema schema() { return Schema("City-block distances."); }
+
+  std::vector<Hyperparameter> hyperparameters() const override {
+    Hyperparameter scale;
+    scale.name = "scale";
+    scale.initial = at::ones({}, at::kDouble);
+    return {scale};
+  }
+  ParameterSet initial_weights(const ParameterSet&,
+                               const Key& key) const override {
+    return {{"points", key.normal(at::empty({3, 2}, at::kFloat))}};
+  }
+  Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
+                    const Draw&) const override {
+    const Tensor& x = weights.at("points");
+    return (hyper.at("scale") * at::cdist(x, x.detach() + 1, 1)).sum();
+  }
+  Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
+                    const Draw&) const override {
+    return weights.at("points").square().sum();
+  }
+};
+
+NESTGRAD_REGISTER(ProblemRegistry, "city_block", CityBlock)
+
+Json plan(const Json& json) {
+  return make_plan(Config(complete(experiment_schema(), json)));
+}
+
+Json ridge(std::int64_t window) {
+  return {{"dtype", "float64"},
+          {"problem", {{"type", "ridge"}, {"features", 200}}},
+          {"hyperparameters", {{"weight_decay", Json::object()}}},
+          {"inner", {{"type", "sgd"}, {"lr", 0.1}, {"momentum", 0.5}}},
+          {"estimator", {{"type", "unrolled"}, {"window", window}}}};
+}
+
+}  // namespace
+
+TEST_CASE("a plan says shapes and counts", "[plan]") {
+  const Json got = plan(ridge(10));
+  CHECK(got["weights"] == Json{{"w", {200}}});
+  CHECK(got["weight_count"] == 200);
+  CHECK(got["hyperparameter_count"] == 1);
+  CHECK(got["outer_steps"] == 100);
+  CHECK(got["retraining_steps"] == 1000);
+  CHECK(got["second_derivative"]["exists"] == true);
+  const std::string text = format_plan(got);
+  CHECK_THAT(text, ContainsSubstring("w [200]"));
+  CHECK_THAT(text, ContainsSubstring("of the training loss exists"));
+  CHECK_THAT(text, ContainsSubstring("warm start"));
+}
+
+TEST_CASE("a plan predicts the peak memory of every shipped configuration",
+          "[plan]") {
+  for (const std::string& path : shipped_configs()) {
+    CAPTURE(path);
+    const TemporaryFolder folder;
+    const std::string config = "'" + path + "' ";
+    const Ended planned = program(folder.path(""), "plan --json " + config);
+    REQUIRE(planned.code == 0);
+    // The memory of a run does not depend on how many outer steps it has, nor
+    // on how many networks are trained one after another.
+    const Ended ended =
+        program(folder.path(""), "run " + config +
+                                     "--quiet --out out --set outer.steps=2 "
+                                     "--set record.retrain=2 --set "
+                                     "record.networks=1");
+    CAPTURE(ended.output);
+    REQUIRE(ended.code == 0);
+    const double predicted =
+        Json::parse(planned.output)["tensor_mib"]["peak"].get<double>();
+    const double measured = Json::parse(read_file(
+        folder.path("out/summary.json")))["peak_tensor_mib"]
+                                .get<double>();
+    CHECK(predicted == Approx(measured).epsilon(0.2));
+  }
+}
+
+TEST_CASE("a plan for unrolling grows with the window", "[plan]") {
+  const auto peak = [](std::int64_t window) {
+    const Json tensors = plan(ridge(window))["tensor_mib"];
+    return tensors["peak"].get<double>() - tensors["loaded"].get<double>();
+  };
+  CHECK(peak(4000) > 8 * peak(400));
+  CHECK(peak(4000) < 11 * peak(400));
+}
+
+TEST_CASE("a plan counts windows that several outer steps share, and a warm-up",
+          "[plan]") {
+  Json json = ridge(50);
+  json["estimator"] = {
+      {"type", "ift"}, {"window", 400}, {"solver", "identity"}};
+  const auto tuning = [&] {
+    return plan(json)["seconds"]["tuning"].get<double>();
+  };
+  const double each = tuning();
+  json["estimator"]["outer_steps_per_window"] = 10;
+  CHECK(tuning() < 0.4 * each);
+  CHECK_THAT(format_plan(plan(json)), ContainsSubstring("10 at a time"));
+  json["estimator"] = {{"type", "stn"}, {"window", 5}, {"warm_up", 40}};
+  CHECK_THAT(format_plan(plan(json)),
+             ContainsSubstring("the first after 200 more"));
+}
+
+TEST_CASE("a plan names the operator that has no second derivative", "[plan]") {
+  const Json got =
+      plan({{"problem", "city_block"},
+            {"hyperparameters", {{"scale", Json::object()}}},
+            {"estimator", {{"type", "finite_difference"}, {"window", 2}}}});
+  CHECK(got["second_derivative"]["exists"] == false);
+  CHECK_THAT(got["second_derivative"]["operator"].get<std::string>(),
+             ContainsSubstring("cdist"));
+  CHECK_THAT(format_plan(got), ContainsSubstring("finite_difference"));
+  // Where the estimator itself needs one, that is all there is to say.
+  const Json none = plan({{"problem", "city_block"},
+                          {"hyperparameters", {{"scale", Json::object()}}},
+                          {"estimator", {{"type", "ift"}, {"window", 2}}}});
+  CHECK(none["second_derivative"]["exists"] == false);
+  CHECK_THAT(format_plan(none), ContainsSubstring("cdist") &&
+                                    ContainsSubstring("are not known") &&
+                                    ContainsSubstring("weights"));
+}
+
+TEST_CASE("a plan says that training by evolution takes no derivatives",
+          "[plan]") {
+  const Json got =
+      plan({{"problem",
+             {{"type", "classification"},
+              {"data", {{"type", "two_moons"}, {"train", 40}, {"valid", 20}}},
+              {"evolution", Json::object()}}},
+            {"hyperparameters", {{"lr", {{"initial", 0.1}}}}},
+            {"inner", {{"type", "sgd"}, {"lr", "$lr"}}},
+            {"estimator", {{"type", "pes"}, {"window", 2}, {"horizon", 4}}}});
+  CHECK(got["second_derivative"] == Json{{"exists", false}});
+  CHECK_THAT(format_plan(got),
+             ContainsSubstring("training takes no derivatives") &&
+                 ContainsSubstring("memory of tensors"));
+}
+
+}  // namespace nestgrad

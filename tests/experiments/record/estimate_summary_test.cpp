@@ -1,0 +1,90 @@
+#include "experiments/record/estimate_summary.h"
+
+#include "tests/support/support.h"
+
+namespace nestgrad {
+namespace {
+
+void tell(EstimateSummary& summary, const Metrics& metrics, Status status,
+          const std::string& trouble = "") {
+  OuterStep step;
+  step.metrics = &metrics;
+  step.status = status;
+  step.trouble = &trouble;
+  step.estimate_seconds = 0.25;
+  step.estimate_bytes = 1 << 20;
+  CHECK(summary.on_step(step) == Observer::Verdict::kContinue);
+}
+
+}  // namespace
+
+TEST_CASE("a summary of estimates adds up what they cost and what they met",
+          "[estimate_summary]") {
+  EstimateSummary summary(
+      Json{{"type", "ift"},
+           {"solver", {{"type", "conjugate_gradient"}, {"scale", "auto"}}}});
+  tell(summary,
+       {{"products", 5},
+        {"residual", 0.5},
+        {"smallest_curvature", 0.1},
+        {"largest_curvature", 3},
+        {"condition_at_least", 30}},
+       Status::kOk);
+  tell(summary,
+       {{"products", 7},
+        {"residual", 0.25},
+        {"smallest_curvature", 0.2},
+        {"largest_curvature", 4},
+        {"condition_at_least", 20},
+        {"scale", 0.125}},
+       Status::kNotConverged, "it stopped");
+  const Json got = summary.json();
+  CHECK(got["estimates"] == 2);
+  CHECK(got["not_converged"] == 1);
+  CHECK(got["last_trouble"] == "it stopped");
+  CHECK(got["products"] == 12);
+  CHECK(got["last_residual"] == 0.25);
+  CHECK(got["largest_residual"] == 0.5);
+  CHECK(got["curvature"] == "positive");
+  // Of one system, not of the extremes of several.
+  CHECK(got["condition_at_least"] == 30);
+  CHECK(got["given"]["solver"]["scale"] == "auto");
+  CHECK(got["used"]["solver"]["scale"] == 0.125);
+  CHECK(got["seconds"] == 0.5);
+  CHECK(got["tensor_mib"] == 1);
+  CHECK(got["last_metrics"]["products"] == 7);
+  const std::string text = summary.text();
+  for (const char* part : {"ift, conjugate_gradient", "2, 1 not converged",
+                           "it stopped", "12, 6 per estimate", "positive",
+                           "condition number at least 30", "scale 0.125"}) {
+    CHECK_THAT(text, ContainsSubstring(part));
+  }
+}
+
+TEST_CASE(
+    "a summary of estimates tells negative curvature and has no condition",
+    "[estimate_summary]") {
+  EstimateSummary summary(Json{{"type", "ift"}});
+  tell(summary, {{"smallest_curvature", -1}, {"largest_curvature", 3}},
+       Status::kOk);
+  CHECK(summary.json()["curvature"] == "indefinite");
+  CHECK_FALSE(summary.json().contains("condition_at_least"));
+  EstimateSummary negative(Json{{"type", "ift"}});
+  tell(negative, {{"smallest_curvature", -3}, {"largest_curvature", -2}},
+       Status::kOk);
+  CHECK(negative.json()["curvature"] == "negative");
+}
+
+TEST_CASE("a summary of estimates leaves out what a method does not have",
+          "[estimate_summary]") {
+  EstimateSummary summary(Json{{"type", "unrolled"}});
+  CHECK(summary.text().empty());
+  tell(summary, {}, Status::kOk);
+  for (const char* key : {"products", "last_residual", "curvature",
+                          "last_trouble", "condition_at_least"}) {
+    CHECK_FALSE(summary.json().contains(key));
+  }
+  CHECK_THAT(summary.text(), !ContainsSubstring("residual"));
+}
+
+}  // namespace nestgrad

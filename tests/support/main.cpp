@@ -1,0 +1,19 @@
+#define CATCH_CONFIG_RUNNER
+#include <ATen/Context.h>
+
+#include <cstdio>
+
+#include "core/platform/memory_meter.h"
+#include "experiments/setup/process.h"
+#include "tests/support/support.h"
+
+int main(int argc, char** argv) {
+  if (!nestgrad::test_device().is_cpu() && !at::hasCUDA()) {
+    std::puts("skipped: there is no CUDA device here");
+    return 77;  // what CTest takes for that
+  }
+  const nestgrad::MemoryMeter memory;  // so that every tensor is known to it
+  // Tests run side by side, and their tensors are small.
+  nestgrad::prepare_process(/*threads=*/1);
+  return Catch::Session().run(argc, argv);
+}

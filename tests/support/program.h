@@ -1,0 +1,54 @@
+#pragma once
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/support/support.h"
+
+namespace nestgrad {
+
+struct Ended {
+  int code = 0;
+  std::string output;  // standard output and error together
+};
+
+/// Runs a command of the shell in `folder`.
+inline Ended shell(const std::string& folder, const std::string& command) {
+  std::FILE* pipe =
+      popen(fmt::format("cd '{}' && {} 2>&1", folder, command).c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  Ended ended;
+  char buffer[4096];
+  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) {
+    ended.output.append(buffer, n);
+  }
+  const int status = pclose(pipe);
+  ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return ended;
+}
+
+/// Runs the program with these arguments, in `folder`, on one thread.
+inline Ended program(const std::string& folder, const std::string& arguments,
+                     const std::string& before = "") {
+  return shell(folder, fmt::format("OPENBLAS_NUM_THREADS=1 {} '{}' {}", before,
+                                   NESTGRAD_PROGRAM, arguments));
+}
+
+/// The experiments in configs/, or in another folder of the project.
+inline std::vector<std::string> shipped_configs(
+    const std::string& folder = "/configs") {
+  std::vector<std::string> out;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(NESTGRAD_SOURCE_DIR + folder)) {
+    if (entry.is_regular_file()) out.push_back(entry.path().string());
+  }
+  REQUIRE(out.size() >= 1);
+  return out;
+}
+
+}  // namespace nestgrad

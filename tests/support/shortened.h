@@ -1,0 +1,34 @@
+#pragma once
+
+#include "core/config/json_file.h"
+
+namespace nestgrad {
+
+/// The same configuration with little to do: few steps, few examples.
+inline Json shortened(Json config, std::int64_t outer_steps = 2) {
+  Json& estimator = config["estimator"];
+  if (estimator.is_string()) estimator = Json{{"type", estimator}};
+  const std::int64_t window = estimator.value("window", 10);
+  const std::int64_t horizon = estimator.value("horizon", 0);
+  estimator["window"] = 2;
+  estimator["horizon"] = 2 * (horizon / window);
+  for (const char* steps : {"shortest", "last"}) {
+    if (estimator.contains(steps)) estimator[steps] = 1;
+  }
+  config["outer"]["steps"] = outer_steps;
+  config["record"]["retrain"] = 3;
+  Json& problem = config["problem"];
+  if (problem.is_object() && problem.contains("data")) {
+    if (problem["data"].is_string()) {
+      problem["data"] = Json{{"type", problem["data"]}};
+    }
+    problem["data"]["train"] = 100;
+    problem["data"]["valid"] = 50;
+    problem["data"]["test"] = 50;
+    if (problem.value("examples", 0) > 20) problem["examples"] = 20;
+  }
+  config["device"] = "cpu";
+  return config;
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,20 @@
+#pragma once
+
+// ATen first: its headers bring a CHECK of their own, which ends the program.
+#include <ATen/ATen.h>
+#undef CHECK  // of glog
+
+// Catch2 2 (Debian 12) or 3 (newer systems): the rest of the tests needs not
+// know which.
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+using Catch::Approx;
+using Catch::Matchers::ContainsSubstring;
+#else
+#include <catch2/catch.hpp>
+inline auto ContainsSubstring(const std::string& text) {
+  return Catch::Matchers::Contains(text);
+}
+#endif
+
+#include "tests/kit/numbers.h"
