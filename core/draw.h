@@ -16,12 +16,13 @@ struct Draw {
   /// If there are some, weights and hyperparameters are those of so many
   /// particles, runs of training that see the same minibatch and noise: each
   /// tensor has one more axis, its first, and a loss has one number for each,
-  /// [particles]. Only for problems that say so, BilevelProblem::vectorizes();
+  /// [particles]. Only for problems that say so, ProblemAbilities::particles;
   /// see core/particles.h.
   std::int64_t particles = 0;
 
   // What follows is for methods that move hyperparameters and weights inside
-  // of a minibatch (self-tuning networks); see BilevelProblem::batch_sizes().
+  // of a minibatch (self-tuning networks); see
+  // ProblemAbilities::responding_examples.
 
   /// If there is one, every example has weights of its own, which this adds to
   /// those that the loss is given, and hyperparameters of its own: each of

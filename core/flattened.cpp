@@ -18,6 +18,12 @@ ParameterSet Flattened::initial_weights(const ParameterSet& hyper,
   return {{"weights", problem().initial_weights(hyper, key).flatten()}};
 }
 
+ProblemAbilities Flattened::abilities() const {
+  ProblemAbilities out = problem().abilities();
+  out.particles = false;
+  return out;
+}
+
 ParameterSet Flattened::inner_weights(const ParameterSet& weights) const {
   return layout_.unflatten(weights.at("weights"));
 }

@@ -19,6 +19,9 @@ class Flattened : public ProblemDecorator {
   ParameterSet initial_weights(const ParameterSet& hyper,
                                const Key& key) const override;
 
+  /// Those of the problem, but for particles.
+  ProblemAbilities abilities() const override;
+
  protected:
   ParameterSet inner_weights(const ParameterSet& weights) const override;
 

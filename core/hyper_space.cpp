@@ -228,6 +228,15 @@ Schema hyper_spec_schema() {
                "read it.");
 }
 
+std::map<std::string, std::string> chosen_granularities(const Config& section) {
+  std::map<std::string, std::string> out;
+  for (const auto& [name, entry] : section.json().items()) {
+    const Config read = section.object(name);
+    if (read.has("per")) out[name] = read.text("per");
+  }
+  return out;
+}
+
 std::vector<HyperSpec> read_hyper_space(const Config& section,
                                         const BilevelProblem& problem,
                                         const std::set<std::string>& references,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -37,8 +38,6 @@ class Reparameterized : public ProblemDecorator {
   /// Everything, constants included.
   ParameterSet natural(const ParameterSet& hyper) const override;
 
-  bool vectorizes() const override { return problem().vectorizes(); }
-
   /// Those of the problem, whole and in coordinates.
   std::vector<std::pair<std::string, ParameterSet>> baselines() const override;
 
@@ -53,6 +52,9 @@ class Reparameterized : public ProblemDecorator {
 
 /// The keys of one entry of the "hyperparameters" section.
 Schema hyper_spec_schema();
+
+/// What the "hyperparameters" section chooses by "per", for ProblemContext.
+std::map<std::string, std::string> chosen_granularities(const Config& section);
 
 /// Reads the "hyperparameters" section. An entry must be known to the problem
 /// (which then lends its defaults and says how many numbers there are) or be

@@ -13,7 +13,7 @@ using Loss = Tensor (BilevelProblem::*)(const ParameterSet&,
 Tensor losses(const BilevelProblem& problem, Loss loss,
               const ParameterSet& weights, const ParameterSet& hyper,
               const Draw& draw) {
-  if (problem.vectorizes()) {
+  if (problem.abilities().particles) {
     const SplitOperators split(weights.numel());
     return (problem.*loss)(weights, hyper, draw);
   }

@@ -42,7 +42,7 @@ Tensor dots(const ParameterSet& all, const ParameterSet& one);
 Tensor along_first(const Tensor& numbers, const Tensor& like);
 
 /// The losses of draw.particles particles, [particles]: in one call if the
-/// problem vectorizes, one after another if it does not.
+/// problem has the ability, one after another if not.
 Tensor train_losses(const BilevelProblem& problem, const ParameterSet& weights,
                     const ParameterSet& hyper, const Draw& draw);
 Tensor valid_losses(const BilevelProblem& problem, const ParameterSet& weights,

@@ -17,14 +17,14 @@ ParameterSet BilevelProblem::initial_hyper() const {
 
 Tensor BilevelProblem::outputs(const ParameterSet&, const ParameterSet&,
                                const Draw&) const {
-  throw Unsupported(
-      "this problem does not say what its model answers (outputs)");
+  throw Unsupported("this problem does not define its model's outputs()");
 }
 
 Tensor BilevelProblem::output_loss(const Tensor&, const ParameterSet&,
                                    const Draw&) const {
   throw Unsupported(
-      "this problem does not say what it loses by its outputs (output_loss)");
+      "this problem does not define the loss of its outputs, "
+      "output_loss()");
 }
 
 Metrics BilevelProblem::evaluate(const ParameterSet&,

@@ -22,6 +22,31 @@ struct BatchSizes {
   std::int64_t valid = 0;
 };
 
+/// What a problem can do beyond being evaluated for one set of weights. Who
+/// needs an ability asks for it before; a problem that lacks it is used in
+/// another way or refused with a sentence.
+struct ProblemAbilities {
+  /// Both losses and natural() take Draw::particles into account. Without it,
+  /// particles are evaluated one after another.
+  bool particles = false;
+
+  /// Both losses take Draw::response into account, and are then means over
+  /// these numbers of examples. Zero: all examples of a minibatch have the same
+  /// weights and hyperparameters.
+  BatchSizes responding_examples = {};
+
+  /// The gradient of the training loss by the weights can be differentiated.
+  bool second_derivatives = true;
+
+  /// The training loss is a number whose derivative is its gradient. False for
+  /// a problem that defines the gradient alone, as a map from one state to the
+  /// next.
+  bool train_loss_has_values = true;
+
+  /// outputs() and output_loss() are overridden.
+  bool outputs = false;
+};
+
 /// A bilevel problem: find hyperparameters h that minimise
 ///
 ///   valid_loss(w*(h), h)   where   w*(h) minimises   train_loss(w, h).
@@ -77,30 +102,19 @@ class BilevelProblem {
   }
 
   /// What the model says about a batch, for methods that compare functions
-  /// rather than weights. The default throws Unsupported.
+  /// rather than weights. Called if abilities().outputs.
   virtual Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
                          const Draw& draw) const;
 
   /// The part of train_loss that depends on the weights only through what
   /// outputs(weights, hyper, draw) gave, a scalar on the tape of `outputs`. For
-  /// methods that linearise the model but not the loss (Gauss-Newton). The
-  /// default throws Unsupported.
+  /// methods that linearise the model but not the loss (Gauss-Newton). Called
+  /// if abilities().outputs.
   virtual Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                              const Draw& draw) const;
 
-  /// For a problem whose losses take a Draw::response into account, which are
-  /// means over examples then, how many examples these are. The default: zero,
-  /// the weights and the hyperparameters are those of the whole minibatch.
-  virtual BatchSizes batch_sizes() const { return {}; }
-
-  /// Whether both losses, and natural(), take Draw::particles into account. The
-  /// default: no; particles are then evaluated one after another.
-  virtual bool vectorizes() const { return false; }
-
-  /// Whether what training does has derivatives: the gradient of the training
-  /// loss is one by the weights whose own derivatives can be taken. The
-  /// default: yes.
-  virtual bool twice_differentiable() const { return true; }
+  /// The default: two plain losses, of which second derivatives exist.
+  virtual ProblemAbilities abilities() const { return {}; }
 
   /// Numbers for people: accuracy, test loss. Never differentiated. `weights`
   /// are deployed ones.
@@ -128,18 +142,31 @@ ParameterSet tuned(const BilevelProblem& problem, const ParameterSet& hyper);
 struct ProblemContext {
   at::TensorOptions options;  ///< floating-point type and device
   Key key;                    ///< for data sets, splits and batch orders
+
+  /// The granularity that a configuration chooses for a hyperparameter
+  /// ("per"), by the name of the hyperparameter. One that is not listed has the
+  /// first that the problem offers.
+  std::map<std::string, std::string> granularities = {};
+
+  /// That of one hyperparameter; "" for the first that the problem offers.
+  std::string granularity_of(const std::string& name) const {
+    const auto found = granularities.find(name);
+    return found == granularities.end() ? "" : found->second;
+  }
 };
 
 using ProblemRegistry = Registry<BilevelProblem, const ProblemContext&>;
 
-/// A problem seen in another form: whatever a subclass does not override goes
-/// to the problem itself.
+/// A problem seen in another form: every function that a subclass does not
+/// override goes to the problem itself. A subclass whose form takes an ability
+/// away overrides abilities().
 class ProblemDecorator : public BilevelProblem {
  public:
   explicit ProblemDecorator(std::shared_ptr<const BilevelProblem> problem)
       : problem_(std::move(problem)) {}
 
   std::vector<Hyperparameter> hyperparameters() const override;
+  ProblemAbilities abilities() const override { return problem_->abilities(); }
   ParameterSet initial_weights(const ParameterSet& hyper,
                                const Key& key) const override;
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
@@ -154,10 +181,6 @@ class ProblemDecorator : public BilevelProblem {
                  const Draw& draw) const override;
   Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                      const Draw& draw) const override;
-  BatchSizes batch_sizes() const override { return problem_->batch_sizes(); }
-  bool twice_differentiable() const override {
-    return problem_->twice_differentiable();
-  }
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override;
   SoftExamples learned_examples(const ParameterSet& hyper) const override;

@@ -38,7 +38,8 @@ TrainState TrainingLoop::start(const ParameterSet& hyper, const Key& run,
 
 ParameterSet TrainingLoop::natural(const ParameterSet& hyper,
                                    std::int64_t particles) const {
-  if (particles == 0 || problem_->vectorizes()) return problem_->natural(hyper);
+  if (particles == 0 || problem_->abilities().particles)
+    return problem_->natural(hyper);
   return one_by_one(particles, [&](std::int64_t i) {
     return problem_->natural(particle(hyper, i));
   });
@@ -47,7 +48,8 @@ ParameterSet TrainingLoop::natural(const ParameterSet& hyper,
 TrainState TrainingLoop::step(const TrainState& state,
                               const ParameterSet& hyper, const Key& run,
                               Tape tape) const {
-  const SplitOperators split(state.particles > 0 && problem_->vectorizes()
+  const SplitOperators split(state.particles > 0 &&
+                                     problem_->abilities().particles
                                  ? state.weights.numel()
                                  : 0);
   const ParameterSet g = train_gradient(state, hyper, run, tape);
@@ -70,7 +72,7 @@ ParameterSet TrainingLoop::train_gradient(const TrainState& state,
   if (state.particles == 0) {
     return gradient(problem_->train_loss(weights, h, draw), weights, tape);
   }
-  if (tape == Tape::kOn || problem_->vectorizes()) {
+  if (tape == Tape::kOn || problem_->abilities().particles) {
     return gradient(train_losses(*problem_, weights, h, draw).sum(), weights,
                     tape);
   }

@@ -108,7 +108,7 @@ class HypergradientEstimator {
 
   /// Whether it takes derivatives of a training loss by hyperparameters; then
   /// it is not given any that have none (Hyperparameter::differentiable), nor a
-  /// problem without (BilevelProblem::twice_differentiable()).
+  /// problem without (ProblemAbilities::second_derivatives).
   virtual bool differentiates_training() const { return true; }
 
   /// From now on the method's own randomness, apart from that of training,

@@ -238,7 +238,7 @@ Reference make_reference(const Experiment& experiment, const Config& estimator,
     none.how = "the method has an objective of its own";
     return none;
   }
-  if (!experiment.problem().twice_differentiable()) {
+  if (!experiment.problem().abilities().second_derivatives) {
     none.how = "training takes no derivatives";
     return none;
   }

@@ -89,7 +89,7 @@ class Plan {
       return gradient(experiment_.problem().train_loss(w, hyper, draw), w,
                       tape);
     };
-    if (!experiment_.problem().twice_differentiable()) {
+    if (!experiment_.problem().abilities().second_derivatives) {
       return {{"exists", false}};  // no operator is to blame
     }
     const ParameterSet w = weights.leaves();

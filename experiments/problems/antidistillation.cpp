@@ -76,6 +76,12 @@ class Antidistillation : public BilevelProblem {
     return 0.5 * (at::dot(phi0_, weights.at("w")) - value_).square();
   }
 
+  ProblemAbilities abilities() const override {
+    ProblemAbilities out;
+    out.outputs = true;
+    return out;
+  }
+
   Tensor outputs(const ParameterSet& weights, const ParameterSet&,
                  const Draw&) const override {
     return at::mv(phi_, weights.at("w"));

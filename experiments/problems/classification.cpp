@@ -34,6 +34,8 @@ class Classification : public NetworkProblem {
       : NetworkProblem(config, context,
                        {"example_weight", kAugmentation, kWeighting}),
         squared_(config.text("loss") == "squared_error"),
+        weights_of_classes_(context.granularity_of("example_weight") ==
+                            "class"),
         train_batches_(data_.train.size(), config.integer("batch"),
                        context.key.fold("train")),
         valid_batches_(data_.valid.size(), config.integer("valid_batch"),
@@ -104,9 +106,7 @@ class Classification : public NetworkProblem {
     weight.initial = at::scalar_tensor(0.5, at::kDouble);
     weight.coordinates = Coordinates::logit();
     weight.granularities = {{"example", data_.train.size()}};
-    // The number of elements says which of the two it is, so it must tell.
-    if (data_.train.classes != data_.train.size() &&
-        data_.train.targets.dim() == 1) {
+    if (data_.train.targets.dim() == 1) {
       weight.granularities.emplace_back("class", data_.train.classes);
     }
     weight.optional = true;
@@ -160,18 +160,18 @@ class Classification : public NetworkProblem {
         outputs, data_.train.rows(train_batches_.rows(draw.step)), hyper, draw);
   }
 
-  BatchSizes batch_sizes() const override {
-    if (!model_->responds() || augmentation_ || weighting_ || evolution_) {
-      return {};
+  ProblemAbilities abilities() const override {
+    const bool plain = !augmentation_ && !weighting_ && !evolution_;
+    ProblemAbilities out;
+    out.particles = plain;
+    out.second_derivatives = !evolution_;
+    out.outputs = true;
+    if (plain && model_->responds()) {
+      out.responding_examples = {train_batches_.batch_size(),
+                                 valid_batches_.batch_size()};
     }
-    return {train_batches_.batch_size(), valid_batches_.batch_size()};
+    return out;
   }
-
-  bool vectorizes() const override {
-    return !augmentation_ && !weighting_ && !evolution_;
-  }
-
-  bool twice_differentiable() const override { return !evolution_; }
 
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override {
@@ -180,7 +180,7 @@ class Classification : public NetworkProblem {
     evaluate_on("valid", data_.valid, weights, hyper, metrics);
     evaluate_on("test", data_.test, weights, hyper, metrics);
     if (data_.corrupted.defined() && hyper.contains("example_weight") &&
-        hyper.at("example_weight").numel() == data_.train.size()) {
+        !weights_of_classes_) {
       judge_weights(hyper.at("example_weight"), metrics);
     }
     return metrics;
@@ -269,7 +269,7 @@ class Classification : public NetworkProblem {
   Tensor of_batch(const Tensor& weight, const Batch& batch,
                   const Draw& draw) const {
     Tensor which = batch.target;
-    if (weight.size(-1) == data_.train.size()) {
+    if (!weights_of_classes_) {
       which = batch.rows.defined()
                   ? batch.rows.to(weight.device())
                   : at::arange(data_.train.size(),
@@ -304,6 +304,7 @@ class Classification : public NetworkProblem {
   };
 
   bool squared_;
+  bool weights_of_classes_;  // example_weight has one number per class
   std::optional<Evolution> evolution_;
   BatchSchedule train_batches_, valid_batches_;
   std::optional<LearnedNetwork> augmentation_, weighting_;

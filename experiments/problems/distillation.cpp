@@ -92,6 +92,12 @@ class Distillation : public NetworkProblem {
         batch.target);
   }
 
+  ProblemAbilities abilities() const override {
+    ProblemAbilities out;
+    out.outputs = true;
+    return out;
+  }
+
   Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
                  const Draw& draw) const override {
     return answers(weights, hyper, draw, nullptr);

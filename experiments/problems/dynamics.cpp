@@ -34,6 +34,13 @@ Tensor Dynamics::train_loss(const ParameterSet& weights,
   return WithGradient::apply(state, state - next(state, hyper, draw.step));
 }
 
+ProblemAbilities Dynamics::abilities() const {
+  ProblemAbilities out;
+  out.particles = true;
+  out.train_loss_has_values = false;
+  return out;
+}
+
 Metrics Dynamics::evaluate(const ParameterSet& weights,
                            const ParameterSet& hyper) const {
   return {{"valid_loss", valid_loss(weights, hyper, Draw()).item<double>()}};

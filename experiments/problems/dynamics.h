@@ -19,7 +19,7 @@ class Dynamics : public BilevelProblem {
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const final;
 
-  bool vectorizes() const final { return true; }
+  ProblemAbilities abilities() const final;
 
   /// The validation loss, "valid_loss".
   Metrics evaluate(const ParameterSet& weights,

@@ -37,6 +37,13 @@ Tensor Quadratic::train_loss(const ParameterSet& given,
          terms_.c;
 }
 
+ProblemAbilities Quadratic::abilities() const {
+  ProblemAbilities out;
+  out.particles = true;
+  out.outputs = true;
+  return out;
+}
+
 Tensor Quadratic::outputs(const ParameterSet& weights, const ParameterSet&,
                           const Draw&) const {
   return weights.at("w");

@@ -44,7 +44,7 @@ class Quadratic : public BilevelProblem {
                  const Draw& draw) const override;
   Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                      const Draw& draw) const override;
-  bool vectorizes() const override { return true; }
+  ProblemAbilities abilities() const override;
 
   /// The losses, and how far the weights are from the optimum, |w - w*| / |w*|.
   Metrics evaluate(const ParameterSet& weights,

@@ -48,7 +48,11 @@ class ToyRegression : public BilevelProblem {
     return train_loss(weights, hyper, draw);
   }
 
-  bool vectorizes() const override { return true; }
+  ProblemAbilities abilities() const override {
+    ProblemAbilities out;
+    out.particles = true;
+    return out;
+  }
 
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override {

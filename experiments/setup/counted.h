@@ -15,8 +15,6 @@ class Counted : public ProblemDecorator {
  public:
   using ProblemDecorator::ProblemDecorator;
 
-  bool vectorizes() const override { return problem().vectorizes(); }
-
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     train_losses_ += std::max<std::int64_t>(1, draw.particles);

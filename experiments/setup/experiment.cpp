@@ -144,7 +144,9 @@ Experiment::Experiment(const Config& config)
   if (complaints.empty()) {
     attempt(complaints, "/problem", [&] {
       problem = ProblemRegistry::instance().make(
-          config.object("problem"), {options, key_.fold("problem")});
+          config.object("problem"),
+          {options, key_.fold("problem"),
+           chosen_granularities(config.object("hyperparameters"))});
     });
   }
   attempt(complaints, "/inner", [&] {
@@ -184,7 +186,7 @@ Experiment::Experiment(const Config& config)
       estimator_ = std::make_unique<PlainTraining>(estimator, *loop_);
     }
     if (estimator_->differentiates_training()) {
-      if (!problem_->twice_differentiable()) {
+      if (!problem_->abilities().second_derivatives) {
         estimator.fail("type",
                        "takes derivatives of training, which here has none; "
                        "take es, pes, es_single or finite_difference");

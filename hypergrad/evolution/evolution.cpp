@@ -100,7 +100,8 @@ Target Evolution::target() const {
 }
 
 Objective Evolution::mean_claim() const {
-  const bool smooth = metric_.empty() && problem().twice_differentiable();
+  const bool smooth =
+      metric_.empty() && problem().abilities().second_derivatives;
   return smooth ? expectation() : Objective();
 }
 

@@ -141,15 +141,11 @@ class Ift : public SingleRun {
                   "must be exact in the form \"fixed_point\", which has no "
                   "Hessian to replace; take the form \"stationarity\"");
     }
-    try {
-      const ParameterSet h = problem().initial_hyper();
-      const ParameterSet w = problem().initial_weights(h, Key());
-      problem().output_loss(problem().outputs(w, h, Draw()), h, Draw());
-    } catch (const Unsupported& trouble) {
+    if (!problem().abilities().outputs) {
       solver.fail("hessian",
-                  fmt::format("must be exact here: {}; against negative "
-                              "curvature take \"damping\"",
-                              trouble.what()));
+                  "must be exact here: this problem does not define its "
+                  "model's outputs and their loss; against negative curvature "
+                  "take \"damping\"");
     }
   }
 

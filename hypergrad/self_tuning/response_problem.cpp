@@ -32,7 +32,16 @@ ResponseProblem::ResponseProblem(std::shared_ptr<const BilevelProblem> problem,
       response_(std::move(response)),
       draws_(draws) {
   // Asked of no map, since one for too many hyperparameters may not fit.
-  if (response_->rows({}, Tensor())) sizes_ = this->problem().batch_sizes();
+  if (response_->rows({}, Tensor())) {
+    sizes_ = this->problem().abilities().responding_examples;
+  }
+}
+
+ProblemAbilities ResponseProblem::abilities() const {
+  ProblemAbilities out = problem().abilities();
+  out.particles = false;
+  out.responding_examples = {};
+  return out;
 }
 
 ParameterSet ResponseProblem::inner_hyper(const ParameterSet& hyper) const {

@@ -39,8 +39,9 @@ class ResponseProblem : public ProblemDecorator {
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override;
 
-  /// It gives each example weights of its own, and can be given none.
-  BatchSizes batch_sizes() const override { return {}; }
+  /// It gives each example weights of its own, and can be given none. Particles
+  /// would need responses of their own.
+  ProblemAbilities abilities() const override;
 
   /// From now on perturbations follow `key`, too.
   void reseed(const Key& key) { noise_ = key; }

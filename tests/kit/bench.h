@@ -50,6 +50,12 @@ class TinyNetwork : public BilevelProblem {
            0.5 * hyper.at("weight_decay") * dot(w, w);
   }
 
+  ProblemAbilities abilities() const override {
+    ProblemAbilities out;
+    out.outputs = true;
+    return out;
+  }
+
   Tensor outputs(const ParameterSet& weights, const ParameterSet&,
                  const Draw& draw) const override {
     return forward(weights, batch(draw));

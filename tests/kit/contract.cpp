@@ -13,7 +13,6 @@
 #include "core/platform/error.h"
 #include "core/tensor/autodiff.h"
 #include "experiments/data/data.h"
-#include "experiments/problems/dynamics.h"
 #include "linear_system.h"
 #include "numbers.h"
 #include "particles.h"
@@ -291,15 +290,12 @@ ParameterSet direction(const Key& key, const ParameterSet& preferred) {
   return unit(unit(key.normal(preferred)) + unit(preferred)).detach();
 }
 
-/// Whether the gradient of a loss is that of its values, or a field that the
-/// loss declares (Dynamics): then the values tell nothing, and the field's
-/// derivative need not be symmetric.
-enum class Gradient { kOfValues, kDeclared };
-
-/// First and, if wanted, second derivatives of f at x.
+/// First and, if wanted, second derivatives of f at x. Without `of_values` the
+/// gradient is a field that the loss declares: it is not compared with values,
+/// and its derivative need not be symmetric.
 void judge_derivatives(Findings& findings, const std::string& what,
                        const Scalar& f, const ParameterSet& x, bool second,
-                       double tolerance, Gradient kind = Gradient::kOfValues) {
+                       double tolerance, bool of_values = true) {
   const auto slope = [&](const ParameterSet& at, Tape tape) {
     const ParameterSet leaves = at.leaves();
     return std::pair(leaves, gradient(f(leaves), leaves, tape));
@@ -308,7 +304,6 @@ void judge_derivatives(Findings& findings, const std::string& what,
   findings.expect(all_finite(g),
                   fmt::format("the gradient of {} is not finite", what));
   const ParameterSet u = direction(Key(21), g);
-  const bool of_values = kind == Gradient::kOfValues;
   if (of_values) {
     judge_slope(findings, dot(g, u).item<double>(), f, x, u,
                 tolerance * norm(g).item<double>(),
@@ -355,8 +350,18 @@ Reparameterized in_coordinates(std::shared_ptr<const BilevelProblem> problem,
                                 float64()));
 }
 
-void judge_problem(Findings& findings, const BilevelProblem& problem,
-                   Gradient kind) {
+/// Whether f() is there, and does not throw Unsupported.
+template <class F>
+bool defined(F&& f) {
+  try {
+    f();
+  } catch (const Unsupported&) {
+    return false;
+  }
+  return true;
+}
+
+void judge_problem(Findings& findings, const BilevelProblem& problem) {
   const ParameterSet hyper = problem.initial_hyper();
   disturb(1);
   const ParameterSet weights =
@@ -386,25 +391,31 @@ void judge_problem(Findings& findings, const BilevelProblem& problem,
                   "the same draw gives another training loss");
   findings.expect(valid(weights, hyper).item<double>() == valid_loss,
                   "the same draw gives another validation loss");
-  if (problem.vectorizes() && !hyper.empty()) {
+  const ProblemAbilities can = problem.abilities();
+  if (can.particles && !hyper.empty()) {
     findings.expect(particle_error(problem, weights, hyper, draw) < 1e-10,
                     "gives particles other losses than each by itself");
   }
+  if (can.outputs) {
+    findings.expect(defined([&] {
+                      const Tensor outputs =
+                          problem.outputs(weights, hyper, draw);
+                      problem.output_loss(outputs, hyper, draw);
+                    }),
+                    "does not define the outputs that it says it has");
+  }
   constexpr double kTolerance = 1e-4;
-  if (problem.twice_differentiable()) {
+  if (can.second_derivatives) {
     judge_derivatives(
         findings, "the training loss by the weights",
         [&](const ParameterSet& w) { return train(w, hyper); }, weights, true,
-        kTolerance, kind);
+        kTolerance, can.train_loss_has_values);
   } else {
-    bool refused = false;
-    try {
+    const bool given = defined([&] {
       const ParameterSet w = weights.leaves();
       gradient(train(w, hyper), w, Tape::kOn);
-    } catch (const Unsupported&) {
-      refused = true;
-    }
-    findings.expect(refused,
+    });
+    findings.expect(!given,
                     "gives a derivative of training, which it says has none");
   }
   judge_derivatives(
@@ -414,13 +425,13 @@ void judge_problem(Findings& findings, const BilevelProblem& problem,
   if (hyper.empty()) return;
   const auto all_differentiable = [&] {
     const auto offered = problem.hyperparameters();
-    return problem.twice_differentiable() &&
+    return can.second_derivatives &&
            std::all_of(offered.begin(), offered.end(),
                        [&](const Hyperparameter& h) {
                          return h.differentiable || !hyper.contains(h.name);
                        });
   };
-  if (all_differentiable() && kind == Gradient::kOfValues) {
+  if (all_differentiable() && can.train_loss_has_values) {
     judge_derivatives(
         findings, "the training loss by the hyperparameters",
         [&](const ParameterSet& h) { return train(weights, h); }, hyper, false,
@@ -679,10 +690,7 @@ Faults problem_faults(const Json& section, const Json& hyperparameters) {
   return found([&](Findings& findings) {
     const std::shared_ptr<const BilevelProblem> problem =
         ProblemRegistry::instance().make(section, {float64(), Key(1)});
-    const bool declared =
-        dynamic_cast<const Dynamics*>(problem.get()) != nullptr;
-    judge_problem(findings, in_coordinates(problem, hyperparameters),
-                  declared ? Gradient::kDeclared : Gradient::kOfValues);
+    judge_problem(findings, in_coordinates(problem, hyperparameters));
   });
 }
 

@@ -90,8 +90,13 @@ class FaultyProblem : public BilevelProblem {
              fault_ == "global" ? at::randn({3}, options_) : key.normal(like)}};
   }
 
-  bool vectorizes() const override { return fault_ == "particles"; }
-  bool twice_differentiable() const override { return fault_ != "derivative"; }
+  ProblemAbilities abilities() const override {
+    ProblemAbilities out;
+    out.particles = fault_ == "particles";
+    out.second_derivatives = fault_ != "derivative";
+    out.outputs = fault_ == "outputs";
+    return out;
+  }
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
@@ -296,6 +301,7 @@ TEST_CASE("the kit finds what is wrong with a problem", "[contract]") {
   CHECK(mentions(faults("not finite"), "not finite"));
   CHECK(mentions(faults("derivative"), "gives a derivative of training"));
   CHECK(mentions(faults("particles"), "particles other losses"));
+  CHECK(mentions(faults("outputs"), "does not define the outputs"));
 }
 
 TEST_CASE("the kit finds what is wrong with a training rule", "[contract]") {

@@ -291,8 +291,8 @@ TEST_CASE("a network is trained by its errors alone", "[flipout]") {
   const auto problem = evolving(
       {{"deviation", 0.1}, {"perturbations", 4}, {"objective", "errors"}},
       {{"type", "mlp"}, {"hidden", {8}}});
-  CHECK_FALSE(problem->twice_differentiable());
-  CHECK_FALSE(problem->vectorizes());
+  CHECK_FALSE(problem->abilities().second_derivatives);
+  CHECK_FALSE(problem->abilities().particles);
   const TrainingLoop loop(problem, OptimizerRegistry::instance().make(
                                        Json{{"type", "sgd"}, {"lr", 0.1}}));
   const ParameterSet hyper = problem->initial_hyper();

@@ -271,10 +271,10 @@ TEST_CASE("particles together move as each by itself", "[evolution]") {
   const Json rule = {{"type", "adam"}, {"lr", "$lr"}};
   const Bench bench =
       with_rule(natural, at::scalar_tensor(1e-3, float64()), rule, /*lr=*/0.01);
-  REQUIRE(bench.loop->problem()->vectorizes());
+  REQUIRE(bench.loop->problem()->abilities().particles);
   const TrainingLoop slow(std::make_shared<OneByOne>(bench.loop->problem()),
                           OptimizerRegistry::instance().make(rule));
-  REQUIRE_FALSE(slow.problem()->vectorizes());
+  REQUIRE_FALSE(slow.problem()->abilities().particles);
   for (const char* type : {"es", "pes", "es_single"}) {
     CAPTURE(type);
     const Json section = {{"type", type},

@@ -88,6 +88,11 @@ class Saturating : public BilevelProblem {
                     const Draw&) const override {
     return (weights.at("w") - 1).square().sum();
   }
+  ProblemAbilities abilities() const override {
+    ProblemAbilities out;
+    out.outputs = true;
+    return out;
+  }
   Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
                  const Draw&) const override {
     const Tensor x = at::mv(x_, weights.at("w"));

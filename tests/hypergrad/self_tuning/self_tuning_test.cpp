@@ -242,7 +242,7 @@ Experiment built(const Json& json) {
 /// perturbation of each example.
 double mean_gradient(const Experiment& experiment, const std::string& method,
                      double deviation, int windows) {
-  REQUIRE(experiment.problem().batch_sizes().train == 40);
+  REQUIRE(experiment.problem().abilities().responding_examples.train == 40);
   const auto estimator =
       make({{"type", method},
             {"window", 10},
@@ -480,7 +480,11 @@ class Images : public BilevelProblem {
                     const Draw& draw) const override {
     return train_loss(w, hyper, draw);
   }
-  BatchSizes batch_sizes() const override { return {6, 6}; }
+  ProblemAbilities abilities() const override {
+    ProblemAbilities out;
+    out.responding_examples = {6, 6};
+    return out;
+  }
 
  private:
   std::unique_ptr<Model> model_;
@@ -569,6 +573,7 @@ TEST_CASE(
     "classification gives examples that are perturbed alike the loss of "
     "shared weights and hyperparameters",
     "[stn]") {
+  const std::int64_t weights = GENERATE(2, 9);
   const auto problem = ProblemRegistry::instance().make(
       Json{{"type", "classification"},
            {"data",
@@ -580,8 +585,10 @@ TEST_CASE(
              {"hidden", {3}},
              {"input_dropout", "$p"},
              {"dropout", "$p"}}}},
-      {float64(), Key(1)});
-  const BatchSizes sizes = problem->batch_sizes();
+      {float64(),
+       Key(1),
+       {{"example_weight", weights == 2 ? "class" : "example"}}});
+  const BatchSizes sizes = problem->abilities().responding_examples;
   CHECK(sizes.train == 4);
   CHECK(sizes.valid == 3);
   const ParameterSet w = problem->initial_weights({}, Key(1));
@@ -593,7 +600,7 @@ TEST_CASE(
   // Rates of zero and nearly one: no masks to compare, but each in its place.
   for (const std::vector<double>& rates :
        {std::vector<double>{0, 0}, {0, 1 - 1e-12}}) {
-    for (const std::int64_t weights : {2, 9}) {
+    {
       CAPTURE(rates, weights);
       const ParameterSet hyper{
           {"weight_decay", at::tensor({0.1, 0.7}, float64())},
@@ -641,7 +648,7 @@ TEST_CASE(
                  {"slowness_penalty", 0.3},
                  {"activation_penalty", "$alpha"}}}},
           {float64(), Key(1)});
-  CHECK(problem->batch_sizes().train == 0);
+  CHECK(problem->abilities().responding_examples.train == 0);
   const std::shared_ptr<const Response> rows =
       ResponseRegistry::instance().make(Json{{"type", "rows"}});
   const ParameterSet w = problem->initial_weights({}, Key(1));

@@ -1,0 +1,75 @@
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "core/problem.h"
+#include "tests/support/support.h"
+
+namespace nestgrad {
+namespace {
+
+/// Four examples of four classes, whose weights are per `granularity`.
+std::shared_ptr<const BilevelProblem> four_of_four(
+    const std::string& granularity) {
+  return ProblemRegistry::instance().make(
+      Json{{"type", "classification"},
+           {"data",
+            {{"type", "gaussian_clusters"},
+             {"classes", 4},
+             {"features", 3},
+             {"examples", 40},
+             {"train", 4},
+             {"valid", 4}}},
+           {"batch", 0},
+           {"model", "logistic"}},
+      {float64(), Key(3), {{"example_weight", granularity}}});
+}
+
+/// The training loss where one weight alone counts, for each of the weights.
+std::vector<double> shares(const BilevelProblem& problem) {
+  const ParameterSet w =
+      Key(2).normal(problem.initial_weights({}, Key(1)).to(float64()));
+  const Tensor eye = at::eye(4, float64());
+  std::vector<double> out;
+  for (std::int64_t i = 0; i < 4; ++i) {
+    const ParameterSet hyper{{"weight_decay", at::zeros({}, float64())},
+                             {"example_weight", eye[i]}};
+    out.push_back(problem.train_loss(w, hyper, Draw()).item<double>());
+  }
+  return out;
+}
+
+TEST_CASE("weights of classes differ from weights of as many examples",
+          "[classification]") {
+  const auto by_class = four_of_four("class");
+  const auto offered = by_class->hyperparameters();
+  CHECK(offered[0].granularities ==
+        std::vector<Granularity>{{"example", 4}, {"class", 4}});
+  const std::vector<double> classes = shares(*by_class);
+  const std::vector<double> examples = shares(*four_of_four("example"));
+  // Two of the four are of one class, so another class has none.
+  CHECK(std::count(classes.begin(), classes.end(), 0.0) == 1);
+  CHECK(std::count(examples.begin(), examples.end(), 0.0) == 0);
+  const auto sum = [](const std::vector<double>& terms) {
+    return std::accumulate(terms.begin(), terms.end(), 0.0);
+  };
+  CHECK(sum(classes) == Approx(sum(examples)));
+  // Each class counts for its examples: one, or the sum of two.
+  std::size_t found = 0;
+  for (const double share : classes) {
+    for (std::size_t i = 0; i < 4; ++i) {
+      found += share == Approx(examples[i]);
+      for (std::size_t j = 0; j < i; ++j) {
+        found += share == Approx(examples[i] + examples[j]);
+      }
+    }
+  }
+  CHECK(found == 3);
+}
+
+}  // namespace
+}  // namespace nestgrad
