@@ -600,28 +600,26 @@ TEST_CASE(
   // Rates of zero and nearly one: no masks to compare, but each in its place.
   for (const std::vector<double>& rates :
        {std::vector<double>{0, 0}, {0, 1 - 1e-12}}) {
-    {
-      CAPTURE(rates, weights);
-      const ParameterSet hyper{
-          {"weight_decay", at::tensor({0.1, 0.7}, float64())},
-          {"example_weight", Key(3).uniform(at::empty({weights}, float64()))},
-          {"p", at::tensor(rates, float64())}};
-      const auto repeated = [&](std::int64_t n) {
-        return hyper.map([n](const Tensor& t) {
-          return t.unsqueeze(0).expand({n, t.size(0)});
-        });
-      };
-      for (const std::int64_t step : {0, 1, 5}) {
-        Draw draw{step, Key(4)};
-        RowResponse response = *rows->rows(map, u.expand({4, 2}));
-        Draw each = draw;
-        each.response = &response;
-        CHECK(problem->train_loss(w, repeated(4), each).item<double>() ==
-              Approx(problem->train_loss(moved, hyper, draw).item<double>()));
-        response.displacement = u.expand({3, 2});
-        CHECK(problem->valid_loss(w, repeated(3), each).item<double>() ==
-              Approx(problem->valid_loss(moved, hyper, draw).item<double>()));
-      }
+    CAPTURE(rates, weights);
+    const ParameterSet hyper{
+        {"weight_decay", at::tensor({0.1, 0.7}, float64())},
+        {"example_weight", Key(3).uniform(at::empty({weights}, float64()))},
+        {"p", at::tensor(rates, float64())}};
+    const auto repeated = [&](std::int64_t n) {
+      return hyper.map([n](const Tensor& t) {
+        return t.unsqueeze(0).expand({n, t.size(0)});
+      });
+    };
+    for (const std::int64_t step : {0, 1, 5}) {
+      Draw draw{step, Key(4)};
+      RowResponse response = *rows->rows(map, u.expand({4, 2}));
+      Draw each = draw;
+      each.response = &response;
+      CHECK(problem->train_loss(w, repeated(4), each).item<double>() ==
+            Approx(problem->train_loss(moved, hyper, draw).item<double>()));
+      response.displacement = u.expand({3, 2});
+      CHECK(problem->valid_loss(w, repeated(3), each).item<double>() ==
+            Approx(problem->valid_loss(moved, hyper, draw).item<double>()));
     }
   }
 }
