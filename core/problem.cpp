@@ -18,13 +18,13 @@ ParameterSet BilevelProblem::initial_hyper() const {
 Tensor BilevelProblem::outputs(const ParameterSet&, const ParameterSet&,
                                const Draw&) const {
   throw Unsupported(
-      "this problem does not say what its model answers (outputs)");
+      "this problem does not define the outputs of its model (outputs)");
 }
 
 Tensor BilevelProblem::output_loss(const Tensor&, const ParameterSet&,
                                    const Draw&) const {
   throw Unsupported(
-      "this problem does not say what it loses by its outputs (output_loss)");
+      "this problem does not define a loss of its outputs (output_loss)");
 }
 
 Metrics BilevelProblem::evaluate(const ParameterSet&,
@@ -93,7 +93,7 @@ Tensor ProblemDecorator::output_loss(const Tensor& outputs,
 
 Metrics ProblemDecorator::evaluate(const ParameterSet& weights,
                                    const ParameterSet& hyper) const {
-  // Deployed weights have the problem's own form already.
+  // Deployed weights already have the problem's own form.
   return problem_->evaluate(weights, inner_hyper(hyper));
 }
 
