@@ -20,8 +20,8 @@ struct Job {
 /// signal n.
 ///
 /// When a signal has been noted, the running jobs get SIGTERM, so that they can
-/// write checkpoints, and no more are started. Returns whether all jobs ended
-/// by themselves. If this process is killed, its jobs get SIGTERM, too.
+/// write checkpoints, and no more are started. Returns false in this case. If
+/// this process is killed, its jobs also get SIGTERM.
 bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
               const std::function<void(const Job&, int code)>& finished);
 
