@@ -13,8 +13,8 @@ namespace nestgrad {
 struct Batch {
   Tensor input;   ///< [batch, shape of an example...]
   Tensor target;  ///< [batch] or [batch, time], int64 classes
-  Tensor rows;    ///< [batch], int64 positions in the data set; undefined for
-                  ///< "all of it, in order"
+  Tensor rows;  ///< [batch], int64 positions in the data set; undefined for the
+                ///< whole data set in order
 };
 
 /// Labelled examples that fit in memory, on one device.
@@ -25,18 +25,18 @@ struct Dataset {
 
   std::int64_t size() const { return inputs.size(0); }
 
-  /// These rows, copied. An undefined `rows` stands for all of them, in order,
-  /// and copies nothing.
+  /// Copies these rows. An undefined `rows` stands for all rows in order and
+  /// copies nothing.
   Batch rows(const Tensor& rows) const;
 
-  /// The first `n` examples, and those after them.
+  /// The first `n` examples, and the others.
   std::pair<Dataset, Dataset> split(std::int64_t n) const;
 
   /// The same examples in a random order.
   Dataset shuffled(const Key& key) const;
 
-  /// Inputs with this type and device, targets on this device. Inputs that are
-  /// whole numbers (tokens) keep their type.
+  /// Converts inputs to this type and device, targets to this device. Inputs
+  /// that are whole numbers (tokens) keep their type.
   Dataset to(const at::TensorOptions& options) const;
 };
 
@@ -46,17 +46,17 @@ struct SoftExamples {
   Tensor labels;  ///< [examples, classes]
 };
 
-/// Minibatches by number rather than in turn: batch `step` is the same whoever
-/// asks, whenever and however often. Each epoch is one pass in an order of its
-/// own; examples that do not fill a whole batch at its end wait for another
-/// epoch.
+/// Minibatches by number: batch `step` is the same at every call. Each epoch is
+/// one pass over the data in its own random order. Examples that do not fill a
+/// last batch are left out of that epoch.
 class BatchSchedule {
  public:
-  /// `batch_size` 0, or one not smaller than the data set, means all of it.
+  /// `batch_size` 0, or one of at least the number of examples, means the whole
+  /// data set.
   BatchSchedule(std::int64_t examples, std::int64_t batch_size, Key key);
 
-  /// The rows of batch number `step`, int64 on the CPU; undefined for all of
-  /// them, in order. Thread-safe.
+  /// The rows of batch number `step`, int64 on the CPU; undefined for the whole
+  /// data set in order. Thread-safe.
   Tensor rows(std::int64_t step) const;
 
   std::int64_t batch_size() const { return batch_size_; }

@@ -6,7 +6,7 @@ namespace nestgrad {
 
 Flattened::Flattened(std::shared_ptr<const BilevelProblem> problem)
     : ProblemDecorator(std::move(problem)),
-      // One number stands for all of a tensor: the layout costs no memory.
+      // Expanded from one number, so the layout needs no memory.
       layout_(this->problem()
                   .initial_weights(this->problem().initial_hyper(), Key())
                   .map([](const Tensor& t) {
@@ -30,7 +30,7 @@ ParameterSet Flattened::inner_weights(const ParameterSet& weights) const {
 
 TrainingLoop flattened(const TrainingLoop& loop) {
   if (loop.optimizer()->sees_tensors()) return loop;
-  // Settings of the rule may have a number for each part of the weights.
+  // Settings of the rule may have one number per part of the weights.
   const BilevelProblem& problem = *loop.problem();
   const ParameterSet natural = problem.natural(problem.initial_hyper());
   std::set<std::string> own;

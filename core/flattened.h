@@ -9,8 +9,8 @@ namespace nestgrad {
 
 /// A problem whose weights are one long vector, entry "weights".
 ///
-/// A training rule then works on one tensor instead of one per layer, which on
-/// a tape makes unrolling faster and its graph smaller: the losses see views of
+/// A training rule then works on one tensor instead of one per layer. On a tape
+/// this makes unrolling faster and its graph smaller. The losses see views of
 /// the vector.
 class Flattened : public ProblemDecorator {
  public:
@@ -29,8 +29,8 @@ class Flattened : public ProblemDecorator {
   ParameterSet layout_;  // names and shapes; the numbers do not matter
 };
 
-/// The same training on one long vector of weights, unless the rule treats them
-/// by layer, tensor or weight.
+/// The same training on one long vector of weights; unchanged if the rule
+/// treats weights by layer, tensor or weight.
 TrainingLoop flattened(const TrainingLoop& loop);
 
 }  // namespace nestgrad

@@ -8,19 +8,19 @@
 namespace nestgrad {
 namespace {
 
-/// A name that only a training rule refers to, as if a problem declared it.
-/// `parts`: how many numbers weights can have, see weight_granularities().
+/// The declaration of a name that only a training rule refers to. `parts`: the
+/// possible numbers of elements, see weight_granularities().
 Hyperparameter declared_by_rule(const std::string& name,
                                 const std::vector<Granularity>& parts) {
   Hyperparameter out;
   out.name = name;
   out.coordinates = Coordinates::log();
   out.granularities = parts;
-  out.granularities.emplace_back("step", 0);  // "steps" says how many
+  out.granularities.emplace_back("step", 0);  // the key "steps" has the number
   return out;
 }
 
-/// One entry of the section; `complaints` gets what is wrong with it.
+/// Reads one entry of the section. Appends its mistakes to `complaints`.
 class EntryReader {
  public:
   EntryReader(const Config& entry, const Hyperparameter& declared, bool of_rule,
@@ -91,7 +91,7 @@ class EntryReader {
       if (range.size() != 2 || !(range[0] < range[1])) {
         complain("range", "must be two numbers, the lower one first");
       } else if (out.kind != Coordinates::Kind::kLogit) {
-        complain("range", "goes with the coordinates \"logit\" only");
+        complain("range", "is only allowed with the coordinates \"logit\"");
       } else {
         out.low = range[0];
         out.high = range[1];
@@ -125,12 +125,11 @@ class EntryReader {
         chosen.second = entry_.integer("steps");
       } else {
         complain("steps",
-                 "is missing: one number per step needs a number of "
-                 "steps");
+                 "is missing: one number per step needs a number of steps");
         chosen.second = 1;
       }
     } else if (entry_.has("steps")) {
-      complain("steps", "goes with \"per\": \"step\" only");
+      complain("steps", "is only allowed with \"per\": \"step\"");
     }
     if (chosen.first == "all") return {};
     if (of_rule_ && chosen.first != "step") return {1, chosen.second};
@@ -160,7 +159,7 @@ ParameterSet Reparameterized::initial_hyper() const {
 }
 
 ParameterSet Reparameterized::natural(const ParameterSet& hyper) const {
-  // Where each example has hyperparameters of its own, constants are repeated.
+  // If each example has its own hyperparameters, constants are repeated.
   std::int64_t examples = 0;
   for (const HyperSpec& spec : space_) {
     if (!spec.tuned) continue;
@@ -200,32 +199,32 @@ std::vector<std::pair<std::string, ParameterSet>> Reparameterized::baselines()
 
 Schema hyper_spec_schema() {
   return Schema(
-             "A hyperparameter: where it starts, in which coordinates it is "
-             "moved, and how many numbers it consists of.")
+             "A hyperparameter: its start, its coordinates, and how many "
+             "numbers it consists of.")
       .numbers("initial", kAbsent,
-               "Where it starts, in its own units: one number for all, or a "
-               "list. Left out: the problem's default.")
-      .choice("coordinates", kAbsent,
-              "The coordinates in which it is moved: real (as it is), log or "
-              "softplus (it stays positive), logit (it stays inside `range`). "
-              "Left out: the problem's default, or log for a setting of the "
-              "training rule.",
-              {"real", "log", "softplus", "logit"})
-      .numbers("range", kAbsent,
-               "Lower and upper end of a logit hyperparameter; [0, 1] if left "
-               "out.")
+               "The start, in the hyperparameter's own units: one number for "
+               "all elements, or a list. Default: the problem's.")
+      .choice(
+          "coordinates", kAbsent,
+          "The coordinates in which it is moved: real (unchanged), log or "
+          "softplus (it stays positive), logit (it stays inside `range`). "
+          "Default: the problem's, or log for a setting of the training rule.",
+          {"real", "log", "softplus", "logit"})
+      .numbers(
+          "range", kAbsent,
+          "Lower and upper end of a logit hyperparameter. Default: [0, 1].")
       .text("per", kAbsent,
             "How many numbers: all (one), layer, tensor (one per parameter "
             "tensor), weight, class, example, position (one for each place in "
-            "the model that refers to it) or step, as far as the "
-            "hyperparameter offers it.")
+            "the model that refers to it) or step, if the hyperparameter "
+            "offers it.")
       .integer("steps", kAbsent,
-               "With \"per\": \"step\": the number of steps; the last number "
-               "holds on.",
+               "With \"per\": \"step\": the number of steps. The last number "
+               "stays in effect afterwards.",
                at_least(1))
-      .boolean("tuned", true,
-               "False: it stays where it starts, but losses and rules still "
-               "read it.");
+      .boolean(
+          "tuned", true,
+          "False: it stays at its start, but losses and rules still read it.");
 }
 
 std::map<std::string, std::string> chosen_granularities(const Config& section) {
@@ -266,7 +265,7 @@ std::vector<HyperSpec> read_hyper_space(const Config& section,
                        declared.coordinates, false});
     }
   }
-  // What weights are like can be told where all of the above is right.
+  // The weights can be constructed only if everything above is correct.
   const bool known_weights = complaints.empty();
   std::optional<ParameterSet> weights;
   const auto like_weights = [&] {
@@ -317,10 +316,9 @@ std::vector<HyperSpec> read_hyper_space(const Config& section,
                          : fmt::format("did you mean '{}'?", near))});
   }
   if (complaints.empty() && section.json().empty()) {
-    complaints.push_back(
-        {section.pointer(),
-         "there is no hyperparameter to tune (plain training has constant "
-         "ones: \"tuned\": false)"});
+    complaints.push_back({section.pointer(),
+                          "there is no hyperparameter to tune; for plain "
+                          "training, add one with \"tuned\": false"});
   }
   if (!complaints.empty()) throw ConfigError(std::move(complaints));
   return space;

@@ -12,7 +12,7 @@ namespace nestgrad {
 namespace {
 
 struct Layers {
-  std::vector<std::int64_t> numbers;  // for each weight tensor, its layer
+  std::vector<std::int64_t> numbers;  // the layer of each weight tensor
   std::int64_t count = 0;
 };
 
@@ -118,7 +118,7 @@ std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights,
     }
     return out;
   }
-  // Which of the numbers belongs to each tensor.
+  // The index of the number for each tensor.
   std::vector<std::int64_t> which(weights.size(), 0);
   if (n == tensors) {
     std::iota(which.begin(), which.end(), 0);

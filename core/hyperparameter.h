@@ -10,13 +10,13 @@
 namespace nestgrad {
 
 /// The coordinates in which a hyperparameter is moved. Estimators and outer
-/// optimizers see the unconstrained number x; the losses see the natural one.
+/// optimizers see the unconstrained x; the losses see the natural value.
 struct Coordinates {
   enum class Kind {
     kReal,      ///< natural = x
     kLog,       ///< natural = exp(x): stays positive
     kSoftplus,  ///< natural = log(1 + exp(x)): stays positive
-    kLogit      ///< natural = low + (high - low) / (1 + exp(-x)): stays between
+    kLogit      ///< natural = low + (high - low) / (1 + exp(-x)): stays inside
   };
 
   Kind kind = Kind::kReal;
@@ -33,55 +33,54 @@ struct Coordinates {
   Tensor natural(const Tensor& x) const;
   Tensor unconstrained(const Tensor& natural) const;
 
-  /// Whether a natural value has unconstrained coordinates at all.
+  /// Whether a natural value has finite unconstrained coordinates.
   bool contains(double natural) const;
 
   /// "a real number", "a positive number", "a number between 0 and 1".
   std::string describe() const;
 };
 
-/// A tensor of one number as a scalar tensor, on its tape; the same tensor if
-/// it is one already.
+/// A tensor of one number as a scalar tensor, on the same tape. Returns a
+/// scalar tensor unchanged.
 Tensor as_scalar(const Tensor& one);
 
-/// How many numbers a hyperparameter may consist of: {"weight", 669706} offers
-/// one number per weight.
+/// A name and the number of elements of a hyperparameter: {"weight", 669706}
+/// offers one number per weight.
 using Granularity = std::pair<std::string, std::int64_t>;
 
-/// A hyperparameter that a problem reads, as the problem declares it.
+/// A hyperparameter as declared by the problem that reads it.
 struct Hyperparameter {
   std::string name;
   std::string meaning;  ///< one sentence, with units
-  Tensor initial;       ///< the default, in its own units; undefined: none
+  Tensor initial;  ///< the default, in its own units; undefined: no default
   Coordinates coordinates = {};
 
-  /// What "per" may say in a configuration; the first is the default. Empty:
-  /// the hyperparameter has the shape of `initial`, always.
+  /// The values of "per" in a configuration; the first is the default. If
+  /// empty, the hyperparameter always has the shape of `initial`.
   std::vector<Granularity> granularities = {};
 
-  /// A problem does without an optional one that a configuration leaves out. A
-  /// required one that is left out is a constant at its default.
+  /// If left out of a configuration, an optional hyperparameter does not exist
+  /// and a required one is a constant at its default.
   bool optional = false;
 
-  /// Whether losses have a derivative by it. False for what random masks are
-  /// drawn with, and for numbers that are rounded: methods that differentiate
-  /// losses refuse to tune those.
+  /// Whether losses can be differentiated with respect to it. False for
+  /// parameters of random masks and for numbers that are rounded. Methods that
+  /// differentiate losses refuse to tune these.
   bool differentiable = true;
 };
 
-/// One number for all, or one per layer, per parameter tensor, per weight. A
-/// layer is what comes before the last "." of a weight's name.
+/// One number for all weights, or one per layer, per parameter tensor or per
+/// weight. The layer is the part before the last "." of a weight's name.
 std::vector<Granularity> weight_granularities(const ParameterSet& weights);
 
-/// Brings a hyperparameter of one of weight_granularities() to the weights: for
-/// each weight tensor, a tensor that broadcasts against it. On the tape of
-/// `value`.
+/// Expands a hyperparameter of one of weight_granularities(): returns, for each
+/// weight tensor, a tensor that broadcasts against it. On the tape of `value`.
 ///
-/// The number of elements says which granularity it is. Where two of them have
-/// the same number (each layer has one tensor, say), they are the same thing.
+/// The number of elements determines the granularity. Granularities with equal
+/// numbers of elements (one tensor per layer, say) are identical.
 ///
-/// With particles, `value` and the weights have one more axis, the first, for
-/// these, and so have the results.
+/// With particles, `value`, the weights and the results have one more axis, the
+/// first, for the particles.
 std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights,
                            std::int64_t particles = 0);
 

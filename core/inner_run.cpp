@@ -7,28 +7,29 @@
 namespace nestgrad {
 
 Schema Truncation::schema() {
-  return Schema("How inner training is cut into pieces.")
+  return Schema("How inner training is cut into windows.")
       .integer("window", 10,
-               "Inner training steps per window; an estimate is made at the "
-               "end of each.",
+               "Inner training steps per window. Every window ends with an "
+               "estimate.",
                at_least(1))
       .integer("horizon", 0,
-               "Length of an inner run, in steps: 0 is warm start (one run "
-               "that never starts again), equal to `window` is cold start "
-               "(every window starts again), in between is truncation.",
+               "Length of an inner run, in steps. 0 is warm start (one run "
+               "that never restarts), equal to `window` is cold start (every "
+               "window restarts), in between is truncation.",
                at_least(0))
-      .integer("outer_steps_per_window", 1,
-               "How often the hyperparameters move before training goes on.",
-               at_least(1))
+      .integer(
+          "outer_steps_per_window", 1,
+          "Number of outer steps before training moves on to the next window.",
+          at_least(1))
       .integer("starts", 1,
-               "Among how many initial weights (and orders of noise) runs take "
-               "turns that start again; 1: all start alike; 0: each at new "
-               "ones.",
+               "Number of different starts (initial weights and orders of "
+               "noise) that restarted runs cycle through. 1: all runs start "
+               "alike; 0: each run has a new start.",
                at_least(0))
       .integer("shortest", 0,
-               "In cold start, the least number of steps of a window: each is "
-               "of another length, drawn from here to `window`; 0: all are of "
-               "`window` steps.",
+               "In cold start, the least number of steps of a window: the "
+               "length of each window is drawn from here to `window`. 0: all "
+               "windows have `window` steps.",
                at_least(0));
 }
 
@@ -45,8 +46,9 @@ Truncation Truncation::read(const Config& config) {
                                        out.window, out.horizon));
   }
   if (out.shortest > 0 && !out.cold()) {
-    config.fail("shortest",
-                "needs cold start: a horizon as long as the window");
+    config.fail(
+        "shortest",
+        "is only allowed in cold start: the horizon must equal the window");
   }
   if (out.shortest > out.window) {
     config.fail("shortest", fmt::format("must be at most the window, {}; is {}",

@@ -4,13 +4,12 @@
 
 namespace nestgrad {
 
-/// Accuracies are better when they are larger, all other metrics when they are
-/// smaller.
+/// A larger accuracy is better; for all other metrics, smaller is better.
 inline bool is_accuracy(const std::string& metric) {
   return metric.find("accuracy") != std::string::npos;
 }
 
-/// The value as something that is better when it is smaller.
+/// The value, negated where larger is better.
 inline double to_minimize(const std::string& metric, double value) {
   return is_accuracy(metric) ? -value : value;
 }

@@ -9,16 +9,15 @@
 
 namespace nestgrad {
 
-/// The state of a run after one outer step. What is pointed to lives as long as
-/// the call.
+/// The state of a run after one outer step. Pointers are valid during the call.
 struct OuterStep {
   std::int64_t step = 0;   ///< 1 after the first
-  std::int64_t steps = 0;  ///< how many there will be
-  double objective = 0;    ///< validation loss that the estimate belongs to
+  std::int64_t steps = 0;  ///< total number of outer steps
+  double objective = 0;    ///< validation loss that belongs to the estimate
   double gradient_norm = 0;
   double seconds = 0;               ///< wall time since the run began
-  double estimate_seconds = 0;      ///< of these, for the estimate of this step
-  std::int64_t estimate_bytes = 0;  ///< of tensors, at the peak of the
+  double estimate_seconds = 0;      ///< wall time of this step's estimate
+  std::int64_t estimate_bytes = 0;  ///< peak of tensor memory during the
                                     ///< estimate; 0 if no MemoryMeter runs
   Status status = Status::kOk;
   const std::string* trouble = nullptr;   ///< a sentence, unless status is kOk
@@ -26,12 +25,12 @@ struct OuterStep {
   const ParameterSet* natural = nullptr;  ///< the same in their own units
   const Metrics* metrics = nullptr;       ///< of the estimate
 
-  /// What the problem says about the present weights (accuracy, ...). Costs a
-  /// pass over the data, so ask only when it is needed.
+  /// The problem's metrics (accuracy, ...) of the present weights. Takes a pass
+  /// over the data, so call it only when needed.
   std::function<Metrics()> evaluate;
 };
 
-/// Watches a run; cannot change it, but may end it.
+/// Watches a run. It cannot change the run, but may end it.
 class Observer {
  public:
   enum class Verdict { kContinue, kStop };
@@ -39,8 +38,8 @@ class Observer {
   virtual ~Observer() = default;
   virtual Verdict on_step(const OuterStep& step) = 0;
 
-  /// The estimate of this step cannot be followed (NaN, say), and the run ends:
-  /// `hyper` is what it was for. May be ignored.
+  /// Called when this step's estimate is unusable (NaN, say) and the run ends.
+  /// `hyper` are the hyperparameters of the estimate. May be ignored.
   virtual void on_failure(const OuterStep& step) { (void)step; }
 };
 

@@ -47,8 +47,8 @@ TrainState Optimizer::step(const TrainState& state,
                ? next
                : next.to(before.scalar_type());
   };
-  // A setting is a scalar tensor in double precision, which turns a weight that
-  // is a scalar tensor, too, into a double.
+  // A setting is a scalar tensor in double precision, which would turn a weight
+  // that is a scalar tensor into a double.
   const TrainState next = update(state, gradient, natural);
   return {next.weights.zip(state.weights, as), next.slots.zip(state.slots, as),
           next.step, state.particles};

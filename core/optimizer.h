@@ -11,35 +11,34 @@
 
 namespace nestgrad {
 
-/// All that changes during training, as a value.
+/// The complete state of training, as a value.
 struct TrainState {
   ParameterSet weights;
   ParameterSet slots;  ///< the rule's memory: momentum, second moments, ...
   std::int64_t step = 0;
 
-  /// If there are some, these are the states of so many particles, whose axis
-  /// is the first of every tensor; see Draw::particles.
+  /// If positive, the states of this many particles. Their axis is the first of
+  /// every tensor; see Draw::particles.
   std::int64_t particles = 0;
 
   TrainState detach() const;
 
-  /// Weights and slots as one set: all that a derivative of training can pass
-  /// through. The slots come last, "slots/" before their names.
+  /// Weights and slots as one set: everything that a derivative of training
+  /// passes through. The slots come last, their names prefixed by "slots/".
   ParameterSet joined() const;
 
-  /// The inverse: this state with the numbers of a set that is alike to
-  /// joined().
+  /// The inverse: this state with the tensors of a set alike to joined().
   TrainState with(const ParameterSet& joined) const;
   void persist(Archive& archive);
 };
 
-/// One step that can be undone, as numbers:
+/// The numbers of a training step that can be undone:
 ///
 ///   v <- momentum v + g + weight_decay w
 ///   w <- w - lr v
 ///
-/// with the velocity v as the rule's only slot and the gradient g at the old w:
-/// from the new w and v follow the old w, then g there, then the old v.
+/// The velocity v is the rule's only slot and g is the gradient at the old w.
+/// The new w and v determine the old w, then g at it, then the old v.
 struct MomentumStep {
   double lr, momentum, weight_decay;
 };
@@ -47,47 +46,47 @@ struct MomentumStep {
 /// A training rule as a pure function of its arguments.
 ///
 /// It holds no weights and no memory, so one instance serves any number of
-/// runs. It works out of place, so that a step may be on a tape: a derivative
-/// can pass through it, to the weights, the slots, the gradient and the
-/// settings alike. The same rules train weights and move hyperparameters.
+/// runs. It works out of place, so a step may be on a tape and be
+/// differentiated with respect to the weights, the slots, the gradient and the
+/// settings. The same rules train weights and move hyperparameters.
 class Optimizer {
  public:
   static constexpr const char* kKind = "optimizers";
 
   virtual ~Optimizer() = default;
 
-  /// The memory before the first step; empty for a rule without memory. One
-  /// tensor is named after the slot and the weight: "momentum/0.bias".
+  /// The memory before the first step; empty for a rule without memory. Tensors
+  /// are named by slot and weight: "momentum/0.bias".
   virtual ParameterSet slots(const ParameterSet& weights) const = 0;
 
-  /// One step. `gradient` is alike to state.weights; `natural` holds the
+  /// One step. `gradient` is alike to state.weights. `natural` holds the
   /// hyperparameters that settings may name, in their own units. Weights and
-  /// slots keep their floating-point types. Particles move one after another if
+  /// slots keep their floating-point types. Particles are moved one by one if
   /// the rule does not vectorize.
   TrainState step(const TrainState& state, const ParameterSet& gradient,
                   const ParameterSet& natural) const;
 
-  /// What step number `step` does to every weight, for a rule of that form.
+  /// The form of step number `step`, if it is a MomentumStep for every weight.
   virtual std::optional<MomentumStep> momentum_step(const ParameterSet& natural,
                                                     std::int64_t step) const {
     (void)natural, (void)step;
     return std::nullopt;
   }
 
-  /// Hyperparameters that it names and that are more than a number of a
-  /// Setting, for weights like these.
+  /// Hyperparameters that the rule declares for weights like these, beyond the
+  /// numbers named by its settings.
   virtual std::vector<Hyperparameter> hyperparameters(
       const ParameterSet& weights) const {
     (void)weights;
     return {};
   }
 
-  /// Whether the rule works for particles as it does for one: it multiplies
-  /// with nothing but a Setting::scale(), and sums over no particles.
+  /// Whether update() can take all particles at once: it multiplies only by
+  /// Setting::scale() and does not sum over particles.
   virtual bool vectorizes() const { return false; }
 
-  /// Whether it treats weights by the tensor that they are in, so that they may
-  /// not be joined into one vector.
+  /// Whether the rule treats each weight tensor as a unit, so that the weights
+  /// may not be joined into one vector.
   virtual bool sees_tensors() const { return false; }
 
  private:

@@ -4,23 +4,22 @@
 
 namespace nestgrad {
 
-// Many particles in one set: runs of training that see the same minibatches
-// and the same noise, under hyperparameters of their own. Each tensor of such a
-// set has one more axis than that of one particle, its first; see
-// Draw::particles.
+// Particles are training runs that see the same minibatches and noise, each
+// with its own hyperparameters. A set of particles holds, for each tensor of
+// one particle, a tensor with one more axis, the first; see Draw::particles.
 
-/// So many copies of one tensor or set, without memory of their own: the stride
-/// of the new axis is 0.
+/// Copies of one tensor or set that share its memory: the new axis has stride
+/// 0.
 Tensor repeated(const Tensor& one, std::int64_t particles);
 ParameterSet repeated(const ParameterSet& one, std::int64_t particles);
 
-/// Number i of them.
+/// Particle number i.
 ParameterSet particle(const ParameterSet& all, std::int64_t i);
 
-/// The inverse: sets that are alike, as one.
+/// The inverse: joins the sets of single particles, which are alike.
 ParameterSet stacked(const std::vector<ParameterSet>& particles);
 
-/// The sets that f(i) gives for each of them, as one.
+/// Joins the sets f(0), ..., f(particles - 1).
 template <class F>
 ParameterSet one_by_one(std::int64_t particles, F&& f) {
   std::vector<ParameterSet> each;
@@ -28,21 +27,21 @@ ParameterSet one_by_one(std::int64_t particles, F&& f) {
   return stacked(each);
 }
 
-/// `a` and then `b`.
+/// The particles of `a`, followed by those of `b`.
 ParameterSet concatenated(const ParameterSet& a, const ParameterSet& b);
 
-/// sum_i factors_i all_i, a set for one particle. `factors`: [particles].
+/// sum_i factors_i all_i, the set of one particle. `factors`: [particles].
 ParameterSet weighted_sum(const Tensor& factors, const ParameterSet& all);
 
-/// The inner product of each particle's numbers with `one`, [particles].
+/// The inner product of each particle with `one`, [particles].
 Tensor dots(const ParameterSet& all, const ParameterSet& one);
 
-/// `numbers`, one for each index of the first axis of `like`, so that they
-/// broadcast against it.
+/// Reshapes `numbers`, one per index of the first axis of `like`, to broadcast
+/// against `like`.
 Tensor along_first(const Tensor& numbers, const Tensor& like);
 
 /// The losses of draw.particles particles, [particles]: in one call if the
-/// problem has the ability, one after another if not.
+/// problem evaluates particles together, otherwise one by one.
 Tensor train_losses(const BilevelProblem& problem, const ParameterSet& weights,
                     const ParameterSet& hyper, const Draw& draw);
 Tensor valid_losses(const BilevelProblem& problem, const ParameterSet& weights,

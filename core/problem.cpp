@@ -17,14 +17,14 @@ ParameterSet BilevelProblem::initial_hyper() const {
 
 Tensor BilevelProblem::outputs(const ParameterSet&, const ParameterSet&,
                                const Draw&) const {
-  throw Unsupported("this problem does not define its model's outputs()");
+  throw Unsupported(
+      "this problem does not define the outputs of its model (outputs)");
 }
 
 Tensor BilevelProblem::output_loss(const Tensor&, const ParameterSet&,
                                    const Draw&) const {
   throw Unsupported(
-      "this problem does not define the loss of its outputs, "
-      "output_loss()");
+      "this problem does not define a loss of its outputs (output_loss)");
 }
 
 Metrics BilevelProblem::evaluate(const ParameterSet&,
@@ -93,7 +93,7 @@ Tensor ProblemDecorator::output_loss(const Tensor& outputs,
 
 Metrics ProblemDecorator::evaluate(const ParameterSet& weights,
                                    const ParameterSet& hyper) const {
-  // Deployed weights have the problem's own form already.
+  // Deployed weights already have the problem's own form.
   return problem_->evaluate(weights, inner_hyper(hyper));
 }
 

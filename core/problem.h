@@ -13,10 +13,10 @@
 
 namespace nestgrad {
 
-/// Numbers for people, by name.
+/// Numbers for users, by name.
 using Metrics = std::map<std::string, double>;
 
-/// How many examples the two losses look at.
+/// The number of examples that each loss uses.
 struct BatchSizes {
   std::int64_t train = 0;
   std::int64_t valid = 0;
@@ -51,13 +51,13 @@ struct ProblemAbilities {
 ///
 ///   valid_loss(w*(h), h)   where   w*(h) minimises   train_loss(w, h).
 ///
-/// This is what a user of the framework writes. All functions are pure: what
-/// they return depends on the arguments alone, and they may be called in any
-/// order, any number of times, from several threads.
+/// This is the interface that users of the framework implement. All functions
+/// are pure: the result depends only on the arguments, and they may be called
+/// in any order, any number of times, from several threads.
 ///
-/// Losses are scalar tensors that are on the tape of every set they are given:
-/// they must not detach w or h, nor update either in place. To support implicit
-/// and unrolled methods, train_loss must be twice differentiable.
+/// Losses are scalar tensors on the tape of every set that they are given: they
+/// must not detach w or h, nor update them in place. Implicit and unrolled
+/// methods need a twice differentiable train_loss.
 class BilevelProblem {
  public:
   static constexpr const char* kKind = "problems";
@@ -67,8 +67,8 @@ class BilevelProblem {
   /// The hyperparameters that the losses read, in their own units.
   virtual std::vector<Hyperparameter> hyperparameters() const = 0;
 
-  /// Where training starts. May depend on `hyper` (a learned initialisation),
-  /// in which case it is on its tape.
+  /// The start of training. If it depends on `hyper` (a learned
+  /// initialisation), it is on its tape.
   virtual ParameterSet initial_weights(const ParameterSet& hyper,
                                        const Key& key) const = 0;
 
@@ -80,65 +80,65 @@ class BilevelProblem {
                             const ParameterSet& hyper,
                             const Draw& draw) const = 0;
 
-  // What follows has a default, and most problems leave it alone.
+  // The following functions have defaults that suit most problems.
 
-  /// Where `hyper` starts. The default: every required hyperparameter at its
-  /// own default.
+  /// The start of `hyper`. Default: every required hyperparameter at its own
+  /// default.
   virtual ParameterSet initial_hyper() const;
 
   /// The hyperparameters in their own units, e.g. exp of a logarithm.
   /// Estimators move and perturb `hyper` itself; settings of the training rule
-  /// (a learning rate) are read from here.
+  /// (a learning rate) read the result of natural().
   virtual ParameterSet natural(const ParameterSet& hyper) const {
     return hyper;
   }
 
-  /// The weights that a model would be used with. Differs from `weights` when
-  /// these are in another form: one vector, or those of a hypernetwork.
+  /// The weights that a model would be used with. They differ from `weights` if
+  /// those have another form: one vector, or the weights of a hypernetwork.
   virtual ParameterSet deployed(const ParameterSet& weights,
                                 const ParameterSet& hyper) const {
     (void)hyper;
     return weights;
   }
 
-  /// What the model says about a batch, for methods that compare functions
-  /// rather than weights. Called if abilities().outputs.
+  /// The model's outputs for a batch, for methods that compare functions rather
+  /// than weights. Called only if abilities().outputs.
   virtual Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
                          const Draw& draw) const;
 
-  /// The part of train_loss that depends on the weights only through what
-  /// outputs(weights, hyper, draw) gave, a scalar on the tape of `outputs`. For
+  /// The part of train_loss that depends on the weights only through
+  /// outputs(weights, hyper, draw): a scalar on the tape of `outputs`. For
   /// methods that linearise the model but not the loss (Gauss-Newton). Called
-  /// if abilities().outputs.
+  /// only if abilities().outputs.
   virtual Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                              const Draw& draw) const;
 
   /// The default: two plain losses, of which second derivatives exist.
   virtual ProblemAbilities abilities() const { return {}; }
 
-  /// Numbers for people: accuracy, test loss. Never differentiated. `weights`
-  /// are deployed ones.
+  /// Metrics such as accuracy or test loss. Never differentiated. `weights` are
+  /// deployed weights.
   virtual Metrics evaluate(const ParameterSet& weights,
                            const ParameterSet& hyper) const;
 
   /// For a problem whose hyperparameters are training examples: these examples,
-  /// inputs in the units of the data's source. The default: none, both tensors
+  /// with inputs in the units of the data source. Default: none, both tensors
   /// undefined.
   virtual SoftExamples learned_examples(const ParameterSet& hyper) const;
 
-  /// Hyperparameters that were found in another way, by name, which those that
-  /// are tuned should beat. What one of them leaves out is as at the start. The
-  /// default: none.
+  /// Hyperparameters found in another way, by name, for comparison with the
+  /// tuned ones. A hyperparameter that is left out has its initial value.
+  /// Default: none.
   virtual std::vector<std::pair<std::string, ParameterSet>> baselines() const {
     return {};
   }
 };
 
-/// The hyperparameters that are tuned, in their own units: natural(hyper)
-/// without its constants.
+/// The tuned hyperparameters in their own units: natural(hyper) without
+/// constants.
 ParameterSet tuned(const BilevelProblem& problem, const ParameterSet& hyper);
 
-/// What every problem is made with.
+/// The arguments from which every problem is made.
 struct ProblemContext {
   at::TensorOptions options;  ///< floating-point type and device
   Key key;                    ///< for data sets, splits and batch orders
@@ -157,9 +157,9 @@ struct ProblemContext {
 
 using ProblemRegistry = Registry<BilevelProblem, const ProblemContext&>;
 
-/// A problem seen in another form: every function that a subclass does not
-/// override goes to the problem itself. A subclass whose form takes an ability
-/// away overrides abilities().
+/// A problem seen in another form. Functions that a subclass does not override
+/// forward to the wrapped problem. A subclass whose form takes an ability away
+/// overrides abilities().
 class ProblemDecorator : public BilevelProblem {
  public:
   explicit ProblemDecorator(std::shared_ptr<const BilevelProblem> problem)
@@ -191,7 +191,7 @@ class ProblemDecorator : public BilevelProblem {
  protected:
   const BilevelProblem& problem() const { return *problem_; }
 
-  /// The two sets as the problem itself takes them.
+  /// The two sets as the wrapped problem takes them.
   virtual ParameterSet inner_weights(const ParameterSet& weights) const {
     return weights;
   }

@@ -9,8 +9,8 @@
 
 namespace nestgrad {
 
-// A tensor in double precision. A wrapped number would not do: LibTorch
-// computes expressions that hold nothing else, 1 - beta, in single precision.
+// A tensor in double precision. LibTorch would compute expressions of wrapped
+// numbers only, such as 1 - beta, in single precision.
 Setting::Setting(double value)
     : constant_(at::scalar_tensor(value, at::kDouble)), number_(value) {}
 
@@ -58,7 +58,8 @@ Scale Setting::scale(const ParameterSet& natural,
                      const TrainState& state) const {
   const Tensor now = value(natural, state.step, state.particles);
   if (now.dim() == 0) return Scale(now);
-  // Other than a scalar, a tensor in double precision would spread its type.
+  // Unlike a scalar, a tensor in double precision would change the type of the
+  // weights.
   return Scale(spread(now.to(state.weights.tensors().front().scalar_type()),
                       state.weights, state.particles));
 }

@@ -61,8 +61,8 @@ TrainState TrainingLoop::step(const TrainState& state,
 ParameterSet TrainingLoop::train_gradient(const TrainState& state,
                                           const ParameterSet& hyper,
                                           const Key& run, Tape tape) const {
-  // Weights that are on no tape are made leaves of, so that there is something
-  // to take the gradient for.
+  // Weights that are not on a tape become leaves, so that the gradient can be
+  // taken.
   const ParameterSet weights = state.weights.map([tape](const Tensor& t) {
     return tape == Tape::kOn && t.requires_grad() ? t
                                                   : t.detach().requires_grad_();
@@ -76,7 +76,7 @@ ParameterSet TrainingLoop::train_gradient(const TrainState& state,
     return gradient(train_losses(*problem_, weights, h, draw).sum(), weights,
                     tape);
   }
-  // One graph at a time.
+  // One graph at a time, to save memory.
   return one_by_one(state.particles, [&](std::int64_t i) {
     const TrainState one{particle(state.weights, i), {}, state.step};
     return train_gradient(one, particle(h, i), run, tape);

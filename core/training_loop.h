@@ -11,7 +11,7 @@ namespace nestgrad {
 /// A problem and the rule that trains it: the map from one TrainState to the
 /// next, as a function of two parameter sets, weights and hyperparameters.
 ///
-/// Immutable and pure. It remembers no run; an InnerRun does.
+/// Immutable and pure. The position within a run is kept by an InnerRun.
 class TrainingLoop {
  public:
   TrainingLoop(std::shared_ptr<const BilevelProblem> problem,
@@ -26,20 +26,20 @@ class TrainingLoop {
   }
 
   /// The state before the first step; on the tape of `hyper` if the initial
-  /// weights depend on it. With `particles`, that of so many of them, each of
-  /// which has its hyperparameters in `hyper`; see core/particles.h.
+  /// weights depend on it. With `particles`, the states of this many particles,
+  /// whose hyperparameters are in `hyper`; see core/particles.h.
   TrainState start(const ParameterSet& hyper, const Key& run,
                    std::int64_t particles = 0) const;
 
-  /// One training step. The minibatch and the noise follow from `run` and
-  /// state.step, so a stretch of a run can be repeated exactly.
+  /// One training step. `run` and state.step determine the minibatch and the
+  /// noise, so any part of a run can be repeated exactly.
   ///
   /// With the tape on, the result is a differentiable function of `hyper` and
-  /// of `state`; with it off, nothing of the step is remembered.
+  /// of `state`; with it off, nothing is recorded.
   TrainState step(const TrainState& state, const ParameterSet& hyper,
                   const Key& run, Tape tape = Tape::kOff) const;
 
-  /// So many steps, one after another.
+  /// `count` steps.
   TrainState steps(TrainState state, std::int64_t count,
                    const ParameterSet& hyper, const Key& run,
                    Tape tape = Tape::kOff) const {
@@ -47,22 +47,22 @@ class TrainingLoop {
     return state;
   }
 
-  /// What the step from `state` draws.
+  /// The draw of the step from `state`.
   static Draw draw(const TrainState& state, const Key& run) {
     return {state.step,
             run.fold("step").fold(static_cast<std::uint64_t>(state.step)),
             state.particles};
   }
 
-  // A step in two halves, for methods that come in between:
+  // A step in two halves, for methods that act between them:
   // step(state, ...) = apply(state, train_gradient(state, ...), hyper).
 
-  /// The gradient of the training loss that the step from `state` follows.
+  /// The gradient of the training loss in the step from `state`.
   ParameterSet train_gradient(const TrainState& state,
                               const ParameterSet& hyper, const Key& run,
                               Tape tape) const;
 
-  /// The rule, on whatever tape its arguments are.
+  /// The update of the training rule, on the tape of its arguments.
   TrainState apply(const TrainState& state, const ParameterSet& gradient,
                    const ParameterSet& hyper) const {
     return optimizer_->step(state, gradient, natural(hyper, state.particles));

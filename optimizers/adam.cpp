@@ -14,10 +14,10 @@ namespace {
 /// AdamW (Loshchilov and Hutter 2019) leaves the gradient alone and decays the
 /// weights first: w <- w - lr weight_decay w.
 ///
-/// The derivative of sqrt at 0 is infinite, and 0 times it is NaN, which is
-/// what a gradient entry that has always been zero (a dead unit) would give;
-/// root_epsilon makes it 0. Its default changes no value: it is far below what
-/// epsilon hides.
+/// The derivative of sqrt at 0 is infinite. A gradient entry that has always
+/// been zero (a dead unit) multiplies it by 0, which gives NaN. root_epsilon
+/// makes this product 0. Its default does not change values, because it is far
+/// below epsilon.
 class Adam : public Optimizer {
  public:
   explicit Adam(const Config& config, bool decoupled = false)
@@ -55,8 +55,7 @@ class Adam : public Optimizer {
                 "Added under the root, so that a step can be differentiated "
                 "where the gradient is zero.",
                 at_least(0))
-        .setting("weight_decay", weight_decay, "Decay per weight.",
-                 at_least(0));
+        .setting("weight_decay", weight_decay, "Weight decay.", at_least(0));
   }
 
  private:
@@ -78,7 +77,7 @@ class Adam : public Optimizer {
     }
     const std::vector<Tensor> old = state.slots.tensors();
     const auto half = static_cast<std::ptrdiff_t>(w.size());
-    // Sums and products in one pass: there may be millions of numbers.
+    // add() needs one pass; there may be millions of numbers.
     const ParameterSet m =
         add(beta1 * w.with({old.begin(), old.begin() + half}), 1 - beta1, g);
     const ParameterSet v =

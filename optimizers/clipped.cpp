@@ -6,7 +6,7 @@
 namespace nestgrad {
 namespace {
 
-/// Any rule, on gradients whose Euclidean norm is bounded:
+/// Any rule, applied to gradients of bounded Euclidean norm:
 ///
 ///   g <- g min(1, max_norm / |g|)
 ///
@@ -19,9 +19,9 @@ class Clipped : public Optimizer {
         rule_(OptimizerRegistry::instance().make(config.object("rule"))) {}
 
   static Schema schema() {
-    return Schema("Any rule, on gradients clipped to a norm.")
-        .setting("max_norm", 1, "Longest gradient that passes unchanged.",
-                 above(0))
+    return Schema("Any rule, with gradients clipped to a norm.")
+        .setting("max_norm", 1,
+                 "Largest norm of a gradient that is not clipped.", above(0))
         .object("rule", OptimizerRegistry::instance(), "sgd",
                 "The rule that gets the clipped gradient.");
   }
@@ -55,7 +55,7 @@ class Clipped : public Optimizer {
                          natural);
     }
     const Tensor square = dot(gradient, gradient);
-    // A gradient inside the limit is not touched at all: sqrt has no
+    // A gradient within the limit is passed on unchanged, because sqrt has no
     // derivative at 0.
     const bool passes =
         square.item<double>() <= std::pow(limit.item<double>(), 2);

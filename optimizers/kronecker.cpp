@@ -8,20 +8,21 @@
 namespace nestgrad {
 namespace {
 
-/// Gradient descent with a preconditioner for each weight tensor that is tuned
-/// itself (Bae, Vicol, HaoChen and Grosse 2022, "Amortized proximal
-/// optimization"). For a gradient G, the tensor as a matrix of m rows and n
-/// columns,
+/// Gradient descent with a preconditioner for each weight tensor that is itself
+/// tuned (Bae, Vicol, HaoChen and Grosse 2022, "Amortized proximal
+/// optimization"). A weight tensor W and its gradient G are taken as matrices
+/// of m rows and n columns:
 ///
 ///   W <- W - A (S^2 (*) (A' G B)) B'
 ///
-/// which is P vec(G) with P = (B (x) A) diag(vec S)^2 (B (x) A)': symmetric and
-/// positive semidefinite whatever the numbers of A [m, m], B [n, n] and S
-/// [m, n] are, block-diagonal over tensors, and without an inverse. At the
-/// start A and B are the identity and S^2 is `lr`: descent at that rate.
+/// The step is P vec(G) with P = (B (x) A) diag(vec S)^2 (B (x) A)', for A [m,
+/// m], B [n, n] and S [m, n]. P is symmetric and positive semidefinite for any
+/// A, B and S, block-diagonal over tensors, and needs no inverse. At the start
+/// A and B are the identity and S^2 is `lr`, which gives gradient descent at
+/// that rate.
 ///
-/// `preconditioner` names a hyperparameter, one vector of the A, B and S of one
-/// weight tensor after another.
+/// `preconditioner` names the hyperparameter: one vector with the A, B and S of
+/// each weight tensor in turn.
 class Kronecker : public Optimizer {
  public:
   explicit Kronecker(const Config& config)
@@ -35,14 +36,14 @@ class Kronecker : public Optimizer {
 
   static Schema schema() {
     return Schema(
-               "Descent with a Kronecker-factored preconditioner for each "
-               "weight tensor, which is a hyperparameter.")
-        .number("lr", 0.01,
-                "Learning rate at the start, before the preconditioner is "
-                "tuned.",
-                above(0))
+               "Gradient descent with a Kronecker-factored preconditioner for "
+               "each weight tensor. The preconditioner is a hyperparameter.")
+        .number(
+            "lr", 0.01,
+            "Learning rate at the start, before the preconditioner is tuned.",
+            above(0))
         .setting("preconditioner", kRequired,
-                 "The hyperparameter, such as \"$preconditioner\".");
+                 "Name of the hyperparameter, such as \"$preconditioner\".");
   }
 
   ParameterSet slots(const ParameterSet&) const override { return {}; }
@@ -67,7 +68,7 @@ class Kronecker : public Optimizer {
   }
 
  private:
-  /// Rows and columns of a weight tensor as a matrix.
+  /// The shape of a weight tensor as a matrix.
   static std::pair<std::int64_t, std::int64_t> matrix(const Tensor& w) {
     const std::int64_t m = w.dim() == 0 ? 1 : w.size(0);
     return {m, w.numel() / m};

@@ -11,11 +11,12 @@ namespace {
 ///   w <- w - lr d                      without momentum, or
 ///   b <- momentum b + d,   w <- w - lr b
 ///
-/// s is zero at first, so that the first step is lr / sqrt(1 - alpha) long, ten
-/// times lr by default, whatever the gradient: with `warm_start` it begins as
-/// the square of the first gradient, and that step is lr.
+/// By default s starts at zero, so the first step has the length lr / sqrt(1 -
+/// alpha), which is ten times lr by default, for any gradient. With
+/// `warm_start`, s starts at the square of the first gradient and the first
+/// step has the length lr.
 ///
-/// root_epsilon is there for the derivative at a zero gradient, as in Adam.
+/// root_epsilon makes the step differentiable at a zero gradient, as in Adam.
 class RmsProp : public Optimizer {
  public:
   explicit RmsProp(const Config& config)
@@ -32,10 +33,9 @@ class RmsProp : public Optimizer {
         .setting("lr", 0.01, "Learning rate.", at_least(0))
         .setting("alpha", 0.99, "Decay rate of the mean square.",
                  from_below(0, 1))
-        .setting("momentum", 0, "Share of the old velocity that is kept.",
+        .setting("momentum", 0, "Factor of the previous velocity.",
                  from_to(0, 1))
-        .setting("weight_decay", 0,
-                 "Decay that is added to the gradient, per weight.",
+        .setting("weight_decay", 0, "Weight decay, added to the gradient.",
                  at_least(0))
         .number("epsilon", 1e-8, "Added to the root of the mean square.",
                 above(0))
@@ -44,8 +44,8 @@ class RmsProp : public Optimizer {
                 "where the gradient is zero.",
                 at_least(0))
         .boolean("warm_start", false,
-                 "Whether the mean square begins at the first gradient's, so "
-                 "that the first step does not jump.");
+                 "Whether the mean square starts at the square of the first "
+                 "gradient, which avoids a long first step.");
   }
 
   bool vectorizes() const override { return true; }

@@ -29,9 +29,9 @@ class Constant : public Schedule {
   Setting value_;
 };
 
-/// From `initial` to `final` in so many steps: s final + (1 - s) initial, where
-/// the share s(t / steps) goes from 0 to 1 and stays. `Curve` has a share() and
-/// a kMeaning.
+/// From `initial` to `final` in `steps` steps: s final + (1 - s) initial, where
+/// the share s(t / steps) goes from 0 to 1 and then stays at 1. `Curve` has a
+/// share() and a kMeaning.
 template <class Curve>
 class Between : public Schedule {
  public:
@@ -44,8 +44,8 @@ class Between : public Schedule {
     return Schema(Curve::kMeaning)
         .setting("initial", kRequired, "Value at the first step.")
         .setting("final", 0, "Value from step `steps` on.")
-        .integer("steps", kRequired, "Steps from one to the other.",
-                 at_least(1));
+        .integer("steps", kRequired,
+                 "Number of steps from `initial` to `final`.", at_least(1));
   }
 
   Tensor value(const ParameterSet& natural, std::int64_t step,
@@ -78,7 +78,7 @@ struct LinearCurve {
 using Cosine = Between<CosineCurve>;
 using Linear = Between<LinearCurve>;
 
-/// Falls like a power of time: initial (1 + t / steps)^-decay.
+/// Decays like a power of time: initial (1 + t / steps)^-decay.
 class InverseTime : public Schedule {
  public:
   explicit InverseTime(const Config& config)
@@ -87,11 +87,12 @@ class InverseTime : public Schedule {
         steps_(config.integer("steps")) {}
 
   static Schema schema() {
-    return Schema("Falls like a power of time.")
+    return Schema("Decays like a power of time.")
         .setting("initial", kRequired, "Value at the first step.")
-        .setting("decay", 1, "The power; 0: it stays.", at_least(0))
+        .setting("decay", 1, "The exponent; 0: constant.", at_least(0))
         .integer("steps", kRequired,
-                 "Steps after which it has fallen by 2 to that power.",
+                 "Number of steps after which it has fallen by a factor of 2 "
+                 "to the power of `decay`.",
                  at_least(1));
   }
 
@@ -99,7 +100,7 @@ class InverseTime : public Schedule {
                std::int64_t particles) const override {
     const double time =
         1 + static_cast<double>(step) / static_cast<double>(steps_);
-    // A power with a constant base: its derivative is by the decay.
+    // A power with a constant base, differentiable in the exponent.
     const Tensor decay = decay_.value(natural, step, particles);
     return initial_.value(natural, step, particles) *
            (-std::log(time) * decay).exp();
@@ -119,10 +120,10 @@ class Step : public Schedule {
         every_(config.integer("every")) {}
 
   static Schema schema() {
-    return Schema("Multiplied by a factor every so many steps.")
+    return Schema("Multiplied by a factor at regular intervals.")
         .setting("initial", kRequired, "Value at the first step.")
-        .setting("factor", 0.1, "What it is multiplied by.", above(0))
-        .integer("every", kRequired, "Steps from one change to the next.",
+        .setting("factor", 0.1, "The factor.", above(0))
+        .integer("every", kRequired, "Number of steps between two changes.",
                  at_least(1));
   }
 
@@ -138,7 +139,8 @@ class Step : public Schedule {
   std::int64_t every_;
 };
 
-/// Grows in a straight line during the first `steps` steps, then hands over:
+/// Multiplies a value by a factor that rises linearly in the first `steps`
+/// steps:
 ///
 ///   value(t) min(1, (t + 1) / steps)
 class WarmUp : public Schedule {
@@ -148,10 +150,11 @@ class WarmUp : public Schedule {
         steps_(config.integer("steps")) {}
 
   static Schema schema() {
-    return Schema("Grows from near zero in a straight line at the beginning.")
+    return Schema("Rises linearly from near zero at the beginning.")
         .setting("value", kRequired,
-                 "What it grows to; may be a schedule itself.")
-        .integer("steps", kRequired, "Steps until it is reached.", at_least(1));
+                 "The value that is reached; may be a schedule.")
+        .integer("steps", kRequired, "Number of steps until it is reached.",
+                 at_least(1));
   }
 
   Tensor value(const ParameterSet& natural, std::int64_t step,

@@ -9,7 +9,7 @@ namespace {
 ///   v <- m v + g                       v = 0 at first
 ///   w <- w - lr v                      or, Nesterov: w - lr (g + m v)
 ///
-/// Without momentum (the constant 0) there is no memory.
+/// Without momentum (the constant 0) there are no slots.
 class Sgd : public Optimizer {
  public:
   explicit Sgd(const Config& config)
@@ -25,11 +25,10 @@ class Sgd : public Optimizer {
   static Schema schema() {
     return Schema("Stochastic gradient descent, with momentum.")
         .setting("lr", 0.01, "Learning rate.", at_least(0))
-        .setting("momentum", 0, "Share of the old velocity that is kept.",
+        .setting("momentum", 0, "Factor of the previous velocity.",
                  from_to(0, 1))
-        .boolean("nesterov", false, "Nesterov's form of momentum.")
-        .setting("weight_decay", 0,
-                 "Decay that is added to the gradient, per weight.",
+        .boolean("nesterov", false, "Whether to use Nesterov's momentum.")
+        .setting("weight_decay", 0, "Weight decay, added to the gradient.",
                  at_least(0));
   }
 
@@ -41,8 +40,9 @@ class Sgd : public Optimizer {
     return slots;
   }
 
-  /// Nesterov's form looks ahead by the gradient at the old w, which the new w
-  /// does not give away; without a velocity there is nothing to go back by.
+  /// None for Nesterov's form: it adds the gradient at the old w, which cannot
+  /// be recovered from the new w. None without momentum: then there is no
+  /// velocity to go back by.
   std::optional<MomentumStep> momentum_step(const ParameterSet& natural,
                                             std::int64_t step) const override {
     const Tensor lr = lr_.value(natural, step),

@@ -11,7 +11,7 @@
 namespace nestgrad {
 namespace {
 
-// What was met, as it stands in the file; lists and objects by kind alone.
+// A value as a message shows it; for lists and objects only the kind.
 std::string shown(const Json& json) {
   if (json.is_object()) return "an object";
   if (json.is_array()) return "a list";
@@ -19,7 +19,7 @@ std::string shown(const Json& json) {
   std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (text.size() <= kLongest) return text;
   std::size_t length = kLongest;
-  // Not in the middle of a UTF-8 character, whose later bytes are 10xxxxxx.
+  // Do not cut within a UTF-8 character, whose later bytes are 10xxxxxx.
   while ((static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) --length;
   return text.substr(0, length) + "...";
 }
@@ -74,7 +74,7 @@ const KeySpec* find(const Schema& schema, const std::string& name) {
   return nullptr;
 }
 
-// The whole number that a JSON number stands for, be it written 3, 3.0 or 3e0.
+// The integer equal to a JSON number, which may be written 3, 3.0 or 3e0.
 std::optional<std::int64_t> whole(const Json& json) {
   if (json.is_number_unsigned()) {
     const auto value = json.get<std::uint64_t>();
@@ -89,8 +89,8 @@ std::optional<std::int64_t> whole(const Json& json) {
   return static_cast<std::int64_t>(value);
 }
 
-// Walks schema and JSON together. Every function returns its part of the JSON
-// completed, or null if all of it is wrong.
+// Walks through schema and JSON together. Every function returns its part of
+// the JSON completed, or null if it has a mistake.
 class Checker {
  public:
   explicit Checker(std::vector<Complaint>& complaints)
@@ -125,7 +125,7 @@ class Checker {
     return completed;
   }
 
-  // Whatever `key` may hold.
+  // Any value of `key`.
   Json value(const KeySpec& key, const Json& json, const std::string& pointer) {
     const auto unless = [&](bool fits) {
       return fits ? json : refuse(pointer, must_be(key.expects(), json));
@@ -210,7 +210,7 @@ class Checker {
     return is_name ? json : refuse(pointer, must_be(key.expects(), json));
   }
 
-  // A list of what `key` would hold if it were an `element`.
+  // A list of values as `key` would hold if its kind were `element`.
   Json list(const KeySpec& key, KeySpec::Kind element, const Json& json,
             const std::string& pointer) {
     if (!json.is_array()) return refuse(pointer, must_be(key.expects(), json));
@@ -234,7 +234,7 @@ class Checker {
     return completed;
   }
 
-  // An object of a registry, or a string short for one.
+  // An object of a registry, or a string that is short for one.
   Json typed(const KeySpec& key, const Json& json, const std::string& pointer) {
     const RegistryBase& registry = *key.types();
     if (!json.is_string() && !json.is_object()) {

@@ -8,13 +8,12 @@
 
 namespace nestgrad {
 
-/// A JSON object that has been checked against its schema: every key that the
-/// schema names is there with the right type, defaults included. It knows where
-/// in the file it is, so that a later complaint ("no such file") still names
-/// the place.
+/// A JSON object that has been checked against its schema: every key has its
+/// type, and defaults are filled in. It knows its place in the file, so a later
+/// complaint ("no such file") can name it.
 ///
-/// Asking for a key that the schema does not have is a mistake of the
-/// programmer and throws Error.
+/// Asking for a key that the schema does not have is a programmer's mistake and
+/// throws Error.
 class Config {
  public:
   explicit Config(Json json, std::string pointer = "")
@@ -23,19 +22,19 @@ class Config {
   /// False for an optional key that was left out.
   bool has(const std::string& key) const { return json_.contains(key); }
 
-  /// The name of the registered type that this object chooses.
+  /// The registered type that the object chooses.
   std::string type() const { return text("type"); }
 
   std::int64_t integer(const std::string& key) const;
   double number(const std::string& key) const;
   bool boolean(const std::string& key) const;
   std::string text(const std::string& key) const;
-  /// A list; a single number counts as a list of one.
+  /// A list. A single number counts as a list of one.
   std::vector<double> numbers(const std::string& key) const;
   std::vector<std::int64_t> integers(const std::string& key) const;
   std::vector<std::string> texts(const std::string& key) const;
 
-  /// True if the key holds a word (e.g. "auto") where a number could be.
+  /// Whether the key holds a string (e.g. "auto") instead of a number.
   bool is_text(const std::string& key) const;
 
   Config object(const std::string& key) const;
@@ -50,7 +49,7 @@ class Config {
     return join_pointer(pointer_, key);
   }
 
-  /// Throws a ConfigError that points at `key`.
+  /// Throws a ConfigError at `key`.
   [[noreturn]] void fail(const std::string& key, const std::string& what) const;
 
  private:

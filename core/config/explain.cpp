@@ -15,8 +15,8 @@ std::string trimmed(const std::string& line) {
   return line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
 }
 
-// `text` in lines of at most 80 columns, all indented; `label` stands in the
-// indentation of the first line.
+// `text` in lines of at most 80 columns, all indented. `label` is written into
+// the indentation of the first line.
 std::string paragraph(const std::string& label, std::size_t indentation,
                       const std::string& text) {
   std::string out;
@@ -37,7 +37,7 @@ std::string paragraph(const std::string& label, std::size_t indentation,
   return out + trimmed(line);
 }
 
-// Lines of a name and its text, the texts aligned.
+// Rows of a name and a text, with the texts aligned.
 std::string table(
     std::size_t indentation,
     const std::vector<std::pair<std::string, std::string>>& rows) {
@@ -51,8 +51,8 @@ std::string table(
   return out;
 }
 
-// A sentence ends with a full stop before a capital letter ("e.g. this" has
-// none), which is left out.
+// The first sentence of `text` without its full stop. A sentence ends with a
+// full stop before a capital letter (not as in "e.g. this").
 std::string first_sentence(const std::string& text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool ends_here =
@@ -83,15 +83,15 @@ std::string default_of(const KeySpec& key) {
   return text;
 }
 
-// A key, or a type that an object may have, somewhere in the tree of all that a
-// configuration may hold.
+// A key, or a type that an object may have, in the tree of all possible
+// configurations.
 struct Node {
   std::string path;            // "estimator.ift.solver"
-  std::string short_path;      // the same without types: "estimator.solver"
+  std::string short_path;      // the path without types: "estimator.solver"
   std::string name;            // "solver"
-  std::string owner;           // "the estimator 'ift'"; "" if in none
+  std::string owner;           // "the estimator 'ift'"; "" if there is none
   std::optional<KeySpec> key;  // none for a type
-  const RegistryBase* registry = nullptr;  // that of a type
+  const RegistryBase* registry = nullptr;  // of a type
 
   bool is_type() const { return !key.has_value(); }
 };
@@ -131,8 +131,8 @@ Node root_of(const Schema& top) {
   return root;
 }
 
-// All that is below `root`, what is nearest first. Types can nest without end,
-// so every registry is entered only where it is met first.
+// All nodes below `root`, nearest first. Types can nest without end, so only
+// the first occurrence of each registry is expanded.
 std::vector<Node> everything(const Node& root) {
   std::vector<Node> all = {root};
   std::set<const RegistryBase*> entered;
@@ -148,8 +148,8 @@ std::vector<Node> everything(const Node& root) {
   return all;
 }
 
-// What `steps`, from number `i` on, lead to from `node`. Types may be left out
-// of the path; one free name or list index is passed over.
+// The nodes reached from `node` by `steps`, from number `i` on. Types may be
+// left out of the path, and it may contain one free name or list index.
 std::vector<Node> find(const Node& node, const std::vector<std::string>& steps,
                        std::size_t i, bool has_passed = false) {
   std::vector<Node> hits;
@@ -191,7 +191,7 @@ std::string types_table(const RegistryBase& registry, std::size_t indentation) {
   return table(indentation, rows);
 }
 
-// The first line about a node: where it stands.
+// The first line of a node's explanation: its place.
 std::string title(const Node& node) {
   if (node.is_type()) {
     return paragraph(node.path, 4, "(" + node.registry->a_noun() + ")");
@@ -200,7 +200,7 @@ std::string title(const Node& node) {
   return paragraph(node.path, 4, "(a key of " + node.owner + ")");
 }
 
-// What follows the title.
+// The explanation below the title.
 std::string body(const Node& node) {
   if (node.is_type()) {
     const Schema schema = node.registry->schema(node.name);
@@ -218,8 +218,8 @@ std::string body(const Node& node) {
   return text;
 }
 
-// Nodes with equal bodies (the keys that all types of a registry have) as one
-// entry.
+// The explanations of all nodes. Nodes with equal bodies (common keys of the
+// types of a registry) share one.
 std::string entries(const std::vector<Node>& nodes) {
   constexpr std::size_t kMostTitles = 8;
   std::vector<std::pair<std::string, std::vector<std::string>>> by_body;

@@ -8,20 +8,20 @@
 
 namespace nestgrad {
 
-/// What a key or a type of a configuration means, as text for a terminal (80
-/// columns): what it may hold, its default, where it stands, and for a type its
-/// keys.
+/// Explains a key or a type of a configuration, as text for a terminal (80
+/// columns): allowed values, default, place and, for a type, its keys.
 ///
-/// `top`: the schema of the whole configuration. `key` is a path from the top,
-/// such as "estimator.solver.terms" or, with the types named,
-/// "estimator.ift.solver.neumann.terms"; the end of one, such as
-/// "neumann.terms" or "terms"; or the name of a type, "neumann". Where types
-/// are not named, every type that fits is shown.
+/// `top`: the schema of the whole configuration. `key` is one of
+///   - a path from the top, such as "estimator.solver.terms" or, with the types
+///   named, "estimator.ift.solver.neumann.terms";
+///   - the end of a path, such as "neumann.terms" or "terms";
+///   - the name of a type, "neumann".
+/// Where types are not named, every type that fits is shown.
 ///
-/// Throws Error, with the nearest key there is, if there is none like this.
+/// Throws Error, with the nearest known key, if nothing matches.
 std::string explain(const Schema& top, const std::string& key);
 
-/// Every key that explain() knows, from the top, without the names of types:
+/// Every key that explain() knows, as a path from the top without type names:
 /// "estimator.solver.terms".
 std::vector<std::string> all_keys(const Schema& top);
 

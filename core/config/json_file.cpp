@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kDeepest = 100;
 
-// A text that is read once, and that remembers how far.
+// A text with a reading position.
 class Cursor {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -50,8 +50,8 @@ int column_at(std::string_view text, std::size_t offset) {
                  [](unsigned char c) { return (c & 0xC0) != 0x80; }));
 }
 
-// What the library says about a syntax error, without its prefix, its place and
-// a quotation of the text.
+// The library's message about a syntax error, without its prefix, position and
+// quotation of the text.
 std::string own_words(std::string message) {
   const auto drop_until = [&](const char* mark, std::size_t length) {
     const auto at = message.find(mark);
@@ -75,7 +75,7 @@ std::string own_words(std::string message) {
   return message;
 }
 
-// What is wrong at `offset`, where the library gave up with `message`.
+// The mistake at `offset`, where the library stopped with `message`.
 std::string syntax_error(std::string_view text, std::size_t offset,
                          const std::string& message) {
   if (offset >= text.size()) return "the text ends too early";
@@ -83,27 +83,27 @@ std::string syntax_error(std::string_view text, std::size_t offset,
   const bool is_comment =
       rest.substr(0, 2) == "//" || rest.substr(0, 2) == "/*" || rest[0] == '#';
   if (is_comment) return "comments are not allowed in JSON";
-  if (rest[0] == '\'') return "strings stand in double quotes in JSON";
+  if (rest[0] == '\'') return "strings need double quotes in JSON";
   if (rest[0] == '}' || rest[0] == ']') {
     const auto before = text.find_last_not_of(" \t\r\n", offset - 1);
     if (offset > 0 && before != std::string_view::npos && text[before] == ',') {
-      return fmt::format("there is a comma too many before '{}'", rest[0]);
+      return fmt::format("there is an extra comma before '{}'", rest[0]);
     }
   }
   return own_words(message);
 }
 
-// Builds the value, and notes the line of each part of it.
+// Builds the value and records the line of each of its parts.
 class Reader : public nlohmann::json_sax<Json> {
  public:
   Reader(std::string_view text, std::string name)
       : text_(text), name_(std::move(name)), reached_(text.data()) {}
 
-  // False if there are complaints.
+  // Returns false if there are complaints.
   bool read() {
     const auto zero = text_.find('\0');
     if (zero != std::string_view::npos) {
-      complain_at(zero, "there is a zero byte, so this is no JSON text");
+      complain_at(zero, "there is a zero byte, so this is not a JSON text");
       return false;
     }
     const char* const end = text_.data() + text_.size();
@@ -138,7 +138,7 @@ class Reader : public nlohmann::json_sax<Json> {
     if (!is_new) {
       complaints.push_back(
           {join_pointer(frame.pointer, key),
-           fmt::format("the key stands twice, on lines {} and {} of {}",
+           fmt::format("the key appears twice, on lines {} and {} of {}",
                        first->second, line(), name_)});
     }
     return true;
@@ -146,7 +146,7 @@ class Reader : public nlohmann::json_sax<Json> {
 
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception& error) override {
-    // `position` counts the characters read; the last of them is to blame.
+    // `position` is the number of characters read, including the wrong one.
     const std::size_t offset =
         std::min(position > 0 ? position - 1 : std::size_t{0}, text_.size());
     complain_at(offset, syntax_error(text_, offset, error.what()));
@@ -158,12 +158,12 @@ class Reader : public nlohmann::json_sax<Json> {
   struct Frame {
     Json* value;
     std::string pointer;
-    std::string key;  // the last one
+    std::string key;  // the latest
     std::map<std::string, int> key_lines;
   };
 
-  // The line of the value just read. To see the end of a number, the library
-  // reads one character more, which may end the line: it does not count.
+  // The line of the value just read. To find the end of a number, the library
+  // reads one more character. If this is a line end, it does not count.
   int line() {
     for (; counted_ + 1 < reached_; ++counted_) {
       if (*counted_ == '\n') ++line_;
@@ -316,8 +316,8 @@ void JsonFile::set(std::string_view assignment) {
               assignment, pointer, here->size(), step);
       here = &(*here)[std::stoul(step)];
     } else {
-      // A word may stand for an object of that type: "ift" for
-      // {"type": "ift"}. Here it has to become one.
+      // A string may stand for an object of that type: "ift" for {"type":
+      // "ift"}. Here it must become the object.
       if (here->is_string()) *here = Json{{"type", *here}};
       require(here->is_object(), "--set {}: expected an object at {}, met a {}",
               assignment, pointer.empty() ? "/" : pointer, here->type_name());

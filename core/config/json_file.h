@@ -14,39 +14,38 @@ namespace nestgrad {
 /// JSON whose objects keep the order in which they were written.
 using Json = nlohmann::ordered_json;
 
-/// "/estimator/window" with one more step down; escapes "/" and "~" in `key`.
+/// The pointer `pointer` extended by `key`, in which "/" and "~" are escaped.
 std::string join_pointer(const std::string& pointer, std::string_view key);
 
-/// A JSON text that remembers on which line each value stands, so that a
-/// complaint about a value can say where to look.
+/// A JSON document that remembers the line of each value, for messages.
 class JsonFile {
  public:
   /// Reads a file. Throws Error if it cannot be read, ConfigError as parse().
   static JsonFile read(const std::string& path);
 
-  /// Parses a text. Throws ConfigError on a syntax error (with line and
-  /// column), and for every key that an object holds twice, all at once.
-  /// Comments are not allowed, nor more than 100 levels of nesting.
-  /// `name` stands for the file in messages.
+  /// Parses a text. Throws ConfigError on a syntax error (with line and column)
+  /// and for every repeated key of an object, all at once. Comments are not
+  /// allowed, nor more than 100 levels of nesting. `name` stands for the file
+  /// in messages.
   static JsonFile parse(std::string_view text, std::string name);
 
   const std::string& name() const { return name_; }
   const Json& json() const { return json_; }
 
-  /// Carries out `--set path=value`: "estimator.window=20". The value is JSON
-  /// if it parses as JSON, otherwise a string. Missing objects on the way are
-  /// made. Throws Error if the path runs through something that is no object
-  /// (or, in a list, not a valid index), if there is no "=", or if the text is
-  /// not UTF-8; then nothing has changed.
+  /// Carries out `--set path=value`, for example "estimator.window=20". The
+  /// value is JSON if it parses as JSON, otherwise a string. Missing objects on
+  /// the path are created. Throws Error, and changes nothing, if the path runs
+  /// through a value that is not an object, if it has an invalid list index, if
+  /// there is no "=", or if the text is not UTF-8.
   void set(std::string_view assignment);
 
-  /// The line of a JSON pointer, or of the nearest value above it that has one;
-  /// 0 if it came from --set.
+  /// The line of the value at a JSON pointer, or of its nearest ancestor that
+  /// has a line. 0 if the value came from --set.
   int line(const std::string& pointer) const;
 
-  /// A complaint as a person reads it:
+  /// A complaint in the form of a message:
   ///   configs/a.json:12: /estimator/window: must be at least 1, is 0
-  /// "--set" stands for file and line if the value came from there.
+  /// "--set" replaces file and line if the value came from there.
   std::string describe(const Complaint& complaint) const;
 
   /// All complaints, one per line.

@@ -26,7 +26,7 @@ const Json kType = Json::array({"type"});
 Json number(const Range& range) { return within({{"type", "number"}}, range); }
 
 Json integer(const Range& range) {
-  // What has 64 bits.
+  // The limits of 64 bits.
   return within(
       {{"type", "integer"}, {"minimum", INT64_MIN}, {"maximum", INT64_MAX}},
       range);
@@ -48,7 +48,7 @@ class Writer {
     out.update(object(top));
     out["properties"]["$schema"] = {
         {"type", "string"},
-        {"description", "Where this schema is, for editors."}};
+        {"description", "The location of this schema, for editors."}};
     out["$defs"] = std::move(definitions_);
     return out;
   }
@@ -71,7 +71,7 @@ class Writer {
   Json described(const KeySpec& key) {
     Json out = {{"description", key.meaning}};
     if (!key.required() && !key.optional()) out["default"] = key.fallback;
-    // A description of the value itself says less than that of the key.
+    // The key's description is more specific than the value's.
     const Json rest = value(key);
     for (const auto& [name, part] : rest.items()) {
       if (!out.contains(name)) out[name] = part;
@@ -121,7 +121,7 @@ class Writer {
     return out;
   }
 
-  /// An object of a registry, or the name of one that needs no keys.
+  /// An object of a registry, or the name of a type without required keys.
   Json typed(const KeySpec& key) {
     std::vector<std::string> short_names;
     for (const std::string& name : key.types()->names()) {
@@ -159,15 +159,15 @@ class Writer {
     return out;
   }
 
-  /// The keys of one type where `key` stands, "type" apart.
+  /// The keys of one type where `key` stands, except "type".
   static Schema all_keys(const KeySpec& key, const std::string& name) {
     Schema all = key.types()->schema(name);
     if (key.schema != nullptr) all.also(*key.schema);
     return all;
   }
 
-  /// A reference to the definition of one type, which is written when it is
-  /// asked for the first time: types can hold themselves.
+  /// A reference to the definition of a type. The first call writes the
+  /// definition; it may refer to itself.
   std::string definition(const KeySpec& key, const std::string& name) {
     const std::string id =
         fmt::format("{}{}.{}", key.schema == nullptr ? "" : key.name + ".",

@@ -5,7 +5,7 @@
 namespace nestgrad {
 namespace {
 
-// A function's static, so that it exists whenever a registration needs it.
+// A static of a function, so that it exists when the first registration runs.
 std::map<std::string, const RegistryBase*>& registries() {
   static std::map<std::string, const RegistryBase*> by_kind;
   return by_kind;

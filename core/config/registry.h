@@ -14,16 +14,17 @@
 
 namespace nestgrad {
 
-/// What all registries have in common: names, and a schema for each name.
+/// The common part of all registries: names, and a schema for each name.
 class RegistryBase {
  public:
   RegistryBase(const RegistryBase&) = delete;
   RegistryBase& operator=(const RegistryBase&) = delete;
 
-  /// What its objects are called in the plural: "estimators".
+  /// The plural noun for its objects: "estimators".
   const std::string& kind() const { return kind_; }
 
-  /// What one of them is called: "estimator", "an estimator".
+  /// The singular noun, without and with its article: "estimator", "an
+  /// estimator".
   std::string noun() const;
   std::string a_noun() const;
 
@@ -32,16 +33,16 @@ class RegistryBase {
     return schemas_.count(name) > 0;
   }
 
-  /// The keys of this type, common ones included. REQUIRES contains(name).
+  /// The keys of this type, including the common ones. REQUIRES contains(name).
   Schema schema(const std::string& name) const;
 
-  /// Every registry of the program that was used so far, by kind. May be called
-  /// before main().
+  /// Every registry that was used so far in this process, by kind. May be
+  /// called before main().
   static const std::map<std::string, const RegistryBase*>& all();
 
-  /// Registrations under a name that was taken, as sentences. They count for
-  /// nothing; whoever starts the program, or loads a plugin, is to refuse.
-  /// (They happen where nobody could catch an exception.)
+  /// One sentence for each registration under a name that was taken. These
+  /// registrations have no effect; the program, or whatever loads a plugin,
+  /// must refuse to go on. (They happen where no exception could be caught.)
   static const std::vector<std::string>& clashes();
 
  protected:
@@ -50,7 +51,7 @@ class RegistryBase {
   RegistryBase(std::string kind, SchemaFunction common);
   ~RegistryBase() = default;
 
-  /// Returns whether there was no such name yet.
+  /// Returns false if the name is taken.
   bool add_schema(const std::string& name, SchemaFunction schema);
 
  private:
@@ -70,12 +71,12 @@ struct HasCommonSchema<T, std::void_t<decltype(T::common_schema())>>
 /// Makes objects of one interface from configuration, by name.
 ///
 /// `Interface` has a `static constexpr const char* kKind`, the plural noun for
-/// its objects, and may have a `static Schema common_schema()`, keys that every
-/// one of its types understands. A registered class `C` has a
-/// `static Schema schema()` and a constructor from (const Config&, Args...).
+/// its objects. It may have a `static Schema common_schema()` with keys that
+/// all of its types share. A registered class `C` has a `static Schema
+/// schema()` and a constructor from (const Config&, Args...).
 ///
-/// A registration is a static object in the .cpp file of the class it names, so
-/// adding a class touches no other file.
+/// A registration is a static object in the class's own .cpp file, so adding a
+/// class changes no other file.
 template <class Interface, class... Args>
 class [[gnu::visibility("default")]] Registry : public RegistryBase {
  public:
@@ -95,7 +96,7 @@ class [[gnu::visibility("default")]] Registry : public RegistryBase {
     return true;
   }
 
-  /// The object that a checked configuration describes.
+  /// Makes the object that a checked configuration describes.
   std::unique_ptr<Interface> make(const Config& config, Args... args) const {
     const auto found = factories_.find(config.type());
     require(found != factories_.end(), "{}: there is no '{}'", kind(),
@@ -103,8 +104,8 @@ class [[gnu::visibility("default")]] Registry : public RegistryBase {
     return found->second(config, std::forward<Args>(args)...);
   }
 
-  /// The object that `json` describes, checked and completed first. For code
-  /// and tests that have no configuration file.
+  /// Checks and completes `json` first. For code and tests without a
+  /// configuration file.
   std::unique_ptr<Interface> make(const Json& json, Args... args) const {
     return make(Config(complete(*this, json)), std::forward<Args>(args)...);
   }

@@ -8,8 +8,8 @@
 namespace nestgrad {
 namespace {
 
-// Insertions, deletions, replacements and exchanges of neighbours that turn one
-// word into the other (optimal string alignment distance).
+// The number of insertions, deletions, replacements and exchanges of neighbours
+// that turn one word into the other (optimal string alignment distance).
 std::size_t distance(const std::string& a, const std::string& b) {
   // Rows i-2, i-1 and i of the table of distances between prefixes.
   std::vector<std::size_t> before, last(b.size() + 1), row(b.size() + 1);
@@ -249,7 +249,7 @@ std::string nearest(const std::string& word,
                     const std::vector<std::string>& candidates) {
   const std::string wanted = lower(word);
   std::string best;
-  // One slip, and one more for every four letters.
+  // One mistake, plus one for every four letters.
   std::size_t limit = 1 + wanted.size() / 4;
   for (const std::string& candidate : candidates) {
     const std::string offered = lower(candidate);

@@ -13,7 +13,7 @@ namespace nestgrad {
 class RegistryBase;
 class Schema;
 
-/// What numbers are allowed.
+/// An interval of allowed numbers.
 struct Range {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
@@ -33,14 +33,14 @@ inline Range above(double low) { return {low, any().high, true, false}; }
 inline Range from_to(double low, double high) {
   return {low, high, false, false};
 }
-/// low <= x < high: a momentum, a rate.
+/// low <= x < high, for a momentum or a rate.
 inline Range from_below(double low, double high) {
   return {low, high, false, true};
 }
 
-/// Stands for "this key must be given".
+/// As a default: the key must be given.
 extern const Json kRequired;
-/// Stands for "this key may be left out, and then there is no such thing".
+/// As a default: the key may be left out and then has no value.
 extern const Json kAbsent;
 
 /// One key of a JSON object: what it means and what it may hold.
@@ -56,18 +56,17 @@ struct KeySpec {
     kNumbers,   ///< a number in `range`, or a list of such numbers
     kSetting,   ///< a number in `range`, "$hyperparameter", or an object of
                 ///< `registry` (a schedule)
-    kObject,    ///< an object of `registry` (its "type" says which; left out,
-                ///< the type of the default), which may
-                ///< hold the keys of `schema` as well; or, without a registry,
-                ///< an object described by `schema`
-    kObjects,   ///< a list of objects of `registry`
-    kMap,       ///< an object with free keys, each value described by `schema`
-    kJson       ///< any value
+    kObject,    ///< an object of `registry`, chosen by "type" (by default, the
+                ///< type of the default), which may also hold the keys of
+              ///< `schema`; without a registry, an object described by `schema`
+    kObjects,  ///< a list of objects of `registry`
+    kMap,      ///< an object with free keys, each value described by `schema`
+    kJson      ///< any value
   };
 
   std::string name;
   Kind kind = Kind::kText;
-  std::string meaning;  ///< a sentence or two for people, with units
+  std::string meaning;  ///< one or two sentences for users, with units
   Json fallback;        ///< the default, kRequired or kAbsent
   Range range = {};
   std::vector<std::string> choices = {};
@@ -77,21 +76,21 @@ struct KeySpec {
   bool required() const { return fallback.is_discarded(); }
   bool optional() const { return fallback.is_null(); }
 
-  /// The registry that an object here is made from: that of "schedules" for a
-  /// setting; null if there is none.
+  /// The registry of the objects that may stand here: "schedules" for a
+  /// setting. Null if there is none.
   const RegistryBase* types() const;
 
-  /// The type that an object here has if it does not say: that of the default;
-  /// "" if it has to say.
+  /// The type of an object without a "type": that of the default. "" if "type"
+  /// must be given.
   std::string default_type() const;
 
-  /// What may stand here, in words: "a whole number, at least 1".
+  /// The allowed values in words: "a whole number, at least 1".
   std::string expects() const;
 };
 
 /// The keys that a JSON object may hold. Every type that is made from JSON
-/// says its own once; reading, checking, defaults and `nestgrad explain` all
-/// come from there:
+/// declares its keys once. Reading, checking, defaults and `nestgrad explain`
+/// all use this declaration:
 ///
 ///   static Schema schema() {
 ///     return Schema("Truncated Neumann series.")
@@ -100,7 +99,7 @@ struct KeySpec {
 ///   }
 class Schema {
  public:
-  /// `meaning`: what the described thing is, in a sentence or two.
+  /// `meaning` describes the object in one or two sentences.
   explicit Schema(std::string meaning);
 
   Schema& integer(std::string name, Json fallback, std::string meaning,
@@ -123,26 +122,26 @@ class Schema {
   Schema& setting(std::string name, Json fallback, std::string meaning,
                   Range range = any());
 
-  /// One object of a registry. A string "x" is short for {"type": "x"}.
+  /// One object of a registry. The string "x" is short for {"type": "x"}.
   Schema& object(std::string name, const RegistryBase& registry, Json fallback,
                  std::string meaning);
-  /// The same, with further keys beside those of the type.
+  /// The same, with keys in addition to those of the type.
   Schema& object(std::string name, const RegistryBase& registry, Json fallback,
                  std::string meaning, Schema also);
   Schema& objects(std::string name, const RegistryBase& registry, Json fallback,
                   std::string meaning);
 
-  /// An object with fixed keys, or one with free keys.
+  /// An object with fixed keys (section) or with free keys (map).
   Schema& section(std::string name, Schema schema, Json fallback,
                   std::string meaning);
   Schema& map(std::string name, Schema value, Json fallback,
               std::string meaning);
 
-  /// Any value; whoever reads it says what is wrong with it.
+  /// Any value. The code that reads it reports mistakes in it.
   Schema& json(std::string name, Json fallback, std::string meaning);
 
-  /// Appends the keys of another schema. Like all of the above, throws Error if
-  /// a key of this name is there already.
+  /// Appends the keys of another schema. Throws Error, like all of the above,
+  /// if a key of this name exists already.
   Schema& also(const Schema& other);
 
   const std::string& meaning() const { return meaning_; }
@@ -156,23 +155,23 @@ class Schema {
   std::vector<KeySpec> keys_;
 };
 
-/// `json` with every default written out, in the order of the schema.
+/// Returns `json` with every default filled in, in the order of the schema.
 ///
-/// Whatever is wrong (a key that does not exist, with the nearest one that
-/// does; a wrong type; a value out of range; a key that is missing; an unknown
-/// type name) is appended to `complaints`; the rest is completed all the same.
+/// Every mistake is appended to `complaints`: an unknown key (with the nearest
+/// known one), a wrong type, a value out of range, a missing key, an unknown
+/// type name. The rest is completed all the same.
 Json complete(const Schema& schema, const Json& json,
               const std::string& pointer, std::vector<Complaint>& complaints);
 
-/// The same; throws ConfigError with all complaints, if there are any.
+/// The same, but throws ConfigError with all complaints.
 Json complete(const Schema& schema, const Json& json);
 
-/// The same for one object of a registry, or for a string short for one.
+/// The same for one object of a registry, or a string short for one.
 Json complete(const RegistryBase& registry, const Json& json);
 
-/// The candidate that is nearest to a misspelt word, or "" if none is near:
-/// few letters differ, or one of the two begins with the other (and a candidate
-/// that is shorter is at least half as long).
+/// The candidate nearest to a misspelt word; "" if none is near. Near means:
+/// few letters differ, or one word begins with the other (and the candidate has
+/// at least half the length of the word).
 std::string nearest(const std::string& word,
                     const std::vector<std::string>& candidates);
 

@@ -16,7 +16,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Multiplications that are worth another thread.
+/// Number of multiplications for which another thread is worthwhile.
 constexpr std::int64_t kWork = 100000;
 
 constexpr std::int64_t kLargest = std::numeric_limits<int>::max();
@@ -37,7 +37,7 @@ Tensor readable(const Tensor& t) {
 template <class Number>
 Matrix<const Number> matrix(const Tensor& t) {
   const bool rows = by_rows(t);
-  // The stride of an axis of one means nothing and may be 0.
+  // The stride of an axis of length one is arbitrary and may be 0.
   const std::int64_t step =
       rows ? t.stride(1) : std::max(t.stride(2), t.size(1));
   return {t.data_ptr<Number>(), static_cast<int>(step), !rows};
@@ -64,8 +64,8 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
   return out;
 }
 
-/// Whether BLAS can be asked, without MKL, whose stacks LibTorch gives it
-/// whole.
+/// Whether to call BLAS directly. Not with MKL: LibTorch gives MKL whole
+/// batches.
 bool direct(const Tensor& a, const Tensor& b) {
   static const bool possible = has_gemm() && !at::hasMKL();
   const auto fits = [](const Tensor& t) {
@@ -81,8 +81,8 @@ bool direct(const Tensor& a, const Tensor& b) {
 
 Tensor turned(const Tensor& t) { return t.transpose(1, 2); }
 
-/// x y in the memory layout of `like`, so that what is done with both of them
-/// together, as rules of training do, walks through them in one order.
+/// x y in the memory layout of `like`, so that operators on both of them (as in
+/// training rules) pass through memory in one order.
 Tensor alike(const Tensor& like, const Tensor& x, const Tensor& y) {
   return by_rows(like) ? batched_product(x, y)
                        : turned(batched_product(turned(y), turned(x)));

@@ -6,11 +6,11 @@ namespace nestgrad {
 
 using at::Tensor;
 
-/// A_i B_i for each i, [n, rows, columns], of A [n, rows, inner] and
-/// B [n, inner, columns]; differentiable as often as one likes.
+/// The products A_i B_i, [n, rows, columns], of A [n, rows, inner] and B [n,
+/// inner, columns]. Differentiable any number of times.
 ///
-/// The same as at::bmm(), which spends several operators on each pair where
-/// there is no MKL: six times what the product of two small matrices takes.
+/// Equal to at::bmm(). Without MKL, at::bmm() runs several operators per pair,
+/// which for small matrices takes six times as long as the product.
 Tensor batched_product(const Tensor& a, const Tensor& b);
 
 }  // namespace nestgrad

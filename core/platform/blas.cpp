@@ -23,7 +23,7 @@ Gemm<double>* dgemm() {
   return found;
 }
 
-/// What is C row by row is C' column by column, and C' = B' A'.
+/// C stored row by row is C' stored column by column, and C' = B' A'.
 template <class Number>
 void call(Gemm<Number>* fortran, int rows, int columns, int inner,
           Matrix<const Number> a, Matrix<const Number> b, Number* c) {

@@ -4,22 +4,23 @@
 
 namespace nestgrad {
 
-// The BLAS that LibTorch computes with, asked directly. It is looked up in the
-// process, so nothing here needs one at build time, and each answer says what
-// becomes of a LibTorch whose BLAS cannot be seen.
+// Direct access to the BLAS that LibTorch uses. Its functions are looked up in
+// the running process, so the build needs no BLAS. Each comment says what
+// happens if the function is not found.
 
 /// OpenBLAS's answer to openblas_get_parallel(): 0 sequential, 1 threads of its
 /// own, 2 OpenMP; -1 for another BLAS.
 int blas_parallel();
 
-/// How many threads it has, 0 if it does not tell.
+/// Number of threads of OpenBLAS; 0 for another BLAS.
 int blas_threads();
 
-/// Does nothing for another BLAS than OpenBLAS.
+/// Does nothing unless the BLAS is OpenBLAS.
 void set_blas_threads(int n);
 
-/// A matrix in the memory of a CPU, row by row or, if transposed, column by
-/// column; `step` from one to the next, in numbers.
+/// A matrix in CPU memory, stored row by row or, if `transposed`, column by
+/// column. `step` is the distance from one row (or column) to the next, in
+/// numbers.
 template <class Number>
 struct Matrix {
   Number* data;
@@ -27,10 +28,10 @@ struct Matrix {
   bool transposed;
 };
 
-/// Whether gemm() can be called.
+/// Whether the BLAS has sgemm and dgemm. gemm() REQUIRES it.
 bool has_gemm();
 
-/// C = A B, with C [rows, columns] row by row and A [rows, inner].
+/// C = A B. C [rows, columns] is stored row by row; A is [rows, inner].
 void gemm(int rows, int columns, int inner, Matrix<const float> a,
           Matrix<const float> b, float* c);
 void gemm(int rows, int columns, int inner, Matrix<const double> a,

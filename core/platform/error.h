@@ -9,20 +9,20 @@
 
 namespace nestgrad {
 
-/// A mistake of the caller, in words that say what was expected and what was
+/// A mistake of the caller. The message says what was expected and what was
 /// met. Numerical trouble is not an Error but a Status.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// One thing that is wrong with a configuration, and where.
+/// One mistake in a configuration, and its place.
 struct Complaint {
   std::string where;  ///< a JSON pointer, e.g. "/estimator/solver/terms"
   std::string what;
 };
 
-/// Mistakes in a configuration: all that were found at once.
+/// All mistakes that were found in a configuration.
 class ConfigError : public Error {
  public:
   explicit ConfigError(std::vector<Complaint> complaints);
@@ -35,14 +35,14 @@ class ConfigError : public Error {
   std::vector<Complaint> complaints_;
 };
 
-/// Asked for something that a problem or a model does not offer.
+/// The problem or model does not offer what was asked for.
 class Unsupported : public Error {
  public:
   using Error::Error;
 };
 
-/// What became of a computation that can go wrong numerically. Numbers going
-/// bad is part of the trade, so this is a value, not an exception.
+/// The outcome of a computation that can fail numerically. A value, not an
+/// exception, because failures are to be expected.
 enum class Status {
   kOk,
   kNotConverged,  ///< usable; an inner solver stopped at its limit

@@ -28,7 +28,7 @@ c10::MemoryReportingInfoBase* outer_report() {
 
 }  // namespace
 
-/// What LibTorch's allocators tell about every allocation and release to.
+/// Receives every allocation and release of LibTorch's allocators.
 class MemoryMeter::Report : public c10::MemoryReportingInfoBase {
  public:
   void reportMemoryUsage(void* pointer, std::int64_t size, Total allocated,

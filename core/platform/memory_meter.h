@@ -5,13 +5,13 @@
 
 namespace nestgrad {
 
-/// Counts the bytes of tensors that this thread allocates and releases while
-/// the meter lives, on every device: the memory of the work in between, above
-/// what was there at the start, and the same on every machine.
+/// Counts the bytes of tensors that this thread allocates and releases during
+/// the life of the meter, on every device. The count starts at 0 and is the
+/// same on every machine.
 ///
 /// Meters may be nested; each counts for itself. LibTorch warns on standard
-/// error when a tensor is released under a meter that was allocated before any;
-/// a program that measures has a meter from its first line on.
+/// error when a tensor that was allocated without any meter is released under
+/// one. A program that measures therefore creates a meter in its first line.
 class MemoryMeter {
  public:
   MemoryMeter();
@@ -22,13 +22,13 @@ class MemoryMeter {
   /// Whether any meter lives on this thread.
   static bool running();
 
-  /// Bytes of tensors more than at the start.
+  /// Bytes allocated minus bytes released, since the start.
   std::int64_t current() const;
 
   /// The largest value of current() since the start or the last restart().
   std::int64_t peak() const;
 
-  /// Forgets the peak: from now on it is that of what follows.
+  /// Resets the peak to current().
   void restart();
 
  private:

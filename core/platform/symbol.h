@@ -4,8 +4,8 @@
 
 namespace nestgrad {
 
-/// The function of that C name in whatever library of this process has it,
-/// nullptr if none has.
+/// The function with this C name in any library of the process; nullptr if no
+/// library has it.
 template <class Function>
 Function* symbol(const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));

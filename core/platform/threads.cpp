@@ -14,8 +14,8 @@ int settled = 1;
 
 bool fights() { return blas_parallel() == 1; }
 
-/// Threads of LibTorch's operators. at::set_num_threads() is not for use in
-/// between: it also starts another pool anew, whose threads spin for a while.
+/// Sets the threads of LibTorch's operators. at::set_num_threads() would also
+/// restart another pool, whose threads spin for a while.
 using SetThreads = void(int);
 SetThreads* set_operator_threads() {
   static const auto set = symbol<SetThreads>("omp_set_num_threads");

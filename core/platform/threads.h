@@ -4,22 +4,22 @@
 
 namespace nestgrad {
 
-/// Settles how many threads compute in this process: `n` for LibTorch and for
-/// BLAS together. Not while something is computed.
+/// Sets the number of threads of LibTorch and of BLAS to `n`. REQUIRES that
+/// nothing is being computed.
 ///
-/// An OpenBLAS with threads of its own (not OpenMP's) fights with LibTorch's
-/// for the cores, so beside such a one LibTorch itself gets one.
+/// An OpenBLAS with its own thread pool (not OpenMP) would compete with
+/// LibTorch for the cores. Beside it, LibTorch gets one thread.
 void use_threads(int n);
 
-/// While one lives it is the other way round: LibTorch splits its operators
-/// between the threads and every product of BLAS has one. That suits many small
-/// products (batched_product()) and what is computed between them.
+/// During its life the threads are LibTorch's: LibTorch splits its operators
+/// over `n` threads and each BLAS product uses one. That is faster for many
+/// small products (batched_product()) and the operators between them.
 ///
-/// For the thread that called use_threads(), with nothing computed in others.
-/// They may be nested.
+/// For the thread that called use_threads(), while no other thread computes.
+/// May be nested.
 class SplitOperators {
  public:
-  /// Does nothing where tensors have too few `numbers` for splitting to help.
+  /// Does nothing if tensors of this many numbers are too small to split.
   explicit SplitOperators(std::int64_t numbers);
   ~SplitOperators();
   SplitOperators(const SplitOperators&) = delete;

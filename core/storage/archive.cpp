@@ -49,7 +49,7 @@ void Archive::operator()(const std::string& name, std::string& value) {
 }
 void Archive::operator()(const std::string& name,
                          std::map<std::string, double>& value) {
-  // Names in one text, since which there are is part of the state.
+  // The set of names is part of the state. It is saved as one text.
   Json names = Json::array();
   for (const auto& entry : value) names.push_back(entry.first);
   std::string text = names.dump();

@@ -12,16 +12,16 @@
 namespace nestgrad {
 
 /// Saves or restores the state of an object. A class lists its state once, in
-/// persist(), and the same list serves both directions:
+/// persist(); the list serves both directions:
 ///
 ///   void persist(Archive& a) { a("run", run_); a("drift", drift_); }
 ///
-/// Names are joined by "/" into paths that are unique in a whole archive.
+/// Names are joined by "/" into paths. A path is unique within an archive.
 class Archive {
  public:
   virtual ~Archive() = default;
 
-  /// True while values are read back, false while they are written down.
+  /// True while restoring, false while saving.
   virtual bool restoring() const = 0;
 
   void operator()(const std::string& name, ParameterSet& value);
@@ -42,7 +42,7 @@ class Archive {
     path_ = outer;
   }
 
-  /// A list of objects that can be made from nothing.
+  /// A list of objects with a default constructor.
   template <class T>
   auto operator()(const std::string& name, std::vector<T>& values)
       -> decltype(values.front().persist(*this)) {
@@ -68,7 +68,7 @@ class Archive {
   std::string path_;
 };
 
-/// The state of some object, held in memory.
+/// The state of an object, in memory.
 struct Snapshot {
   std::map<std::string, ParameterSet> sets;
   std::map<std::string, std::int64_t> integers;
@@ -76,16 +76,16 @@ struct Snapshot {
   std::map<std::string, std::string> texts;
 };
 
-/// Whether a snapshot has tensors of its own or shows those of the object,
-/// which must then not write into them as long as it lives.
+/// Whether a snapshot copies tensors or shares them with the object. The object
+/// must not write into shared tensors while the snapshot lives.
 enum class Tensors { kCopied, kShared };
 
-/// Writes down the state of an object.
+/// Takes a snapshot of an object.
 template <class T>
 Snapshot save(T& object, Tensors tensors = Tensors::kCopied);
 
-/// Puts a saved state back. Throws Error, naming the path, if the snapshot
-/// lacks something that the object lists.
+/// Restores an object. Throws Error, naming the path, if the snapshot lacks an
+/// entry that the object lists.
 template <class T>
 void restore(T& object, const Snapshot& snapshot);
 

@@ -15,7 +15,7 @@
 namespace nestgrad {
 namespace {
 
-/// What comes between the name of a file and a number in a temporary name.
+/// Separates the name of a file from the number of a temporary name.
 constexpr const char* kTemporary = ".tmp-";
 
 constexpr std::size_t kChunk = std::size_t{1} << 20;
@@ -41,7 +41,7 @@ class Descriptor {
     number_ = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
   }
 
-  /// False, with `errno` set, if the system could not store what was written.
+  /// Returns false, with `errno` set, if the system could not store the data.
   bool close() {
     const int number = number_;
     number_ = -1;
@@ -52,8 +52,8 @@ class Descriptor {
   int number_ = -1;
 };
 
-/// A new file beside `path`. It is removed at the end of its scope, unless it
-/// has been moved to `path` by then.
+/// A new file beside `path`. It is removed at the end of its scope unless it
+/// was moved to `path`.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& path) : target_(path) {
@@ -86,7 +86,7 @@ class TemporaryFile {
   }
 
  private:
-  /// Differs between processes, and between threads of one process.
+  /// Unique among processes and threads.
   std::string next_name() const {
     static std::atomic<unsigned> counter{0};
     return fmt::format("{}{}{}-{}", target_, kTemporary, ::getpid(), counter++);
@@ -98,7 +98,7 @@ class TemporaryFile {
   bool moved_ = false;
 };
 
-/// Whether a file name ends like those of next_name().
+/// Whether a file name has the form of next_name().
 bool is_temporary(const std::string& name) {
   const std::size_t at = name.rfind(kTemporary);
   if (at == std::string::npos) return false;
@@ -107,13 +107,13 @@ bool is_temporary(const std::string& name) {
          numbers.find_first_not_of("0123456789-") == std::string::npos;
 }
 
-/// Makes a renaming in this folder last through a power cut.
+/// Makes a renaming in this folder survive a power cut.
 void flush_folder(const std::filesystem::path& folder) {
   const std::string name = folder.empty() ? "." : folder.string();
   Descriptor file;
   file.open(name, O_RDONLY);
   if (file.number() < 0) fail("flush", name);
-  // EINVAL: this file system has nothing to flush for a folder.
+  // EINVAL: this file system does not flush folders.
   if (::fsync(file.number()) != 0 && errno != EINVAL) fail("flush", name);
 }
 
@@ -126,7 +126,7 @@ std::string read_file(const std::string& path) {
   if (file.number() < 0 || ::fstat(file.number(), &status) != 0) {
     fail("read", path);
   }
-  // One byte more than there should be: the end is met without growing.
+  // One extra byte, so that the end of the file is found without growing.
   std::string bytes(static_cast<std::size_t>(status.st_size) + 1, '\0');
   std::size_t used = 0;
   while (true) {

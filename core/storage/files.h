@@ -6,24 +6,24 @@
 
 namespace nestgrad {
 
-/// All bytes of a file. Throws Error, with the reason, if it cannot be read.
+/// All bytes of a file. Throws Error with the reason if it cannot be read.
 std::string read_file(const std::string& path);
 
-/// Writes a whole file, or leaves what was there before: the bytes go to a
-/// temporary name in the same folder, are flushed to the disk and take the
-/// place of `path` in one step. Throws Error, with the reason (a full disk,
-/// say), and then removes the temporary file.
+/// Replaces a whole file, or leaves it as it was. The bytes are written to a
+/// temporary file in the same folder and flushed to the disk; then it is
+/// renamed to `path`. On failure (a full disk, say) throws Error with the
+/// reason and removes the temporary file.
 ///
-/// `path` must be new or a regular file; a symbolic link is replaced, not
+/// `path` must be new or a regular file. A symbolic link is replaced, not
 /// followed.
 void write_file(const std::string& path, std::string_view bytes);
 
-/// The same for bytes that lie in several pieces.
+/// The same for bytes in several pieces.
 void write_file(const std::string& path,
                 const std::vector<std::string_view>& pieces);
 
-/// Removes what processes that were killed in write_file() have left in a
-/// folder. Nobody else may be writing there. Throws Error if it is refused.
+/// Removes the temporary files that killed processes have left in a folder.
+/// REQUIRES that no process is writing there. Throws Error if removal fails.
 void remove_temporary_files(const std::string& folder);
 
 }  // namespace nestgrad

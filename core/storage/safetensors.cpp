@@ -17,9 +17,9 @@
 namespace nestgrad {
 namespace {
 
-// A file is: the length of the header (8 bytes, little-endian), the header
-// (JSON, padded with spaces), the numbers of all tensors without gaps. Numbers
-// are little-endian, as on every machine that LibTorch runs on.
+// Layout of a file: the length of the header (8 bytes, little-endian), the
+// header (JSON, padded with spaces), the numbers of all tensors without gaps.
+// Numbers are little-endian, as on every machine that LibTorch supports.
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kLongestHeader = 100'000'000;
 constexpr std::size_t kMostDimensions = 64;
@@ -52,12 +52,12 @@ std::uint64_t decoded_length(std::string_view bytes) {
   return length;
 }
 
-/// One tensor as the header describes it.
+/// The description of a tensor in the header.
 struct Entry {
   std::string name;
   at::ScalarType type = at::kFloat;
   std::vector<std::int64_t> shape;
-  std::uint64_t begin = 0, end = 0;  // bytes, counted from the header's end
+  std::uint64_t begin = 0, end = 0;  // bytes, relative to the header's end
 };
 
 // The functions below throw Error with a reason that does not name the file.
@@ -86,9 +86,9 @@ at::ScalarType element_type(const Json& json, const Entry& entry) {
       entry.name, json.dump()));
 }
 
-/// Bytes that a tensor of this type and shape takes.
+/// The number of bytes of a tensor of this type and shape.
 std::uint64_t byte_count(const Entry& entry) {
-  // Sizes of 0 are left out at first: LibTorch multiplies the others, too.
+  // Sizes of 0 are skipped first, because LibTorch also multiplies the others.
   std::int64_t bytes = static_cast<std::int64_t>(c10::elementSize(entry.type));
   bool empty = false;
   for (const std::int64_t size : entry.shape) {
@@ -145,7 +145,7 @@ std::vector<Entry> entries_of(const Json& header) {
   return entries;
 }
 
-/// Entries that are no strings, which the format does not allow, are left out.
+/// The string entries. The format allows no others; they are ignored.
 std::map<std::string, std::string> metadata_of(const Json& header) {
   std::map<std::string, std::string> out;
   if (!header.contains(kMetadata) || !header[kMetadata].is_object()) return out;
@@ -195,7 +195,7 @@ const char* name_of(at::ScalarType type, const std::string& tensor) {
       tensor, c10::toString(type)));
 }
 
-/// The file up to the numbers.
+/// The part of the file before the numbers.
 std::string encode_header(const ParameterSet& set,
                           const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
@@ -213,7 +213,7 @@ std::string encode_header(const ParameterSet& set,
         {"data_offsets", {begin, end}}};
   }
   std::string text = header.dump();
-  // Padded, so that the numbers are aligned in a mapped file.
+  // Padded, so that numbers are aligned in a mapped file.
   text.resize((text.size() + 7) / 8 * 8, ' ');
   return encoded_length(text.size()) + text;
 }

@@ -22,7 +22,7 @@ constexpr const char* kFirstWords = "nestgrad checkpoint";
 std::uint32_t checksum(const std::vector<std::string_view>& pieces) {
   uLong sum = crc32(0, nullptr, 0);
   for (const std::string_view bytes : pieces) {
-    if (bytes.empty()) continue;  // null, which zlib takes for "start again"
+    if (bytes.empty()) continue;  // null, which would make zlib start again
     sum = crc32_z(sum, reinterpret_cast<const Bytef*>(bytes.data()),
                   bytes.size());
   }
@@ -33,7 +33,7 @@ std::string first_line(int format, std::uint32_t sum, std::size_t length) {
   return fmt::format("{} {} {:08x} {}\n", kFirstWords, format, sum, length);
 }
 
-/// What follows the first line. Throws if that line is not true of it.
+/// The bytes after the first line. Throws if that line does not match them.
 std::string_view checked_body(std::string_view bytes) {
   const std::size_t end = bytes.substr(0, 100).find('\n');
   require(end != std::string_view::npos, "it has no first line");
@@ -53,9 +53,9 @@ std::string_view checked_body(std::string_view bytes) {
   return body;
 }
 
-/// Tensors lie in a file one number after the other, on the CPU; this says how
-/// they lay in memory if that was otherwise. Sums over another layout are
-/// rounded in another way.
+/// A file stores tensors contiguously, on the CPU. This describes their memory
+/// layout and device if these differ, because sums over another layout are
+/// rounded differently.
 Json layout_of(const Tensor& t) {
   Json layout = Json::object();
   if (!t.is_contiguous() && t.is_non_overlapping_and_dense()) {
@@ -65,7 +65,7 @@ Json layout_of(const Tensor& t) {
   return layout;
 }
 
-/// Whether numbers at these strides lie without gaps.
+/// Whether these strides are those of a tensor without gaps.
 bool is_dense(at::IntArrayRef sizes, const std::vector<std::int64_t>& strides) {
   if (sizes.size() != strides.size()) return false;
   std::vector<std::pair<std::int64_t, std::int64_t>> by_stride;
@@ -76,7 +76,7 @@ bool is_dense(at::IntArrayRef sizes, const std::vector<std::int64_t>& strides) {
   std::int64_t expected = 1;
   for (const auto& [stride, size] : by_stride) {
     if (stride != expected) return false;
-    expected *= size;  // of a tensor that is there
+    expected *= size;  // of a valid tensor
   }
   return true;
 }
@@ -97,7 +97,7 @@ std::string key_of(std::size_t number) { return fmt::format("{}", number); }
 
 void save_snapshot(const std::string& path, const Snapshot& snapshot,
                    const Json& about) {
-  // Tensors are numbered through; the list of sets says whose they are.
+  // Tensors are numbered consecutively; the list of sets assigns them.
   ParameterSet tensors;
   Json sets = Json::array(), layouts = Json::object(), numbers = Json::array();
   for (const auto& [name, set] : snapshot.sets) {
@@ -111,7 +111,7 @@ void save_snapshot(const std::string& path, const Snapshot& snapshot,
     }
     sets.push_back({{"path", name}, {"names", names}});
   }
-  // As a tensor, since JSON has no infinity.
+  // Stored as a tensor, because JSON has no infinity.
   std::vector<double> values;
   for (const auto& [name, value] : snapshot.numbers) {
     numbers.push_back(name);
@@ -137,7 +137,7 @@ namespace {
 
 struct Loaded {
   SavedSnapshot saved;
-  /// Devices of tensors that were not on the CPU, by set and place.
+  /// Devices of tensors that were not on the CPU, by set and index.
   std::map<std::string, std::map<std::size_t, std::string>> elsewhere;
 };
 
@@ -188,11 +188,11 @@ SavedSnapshot load_snapshot(const std::string& path) {
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
-    // A checksum that is right belies most of this; c10 and JSON have errors of
-    // their own.
+    // Rarely needed, since the checksum is correct. c10 and JSON throw their
+    // own errors.
     throw DamagedSnapshot(fmt::format("{}: {}", path, error.what()));
   }
-  // Whether that device is there is not a matter of the file.
+  // A missing device does not make the file damaged.
   for (const auto& [path, devices] : out.elsewhere) {
     ParameterSet& set = out.saved.snapshot.sets.at(path);
     std::vector<Tensor> tensors = set.tensors();

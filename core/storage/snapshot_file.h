@@ -8,33 +8,34 @@
 
 namespace nestgrad {
 
-/// A snapshot and what is to be known about it.
+/// A snapshot with a description.
 struct SavedSnapshot {
   Snapshot snapshot;
   Json about;  ///< an object
 };
 
-/// A file that is not what was written.
+/// The file differs from what was written.
 class DamagedSnapshot : public Error {
  public:
   using Error::Error;
 };
 
-/// A file that is whole, but in a form that this version does not read.
+/// The file is intact, but its format is not one that this version reads.
 class OtherFormat : public Error {
  public:
   using Error::Error;
 };
 
-/// Writes a snapshot as one file: a line of text with the number of the format,
-/// a checksum and the length of the rest, which is a safetensors file. Numbers
-/// come back bit by bit, tensors in the memory layout and on the device they
-/// had. The file appears whole or not at all; see write_file().
+/// Writes a snapshot to one file: a line of text with the format number, a
+/// checksum and the length of the rest, then a safetensors file. Numbers are
+/// restored bit by bit; tensors get the memory layout and the device that they
+/// had. The file is replaced as a whole; see write_file().
 void save_snapshot(const std::string& path, const Snapshot& snapshot,
                    const Json& about);
 
-/// Reads such a file. Throws Error if it cannot be read, DamagedSnapshot or
-/// OtherFormat: nothing is taken from it before its checksum is found right.
+/// Reads a file of save_snapshot(). Throws Error if it cannot be read,
+/// DamagedSnapshot or OtherFormat. The checksum is checked before anything else
+/// is used.
 SavedSnapshot load_snapshot(const std::string& path);
 
 }  // namespace nestgrad

@@ -4,33 +4,34 @@
 
 namespace nestgrad {
 
-/// Whether what is computed may itself be differentiated.
+/// Whether the result may itself be differentiated.
 enum class Tape { kOff, kOn };
 
-/// Whether the graph that is walked may be walked again.
+/// Whether the graph may be walked again afterwards.
 enum class Graph { kConsume, kKeep };
 
-// The only doors to LibTorch's autograd. Nothing in this project calls
-// Tensor::backward or reads Tensor::grad: accumulated gradients are hidden
-// state, and with create_graph they leak (a reference cycle).
+// All use of LibTorch's autograd is behind the functions of this file. Nothing
+// in this project calls Tensor::backward or reads Tensor::grad: accumulated
+// gradients are hidden state, and with create_graph they leak (a reference
+// cycle).
 
-/// d loss / d wrt. Zero where the loss does not depend on a parameter.
-/// `loss` is a scalar.
+/// d loss / d wrt, for a scalar `loss`. Zero for a tensor that the loss does
+/// not depend on.
 ParameterSet gradient(const Tensor& loss, const ParameterSet& wrt,
                       Tape tape = Tape::kOff, Graph graph = Graph::kConsume);
 
-/// v' (d out / d wrt), for `out` alike to `v`. Keeps the graph by default, so
-/// that an iterative solver may ask for many products with one Jacobian.
+/// v' (d out / d wrt), for `v` alike to `out`. Keeps the graph by default,
+/// because an iterative solver needs many products with one Jacobian.
 ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
                  const ParameterSet& v, Tape tape = Tape::kOff,
                  Graph graph = Graph::kKeep);
 
-/// Whether `out` is on the tape of one of the leaves `of`. Looks no further
-/// back than the tensors `until`.
+/// Whether `out` depends on one of the leaves `of`. The search stops at the
+/// tensors `until`.
 bool depends_on(const Tensor& out, const std::vector<Tensor>& of,
                 const std::vector<Tensor>& until);
 
-/// A loss and both of its partial derivatives, from one walk of its graph.
+/// A loss and both of its partial derivatives, from one backward pass.
 struct Partials {
   double loss;
   ParameterSet weights;
@@ -41,16 +42,16 @@ Partials partials(const Tensor& loss, const ParameterSet& weights,
 
 /// t -> (d out / d wrt) t: forward mode, for any number of tangents t.
 ///
-/// Made of two walks backwards: v' (d out / d wrt) is linear in v, so its
-/// derivative with respect to v, from the left by t, is the product that is
-/// wanted. Exact; works for every operation that has a second derivative,
-/// while LibTorch's own forward mode lacks formulas for some.
+/// Computed by two backward passes: v' (d out / d wrt) is linear in v, so its
+/// vjp by t with respect to v is (d out / d wrt) t. Exact. Works for every
+/// operation that has a second derivative, whereas LibTorch's own forward mode
+/// lacks formulas for some.
 class Pushforward {
  public:
   /// `out` is on the tape of the leaves `wrt`.
   Pushforward(const ParameterSet& out, const ParameterSet& wrt);
 
-  /// `tangent` is alike to `wrt`; the result to `out`, off tape.
+  /// `tangent` is alike to `wrt`, the result to `out`. Off tape.
   ParameterSet operator()(const ParameterSet& tangent) const;
 
  private:
@@ -58,12 +59,12 @@ class Pushforward {
   ParameterSet pulled_;  // v' (d out / d wrt), on the tape of v
 };
 
-// Dual numbers x + e t, with e^2 = 0: a value x, its primal, and a tangent t,
-// which operators carry along. There are such while a DualNumbers lives; primal
-// and tangent may both be on a tape.
+// Dual numbers x + e t, with e^2 = 0: a value x (the primal) and a tangent t
+// that operators carry along. They exist only during the life of a DualNumbers.
+// Primal and tangent may both be on a tape.
 
-/// While one lives, tensors may be dual. LibTorch has room for one in a
-/// process: another waits until the first has gone.
+/// Allows dual tensors during its life. LibTorch has one level of forward mode
+/// per process, so a second DualNumbers waits until the first is destroyed.
 class DualNumbers {
  public:
   DualNumbers();
@@ -75,16 +76,16 @@ class DualNumbers {
 /// x + e t.
 Tensor with_tangent(const Tensor& x, const Tensor& t);
 
-/// Whether there is a tangent.
+/// Whether `x` has a tangent.
 bool is_dual(const Tensor& x);
 
 /// x of x + e t.
 Tensor primal(const Tensor& dual);
 
-/// t of x + e t, a tensor of zeros if there is none.
+/// t of x + e t; zeros if there is no tangent.
 Tensor tangent(const Tensor& dual);
 
-/// x + t, the plain tensor that a function of e has to first order at e = 1.
+/// x + t: the first-order expansion in e, at e = 1. A plain tensor.
 Tensor to_first_order(const Tensor& dual);
 
 }  // namespace nestgrad

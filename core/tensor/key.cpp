@@ -17,8 +17,8 @@ std::uint64_t mix(std::uint64_t z) {
   return z ^ (z >> 31);
 }
 
-// Numbers per independent Philox subsequence. The cut depends on this constant
-// only, so the result is the same for any number of threads.
+// Numbers per independent Philox subsequence. Chunks do not depend on the
+// number of threads, so neither do the numbers.
 constexpr std::int64_t kChunk = 1024;
 
 /// Calls fill(engine, first, last) for every chunk of 0 .. n-1.

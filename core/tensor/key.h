@@ -9,13 +9,13 @@ namespace nestgrad {
 
 /// A place in a tree of independent random streams.
 ///
-/// A key is a plain value and drawing from it does not change it: the same key
-/// always gives the same numbers. To get other numbers, fold something in,
-/// usually a name once and then a counter: key.fold("noise").fold(step).
+/// A key is a plain value. Drawing does not change it: the same key always
+/// gives the same numbers. fold() makes other keys, usually from a name and
+/// then a counter: key.fold("noise").fold(step).
 ///
-/// Numbers come from Philox4x32-10 (Salmon et al. 2011, "Parallel random
-/// numbers: as easy as 1, 2, 3"), keyed by the 64 bits of the key. They are
-/// drawn on the CPU and moved, so they are equal on every device.
+/// The generator is Philox4x32-10 (Salmon et al. 2011, "Parallel random
+/// numbers: as easy as 1, 2, 3") with the 64 bits of the key. Numbers are drawn
+/// on the CPU and then moved, so they are equal on every device.
 class Key {
  public:
   explicit Key(std::uint64_t seed = 0) : bits_(seed) {}
@@ -27,7 +27,7 @@ class Key {
   Tensor normal(const Tensor& like) const;
   ParameterSet normal(const ParameterSet& like) const;
 
-  /// Numbers uniform in [0, 1), shaped like `like`; a multiple of 2^-24.
+  /// Numbers uniform in [0, 1), multiples of 2^-24, shaped like `like`.
   Tensor uniform(const Tensor& like) const;
 
   /// +1 or -1, each with probability 1/2, shaped like `like`.

@@ -15,7 +15,7 @@ ParameterSet::ParameterSet(
 
 void ParameterSet::insert(std::string name, Tensor value) {
   require(!contains(name), "there is already an entry named '{}'", name);
-  // Sets made from one another share their names, so a new list is needed.
+  // The list of names is shared between sets, so it must be copied.
   auto names = std::make_shared<Names>(*names_);
   names->push_back(std::move(name));
   names_ = std::move(names);
@@ -168,7 +168,8 @@ ParameterSet add(const ParameterSet& a, double s, const ParameterSet& b) {
 
 ParameterSet add(const ParameterSet& a, const Tensor& s,
                  const ParameterSet& b) {
-  // The same kernels whether or not s is on a tape, so that the bits are, too.
+  // The same kernels with and without a tape, so that results are equal bit by
+  // bit.
   return a.zip(b, [&s](const Tensor& x, const Tensor& y) { return x + s * y; });
 }
 
@@ -189,7 +190,7 @@ Tensor norm(const ParameterSet& a) { return dot(a, a).sqrt(); }
 bool all_finite(const ParameterSet& a) {
   for (const Tensor& t : a.tensors()) {
     if (!t.is_floating_point()) continue;
-    // A sum is finite unless an entry is not, or it overflows: look closer.
+    // The sum is finite unless an entry is not, or it overflows.
     if (t.sum().isfinite().item<bool>()) continue;
     if (!t.isfinite().all().item<bool>()) return false;
   }

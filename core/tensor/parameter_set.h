@@ -17,8 +17,8 @@ using at::Tensor;
 /// An ordered list of named tensors: the weights of a model, its
 /// hyperparameters, a gradient, a direction, the memory of an optimizer.
 ///
-/// A set is a value. Copying one copies handles, not numbers, and nothing here
-/// writes into a tensor, so a set that has been put on a tape stays valid.
+/// A set is a value. Copying one copies handles, not numbers. Nothing here
+/// writes into a tensor, so a set on a tape stays valid.
 ///
 /// Two sets are *alike* if they have the same names and shapes in the same
 /// order. Every operation on two sets REQUIRES that they are alike (Error
@@ -37,11 +37,12 @@ class ParameterSet {
   const std::string& name(std::size_t i) const { return (*names_)[i]; }
   bool contains(std::string_view name) const;
 
-  /// The tensor of this name. Throws Error, listing the names there are.
+  /// The tensor of this name. Throws Error, with the list of names, if there is
+  /// none.
   const Tensor& at(std::string_view name) const&;
   Tensor at(std::string_view name) &&;
 
-  /// The tensors, in order: what LibTorch's functions take.
+  /// The tensors in order, as LibTorch's functions take them.
   const std::vector<Tensor>& tensors() const& { return tensors_; }
   std::vector<Tensor> tensors() && { return std::move(tensors_); }
 
@@ -57,7 +58,7 @@ class ParameterSet {
     return with(std::move(out));
   }
 
-  /// f of every pair of tensors, this set's and `other`'s.
+  /// f of every pair of tensors: this set's and `other`'s.
   template <class F>
   ParameterSet zip(const ParameterSet& other, F&& f) const {
     require_alike(other);
@@ -69,27 +70,28 @@ class ParameterSet {
     return with(std::move(out));
   }
 
-  /// The entries whose names begin with `prefix`, under the rest of the name.
+  /// The entries whose names begin with `prefix`. The prefix is removed from
+  /// the names.
   ParameterSet subset(std::string_view prefix) const;
 
-  /// Appends every entry of `other`, each name with `prefix` before it. The
-  /// inverse of subset().
+  /// Appends every entry of `other`, with `prefix` before its name. The inverse
+  /// of subset().
   void append(std::string_view prefix, const ParameterSet& other);
 
   /// The same values, off every tape.
   ParameterSet detach() const;
 
-  /// The same values as fresh leaves that require gradients: where a tape may
-  /// start. The numbers are shared, not copied.
+  /// The same values as new leaves that require gradients: the start of a tape.
+  /// The numbers are shared, not copied.
   ParameterSet leaves() const;
 
-  /// The same values in memory of their own.
+  /// A copy in memory of its own.
   ParameterSet clone() const;
 
   ParameterSet zeros() const;
   ParameterSet to(const at::TensorOptions& options) const;
 
-  /// All numbers in one vector, in order; stays on the tape.
+  /// All numbers as one vector, in order. Stays on the tape.
   Tensor flatten() const;
 
   /// The inverse of flatten(): cuts `flat` into a set alike to this one, whose
@@ -97,10 +99,10 @@ class ParameterSet {
   ParameterSet unflatten(const Tensor& flat) const;
 
   /// The vector that unflatten() cut this set from; undefined for other sets.
-  /// One operation on it takes the place of one per tensor.
+  /// One operation on it replaces one operation per tensor.
   const Tensor& whole() const { return whole_; }
 
-  /// Throws Error, naming the first difference, unless the sets are alike.
+  /// Throws Error, naming the first difference, if the sets are not alike.
   void require_alike(const ParameterSet& other) const;
 
  private:
@@ -117,16 +119,16 @@ ParameterSet operator-(const ParameterSet& a, const ParameterSet& b);
 ParameterSet operator*(const ParameterSet& a, const ParameterSet& b);
 ParameterSet operator*(double s, const ParameterSet& a);
 
-/// `s` is a scalar tensor and may itself be on a tape (a learning rate, say).
+/// `s` is a scalar tensor (a learning rate, say) and may be on a tape.
 ParameterSet operator*(const Tensor& s, const ParameterSet& a);
 
 /// a + s b, in one pass over the numbers.
 ParameterSet add(const ParameterSet& a, double s, const ParameterSet& b);
 
-/// a + s b for a scalar tensor that may itself be on a tape.
+/// a + s b. `s` is a scalar tensor and may be on a tape.
 ParameterSet add(const ParameterSet& a, const Tensor& s, const ParameterSet& b);
 
-/// The inner product, as a scalar tensor that stays on the tape and the device.
+/// The inner product, a scalar tensor on the tape and device of its operands.
 Tensor dot(const ParameterSet& a, const ParameterSet& b);
 
 /// The Euclidean norm, as a scalar tensor.

@@ -32,12 +32,13 @@ ParameterSet operator*(const Scale& s, const ParameterSet& a) {
 }
 
 ParameterSet add(const ParameterSet& a, const Scale& s, const ParameterSet& b) {
-  // The same kernels whether or not s is on a tape, so that the bits are, too.
+  // The same kernels with and without a tape, so that results are equal bit by
+  // bit.
   a.require_alike(b);
   std::vector<Tensor> out;
   for (std::size_t i = 0; i < a.size(); ++i) {
     const Tensor &x = a.tensors()[i], &y = b.tensors()[i];
-    // One pass where there are many numbers to pass over.
+    // addcmul needs one pass, which is faster for many numbers.
     out.push_back(s[i].dim() == 0 ? x + s[i] * y : at::addcmul(x, s[i], y));
   }
   return a.with(std::move(out));

@@ -6,16 +6,16 @@
 
 namespace nestgrad {
 
-/// A factor for every tensor of a set, as settings of a training rule are: one
-/// scalar for all of them or, for each, a tensor that broadcasts against it
-/// (one number per layer, per tensor or per weight; one per particle). On
-/// whatever tape its numbers are.
+/// A factor for every tensor of a set, as used by the settings of a training
+/// rule. Either one scalar for all tensors or, for each, a tensor that
+/// broadcasts against it (one number per layer, per tensor, per weight or per
+/// particle). Keeps the tape of its numbers.
 class Scale {
  public:
   explicit Scale(Tensor one) : factors_{std::move(one)} {}
   explicit Scale(std::vector<Tensor> each) : factors_(std::move(each)) {}
 
-  /// That of tensor number i.
+  /// The factor of tensor number i.
   const Tensor& operator[](std::size_t i) const {
     return factors_[factors_.size() == 1 ? 0 : i];
   }

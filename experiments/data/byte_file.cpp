@@ -15,7 +15,7 @@
 namespace nestgrad {
 namespace {
 
-// No gzip file grows by more than this (zlib's documentation says 1032).
+// No gzip file expands by a larger factor (zlib's documentation says 1032).
 constexpr std::int64_t kLargestExpansion = 1040;
 constexpr std::int64_t kChunk = std::int64_t{1} << 30;
 
@@ -43,11 +43,11 @@ ByteFile::ByteFile(std::string path) : path_(std::move(path)) {
 ByteFile::ByteFile(std::string name, std::string_view bytes)
     : path_(std::move(name)), size_(static_cast<std::int64_t>(bytes.size())) {
   const int descriptor = memfd_create("nestgrad", MFD_CLOEXEC);
-  if (descriptor < 0) fail("there is no memory for its contents");
+  if (descriptor < 0) fail("there is not enough memory for its contents");
   open(gzdopen(descriptor, "rb"));
   while (!bytes.empty()) {
     const ssize_t n = ::write(descriptor, bytes.data(), bytes.size());
-    if (n <= 0) fail("there is no memory for its contents");
+    if (n <= 0) fail("there is not enough memory for its contents");
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
   lseek(descriptor, 0, SEEK_SET);
@@ -67,10 +67,9 @@ void ByteFile::fail(const std::string& reason) const {
 void ByteFile::require_room(std::int64_t count, const char* what) const {
   const bool compressed = gzdirect(file_.get()) == 0;
   if (count / (compressed ? kLargestExpansion : 1) > size_) {
-    fail(
-        fmt::format("expected {} bytes of {}, but the file is too short, {} "
-                    "bytes",
-                    count, what, size_));
+    fail(fmt::format(
+        "expected {} bytes of {}, but the file is too short, {} bytes", count,
+        what, size_));
   }
 }
 
@@ -114,7 +113,7 @@ void ByteFile::expect_end() {
   const int got = gzread(file_.get(), &byte, 1);
   int code = Z_OK;
   gzerror(file_.get(), &code);
-  // Z_BUF_ERROR: the compressed data stop before their end.
+  // Z_BUF_ERROR: the compressed data are cut short.
   if (got < 0 || code == Z_BUF_ERROR) {
     fail("the file is damaged and cannot be decompressed");
   }

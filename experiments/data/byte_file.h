@@ -11,34 +11,32 @@ struct gzFile_s;
 
 namespace nestgrad {
 
-/// A binary file that is read from start to end. If it is compressed with gzip,
-/// it reads as what was compressed.
+/// A binary file that is read from start to end. A gzip file is decompressed.
 ///
 /// Every function throws Error, with one sentence that names the file, if the
-/// file is not as expected. Sizes that a file announces of itself can be
-/// trusted no more than its contents: read() allocates only what the file is
-/// long enough to fill.
+/// file is not as expected. Sizes stated in a file are not trusted: read()
+/// allocates no more than the file's length can fill.
 class ByteFile {
  public:
-  /// Throws Error if there is no such file, if it cannot be read or is empty.
+  /// Throws Error if the file does not exist, cannot be read or is empty.
   explicit ByteFile(std::string path);
 
-  /// A file that is in memory; `name` takes the place of its path.
+  /// A file in memory; `name` takes the place of its path.
   ByteFile(std::string name, std::string_view bytes);
 
   const std::string& path() const { return path_; }
 
-  /// The next `count` bytes. `what` names them in complaints: "its header".
+  /// The next `count` bytes. `what` names them in messages: "its header".
   std::string read(std::int64_t count, const char* what);
 
-  /// The next numbers, little-endian. Throws Error as well if the shape is
-  /// empty or too large to be true.
+  /// The next numbers, little-endian. Also throws Error if the shape is empty
+  /// or implausibly large.
   Tensor read(const Shape& shape, at::ScalarType type, const char* what);
 
-  /// Throws Error unless all has been read and found undamaged.
+  /// Throws Error unless all bytes have been read and are undamaged.
   void expect_end();
 
-  /// Throws Error: "'path': " and `reason`, a part of a sentence.
+  /// Throws Error("'path': " + reason). `reason` is a part of a sentence.
   [[noreturn]] void fail(const std::string& reason) const;
 
  private:

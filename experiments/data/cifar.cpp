@@ -11,11 +11,11 @@ namespace {
 
 constexpr std::int64_t kPixels = 3 * 32 * 32;
 
-/// How the records of a binary CIFAR file are made: some bytes of labels, then
-/// the pixels, all of a channel together.
+/// The layout of a record in a binary CIFAR file: some bytes of labels, then
+/// the pixels, channel by channel.
 struct Record {
   std::int64_t label_bytes;
-  std::int64_t label;  // which of these bytes is the label
+  std::int64_t label;  // which of the label bytes is used
   std::int64_t classes;
 };
 
@@ -65,10 +65,10 @@ class Cifar10 : public DataSource {
  public:
   static Schema schema() {
     return Schema(
-               "CIFAR-10: 50,000 colour images of 10 kinds of things for "
+               "CIFAR-10: 50,000 colour images of 10 kinds of objects for "
                "training and 10,000 for testing, 3 x 32 x 32.")
         .text("folder", kRequired,
-              "folder of the binary version (cifar-10-batches-bin)");
+              "Folder of the binary version (cifar-10-batches-bin).");
   }
 
   explicit Cifar10(const Config& config) : folder_(config.text("folder")) {}
@@ -94,11 +94,12 @@ class Cifar100 : public DataSource {
  public:
   static Schema schema() {
     return Schema(
-               "CIFAR-100: 50,000 colour images of 100 kinds of things for "
+               "CIFAR-100: 50,000 colour images of 100 kinds of objects for "
                "training and 10,000 for testing, 3 x 32 x 32.")
         .text("folder", kRequired,
-              "folder of the binary version (cifar-100-binary)")
-        .choice("labels", "fine", "the 100 kinds, or the 20 groups of them",
+              "Folder of the binary version (cifar-100-binary).")
+        .choice("labels", "fine",
+                "The 100 kinds (fine) or their 20 groups (coarse).",
                 {"fine", "coarse"});
   }
 

@@ -22,7 +22,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-/// The finite number that a field holds, if it holds one and nothing else.
+/// The finite number in a field; none if it holds anything else.
 std::optional<double> number(std::string_view text) {
   if (!text.empty() && text.front() == '+') text.remove_prefix(1);
   double value = 0;
@@ -32,7 +32,7 @@ std::optional<double> number(std::string_view text) {
   return value;
 }
 
-/// A field as a message shows it, whatever bytes it holds.
+/// A field as a message shows it, safe for any bytes.
 std::string shown(std::string_view field) {
   constexpr std::size_t kLongest = 30;
   std::string text(field.substr(0, kLongest));
@@ -42,7 +42,7 @@ std::string shown(std::string_view field) {
   return text + (field.size() > kLongest ? "..." : "");
 }
 
-/// Orders class names: numbers by value and before words, words by their bytes.
+/// Order of class names: numbers by value, then words by their bytes.
 struct ClassOrder {
   bool operator()(const std::string& a, const std::string& b) const {
     const auto x = number(a), y = number(b);
@@ -52,7 +52,7 @@ struct ClassOrder {
   }
 };
 
-/// Walks through the lines of a text, and remembers where it is for complaints.
+/// Reads a text line by line. Remembers the line for messages.
 class CsvReader {
  public:
   CsvReader(std::string path, char separator)
@@ -64,7 +64,7 @@ class CsvReader {
     }
   }
 
-  /// The fields of the next line that is not blank; none at the end.
+  /// The fields of the next nonblank line; none at the end.
   Fields next() {
     while (!rest_.empty()) {
       const auto end = std::min(rest_.find('\n'), rest_.size());
@@ -84,8 +84,8 @@ class CsvReader {
   }
 
  private:
-  /// Fields may stand in quotes, in which "" is a quote and a separator is a
-  /// character like others.
+  /// Fields may be quoted. Within quotes, "" is a quote and separators are
+  /// ordinary characters.
   Fields split(std::string_view line) const {
     Fields fields(1);
     bool quoted = false;
@@ -99,7 +99,7 @@ class CsvReader {
         fields.back() += c;
       }
     }
-    if (quoted) fail_here("a quote is opened and not closed on the same line");
+    if (quoted) fail_here("a quote is opened but not closed on the same line");
     for (std::string& field : fields) field = unquoted(trimmed(field));
     return fields;
   }
@@ -123,18 +123,20 @@ class CsvReader {
   int line_ = 0;
 };
 
-/// A table of numbers with one column that names the class.
+/// A table of numbers with one column of classes.
 class Csv : public DataSource {
  public:
   static Schema schema() {
     return Schema("A table in a text file: numbers, and a column of classes.")
-        .text("file", kRequired, "path of the file")
-        .boolean("header", true, "whether the first line names the columns")
-        .text("target", "-1",
-              "column of the class: its name, or its number counted from 0, "
-              "or from -1 backwards; classes are the distinct values of this "
-              "column in ascending order")
-        .choice("separator", "comma", "what stands between two columns",
+        .text("file", kRequired, "Path of the file.")
+        .boolean("header", true,
+                 "Whether the first line has the names of the columns.")
+        .text(
+            "target", "-1",
+            "Column of the class: its name, or its number, counted from 0, or "
+            "backwards from -1. The classes are the distinct values of this "
+            "column in ascending order.")
+        .choice("separator", "comma", "The character between two columns.",
                 {"comma", "semicolon", "tab"});
   }
 

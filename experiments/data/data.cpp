@@ -8,15 +8,15 @@
 namespace nestgrad {
 namespace {
 
-/// Which rows of a source become what.
+/// The rows of a source that go into each part.
 struct Cut {
   Tensor train, valid;    // of the source's training part
-  Tensor test;            // undefined: all
-  bool own_test = false;  // `test` counts in the source's test set
+  Tensor test;            // undefined: the whole test set
+  bool own_test = false;  // whether `test` refers to the source's test set
 };
 
-/// The number that `key` asks for; 0 stands for `otherwise`. At least 1.
-/// Throws ConfigError if it is more than `available`, which `why` explains.
+/// The number given by `key`, or `otherwise` if that is 0; at least 1. Throws
+/// ConfigError if it exceeds `available`; `why` explains the limit.
 std::int64_t asked(const Config& data, const std::string& key,
                    std::int64_t otherwise, std::int64_t available,
                    const std::string& why) {
@@ -31,8 +31,8 @@ std::int64_t asked(const Config& data, const std::string& key,
   return wanted;
 }
 
-/// Draws the rows. Those of one part do not depend on how large the parts after
-/// it are: test, validation, training.
+/// Draws the rows in the order test, validation, training. The rows of a part
+/// do not depend on the sizes of the parts after it.
 Cut draw_cut(const Config& data, const Examples& examples, const Key& key) {
   const std::int64_t all = examples.training.size();
   const std::int64_t fifth = all / 5;
@@ -46,7 +46,7 @@ Cut draw_cut(const Config& data, const Examples& examples, const Key& key) {
     const std::int64_t test =
         asked(data, "test", own, own,
               fmt::format("the source has {} test examples", own));
-    // All of it needs no rows.
+    // The whole test set needs no rows.
     if (test < own) {
       cut.test = key.fold("test").permutation(own).slice(0, 0, test);
     }
@@ -68,7 +68,7 @@ Cut draw_cut(const Config& data, const Examples& examples, const Key& key) {
   return cut;
 }
 
-/// These rows; pixels become numbers from 0 to 1.
+/// The examples in these rows. Pixels become numbers from 0 to 1.
 Dataset select(const Dataset& source, const Tensor& rows) {
   const Batch chosen = source.rows(rows);
   const bool pixels = chosen.input.scalar_type() == at::kByte;
@@ -76,8 +76,8 @@ Dataset select(const Dataset& source, const Tensor& rows) {
           chosen.target, source.classes};
 }
 
-/// (x - mean) / deviation, with one mean and deviation for each index of
-/// dimension 1, taken over the training inputs.
+/// (x - mean) / deviation, with one mean and deviation of the training inputs
+/// for each index of dimension 1.
 Splits standardized(Splits splits) {
   std::vector<std::int64_t> others = {0};
   for (std::int64_t i = 2; i < splits.train.inputs.dim(); ++i) {
@@ -86,7 +86,7 @@ Splits standardized(Splits splits) {
   const auto [variance, mean] = at::var_mean(
       splits.train.inputs, others, /*unbiased=*/false, /*keepdim=*/true);
   const Tensor spread = variance.sqrt();
-  // What is constant up to rounding becomes 0.
+  // Features that are constant up to rounding become 0.
   const Tensor deviation =
       at::where(spread > 1e-6 * mean.abs(), spread, at::ones_like(spread));
   for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
@@ -97,8 +97,8 @@ Splits standardized(Splits splits) {
   return splits;
 }
 
-/// Gives a share of the training examples a wrong class, each wrong one as
-/// likely as the others.
+/// Gives a share of the training examples a wrong class, uniformly drawn from
+/// the others.
 Splits corrupted(Splits splits, const Config& data, const Key& key) {
   Dataset& train = splits.train;
   const auto count = static_cast<std::int64_t>(std::llround(
@@ -122,31 +122,32 @@ Splits corrupted(Splits splits, const Config& data, const Key& key) {
 }  // namespace
 
 Schema DataSource::common_schema() {
-  return Schema("How the examples of any source are cut and prepared.")
-      .integer("train", 0,
-               "number of training examples; 0: all that the other parts leave",
-               at_least(0))
+  return Schema("How the examples of a source are split and prepared.")
+      .integer(
+          "train", 0,
+          "Number of training examples. 0: all that the other parts leave.",
+          at_least(0))
       .integer("valid", 0,
-               "number of validation examples, which are taken from the "
-               "source's training part; 0: one fifth of that part",
+               "Number of validation examples, which are taken from the "
+               "source's training part. 0: one fifth of that part.",
                at_least(0))
       .integer("test", 0,
-               "number of test examples; 0: the whole test set of the source, "
-               "or one fifth of the examples if it has none",
+               "Number of test examples. 0: the whole test set of the source, "
+               "or one fifth of the examples if it has none.",
                at_least(0))
       .boolean("standardize", false,
-               "whether to subtract the mean and divide by the standard "
+               "Whether to subtract the mean and divide by the standard "
                "deviation of the training inputs, per channel of images and "
-               "per feature of vectors")
+               "per feature of vectors.")
       .number("corrupt_labels", 0.0,
-              "share of the training examples that are given a wrong class, "
-              "drawn uniformly",
+              "Share of the training examples that are given a wrong class, "
+              "drawn uniformly.",
               from_to(0, 1));
 }
 
 namespace {
 
-/// The examples of the source; what is wrong with a file points at `data`.
+/// The examples of the source. Mistakes in files are reported at `data`.
 Examples load(const Config& data, const Key& key) {
   try {
     return DataRegistry::instance().make(data)->load(key);
@@ -172,8 +173,7 @@ Splits load_splits(const Config& data, const Key& key,
   }
   if (!at::isFloatingType(splits.train.inputs.scalar_type()) &&
       data.boolean("standardize")) {
-    data.fail("standardize",
-              "must be false for tokens, which are no quantities");
+    data.fail("standardize", "must be false for tokens, which have no mean");
   }
   if (splits.train.targets.dim() > 1 && data.number("corrupt_labels") > 0) {
     data.fail("corrupt_labels", "must be 0 where the target is a sequence");

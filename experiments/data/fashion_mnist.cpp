@@ -18,11 +18,11 @@ class FashionMnist : public DataSource {
     return Schema(
                "Fashion-MNIST: 60,000 images of clothes of 10 kinds for "
                "training and 10,000 for testing, 1 x 28 x 28. A folder with "
-               "the files of MNIST works as well.")
+               "the files of MNIST works, too.")
         .text("folder", "/usr/share/datasets/fashion-mnist",
-              "folder of train-images-idx3-ubyte.gz and its three companions; "
-              "the default is where the Debian package "
-              "dataset-fashion-mnist puts them");
+              "Folder of train-images-idx3-ubyte.gz and its three companions. "
+              "The default is the folder of the Debian package "
+              "dataset-fashion-mnist.");
   }
 
   explicit FashionMnist(const Config& config)

@@ -6,17 +6,17 @@
 namespace nestgrad {
 namespace {
 
-/// Images in the files that MNIST is published as.
+/// Images in the file format of MNIST.
 class Idx : public DataSource {
  public:
   static Schema schema() {
     return Schema(
-               "Grey images in IDX files, as MNIST has them, gzipped or not.")
-        .text("images", kRequired, "file of the images")
-        .text("labels", kRequired, "file of their labels")
+               "Grey images in IDX files, the format of MNIST, gzipped or not.")
+        .text("images", kRequired, "File of the images.")
+        .text("labels", kRequired, "File of their labels.")
         .text("test_images", kAbsent,
-              "file of the test images, if there is one")
-        .text("test_labels", kAbsent, "file of their labels");
+              "File of the test images, if there are any.")
+        .text("test_labels", kAbsent, "File of their labels.");
   }
 
   explicit Idx(const Config& config)
@@ -37,7 +37,7 @@ class Idx : public DataSource {
     examples.training = read_idx(images_, labels_);
     if (test_images_.empty()) return examples;
     examples.test = read_idx(test_images_, test_labels_);
-    // Not every class needs to be in both.
+    // A class may be missing in one of them.
     examples.training.classes = examples.test.classes =
         std::max(examples.training.classes, examples.test.classes);
     return examples;

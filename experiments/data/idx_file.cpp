@@ -11,7 +11,7 @@ namespace {
 
 constexpr unsigned char kUnsignedByte = 8;
 
-/// The next number of four bytes, the most significant first.
+/// The next four bytes as a number, most significant first.
 std::int64_t big_endian(ByteFile& file) {
   std::int64_t number = 0;
   for (const char byte : file.read(4, "its header")) {
@@ -27,10 +27,9 @@ Tensor read_array(const std::string& path, int dimensions, const char* what) {
   const std::int64_t magic = big_endian(file);
   const std::int64_t expected = kUnsignedByte << 8 | dimensions;
   if (magic != expected) {
-    file.fail(
-        fmt::format("an IDX file of {} starts with {:#010x}, this one "
-                    "with {:#010x}",
-                    what, expected, magic));
+    file.fail(fmt::format(
+        "an IDX file of {} starts with {:#010x}, this one with {:#010x}", what,
+        expected, magic));
   }
   Shape shape;
   for (int i = 0; i < dimensions; ++i) shape.push_back(big_endian(file));

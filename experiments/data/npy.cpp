@@ -13,14 +13,14 @@ class Npy : public DataSource {
  public:
   static Schema schema() {
     return Schema(
-               "Two arrays that numpy.save wrote: little-endian f4, f8, u1, i4 "
+               "Two arrays written by numpy.save: little-endian f4, f8, u1, i4 "
                "or i8 in C order.")
         .text("inputs", kRequired,
-              "file of the inputs, [examples, shape of an example...], e.g. "
-              "[examples, features] or [examples, channels, height, width]; "
-              "u1 are pixels, which become numbers from 0 to 1")
+              "File of the inputs, [examples, shape of an example...], e.g. "
+              "[examples, features] or [examples, channels, height, width]. "
+              "Type u1 means pixels, which become numbers from 0 to 1.")
         .text("targets", kRequired,
-              "file of the classes, [examples], whole numbers from 0");
+              "File of the classes, [examples], whole numbers from 0.");
   }
 
   explicit Npy(const Config& config)

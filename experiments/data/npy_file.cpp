@@ -33,16 +33,16 @@ constexpr std::array<ElementType, 6> kElementTypes = {{{"<f4", at::kFloat},
                                                        {"<i4", at::kInt},
                                                        {"<i8", at::kLong}}};
 
-/// What a header says: "{'descr': '<f4', 'fortran_order': False,
-/// 'shape': (3, 4), }".
+/// The contents of a header: "{'descr': '<f4', 'fortran_order': False, 'shape':
+/// (3, 4), }".
 struct Header {
   std::optional<std::string> element_type;
   std::optional<bool> fortran_order;
   std::optional<Shape> shape;
 };
 
-/// Reads the small part of Python's syntax that a header is written in. Every
-/// function that reads something says whether it was there.
+/// Parses the part of Python's syntax that headers use. Every function returns
+/// whether it found what it reads.
 class HeaderParser {
  public:
   explicit HeaderParser(std::string_view text) : text_(text) {}
@@ -112,7 +112,7 @@ class HeaderParser {
   std::string_view text_;
 };
 
-/// The length of the header, which takes two bytes in version 1 and four later.
+/// The length of the header: two bytes in version 1, four in later ones.
 std::int64_t header_length(ByteFile& file, int version) {
   std::int64_t length = 0;
   int shift = 0;
@@ -147,7 +147,7 @@ Tensor read_array(ByteFile file) {
       file.read(header_length(file, version), "its header");
   Header header;
   if (!HeaderParser(text).parse(header)) {
-    file.fail("its header is not a description of one plain array");
+    file.fail("its header does not describe a single plain array");
   }
   if (*header.fortran_order) {
     file.fail(
@@ -160,7 +160,7 @@ Tensor read_array(ByteFile file) {
   return array;
 }
 
-/// The same array as a .npy file holds it, format version 1.
+/// The bytes of a .npy file with this array, format version 1.
 std::string npy_bytes(const Tensor& array) {
   const Tensor t = array.detach().to(at::kCPU).contiguous();
   const auto type = std::find_if(
@@ -188,15 +188,14 @@ constexpr const char* kSuffix = ".npy";
 /// The largest archive that is read into memory at once.
 constexpr std::int64_t kLargestArchive = std::int64_t{16} << 30;
 
-// An archive in memory, and how both are let go.
+// An archive in memory, with the functions that release it.
 using Source = std::unique_ptr<zip_source_t, void (*)(zip_source_t*)>;
 using Archive = std::unique_ptr<zip_t, void (*)(zip_t*)>;
 
 [[noreturn]] void fail(const std::string& path, zip_error_t& error) {
   const std::string reason = zip_error_strerror(&error);
   zip_error_fini(&error);
-  throw Error(
-      fmt::format("'{}': not a .npz file that can be used: {}", path, reason));
+  throw Error(fmt::format("'{}': not a usable .npz file: {}", path, reason));
 }
 
 }  // namespace
@@ -204,7 +203,7 @@ using Archive = std::unique_ptr<zip_t, void (*)(zip_t*)>;
 Tensor read_npy(const std::string& path) { return read_array(ByteFile(path)); }
 
 std::map<std::string, Tensor> read_npz(const std::string& path) {
-  ByteFile(path).path();  // complains about what is no file
+  ByteFile(path).path();  // throws if it is not a file
   int code = 0;
   const Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code), zip_discard);
   if (archive == nullptr) {
@@ -249,8 +248,8 @@ void save_npz(const std::string& path, const ParameterSet& arrays) {
   Archive archive(zip_open_from_source(source.get(), ZIP_TRUNCATE, &error),
                   zip_discard);
   if (archive == nullptr) fail(path, error);
-  zip_source_keep(source.get());      // beyond zip_close()
-  std::vector<std::string> contents;  // which the archive refers to
+  zip_source_keep(source.get());      // kept after zip_close()
+  std::vector<std::string> contents;  // must outlive the archive
   contents.reserve(arrays.size());
   for (std::size_t i = 0; i < arrays.size(); ++i) {
     const std::string& bytes =
@@ -262,7 +261,7 @@ void save_npz(const std::string& path, const ParameterSet& arrays) {
         zip_file_add(archive.get(), name.c_str(), data, ZIP_FL_ENC_UTF_8);
     if (index < 0) zip_source_free(data);
     const auto place = static_cast<zip_uint64_t>(index);
-    // 1980-01-01 by the clock of the archive, so that bytes repeat.
+    // Always 1980-01-01, so that equal arrays give equal bytes.
     const bool added =
         index >= 0 &&
         zip_set_file_compression(archive.get(), place, ZIP_CM_STORE, 0) == 0 &&

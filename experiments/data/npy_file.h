@@ -7,18 +7,18 @@
 
 namespace nestgrad {
 
-/// The array in a .npy file of NumPy (format versions 1 to 3), with its own
+/// Reads the array of a NumPy .npy file (format versions 1 to 3), with its own
 /// shape and element type: little-endian f4, f8, u1, i4 or i8 in C order.
-/// Throws Error with one sentence that names the file if it holds something
-/// else, or nothing, or is damaged.
+/// Throws Error with one sentence that names the file if it holds anything
+/// else, is empty or is damaged.
 Tensor read_npy(const std::string& path);
 
-/// The arrays in a .npz file of NumPy (savez or savez_compressed), by name;
-/// each as in a .npy file. Throws Error as well if the archive is damaged.
+/// Reads the arrays of a NumPy .npz file (savez or savez_compressed), by name.
+/// Each must be as for read_npy(). Also throws Error if the archive is damaged.
 std::map<std::string, Tensor> read_npz(const std::string& path);
 
-/// Writes such a file, which numpy.load opens: float32, float64, int64, int32
-/// or uint8, uncompressed. The file is replaced as a whole; see write_file().
+/// Writes an uncompressed .npz file, which numpy.load opens: float32, float64,
+/// int64, int32 or uint8. The file is replaced as a whole; see write_file().
 /// The same arrays give the same bytes.
 void save_npz(const std::string& path, const ParameterSet& arrays);
 

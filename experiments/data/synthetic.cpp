@@ -7,9 +7,9 @@ namespace {
 
 constexpr double kPi = 3.141592653589793;
 
-// Every set below has float64 inputs, [examples, features].
+// The inputs of every set are float64, [examples, features].
 
-/// Classes that take turns: example i is of class i mod classes.
+/// Classes in turn: example i has class i mod classes.
 Tensor turns(std::int64_t examples, std::int64_t classes) {
   return at::arange(examples, at::kLong).remainder(classes);
 }
@@ -17,7 +17,7 @@ Tensor turns(std::int64_t examples, std::int64_t classes) {
 Tensor numbers(at::IntArrayRef shape) { return at::empty(shape, at::kDouble); }
 
 Schema with_examples(const char* meaning) {
-  return Schema(meaning).integer("examples", 1000, "how many are drawn in all",
+  return Schema(meaning).integer("examples", 1000, "Total number of examples.",
                                  at_least(3));
 }
 
@@ -26,11 +26,11 @@ class GaussianClusters : public DataSource {
  public:
   static Schema schema() {
     return with_examples(
-               "Round clouds of points, one for each class, around centres "
-               "that are drawn from a standard normal distribution.")
-        .integer("classes", 3, "number of clouds", at_least(2))
-        .integer("features", 2, "numbers that an example has", at_least(1))
-        .number("spread", 0.3, "standard deviation within a cloud",
+               "Round clouds of points, one for each class. Their centres are "
+               "drawn from a standard normal distribution.")
+        .integer("classes", 3, "Number of clouds.", at_least(2))
+        .integer("features", 2, "Number of features.", at_least(1))
+        .number("spread", 0.3, "Standard deviation within a cloud.",
                 at_least(0));
   }
 
@@ -61,8 +61,8 @@ NESTGRAD_REGISTER(DataRegistry, "gaussian_clusters", GaussianClusters)
 class TwoMoons : public DataSource {
  public:
   static Schema schema() {
-    return with_examples("Two half circles in the plane that interlock.")
-        .number("noise", 0.1, "standard deviation of what is added to a point",
+    return with_examples("Two interlocking half circles in the plane.")
+        .number("noise", 0.1, "Standard deviation of the noise on each point.",
                 at_least(0));
   }
 
@@ -93,9 +93,9 @@ class Spirals : public DataSource {
  public:
   static Schema schema() {
     return with_examples("Spiral arms in the plane, one for each class.")
-        .integer("classes", 3, "number of arms", at_least(2))
-        .number("turns", 1, "how often an arm goes round", above(0))
-        .number("noise", 0.02, "standard deviation of what is added to a point",
+        .integer("classes", 3, "Number of arms.", at_least(2))
+        .number("turns", 1, "Number of turns of each arm.", above(0))
+        .number("noise", 0.02, "Standard deviation of the noise on each point.",
                 at_least(0));
   }
 
@@ -124,15 +124,15 @@ class Spirals : public DataSource {
 
 NESTGRAD_REGISTER(DataRegistry, "spirals", Spirals)
 
-/// Points uniform in [-1, 1)^features; of class 1 where the signs of the first
-/// two features differ.
+/// Points uniform in [-1, 1)^features. The class is 1 where the signs of the
+/// first two features differ.
 class Xor : public DataSource {
  public:
   static Schema schema() {
     return with_examples(
-               "Points in a cube whose class depends on whether the signs of "
-               "the first two features differ; further features say nothing.")
-        .integer("features", 2, "numbers that an example has", at_least(2));
+               "Points in a cube. The class says whether the signs of the "
+               "first two features differ; further features are irrelevant.")
+        .integer("features", 2, "Number of features.", at_least(2));
   }
 
   explicit Xor(const Config& config)

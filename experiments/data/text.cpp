@@ -19,8 +19,8 @@ std::vector<std::string> characters(const std::string& text) {
   return out;
 }
 
-/// The words of a text: the longest runs of letters, digits and bytes beyond
-/// ASCII; every other visible character is a word of its own.
+/// The words of a text: maximal runs of letters, digits and bytes beyond ASCII.
+/// Every other visible character is a word by itself.
 std::vector<std::string> words(const std::string& text) {
   std::vector<std::string> out;
   bool inside = false;
@@ -37,9 +37,9 @@ std::vector<std::string> words(const std::string& text) {
   return out;
 }
 
-/// A number for each word: by how often it occurs, the most frequent first,
-/// words that occur equally often in the order of their bytes. All words that
-/// find no room among `most` numbers share the last one. most 0: no limit.
+/// Numbers words by descending frequency; words of equal frequency are ordered
+/// by their bytes. If there are more than `most`, the rarest share the last
+/// number. most 0: no limit.
 std::map<std::string, std::int64_t> numbered(
     const std::vector<std::string>& tokens, std::int64_t most) {
   std::map<std::string, std::int64_t> counts;
@@ -57,8 +57,8 @@ std::map<std::string, std::int64_t> numbered(
   return counts;
 }
 
-/// A text as sequences of tokens, each to be predicted from those before it:
-/// for token numbers t_0, t_1, ... and length n, example i is
+/// A text as sequences of tokens. Each token is to be predicted from those
+/// before it: for token numbers t_0, t_1, ... and length n, example i is
 ///   input   t_{i n}     ... t_{i n + n - 1}
 ///   target  t_{i n + 1} ... t_{i n + n}
 class Text : public DataSource {
@@ -71,16 +71,16 @@ class Text : public DataSource {
 
   static Schema schema() {
     return Schema(
-               "A text, cut into sequences of which each next character or "
-               "word is to be predicted. `train`, `valid` and `test` are "
-               "numbers of sequences.")
+               "A text, cut into sequences. The task is to predict each next "
+               "character or word. `train`, `valid` and `test` are numbers of "
+               "sequences.")
         .text("file", "/usr/share/common-licenses/GPL-3",
-              "The text, bytes of any encoding.")
+              "File of the text, in any encoding.")
         .choice("unit", "characters",
-                "What a token is: a byte, or a word (a run of letters and "
-                "digits; other visible characters are words of their own).",
+                "The tokens: bytes, or words (runs of letters and digits; "
+                "every other visible character is a word by itself).",
                 {"characters", "words"})
-        .integer("length", 32, "Tokens of a sequence.", at_least(1))
+        .integer("length", 32, "Number of tokens in a sequence.", at_least(1))
         .integer("vocabulary", 0,
                  "Largest number of different tokens; the rarest share the "
                  "last one. 0: no limit.",

@@ -12,7 +12,7 @@
 namespace nestgrad {
 namespace {
 
-// Numbers of Optuna's journal, version 3.1 and later.
+// Constants of Optuna's journal, version 3.1 and later.
 enum Operation {
   kCreateStudy = 0,
   kCreateTrial = 4,
@@ -24,7 +24,7 @@ enum Operation {
 enum Direction { kMinimize = 1, kMaximize = 2 };
 enum State { kRunning = 0, kComplete = 1, kPruned = 2, kFail = 3 };
 
-/// What Optuna takes as a choice: simple values as they are, others as text.
+/// A value in the form of an Optuna choice: scalars unchanged, others as text.
 Json choice(const Json& value) {
   return value.is_structured() ? Json(value.dump()) : value;
 }
@@ -52,17 +52,17 @@ Json distribution(const Dimension& d) {
             {"log", d.logarithmic()}}}};
 }
 
-/// Optuna's number for a value: its place among choices, or itself.
+/// Optuna's number for a value: its index among choices, or the value itself.
 double internal_value(const Dimension& d, const Json& value) {
   if (d.values().empty()) return value.get<double>();
   for (std::size_t i = 0; i < d.values().size(); ++i) {
     if (d.values()[i] == value) return static_cast<double>(i);
   }
   throw Error(
-      fmt::format("{}: {} is none of its values", d.key(), value.dump()));
+      fmt::format("{}: {} is not one of its values", d.key(), value.dump()));
 }
 
-/// "2026-11-24T23:00:00Z" as Optuna writes it.
+/// "2026-11-24T23:00:00Z" in Optuna's format.
 std::string time(const std::string& utc) {
   const std::string text = utc.empty() ? "1970-01-01T00:00:00Z" : utc;
   return text.substr(0, text.size() - 1) + ".000000";

@@ -6,15 +6,14 @@
 
 namespace nestgrad {
 
-/// A sweep as a journal of Optuna (https://optuna.org), for
-/// JournalStorage(JournalFileStorage(path)): a study named after the folder,
-/// and one with "-random" for its random search, if there is one.
+/// A sweep as an Optuna journal (https://optuna.org), for
+/// JournalStorage(JournalFileStorage(path)): a study named after the folder
+/// and, after a random search, a second one with the suffix "-random".
 ///
-/// Every trial is a trial there. Its value is the mean of the metric over
-/// seeds; one that successive halving gave up is pruned, one with a run that
-/// failed has failed. Values at which it was evaluated on the way are those of
-/// its first seed. The elements of a list are parameters of their own, "key.0",
-/// "key.1".
+/// Each trial becomes an Optuna trial. Its value is the mean of the metric over
+/// seeds. A trial that successive halving gave up is pruned; one with a failed
+/// run has failed. Intermediate values are those of the first seed. The
+/// elements of a list are separate parameters, "key.0", "key.1".
 std::string optuna_journal(const SweepRecord& record);
 
 }  // namespace nestgrad

@@ -36,7 +36,7 @@ std::uint32_t crc32c(const std::string& bytes) {
   return c ^ 0xFFFFFFFF;
 }
 
-/// The checksum as records hold it.
+/// The masked checksum that records contain.
 std::uint32_t masked(std::uint32_t c) {
   return (c >> 15 | c << 17) + 0xA282EAD8;
 }
@@ -54,7 +54,7 @@ std::string record(const std::string& data) {
          bytes_of(masked(crc32c(data)));
 }
 
-// Protocol buffers: a field is its number and kind, then its value.
+// In protocol buffers a field is its number and kind, then its value.
 
 enum WireKind { kVarint = 0, kEightBytes = 1, kBytes = 2, kFourBytes = 5 };
 
@@ -80,7 +80,7 @@ std::string scalar(const std::string& tag, float value) {
                field(1, kBytes, tag) + field(2, kFourBytes, bytes_of(value)));
 }
 
-/// Seconds since 1970 when the run began; 0 if it does not say.
+/// The start of the run in seconds since 1970; 0 if unknown.
 double start_of(const std::string& folder) {
   const std::string path = folder + "/run.json";
   if (!std::filesystem::exists(path)) return 0;
@@ -100,7 +100,7 @@ std::string events_of(const std::string& folder) {
     std::string summary;
     for (const auto& [key, value] : line.items()) {
       if (!value.is_number() || key == "step" || key == "seconds") continue;
-      // TensorBoard groups by what stands before a slash.
+      // TensorBoard groups tags by the part before a slash.
       std::string tag = key;
       if (tag.rfind(kEvaluated, 0) == 0) tag[tag.find('.')] = '/';
       summary += scalar(tag, value.get<float>());

@@ -11,8 +11,8 @@ void export_torchscript(const std::string& run, const std::string& to) {
   const Json config = JsonFile::read(run + "/config.json").json();
   const Json model = config.at("problem").value("model", Json::object());
   require(model.is_object() && model.value("type", "") == "torchscript",
-          "{}: its model is no TorchScript file; the weights that were found "
-          "are in weights.safetensors",
+          "{}: its model is not a TorchScript file; the tuned weights are in "
+          "weights.safetensors",
           run);
   save_torchscript(model.at("file"),
                    load_safetensors(run + "/weights.safetensors"), to);

@@ -13,7 +13,7 @@ constexpr double kSmallest = 1e-250;
 constexpr double kRounding = 1e-9;
 constexpr int kMantissas[] = {1, 2, 5};
 
-/// count 10^exponent, rounded once: 6 10^-1 is the number written 0.6.
+/// count 10^exponent, rounded once: 6 10^-1 is exactly the number written 0.6.
 double decimal(double count, int exponent) {
   return exponent < 0 ? count / std::pow(10.0, -exponent)
                       : count * std::pow(10.0, exponent);
@@ -23,7 +23,7 @@ int floor_log10(double value) {
   return static_cast<int>(std::floor(std::log10(value) + kRounding));
 }
 
-/// Large numbers are counted in thousands or millions.
+/// A unit for large numbers: thousands or millions.
 struct Unit {
   int exponent;
   const char* suffix;
@@ -35,7 +35,7 @@ Unit unit_of(int exponent) {
   return {0, ""};
 }
 
-/// Numbers of other magnitudes are written with an exponent.
+/// Whether numbers of this magnitude are written without an exponent.
 bool reads_well(int exponent) { return exponent >= -3 && exponent < 9; }
 
 std::string without_trailing_zeros(std::string text) {
@@ -45,7 +45,7 @@ std::string without_trailing_zeros(std::string text) {
   return text;
 }
 
-/// Multiples of mantissa 10^exponent, all with the same number of decimals.
+/// Multiples of mantissa 10^exponent, all with equally many decimals.
 std::vector<Tick> multiples(double first, double last, int mantissa,
                             int exponent) {
   const double step = decimal(mantissa, exponent);
@@ -182,7 +182,7 @@ std::string brief(double value, int digits) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
   if (value == 0) return "0";
-  // Rounding comes first: 9999.9 is ten thousand.
+  // Round first: 9999.9 becomes ten thousand.
   const std::string rounded = fmt::format("{:.{}e}", value, digits - 1);
   const std::size_t e = rounded.find('e');
   const int exponent = std::stoi(rounded.substr(e + 1));

@@ -22,7 +22,7 @@ bool continues_character(char byte) {
   return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
 }
 
-/// `words` without `missing` bytes, or a few more, of its middle.
+/// `words` without `missing` or slightly more bytes of its middle.
 std::string shortened(const std::string& words, std::size_t missing) {
   std::size_t begin = (words.size() - missing) / 2;
   std::size_t end = begin + missing;
@@ -53,7 +53,7 @@ Canvas::Canvas(int width, int height)
   cairo_scale(context, kPixels, kPixels);
   cairo_set_line_cap(context, CAIRO_LINE_CAP_ROUND);
   cairo_set_line_join(context, CAIRO_LINE_JOIN_ROUND);
-  // The settings of the screen at hand must not show in a file.
+  // The file must not depend on the settings of the screen.
   cairo_font_options_t* options = cairo_font_options_create();
   cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
   cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
@@ -77,7 +77,7 @@ void Canvas::line(const std::vector<Point>& points, double width,
     // Also to the first point itself: a line of length 0 is drawn as a dot.
     if (!gap) cairo_line_to(context, point.x, point.y);
     drawing = !gap;
-    // The time for one stroke grows faster than its length.
+    // The time for a stroke grows faster than its length.
     if (++pieces % kPiecesAtOnce != 0) continue;
     cairo_stroke(context);
     if (drawing) cairo_move_to(context, point.x, point.y);
@@ -162,7 +162,7 @@ std::string Canvas::png() const {
 }
 
 void Canvas::use(const Font& font) {
-  // Where this family is missing, cairo takes the system's sans-serif.
+  // If this family is missing, cairo uses the system's sans-serif font.
   cairo_select_font_face(
       context_.get(), "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL,
       font.bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);

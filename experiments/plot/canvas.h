@@ -25,40 +25,38 @@ struct Font {
   bool bold = false;
 };
 
-/// A white sheet to draw on. Coordinates count from the upper left corner, y
-/// downwards; one unit is kPixels pixels, so that pictures are crisp on fine
-/// screens. The same calls give the same bytes.
+/// A white canvas. The origin is the upper left corner, y points down, and one
+/// unit is kPixels pixels for high-resolution screens. The same calls give the
+/// same bytes.
 class Canvas {
  public:
   static constexpr int kPixels = 2;
 
   Canvas(int width, int height);
 
-  /// Lines between neighbouring points. A point with a coordinate that is not
-  /// finite is a gap; a point between two gaps is a dot.
+  /// Lines between consecutive points. A point with a non-finite coordinate is
+  /// a gap; a point between two gaps is drawn as a dot.
   void line(const std::vector<Point>& points, double width, const Color& color);
 
   void disc(const Point& center, double radius, const Color& color);
 
-  /// An image [1 or 3 channels, height, width] with numbers from 0 to 1, in a
-  /// square of `side` whose upper left corner is at `at`. Pixels have sharp
+  /// Draws an image [1 or 3 channels, height, width] with numbers from 0 to 1
+  /// in a square of side `side` with upper left corner `at`. Pixels have sharp
   /// edges.
   void image(const Point& at, double side, const Tensor& pixels);
 
-  /// One line of text, with its base line at at.y. `alignment` is the share of
-  /// its width that lies left of at.x: 0 to write onwards from there, 0.5 to
-  /// center, 1 to end there.
+  /// One line of text with its baseline at at.y. `alignment` is the share of
+  /// its width to the left of at.x: 0 starts there, 0.5 centres, 1 ends there.
   void text(const Point& at, const std::string& words, const Font& font,
             double alignment = 0);
 
   double text_width(const std::string& words, const Font& font);
 
-  /// The text (UTF-8), with "…" for so much of its middle that it is not wider
-  /// than `width`.
+  /// The text (UTF-8), shortened to `width` by "…" in its middle.
   std::string fitted(const std::string& words, const Font& font, double width);
 
-  /// The picture as a PNG file. Throws Error, with the reason, if something
-  /// could not be drawn (text that is not UTF-8, a sheet too large).
+  /// The picture as a PNG file. Throws Error with the reason if drawing failed
+  /// (text that is not UTF-8, a canvas too large).
   std::string png() const;
 
  private:

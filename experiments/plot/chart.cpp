@@ -24,7 +24,7 @@ constexpr double kHeading = 30;  // from the top of a panel to its plot
 constexpr double kPlotHeight = 172;
 constexpr double kTickGap = 8;
 constexpr double kEndGap = 12;  // from the plot to the labels of curves
-constexpr double kHandle = 14;  // the piece of line before a label
+constexpr double kHandle = 14;  // the line segment before a label
 constexpr double kHandleGap = 5;
 constexpr double kNameWidth = 220;
 constexpr double kLineSpacing = 15;
@@ -51,8 +51,8 @@ constexpr Color from_bytes(int red, int green, int blue) {
   return {red / 255.0, green / 255.0, blue / 255.0};
 }
 
-// Okabe and Ito, "Color Universal Design" (2008): also told apart by people who
-// are colour-blind. Yellow is hard to see on white and comes last.
+// Okabe and Ito, "Color Universal Design" (2008), for colour-blind readers,
+// too. Yellow is hard to see on white and comes last.
 constexpr Color kPalette[kNamedCurves] = {
     from_bytes(0, 114, 178), from_bytes(213, 94, 0),
     from_bytes(0, 158, 115), from_bytes(204, 121, 167),
@@ -60,7 +60,7 @@ constexpr Color kPalette[kNamedCurves] = {
     from_bytes(0, 0, 0),     from_bytes(240, 228, 66)};
 constexpr Color kBundle{0, 114 / 255.0, 178 / 255.0, 0.3};
 
-/// A panel with its axes and the place of its data on the sheet.
+/// A panel with its axes and the position of its plot.
 struct View {
   const Panel* panel;
   bool empty = true;
@@ -77,7 +77,7 @@ struct View {
             bottom - y.fraction(y_value) * (bottom - top)};
   }
 
-  /// Not finite where the curve has gaps.
+  /// Positions of a curve's points; not finite at gaps.
   std::vector<Point> places(const Curve& curve) const {
     constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
     std::vector<Point> result;
@@ -95,7 +95,8 @@ View view_of(const Panel& panel) {
   std::vector<double> xs, ys;
   for (const Curve& curve : panel.curves) {
     require(curve.x.size() == curve.y.size(),
-            "curve '{}' of panel '{}': expected as many x as y, met {} and {}",
+            "curve '{}' of panel '{}': expected equally many x and y, met {} "
+            "and {}",
             curve.name, panel.title, curve.x.size(), curve.y.size());
     for (std::size_t i = 0; i < curve.x.size(); ++i) {
       if (!has_place(curve.x[i], panel.logarithmic_x)) continue;
@@ -125,10 +126,10 @@ View view_of(const Panel& panel) {
   return view;
 }
 
-/// Centers of labels of height `spacing` that do not overlap, in the order of
-/// `wanted` (ascending), within [top, bottom] as far as they fit; the sum of
-/// squared distances to `wanted` is the least possible. Isotonic regression:
-/// labels that collide move on as one block around their mean.
+/// Centres of labels of height `spacing` that do not overlap, in the order of
+/// `wanted` (ascending), within [top, bottom] if they fit. Minimises the sum of
+/// squared distances to `wanted`, by isotonic regression: colliding labels move
+/// as one block around their mean.
 std::vector<double> spread(const std::vector<double>& wanted, double spacing,
                            double top, double bottom) {
   struct Block {
@@ -158,8 +159,8 @@ std::vector<double> spread(const std::vector<double>& wanted, double spacing,
   return centers;
 }
 
-/// On the border of two pixels, for lines that are an even number of pixels
-/// wide to have sharp edges.
+/// The nearest border between two pixels. Lines there that are an even number
+/// of pixels wide have sharp edges.
 double sharp(double position) {
   return std::round(position * Canvas::kPixels) / Canvas::kPixels;
 }
@@ -170,7 +171,7 @@ std::string value_of(const Curve& curve) {
   return curve.y.empty() ? "no data" : brief(curve.y.back());
 }
 
-/// What the heading says after the title.
+/// The heading's text after the title.
 std::string note_of(const View& view) {
   std::string note = view.panel->y_label;
   const auto add = [&](const std::string& text) {
@@ -293,7 +294,7 @@ class Painter {
   }
 
   void draw_curves(const View& view) {
-    // The first curve comes out on top.
+    // In reverse order, so that the first curve is on top.
     for (std::size_t i = view.panel->curves.size(); i-- > 0;) {
       const auto points = view.places(view.panel->curves[i]);
       canvas_.line(points, points.size() > kDensePoints ? 1.25 : 2,
@@ -311,7 +312,7 @@ class Painter {
     }
   }
 
-  /// Names and last values, right of the plot.
+  /// Names and last values, to the right of the plot.
   void draw_ends(const View& view) {
     struct End {
       std::size_t curve;
@@ -319,7 +320,7 @@ class Painter {
     };
     std::vector<End> ends;
     for (std::size_t i = 0; i < view.panel->curves.size(); ++i) {
-      // A curve that is not to be seen has its label at the bottom.
+      // The label of an invisible curve is at the bottom.
       ends.push_back({i, {view.right, view.bottom}});
       for (const Point& point : view.places(view.panel->curves[i])) {
         if (drawn(point)) ends.back().last = point;

@@ -10,21 +10,21 @@ namespace {
 
 constexpr double kPi = 3.14159265358979323846;
 
-/// More training targets than data to validate on (Vicol, Lorraine, Pedregosa,
+/// More training targets than validation data (Vicol, Lorraine, Pedregosa,
 /// Duvenaud and Grosse 2022, "On implicit bias in overparameterized bilevel
-/// optimization"): one datum, `value` at x = 0, is to be predicted by a linear
-/// model with the features
+/// optimization"). The only validation datum is `value` at x = 0. It is
+/// predicted by a linear model with the features
 ///
 ///   phi(x) = 1, cos(n x) / n, sin(n x) / n,   n = 1 ... harmonics,
 ///
-/// that is trained on learned targets u at fixed points x_i, evenly spaced from
-/// -0.9 pi to 0.9 pi:
+/// The model is trained on learned targets u at fixed points x_i, evenly spaced
+/// from -0.9 pi to 0.9 pi:
 ///
 ///   train_loss = |Phi w - u|^2 / 2,   valid_loss = (phi(0)'w - value)^2 / 2.
 ///
-/// Many u predict the datum. Which of them is found, and how long it is,
-/// depends on what stands for the inverse Hessian; the shortest has norm
-/// `value` if 0 is among the points (their number is odd).
+/// Many u predict the datum. Which one is found, and its norm, depend on the
+/// approximation of the inverse Hessian. The shortest has norm `value` if 0 is
+/// among the points (their number is odd).
 class Antidistillation : public BilevelProblem {
  public:
   Antidistillation(const Config& config, const ProblemContext& context)
@@ -46,12 +46,12 @@ class Antidistillation : public BilevelProblem {
 
   static Schema schema() {
     return Schema(
-               "One datum, and learned targets for a linear model of Fourier "
-               "features to train on.")
-        .integer("targets", 13, "Learned targets.", at_least(2))
-        .integer("harmonics", 30, "Frequencies; two features each.",
-                 at_least(1))
-        .number("value", 2, "What is to be predicted at x = 0.");
+               "A linear model of Fourier features, trained on learned targets "
+               "to predict one datum.")
+        .integer("targets", 13, "Number of learned targets.", at_least(2))
+        .integer("harmonics", 30,
+                 "Number of frequencies, with two features each.", at_least(1))
+        .number("value", 2, "The datum at x = 0.");
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
@@ -94,7 +94,7 @@ class Antidistillation : public BilevelProblem {
     return 0.5 * at::dot(error, error);
   }
 
-  /// The two norms that tell the solutions apart.
+  /// Includes the two norms that distinguish the solutions.
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override {
     return {{"train_loss", train_loss(weights, hyper, Draw()).item<double>()},

@@ -8,20 +8,20 @@
 namespace nestgrad {
 namespace {
 
-/// The logarithm of the probability 0, in labels that are learned.
+/// Stands for the logarithm of the probability 0 in learned labels.
 constexpr double kLeastLogit = -5;
 
-/// A few training examples that stand for a large set (Wang, Zhu, Torralba and
-/// Efros 2018, "Dataset distillation"): a network is trained on examples x with
-/// labels p that are hyperparameters, and is to be good on real ones.
+/// A few training examples that replace a large set (Wang, Zhu, Torralba and
+/// Efros 2018, "Dataset distillation"). A network is trained on examples x with
+/// labels p, both of them hyperparameters, and validated on real examples.
 ///
 ///   train_loss = mean_i sum_c -p_ic log softmax(y(w, x_i))_c
 ///                + sum_j weight_decay_j w_j^2 / 2
 ///   valid_loss = the mean cross entropy of real training examples
 ///
 /// The first mean runs over a minibatch of the learned examples, the second
-/// over one of the real ones. Labels are softmax of `labels` where these are
-/// named in the configuration, and the classes in turn where not.
+/// over one of the real ones. The labels are the softmax of the hyperparameter
+/// `labels`, if the configuration names it, and otherwise the classes in turn.
 class Distillation : public NetworkProblem {
  public:
   Distillation(const Config& config, const ProblemContext& context)
@@ -34,8 +34,7 @@ class Distillation : public NetworkProblem {
         key_(context.key.fold("coreset")) {
     if (!at::isFloatingType(data_.train.inputs.scalar_type())) {
       config.fail("data",
-                  "must have numbers as inputs: tokens have no "
-                  "derivative");
+                  "must have numbers as inputs: tokens have no derivative");
     }
     start_ = made(config, "start", config.object("start"));
     for (const Config& coreset : config.objects("baselines")) {
@@ -47,15 +46,16 @@ class Distillation : public NetworkProblem {
   static Schema schema() {
     return network_schema(
                "A few training examples, learned so that a network trained on "
-               "them is good on real ones.")
+               "them performs well on real ones.")
         .integer("examples", 10,
-                 "How many are learned; classes take turns, so ten times as "
-                 "many as classes are ten per class.",
+                 "Number of learned examples. Classes take turns, so ten times "
+                 "the number of classes gives ten per class.",
                  at_least(1))
         .object("start", CoresetRegistry::instance(), "noise",
-                "What they are at the start.")
+                "The initial examples.")
         .objects("baselines", CoresetRegistry::instance(), Json::array(),
-                 "What is trained on as well in the end, for comparison.")
+                 "Sets of examples that are also trained on in the end, for "
+                 "comparison.")
         .integer("batch", 0, "Learned examples per training step; 0: all.",
                  at_least(0))
         .integer("valid_batch", 512, "Real examples per estimate; 0: all.",

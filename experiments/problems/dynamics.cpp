@@ -9,8 +9,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// A scalar, or one for each particle, whose derivative by x is declared to be
-/// `field`, which stays on its own tape: what a second derivative needs.
+/// A scalar, or one per particle, whose derivative with respect to x is
+/// declared to be `field`. The field stays on its own tape, for second
+/// derivatives.
 class WithGradient : public torch::autograd::Function<WithGradient> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x,

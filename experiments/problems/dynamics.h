@@ -4,15 +4,15 @@
 
 namespace nestgrad {
 
-/// A problem whose "training" is a given map of a state instead of descent on a
-/// loss:
+/// A problem whose "training" iterates a given map of a state instead of
+/// descending on a loss:
 ///
 ///   s' = next(s, h)
 ///
-/// Its training loss has the gradient s - next(s, h), so that a step of sgd
-/// with lr 1 and no momentum is the map. The field need not be the gradient of
-/// anything; what the training loss says as a number means nothing. Derivatives
-/// of steps, of any order and by state and hyperparameters, are those of
+/// The gradient of its training loss is s - next(s, h), so a step of sgd with
+/// lr 1 and no momentum is the map. This field need not be the gradient of a
+/// function, and the value of the training loss is meaningless. Derivatives of
+/// steps, of any order, with respect to state and hyperparameters are those of
 /// next().
 class Dynamics : public BilevelProblem {
  public:
@@ -26,8 +26,8 @@ class Dynamics : public BilevelProblem {
                    const ParameterSet& hyper) const override;
 
  protected:
-  /// Where the state is after one step. `state`: [n], the weight "state", or
-  /// [particles, n], and so the result.
+  /// The state after one step. `state` is the weight "state", [n], or
+  /// [particles, n]; the result has the same shape.
   virtual Tensor next(const Tensor& state, const ParameterSet& hyper,
                       std::int64_t step) const = 0;
 

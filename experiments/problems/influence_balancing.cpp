@@ -11,10 +11,11 @@ namespace {
 ///
 ///   s' = A s + theta (+1, ..., +1, -1, ..., -1),   L = (s_0 - 1)^2 / 2,
 ///
-/// A = 1/2 on the diagonal and the one above it; the first p signs are
-/// positive. s_0 feels the near, positive ones at once and the more numerous
-/// negative ones late: a gradient that is truncated has the wrong sign. With n
-/// = 23, p = 10 the fixed point is s_0 = -6 theta, and theta* = -1/6.
+/// A has 1/2 on the diagonal and on the superdiagonal. The first p signs are
+/// positive. s_0 is influenced by the near positive numbers at once and by the
+/// more numerous negative ones later, so a truncated gradient has the wrong
+/// sign. With n = 23, p = 10 the fixed point is s_0 = -6 theta, and theta* =
+/// -1/6.
 class InfluenceBalancing : public Dynamics {
  public:
   InfluenceBalancing(const Config& config, const ProblemContext& context) {
@@ -34,16 +35,16 @@ class InfluenceBalancing : public Dynamics {
 
   static Schema schema() {
     return Schema(
-               "Influence balancing: a linear system whose truncated "
-               "gradients point the wrong way; theta* = -1/6.")
-        .integer("numbers", 23, "Of the state.", at_least(1))
-        .integer("positive", 10, "How many signs are positive.", at_least(0));
+               "Influence balancing: a linear system whose truncated gradients "
+               "have the wrong sign; theta* = -1/6.")
+        .integer("numbers", 23, "Number of elements of the state.", at_least(1))
+        .integer("positive", 10, "Number of positive signs.", at_least(0));
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
     Hyperparameter theta;
     theta.name = "theta";
-    theta.meaning = "What is added to each number, times its sign.";
+    theta.meaning = "Added to each element, times its sign.";
     theta.initial = at::scalar_tensor(0.5, at::kDouble);
     return {theta};
   }

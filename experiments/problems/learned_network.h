@@ -7,12 +7,12 @@
 
 namespace nestgrad {
 
-/// A network whose weights are a hyperparameter, one long vector: one that
-/// changes inputs, or one that says how much an example counts.
+/// A network whose weights are a hyperparameter, one long vector, such as one
+/// that transforms inputs or one that weights examples.
 class LearnedNetwork {
  public:
-  /// `model` is its section, `name` that of the hyperparameter. Initial weights
-  /// are a function of `key`.
+  /// `model` is the section of its model, `name` the name of the
+  /// hyperparameter. `key` determines the initial weights.
   LearnedNetwork(const Config& model, const Shape& input, const Shape& output,
                  std::string name, const Key& key,
                  const at::TensorOptions& options)

@@ -5,15 +5,15 @@
 namespace nestgrad {
 namespace {
 
-/// Parameters of the Lorenz system from a trajectory (Li et al. 2023,
-/// "Noise-reuse in online evolution strategies", their first experiment): Euler
-/// steps of
+/// Two parameters of the Lorenz system, found from a trajectory (Li et al.
+/// 2023, "Noise-reuse in online evolution strategies", their first experiment).
+/// The state follows Euler steps of
 ///
 ///   x' = a (y - x),  y' = x (r - z) - y,  z' = x y - b z
 ///
-/// from a fixed start; the loss is (z - z_true)^2 at the end of a window, with
-/// z_true the trajectory of a = 10, r = 28, b = 8/3. The system is chaotic:
-/// true gradients over long horizons explode, and are useless.
+/// from a fixed start. The loss is (z - z_true)^2 at the end of a window, with
+/// z_true the trajectory for a = 10, r = 28, b = 8/3. The system is chaotic:
+/// true gradients over long horizons explode and are useless.
 class Lorenz : public Dynamics {
  public:
   Lorenz(const Config& config, const ProblemContext& context)
@@ -32,20 +32,20 @@ class Lorenz : public Dynamics {
 
   static Schema schema() {
     return Schema(
-               "Two parameters of the chaotic Lorenz system from a trajectory "
-               "of it.")
-        .number("step", 0.005, "Of Euler's method, in units of time.", above(0))
-        .integer("length", 2000, "Steps of the trajectory that is known.",
+               "Two parameters of the chaotic Lorenz system, found from a "
+               "trajectory.")
+        .number("step", 0.005, "Euler step, in units of time.", above(0))
+        .integer("length", 2000, "Number of steps of the known trajectory.",
                  at_least(1));
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
     Hyperparameter a, r;
     a.name = "a";
-    a.meaning = "Prandtl number; 10 in truth.";
+    a.meaning = "Prandtl number; the true value is 10.";
     a.initial = at::scalar_tensor(std::exp(3.116), at::kDouble);
     r.name = "r";
-    r.meaning = "Rayleigh number; 28 in truth.";
+    r.meaning = "Rayleigh number; the true value is 28.";
     r.initial = at::scalar_tensor(std::exp(3.7), at::kDouble);
     a.coordinates = r.coordinates = Coordinates::log();
     return {a, r};
@@ -79,7 +79,7 @@ class Lorenz : public Dynamics {
   Tensor next(const Tensor& state, const ParameterSet& hyper,
               std::int64_t step) const override {
     require(step + 1 < truth_.numel(),
-            "the trajectory is known for {} steps; give a horizon, or a larger "
+            "the trajectory is known for {} steps; set a horizon or a larger "
             "\"length\"",
             truth_.numel() - 1);
     const Tensor there =

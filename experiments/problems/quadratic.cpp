@@ -30,7 +30,7 @@ ParameterSet Quadratic::initial_weights(const ParameterSet&, const Key&) const {
 Tensor Quadratic::train_loss(const ParameterSet& given,
                              const ParameterSet& hyper,
                              const Draw& draw) const {
-  // The weights are what the model answers.
+  // The outputs of the model are its weights.
   const ParameterSet weights = draw.linear ? given.map(to_first_order) : given;
   return output_loss(weights.at("w"), hyper, draw) +
          l2_penalty(weights, hyper.at("weight_decay"), draw.particles) +
@@ -124,7 +124,7 @@ Quadratic::Terms ridge_terms(const RidgeOptions& options,
 
 namespace {
 
-/// A quadratic of any size, given by its numbers.
+/// A quadratic of any size, given by its coefficients.
 class GivenQuadratic : public Quadratic {
  public:
   GivenQuadratic(const Config& config, const ProblemContext& context)
@@ -132,9 +132,11 @@ class GivenQuadratic : public Quadratic {
 
   static Schema schema() {
     return Schema(
-               "A quadratic with a closed-form answer, given by its numbers.")
-        .numbers("matrix", Json{2, 0.5, 0.5, 1},
-                 "A, row by row: training loss w'A w / 2 - b'w plus decay.")
+               "A quadratic with a closed-form solution, given by its "
+               "coefficients.")
+        .numbers(
+            "matrix", Json{2, 0.5, 0.5, 1},
+            "A, row by row: the training loss is w'A w / 2 - b'w plus decay.")
         .numbers("linear", Json{1, -1}, "b.")
         .numbers("target", Json{0.5, 0.5},
                  "t: the validation loss is |w - t|^2 / 2.");
@@ -152,9 +154,9 @@ class GivenQuadratic : public Quadratic {
                                         d * d, d, d, matrix.size()));
     }
     if (target.size() != d) {
-      config.fail("target", fmt::format("must have {} numbers, as \"linear\" "
-                                        "has; has {}",
-                                        d, target.size()));
+      config.fail("target",
+                  fmt::format("must have {} numbers, like \"linear\"; has {}",
+                              d, target.size()));
     }
     const auto size = static_cast<std::int64_t>(d);
     Terms terms;
@@ -178,16 +180,16 @@ class Ridge : public Quadratic {
     const RidgeOptions defaults;
     return Schema(
                "Ridge regression on synthetic data, with a closed-form "
-               "answer.")
-        .integer("examples", defaults.examples, "Training examples.",
+               "solution.")
+        .integer("examples", defaults.examples, "Number of training examples.",
                  at_least(1))
         .integer("valid_examples", defaults.valid_examples,
-                 "Validation examples.", at_least(1))
-        .integer("features", defaults.features, "Weights.", at_least(1))
+                 "Number of validation examples.", at_least(1))
+        .integer("features", defaults.features, "Number of weights.",
+                 at_least(1))
         .number("noise", defaults.noise, "Standard deviation of the noise.",
                 at_least(0))
-        .integer("data_seed", 0, "What the data are drawn from.",
-                 from_to(0, 4294967295.0));
+        .integer("data_seed", 0, "Seed of the data.", from_to(0, 4294967295.0));
   }
 
  private:

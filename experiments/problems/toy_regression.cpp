@@ -14,10 +14,10 @@ namespace {
 ///   f(x) = sqrt(x_0^2 + 5) - sqrt(5) + sin(x_1)^2 exp(-5 x_0^2)
 ///          + |x_1 - 100| / 4
 ///
-/// from x = (1, 1), both as training and as validation loss; the
-/// hyperparameters are those of the rule, a learning rate that changes. Small
-/// rates help at once; the way to x_1 = 100 needs large ones, which is seen
-/// late. A truncated method only sees the former.
+/// It is both the training and the validation loss, and training starts at x =
+/// (1, 1). The hyperparameters are those of the rule: a changing learning rate.
+/// Small rates help at once. Reaching x_1 = 100 takes large rates, whose
+/// benefit shows late, so truncated methods do not see it.
 class ToyRegression : public BilevelProblem {
  public:
   ToyRegression(const Config&, const ProblemContext& context)
@@ -25,8 +25,8 @@ class ToyRegression : public BilevelProblem {
 
   static Schema schema() {
     return Schema(
-        "A function of two numbers on which learning rates that look bad at "
-        "first are good in the end.");
+        "A function of two numbers for which the best learning rates look bad "
+        "at first.");
   }
 
   std::vector<Hyperparameter> hyperparameters() const override { return {}; }

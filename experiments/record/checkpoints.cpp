@@ -25,7 +25,8 @@ std::map<std::int64_t, std::string, std::greater<>> Checkpoints::files() const {
 void Checkpoints::write(const Snapshot& snapshot, const Json& about) {
   std::error_code error;
   fs::create_directories(folder_, error);
-  require(!error, "{}: cannot make this folder: {}", folder_, error.message());
+  require(!error, "{}: cannot create this folder: {}", folder_,
+          error.message());
   auto all = files();
   const std::int64_t number = all.empty() ? 1 : all.begin()->first + 1;
   const std::string path = fmt::format("{}/checkpoint-{:06}", folder_, number);
@@ -44,17 +45,16 @@ std::optional<SavedSnapshot> Checkpoints::newest(
     try {
       return load_snapshot(path);
     } catch (const DamagedSnapshot& error) {
-      warn(
-          fmt::format("a damaged checkpoint is passed over: {}", error.what()));
+      warn(fmt::format("skipping a damaged checkpoint: {}", error.what()));
       std::error_code ignored;
       fs::rename(path, path + ".damaged", ignored);
     }
   }
-  // To begin again would throw away what may be saved from them by hand.
+  // Starting again would overwrite results that may still be saved by hand.
   std::error_code none;
   require(!fs::exists(folder_) || fs::is_empty(folder_, none),
-          "no checkpoint in {} is whole; without this folder, the run begins "
-          "again",
+          "all checkpoints in {} are damaged; remove this folder to start the "
+          "run again",
           folder_);
   return {};
 }

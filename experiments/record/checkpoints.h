@@ -9,26 +9,27 @@
 
 namespace nestgrad {
 
-/// The checkpoints of a run: numbered files in a folder, of which the last few
+/// The checkpoints of a run: numbered files in a folder, of which the newest
 /// are kept.
 class Checkpoints {
  public:
-  /// `keep`: how many. The folder is made when it is needed.
+  /// `keep`: the number of files to keep. The folder is created when needed.
   Checkpoints(std::string folder, std::int64_t keep)
       : folder_(std::move(folder)), keep_(keep) {}
 
-  /// Writes the next one and then removes the oldest. Throws Error if that is
-  /// refused (a full disk); those that are there stay.
+  /// Writes the next checkpoint and then removes the oldest. Throws Error if
+  /// writing fails (a full disk); existing checkpoints stay.
   void write(const Snapshot& snapshot, const Json& about);
 
-  /// The newest that is whole, if there are any. A damaged one is given another
-  /// name, ".damaged", after `warn` was told. Throws OtherFormat if it is one
-  /// of another version, Error if it cannot be read or none is whole.
+  /// The newest undamaged checkpoint, if there are any checkpoints. Each
+  /// damaged one met is reported to `warn` and renamed to ".damaged". Throws
+  /// OtherFormat if it has the format of another version, Error if it cannot be
+  /// read or if all are damaged.
   std::optional<SavedSnapshot> newest(
       const std::function<void(const std::string&)>& warn) const;
 
  private:
-  /// By number, the newest first.
+  /// By number, newest first.
   std::map<std::int64_t, std::string, std::greater<>> files() const;
 
   std::string folder_;

@@ -10,10 +10,10 @@
 namespace nestgrad {
 namespace {
 
-/// A terminal line is rewritten at most this often, in seconds.
+/// Shortest interval between rewrites of a terminal line, in seconds.
 constexpr double kInterval = 0.1;
 
-/// Hyperparameters that one line has room for.
+/// Largest number of hyperparameters in a line.
 constexpr std::size_t kShown = 3;
 
 std::string line_of(const OuterStep& step) {

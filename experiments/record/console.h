@@ -7,21 +7,21 @@
 
 namespace nestgrad {
 
-/// How much a run tells.
+/// How much a run prints.
 enum class Verbosity {
-  kQuiet,   ///< warnings and errors alone
-  kNormal,  ///< what begins, a line of progress, the results
-  kVerbose  ///< every outer step, and every file that is written
+  kQuiet,   ///< only warnings and errors
+  kNormal,  ///< the start, a progress line, the results
+  kVerbose  ///< also every outer step and every file that is written
 };
 
-/// How much a run tells, and in which form.
+/// How much a run prints, and in which form.
 struct Talk {
   Verbosity verbosity = Verbosity::kNormal;
-  bool json = false;  ///< events for a program instead of sentences
+  bool json = false;  ///< JSON events for a program instead of sentences
 };
 
-/// What a run tells a person on standard output or, one JSON object per line,
-/// another program. Warnings go to standard error as well.
+/// Prints to standard output: sentences for a user or, one JSON object per
+/// line, events for another program. Warnings also go to standard error.
 class Console {
  public:
   explicit Console(Talk talk)
@@ -39,10 +39,10 @@ class Console {
   void detail(const std::string& line);  ///< if verbose
   void warn(const std::string& line);
 
-  /// A line on a terminal that the next one replaces.
+  /// Writes a line on a terminal that the next call replaces.
   void rewrite(const std::string& line);
 
-  /// For a program: {"event": name, ...fields}.
+  /// Prints {"event": name, ...fields}.
   void event(const char* name, const Json& fields);
 
  private:
@@ -53,8 +53,8 @@ class Console {
   bool line_is_open_ = false;
 };
 
-/// Tells how a run goes: one line that is rewritten on a terminal, a plain line
-/// every so many steps elsewhere, and an event at most ten times a second.
+/// Reports progress: on a terminal, one line that is rewritten; elsewhere, a
+/// line every `every` steps; events at most ten times per second.
 class Progress : public Observer {
  public:
   Progress(Console& console, std::int64_t every, bool terminal)

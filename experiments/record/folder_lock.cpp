@@ -16,8 +16,8 @@
 namespace nestgrad {
 namespace {
 
-/// Whether `path` still names the open file: another process may have removed
-/// it in between.
+/// Whether `path` still names the open file. Another process may have removed
+/// it meanwhile.
 bool names(const std::string& path, int file) {
   struct stat open = {}, named = {};
   return ::fstat(file, &open) == 0 && ::stat(path.c_str(), &named) == 0 &&
@@ -55,7 +55,7 @@ FolderLock::FolderLock(const std::string& folder, double wait)
     ::close(file_);
   }
   const std::string holder = fmt::format("{}", ::getpid());
-  // For people only, so that a full disk may spoil it.
+  // For information only, so a full disk does not matter.
   if (::ftruncate(file_, 0) == 0 &&
       ::pwrite(file_, holder.data(), holder.size(), 0) < 0) {
     (void)::ftruncate(file_, 0);

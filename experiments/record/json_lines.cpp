@@ -57,7 +57,7 @@ void JsonLines::persist(Archive& archive) {
   archive("length", length_);
   if (!archive.restoring()) return;
   require(::lseek(file_, 0, SEEK_END) >= length_,
-          "{}: has lost lines that were there at the checkpoint", path_);
+          "{}: lines that existed at the checkpoint are missing", path_);
   if (::ftruncate(file_, length_) != 0) fail();
 }
 

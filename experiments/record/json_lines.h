@@ -10,28 +10,28 @@
 
 namespace nestgrad {
 
-/// A file with one JSON object per line, which grows while a run lasts. A run
-/// that is restored continues it where it was when the state was saved: what
-/// came later is cut off.
+/// A file with one JSON object per line that grows during a run. A restored run
+/// continues it from its length when the state was saved; later lines are cut
+/// off.
 class JsonLines {
  public:
-  /// Throws Error if the file cannot be written. What it holds is cut off by
-  /// the first append(), unless persist() restored before.
+  /// Throws Error if the file cannot be written. The first append() discards
+  /// the old contents, unless persist() has restored or keep() was called.
   explicit JsonLines(std::string path);
   ~JsonLines();
   JsonLines(const JsonLines&) = delete;
   JsonLines& operator=(const JsonLines&) = delete;
 
-  /// Continues after the whole lines that the file holds already.
+  /// Continues after the complete lines of the file.
   void keep();
 
   /// Throws Error if the system refuses (a full disk).
   void append(const Json& line);
 
-  /// Makes what was appended last through a power cut.
+  /// Forces appended lines to the disk, so that they survive a power cut.
   void flush();
 
-  /// The lines that were appended.
+  /// The appended lines.
   std::vector<Json> lines() const;
 
   void persist(Archive& archive);
@@ -41,11 +41,11 @@ class JsonLines {
 
   std::string path_;
   int file_;
-  std::int64_t length_ = 0;  // bytes that count
+  std::int64_t length_ = 0;  // valid bytes
 };
 
-/// What `read` makes of files that this program has written. If they are not as
-/// it writes them, throws Error with the name of their folder.
+/// Calls `read`, which parses files that this program has written. If their
+/// contents are invalid, throws Error with the name of their folder.
 template <class Read>
 auto as_written(const std::string& folder, Read&& read) {
   try {
@@ -56,7 +56,7 @@ auto as_written(const std::string& folder, Read&& read) {
   }
 }
 
-/// The objects of such a text; a last line that is not whole is left out.
+/// The objects of a text with one per line. An incomplete last line is ignored.
 std::vector<Json> parse_json_lines(const std::string& text);
 
 }  // namespace nestgrad

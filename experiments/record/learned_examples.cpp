@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t kMostRows = 10;
 constexpr std::int64_t kMostColumns = 20;
 constexpr std::size_t kMostMoments = 12;
-constexpr int kSide = 56;  // of an image on the sheet
+constexpr int kSide = 56;  // of an image in the picture
 constexpr int kGap = 6;
 constexpr int kMargin = 44;
 const Font kLabel{11, {0.25, 0.25, 0.25}};
@@ -26,7 +26,8 @@ bool are_images(const Tensor& inputs) {
          (inputs.size(1) == 1 || inputs.size(1) == 3);
 }
 
-/// Brings pixels to 0 ... 1, so that a hundredth is black and one is white.
+/// Scales pixels to 0 ... 1 so that one percent are black and one percent
+/// white.
 struct Exposure {
   explicit Exposure(const Tensor& images) {
     const Tensor sorted = std::get<0>(
@@ -49,7 +50,7 @@ double at_place(std::int64_t i) {
   return static_cast<double>(kMargin + i * (kSide + kGap));
 }
 
-/// A cell of the grid; `image`: [channels, height, width], 0 to 1.
+/// Draws a cell of the grid. `image`: [channels, height, width], 0 to 1.
 void put(Canvas& canvas, const Tensor& image, std::int64_t column,
          std::int64_t row) {
   canvas.image({at_place(column), at_place(row)}, kSide, image);
@@ -108,7 +109,7 @@ Observer::Verdict ExamplesOverTime::on_step(const OuterStep& step) {
 std::string ExamplesOverTime::draw() const {
   if (!are_images(moments_.front().examples.inputs)) return "";
   std::vector<Moment> shown = moments_;
-  // The start and the latest.
+  // Keep the start and the latest moments.
   if (shown.size() > kMostMoments) {
     shown.erase(shown.begin() + 1,
                 shown.end() - static_cast<std::ptrdiff_t>(kMostMoments - 1));

@@ -11,34 +11,34 @@
 
 namespace nestgrad {
 
-/// Writes learned examples as other programs read them:
+/// Writes learned examples in formats that other programs read:
 ///
 ///   distilled.npz   `inputs`, in the units of the source, `labels`, float32
 ///                   [examples, classes], and `targets`, the most probable
 ///                   class, int64: for numpy.load and for this program
 ///   distilled-images-idx3-ubyte, distilled-labels-idx1-ubyte
-///                   grey images (one channel) as MNIST has them, pixels
+///                   grey images (one channel) in the format of MNIST, pixels
 ///                   clamped to 0 ... 255
 ///   distilled.png   images in a grid
 void write_learned_examples(const RunFolder& folder,
                             const SoftExamples& examples);
 
-/// The first images of a set as a PNG file: one column per class, ten rows at
-/// most, each under the class that its label names. Grey is stretched from the
-/// least to the largest one in a hundred pixels. Inputs that are no images
-/// ([examples, 1 or 3, height, width]) have no picture: "" is returned.
+/// The first images of a set as a PNG file: one column per class, at most ten
+/// rows, each image below the class of its label. Grey values are stretched
+/// from the lowest to the highest percentile. Returns "" for inputs that are
+/// not images ([examples, 1 or 3, height, width]).
 std::string draw_examples(const SoftExamples& examples);
 
-/// Remembers what the first example of each class looked like on the way.
+/// Remembers how the first example of each class changes over time.
 class ExamplesOverTime : public Observer {
  public:
-  /// `start` is what is learned, before the first step.
+  /// `start`: the learned examples before the first step.
   ExamplesOverTime(const BilevelProblem& problem, const SoftExamples& start);
 
   Verdict on_step(const OuterStep& step) override;
 
-  /// A strip for each of these examples, from the start to the last step, as a
-  /// PNG file; "" for inputs that are no images.
+  /// One strip per remembered example, from the start to the last step, as a
+  /// PNG file. Returns "" for inputs that are not images.
   std::string draw() const;
 
   void persist(Archive& archive);

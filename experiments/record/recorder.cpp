@@ -11,15 +11,15 @@
 namespace nestgrad {
 namespace {
 
-/// Up to so many numbers of one hyperparameter are shown one by one.
+/// Hyperparameters of up to this many elements are shown one by one.
 constexpr std::int64_t kFew = 10;
 
 constexpr const char* kLossPanel = "validation loss";
 
 constexpr std::int64_t kBins = 32;
 
-/// How the numbers are distributed: counts in bins of equal width, of the
-/// numbers' logarithms if they are tuned in logarithms.
+/// The distribution of the elements: counts in bins of equal width; bins of
+/// logarithms if the hyperparameter is tuned in logarithms.
 Json distribution(const Tensor& natural, const Tensor& raw) {
   const auto plain = [](const Tensor& t) {
     return t.detach().to(at::kCPU).to(at::kDouble).reshape(-1);
@@ -129,7 +129,7 @@ Observer::Verdict Recorder::on_step(const OuterStep& step) {
 void Recorder::remember(const Json& line) {
   const auto number = [&](const std::string& key) {
     const Json& value = line.at(key);
-    // Infinity is null in the file, from where it may be read again.
+    // Infinity becomes null in the file, which may be read again.
     const double number =
         value.is_number() ? value.get<double>() : std::nan("");
     return std::isfinite(number) ? number : std::nan("");

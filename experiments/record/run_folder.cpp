@@ -11,12 +11,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Throws Error if there is anything but a lock in it.
+/// Throws Error if the folder contains anything but a lock.
 void require_empty(const std::string& path) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(path, error)) {
     require(entry.path().filename() == FolderLock::kFile,
-            "{}: holds files already; name an empty or a new folder", path);
+            "{}: already contains files; name an empty or a new folder", path);
   }
   require(!error, "{}: cannot be read: {}", path, error.message());
 }
@@ -28,10 +28,10 @@ RunFolder RunFolder::create(const std::string& path) {
   require(!fs::exists(path, error) || fs::is_directory(path, error),
           "{}: is not a folder", path);
   fs::create_directories(path, error);
-  require(!error, "{}: cannot make this folder: {}", path, error.message());
+  require(!error, "{}: cannot create this folder: {}", path, error.message());
   require_empty(path);
   RunFolder folder(path);
-  require_empty(path);  // of two that came at the same time, one goes
+  require_empty(path);  // again: another process may have come first
   return folder;
 }
 
@@ -39,7 +39,7 @@ RunFolder RunFolder::open(const std::string& path, const std::string& needed,
                           double wait) {
   require(fs::is_directory(path), "{}: there is no such folder", path);
   require(fs::exists(path + "/" + needed),
-          "{}: holds no {}, so no run began here", path, needed);
+          "{}: contains no {}, so no run began here", path, needed);
   RunFolder folder(path, wait);
   remove_temporary_files(path);
   return folder;
@@ -48,12 +48,12 @@ RunFolder RunFolder::open(const std::string& path, const std::string& needed,
 RunFolder RunFolder::create_next(const std::string& name) {
   std::error_code error;
   fs::create_directories("runs", error);
-  require(!error, "runs: cannot make this folder: {}", error.message());
+  require(!error, "runs: cannot create this folder: {}", error.message());
   for (int n = 1;; ++n) {
     const std::string path = fmt::format("runs/{}-{}", name, n);
-    // Of several processes that try the same name, one gets it.
+    // If several processes try the same name, only one gets it.
     if (fs::create_directory(path, error)) return RunFolder(path);
-    require(!error, "{}: cannot make this folder: {}", path, error.message());
+    require(!error, "{}: cannot create this folder: {}", path, error.message());
   }
 }
 

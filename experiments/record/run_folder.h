@@ -9,23 +9,23 @@
 
 namespace nestgrad {
 
-/// The folder that a run writes its results into. No other process writes there
-/// as long as this object or a copy of it lives.
+/// The folder for the results of a run. No other process writes there while
+/// this object or a copy of it lives.
 ///
-/// Whole files appear at once: written under a temporary name, flushed and
-/// renamed. Every function throws Error, naming the file, if the system
-/// refuses (disk full, read-only folder).
+/// Files are replaced as a whole: written under a temporary name, flushed and
+/// renamed. Every function throws Error, naming the file, if the system refuses
+/// (full disk, read-only folder).
 class RunFolder {
  public:
-  /// Makes `path`, which must not exist yet or be empty.
+  /// Creates `path`, which must be new or an empty folder.
   static RunFolder create(const std::string& path);
 
-  /// Makes runs/NAME-N with the lowest n that is free.
+  /// Creates runs/NAME-N with the lowest free N.
   static RunFolder create_next(const std::string& name);
 
-  /// The folder of an earlier run, freed of what writing that was cut short has
-  /// left there. `needed` is a file that has to be in it;
-  /// `wait`: seconds, for another process that works there.
+  /// Opens the folder of an earlier run and removes the temporary files of
+  /// interrupted writes. `needed`: a file that must be there. `wait`: seconds
+  /// to wait for another process that holds the folder.
   static RunFolder open(const std::string& path, const std::string& needed,
                         double wait = 0);
 
@@ -44,7 +44,7 @@ class RunFolder {
   std::shared_ptr<FolderLock> lock_;
 };
 
-/// The last part of a path: "a" of "runs/a/".
+/// The last component of a path: "a" for "runs/a/".
 std::string folder_name(const std::string& path);
 
 }  // namespace nestgrad

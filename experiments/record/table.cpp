@@ -33,7 +33,7 @@ std::string cell(const std::string& metric, const Row& row) {
                : fmt::format("{:.4g}", found->second);
 }
 
-/// Of a text in UTF-8, whose later bytes of a letter are 10xxxxxx.
+/// The number of letters of a UTF-8 text, in which later bytes are 10xxxxxx.
 std::size_t letters(const std::string& text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(),

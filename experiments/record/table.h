@@ -10,11 +10,11 @@ namespace nestgrad {
 struct Row {
   std::string name;
   Metrics metrics;
-  Metrics deviation = {};  ///< shown as "mean ± deviation" where there is one
+  Metrics deviation = {};  ///< shown as "mean ± deviation"
 };
 
-/// A table for a terminal: one line per row, one column per metric that any row
-/// has; losses before accuracies, train before valid before test.
+/// A table for a terminal: one line per row, one column per metric of any row.
+/// Losses come before accuracies, train before valid before test.
 std::string format_table(const std::vector<Row>& rows);
 
 /// "weight_decay  0.0001 -> 0.00317", one line per number.

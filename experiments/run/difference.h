@@ -7,16 +7,16 @@
 
 namespace nestgrad {
 
-/// Two values of one key; null stands for a key that is not there.
+/// The two values of a key; null if the key does not exist.
 struct Difference {
   std::string key;  ///< dotted: "outer.steps"
   Json before, now;
 };
 
-/// Where two JSON objects differ, key by key; lists are compared as a whole.
+/// The differences of two JSON objects, key by key. Lists are compared whole.
 std::vector<Difference> differences(const Json& before, const Json& now);
 
-/// Whether a dotted key, or something above it, is in a list.
+/// Whether a dotted key, or a key above it, is in a list.
 bool is_one_of(const std::string& key, const std::vector<std::string>& list);
 
 }  // namespace nestgrad

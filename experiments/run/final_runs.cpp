@@ -26,8 +26,8 @@ FinalRuns::FinalRuns(const Config& config, const Experiment& experiment)
       continue;
     }
     throw ConfigError(model.pointer(),
-                      "the hyperparameters of this model have other shapes, "
-                      "so it cannot be trained under those found");
+                      "the hyperparameters of this model have different "
+                      "shapes, so it cannot be trained with the found ones");
   }
 }
 
@@ -76,7 +76,7 @@ bool FinalRuns::train(std::vector<FinalRun>& to, std::string name,
 bool FinalRuns::train(const ParameterSet& found,
                       const std::function<void(const std::string&)>& progress,
                       const std::function<bool()>& go_on) {
-  /// The `i`th run of a list, unless it has been made.
+  /// Makes run number `i` of a list unless it exists.
   const auto run = [&](std::vector<FinalRun>& to, std::size_t i,
                        const std::string& words, const std::string& name,
                        const Experiment& experiment,
@@ -85,9 +85,9 @@ bool FinalRuns::train(const ParameterSet& found,
     progress(words);
     return train(to, name, experiment, hyper, go_on);
   };
-  if (!run(tuning_, 0, "with the hyperparameters of the start", "start",
-           experiment_, experiment_.initial_hyper()) ||
-      !run(tuning_, 1, "with the hyperparameters found", "found", experiment_,
+  if (!run(tuning_, 0, "with the initial hyperparameters", "start", experiment_,
+           experiment_.initial_hyper()) ||
+      !run(tuning_, 1, "with the found hyperparameters", "found", experiment_,
            found)) {
     return false;
   }
@@ -95,7 +95,7 @@ bool FinalRuns::train(const ParameterSet& found,
   for (const Config& model : config_.object("record").objects("other_models")) {
     if (i++ < models_.size()) continue;
     if (!run(models_, i - 1,
-             fmt::format("with the hyperparameters found and another model, {}",
+             fmt::format("with the found hyperparameters and another model, {}",
                          model.type()),
              model.type(), with_model(model), found)) {
       return false;

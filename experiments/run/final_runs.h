@@ -9,61 +9,63 @@
 
 namespace nestgrad {
 
-/// Training from scratch under constant hyperparameters, with one network or
-/// several.
+/// The result of training from scratch under constant hyperparameters, with one
+/// or several networks.
 struct FinalRun {
   std::string name;          ///< "start", "found", "random", "cnn"
   Metrics metrics = {};      ///< means over the networks
   Metrics deviation = {};    ///< standard deviations; empty for one network
-  std::string trouble = {};  ///< if one of them diverged
+  std::string trouble = {};  ///< not empty if a network diverged
 
   Json json() const;
   void persist(Archive& archive);
 };
 
-/// What shows whether tuning was worth it: training from scratch with the
-/// hyperparameters of the start and those found, with what the problem calls
-/// its baselines and, under those found, with other models.
+/// The runs that show whether tuning was worthwhile. They train from scratch
+/// with the initial and with the found hyperparameters, with the problem's
+/// baselines and, under the found hyperparameters, with other models.
 class FinalRuns {
  public:
-  /// Throws ConfigError if the hyperparameters do not suit one of the other
+  /// Throws ConfigError if the hyperparameters do not fit one of the other
   /// models.
   FinalRuns(const Config& config, const Experiment& experiment);
 
-  /// Makes those that have not been made yet. `progress` hears what comes next,
-  /// in words. After every training step `go_on` is asked; if it says no, false
-  /// is returned, and another call continues.
+  /// Makes the runs that are still missing. `progress` receives a description
+  /// of each run before it starts. `go_on` is called after every training step;
+  /// if it returns false, train() returns false, and another call continues.
   bool train(const ParameterSet& found,
              const std::function<void(const std::string&)>& progress,
              const std::function<bool()>& go_on);
 
-  // What came of it; empty before train(). The first are "start" and "found".
+  // The results; empty before train(). tuning() begins with "start" and
+  // "found".
   const std::vector<FinalRun>& tuning() const { return tuning_; }
   const std::vector<FinalRun>& baselines() const { return baselines_; }
   const std::vector<FinalRun>& models() const { return models_; }
 
-  /// Forgets what was made.
+  /// Discards the results.
   void clear();
 
-  /// Saves or restores what was made, the run that is being made included.
+  /// Saves or restores the results and the run in progress.
   void persist(Archive& archive);
 
  private:
-  /// The networks of one final run, one after another.
+  /// The run in progress. Its networks are trained one by one.
   struct Present {
-    std::int64_t network = 0;  ///< how many are finished
-    Metrics sums, squares;     ///< of their metrics
-    TrainState state;          ///< of the next one; empty before it starts
+    std::int64_t network = 0;  ///< number of finished networks
+    Metrics sums, squares;     ///< over the metrics of finished networks
+    TrainState state;          ///< of the current one; empty before its start
 
     void persist(Archive& archive);
   };
 
-  /// Adds a run to `to`, or continues one. Returns false if stopped.
+  /// Adds a run to `to`, or continues the run in progress. Returns false if
+  /// stopped.
   bool train(std::vector<FinalRun>& to, std::string name,
              const Experiment& experiment, const ParameterSet& hyper,
              const std::function<bool()>& go_on);
 
-  /// The experiment with another model.
+  /// The same experiment with another model.
   Experiment with_model(const Config& model) const;
 
   Config config_;
@@ -72,13 +74,13 @@ class FinalRuns {
   Present present_;
 };
 
-/// How much of what was reached while tuning belongs to the weights of that
-/// training and not to the hyperparameters: a measure of both, and the
-/// distance.
+/// Compares the weights at the end of tuning with weights trained from scratch
+/// under the found hyperparameters. The gap shows how much of the result is due
+/// to those weights and not to the hyperparameters.
 struct WarmColdGap {
-  std::string metric;    ///< "test_accuracy", ...; "" if there is none to tell
-  double joint = 0;      ///< of the weights that tuning has led to
-  double retrained = 0;  ///< of those trained from scratch
+  std::string metric;  ///< "test_accuracy", ...; "" if nothing can be compared
+  double joint = 0;    ///< of the weights at the end of tuning
+  double retrained = 0;  ///< of the weights trained from scratch
 
   WarmColdGap(const Metrics& tuned, const FinalRun& found);
 

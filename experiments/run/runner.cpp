@@ -16,8 +16,8 @@ Config completed(const JsonFile& file) {
   return config;
 }
 
-/// The keys that differ from those of the checkpoint. Throws Error if one of
-/// them may not.
+/// The keys whose values differ from those of the checkpoint. Throws Error if
+/// one of them must not differ.
 std::vector<std::string> changed_keys(const Json& about, const Config& config,
                                       const ResumeOptions& options) {
   std::vector<Difference> all = differences(about.at("config"), config.json());
@@ -38,8 +38,8 @@ std::vector<std::string> changed_keys(const Json& about, const Config& config,
     names += " " + d.key;
   }
   require(refused.empty(),
-          "this is not the configuration or the program of the checkpoint:{}\n"
-          "To go on all the same: --allow{}",
+          "the configuration or the program differs from that of the "
+          "checkpoint:{}\nTo continue all the same: --allow{}",
           refused, names);
   return changed;
 }
@@ -55,8 +55,8 @@ int resume(const RunFolder& folder, const Config& config,
   const bool ended = saved && saved->about.value("ended", false) &&
                      std::filesystem::exists(folder.file("summary.json"));
   if (ended && changed.empty()) {
-    console.say(fmt::format("{}: has come to its end, nothing is left to do",
-                            folder.path()));
+    console.say(
+        fmt::format("{}: is finished, nothing is left to do", folder.path()));
     return saved->about.value("code", 0);
   }
   Run run(
@@ -83,7 +83,7 @@ int run_experiment(const JsonFile& file, const RunOptions& options) {
   };
   const auto make_folder = [&] {
     RunFolder folder = empty_folder();
-    // First of all, since a folder with one can be resumed.
+    // First, because a folder with this file can be resumed.
     folder.write("config.json", config.json());
     return folder;
   };

@@ -9,8 +9,8 @@
 
 namespace nestgrad {
 
-/// A problem that counts how often its losses were asked for, once for each
-/// particle: what methods cost, in units that do not depend on the machine.
+/// A problem that counts the evaluations of its losses, once per particle. The
+/// counts measure the cost of a method independently of the machine.
 class Counted : public ProblemDecorator {
  public:
   using ProblemDecorator::ProblemDecorator;
@@ -26,7 +26,7 @@ class Counted : public ProblemDecorator {
     return ProblemDecorator::valid_loss(weights, hyper, draw);
   }
 
-  /// Counts from here on.
+  /// Resets both counts.
   void start_again() const { train_losses_ = valid_losses_ = 0; }
 
   void persist(Archive& archive) {

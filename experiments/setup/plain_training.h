@@ -4,12 +4,11 @@
 
 namespace nestgrad {
 
-/// Training and nothing else, for an experiment that tunes nothing: the
-/// baseline of those that do, at the same number of training steps, a warm-up
-/// included.
+/// Training without tuning: the baseline for experiments that tune, at the same
+/// number of training steps, including a warm-up.
 class PlainTraining : public SingleRun {
  public:
-  /// `config` is the section of any estimator: it says how training is cut.
+  /// `config`: the section of any estimator, for its windows.
   PlainTraining(const Config& config, const TrainingLoop& loop)
       : SingleRun(config, loop),
         warm_up_(config.has("warm_up") ? config.integer("warm_up") : 0) {}

@@ -25,8 +25,8 @@ std::vector<Plugin>& loaded() {
   return plugins;
 }
 
-/// What stands in a plugin's file after the words that every mark begins with,
-/// or "" if they are not there.
+/// The text in a plugin's file after the first words of every mark; "" if these
+/// are missing.
 std::string mark_in(const std::string& bytes) {
   const std::string first_words = NESTGRAD_PLUGIN_FIRST_WORDS;
   const std::size_t begin = bytes.find(first_words);
@@ -47,20 +47,20 @@ void load_plugin(const std::string& path) {
     if (known.file == file) return;
   }
   const std::string bytes = read_file(path);
-  // The registrations of a library run while it is being loaded, so whether it
-  // fits is read in its file.
+  // Loading a library runs its registrations, so the mark is read from the file
+  // before.
   const std::string mark = mark_in(bytes), own = NESTGRAD_PLUGIN_MARK;
-  require(!mark.empty(),
-          "{}: is no plugin of nestgrad; nestgrad_add_plugin() in a "
-          "CMakeLists.txt makes one ('nestgrad new estimator NAME' writes an "
-          "example)",
-          path);
+  require(
+      !mark.empty(),
+      "{}: is not a nestgrad plugin; nestgrad_add_plugin() in a CMakeLists.txt "
+      "makes one ('nestgrad new estimator NAME' writes an example)",
+      path);
   require(mark == own,
-          "{}: was built for nestgrad {}, and this is {}; build it again "
-          "against this one",
+          "{}: was built for nestgrad {}, but this is {}; rebuild it against "
+          "this version",
           path, mark, own);
   const std::size_t clashes = RegistryBase::clashes().size();
-  // For the life of the process: what it registered points into it.
+  // Loaded for the life of the process: its registrations point into it.
   require(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr,
           "cannot load the plugin {}", dlerror());
   require(RegistryBase::clashes().size() == clashes, "{}: {}", path,
@@ -83,7 +83,7 @@ void load_plugins(const Json& config) {
 Json with_loaded_plugins(Json config) {
   if (loaded().empty() || !config.is_object()) return config;
   Json all = config.value("plugins", Json::array());
-  if (!all.is_array()) return config;  // whoever checks it will say so
+  if (!all.is_array()) return config;  // reported by the check of `config`
   for (const Plugin& plugin : loaded()) {
     if (std::count(all.begin(), all.end(), plugin.path) == 0) {
       all.push_back(plugin.path);

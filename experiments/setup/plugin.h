@@ -6,26 +6,27 @@
 
 namespace nestgrad {
 
-/// Loads a shared library whose registrations (estimators, inverse Hessians,
-/// optimizers, problems, models, datasets, ...) take part everywhere from then
-/// on; one that is loaded already is not loaded again.
+/// Loads a shared library. Its registrations (estimators, inverse Hessians,
+/// optimizers, problems, models, datasets, ...) are available from then on.
+/// Loading a library again does nothing.
 ///
-/// The library is one that CMake's nestgrad_add_plugin() made against this very
-/// version: before any of its code runs, what it says about that is compared
-/// with what this library was built with. Throws Error, with what to do, if it
-/// differs, if the file cannot be loaded, or if it registers a name that is
-/// taken.
+/// The library must have been built by CMake's nestgrad_add_plugin() against
+/// exactly this version. This is checked before any of its code runs, by
+/// comparing the mark in the library with that of this program. Throws Error,
+/// with advice, if they differ, if the file cannot be loaded, or if it
+/// registers a name that is taken.
 void load_plugin(const std::string& path);
 
-/// Loads those that a configuration lists under "plugins". A list that is no
-/// list of strings is left to those who check the configuration.
+/// Loads the plugins that a configuration lists under "plugins". Does nothing
+/// if the value is not a list of strings; the check of the configuration
+/// reports that.
 void load_plugins(const Json& config);
 
-/// `config` with all plugins that are loaded listed under "plugins", so that
-/// another process can go on with it.
+/// `config` with all loaded plugins under "plugins", for use by another
+/// process.
 Json with_loaded_plugins(Json config);
 
-/// What bits depend on: {path: checksum} of all plugins that are loaded.
+/// The loaded plugins, {path: checksum}, because results depend on them.
 Json plugin_facts();
 
 }  // namespace nestgrad

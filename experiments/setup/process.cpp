@@ -70,7 +70,7 @@ double peak_memory_mib() {
 void note_signals() {
   std::signal(SIGINT, note);
   std::signal(SIGTERM, note);
-  // A file that grows over a limit is to be an error like a full disk.
+  // Exceeding a limit on file size becomes an error, like a full disk.
   std::signal(SIGXFSZ, SIG_IGN);
 }
 

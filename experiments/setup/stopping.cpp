@@ -26,27 +26,27 @@ Observer::Verdict SignalStop::on_step(const OuterStep&) {
 Schema Stopping::schema() {
   return Schema(
              "When tuning ends before its last step. The final runs are made "
-             "all the same.")
+             "in any case.")
       .integer("patience", 0,
-               "Outer steps without an improvement after which tuning ends; 0: "
-               "it goes on.",
+               "Number of outer steps without an improvement after which "
+               "tuning ends. 0: no limit.",
                at_least(0))
-      .text("metric", "outer_loss",
-            "What has to improve: outer_loss, the validation loss of every "
-            "step, or a metric that is evaluated every record.every steps, "
-            "such as valid_accuracy. Accuracies have to rise, all others to "
-            "fall.")
+      .text(
+          "metric", "outer_loss",
+          "The metric that must improve: outer_loss, the validation loss of "
+          "every step, or a metric that is evaluated every record.every steps, "
+          "such as valid_accuracy. Accuracies must rise, all others must fall.")
       .number("improvement", 0,
-              "By how much the metric has to be better than its best value so "
-              "far to count.",
+              "How much better than its best value so far the metric must be "
+              "to count as improved.",
               at_least(0))
-      .number("seconds", kAbsent, "Ends tuning after so many seconds.",
+      .number("seconds", kAbsent, "Ends tuning after this many seconds.",
               above(0))
       .number("train_gradients", kAbsent,
-              "Ends tuning after so many gradients of the training loss.",
+              "Ends tuning after this many gradients of the training loss.",
               above(0))
       .number("products", kAbsent,
-              "Ends tuning after so many Hessian products.", above(0));
+              "Ends tuning after this many Hessian products.", above(0));
 }
 
 Stopping::Stopping(const Config& config, Sources sources)

@@ -10,17 +10,17 @@
 
 namespace nestgrad {
 
-/// Ends a run when a signal has been noted.
+/// Ends a run after a noted signal.
 class SignalStop : public Observer {
  public:
   Verdict on_step(const OuterStep& step) override;
 };
 
-/// Ends tuning before its last step: when a metric has not improved for a
-/// while, or when a budget is used up.
+/// Ends tuning early: when a metric has not improved for a while, or when a
+/// budget is used up.
 class Stopping : public Observer {
  public:
-  /// What has been spent, and what has been evaluated last.
+  /// The costs so far, and the last evaluation.
   struct Sources {
     std::function<std::int64_t()> train_gradients;
     std::function<double()> products;
@@ -31,14 +31,14 @@ class Stopping : public Observer {
   static Schema schema();
   Stopping(const Config& config, Sources sources);
 
-  /// The metric is one of an evaluation, not the validation loss of every step.
+  /// Whether the metric comes from evaluations rather than from every step.
   bool needs_evaluation() const { return patience_ > 0 && !is_outer_loss(); }
   const std::string& metric() const { return metric_; }
 
   Verdict on_step(const OuterStep& step) override;
 
-  /// "" as long as it has not ended tuning; then "early_stopping" or "budget",
-  /// and a sentence.
+  /// Why tuning was ended: "early_stopping" or "budget", and a sentence. Both
+  /// are "" until then.
   const std::string& kind() const { return kind_; }
   const std::string& reason() const { return reason_; }
 
@@ -54,7 +54,7 @@ class Stopping : public Observer {
   std::int64_t patience_;
   double improvement_;
   double seconds_, gradients_, products_;  // budgets; infinity: none
-  double best_;                            // what is better is smaller
+  double best_;                            // smaller is better
   std::int64_t best_step_ = 0;
   std::string kind_, reason_;
 };

@@ -6,19 +6,19 @@
 namespace nestgrad {
 
 Schema Dimension::schema() {
-  return Schema("The values that a key takes: listed, or a range of numbers.")
+  return Schema("The values of a key: a list, or an interval of numbers.")
       .json("values", kAbsent, "A list of values.")
-      .number("low", kAbsent, "The least number of a range.")
-      .number("high", kAbsent, "The largest number of a range.")
+      .number("low", kAbsent, "The least number of an interval.")
+      .number("high", kAbsent, "The largest number of an interval.")
       .choice("scale", "linear",
-              "Whether numbers or their logarithms are evenly distributed.",
+              "Whether numbers or their logarithms are uniformly distributed.",
               {"linear", "log"})
-      .boolean("whole", false, "Only whole numbers.")
-      .integer("points", 5, "How many numbers of a range a grid has.",
+      .boolean("whole", false, "Whether only whole numbers are taken.")
+      .integer("points", 5, "Number of values of an interval in a grid.",
                from_to(2, 10000))
       .integer("count", 0,
-               "The value is a list of so many numbers, each drawn for itself; "
-               "0: it is one number.",
+               "If positive, the value is a list of this many independent "
+               "numbers. 0: one number.",
                from_to(0, 1000000));
 }
 
@@ -64,7 +64,7 @@ Json Dimension::between(double u) const {
     return values_[std::min(i, values_.size() - 1)];
   }
   if (whole_ && !logarithmic_) {
-    // Each with the same probability, the ends included.
+    // Equal probability for each number, including both ends.
     return static_cast<std::int64_t>(
         std::min(high_, low_ + std::floor(u * (high_ - low_ + 1))));
   }

@@ -5,13 +5,13 @@
 namespace nestgrad {
 namespace {
 
-/// Independent draws (Bergstra and Bengio, 2012). The first trials of a longer
-/// search are those of a shorter one.
+/// Independent draws (Bergstra and Bengio, 2012). A longer search begins with
+/// the trials of a shorter one.
 class RandomSearch : public Search {
  public:
   static Schema schema() {
     return Schema("Independent draws.")
-        .integer("trials", 20, "How many.", from_to(1, 100000));
+        .integer("trials", 20, "Number of trials.", from_to(1, 100000));
   }
   explicit RandomSearch(const Config& config)
       : trials_(config.integer("trials")) {}

@@ -10,11 +10,11 @@
 
 namespace nestgrad {
 
-/// Values for keys of a configuration, by dotted key.
+/// Values by dotted key of a configuration.
 using Assignment = std::vector<std::pair<std::string, Json>>;
 
-/// "estimator.window=20 outer.lr=0.012": numbers with three digits, which tell
-/// trials apart.
+/// "estimator.window=20 outer.lr=0.012": numbers with three digits, enough to
+/// distinguish trials.
 std::string describe(const Assignment& values);
 
 /// Decides which values a sweep tries.
@@ -24,17 +24,18 @@ class Search {
 
   virtual ~Search() = default;
 
-  /// The trials, in the order in which they are made. Random ones follow `key`.
+  /// The trials in the order of their runs. Random ones are determined by
+  /// `key`.
   virtual std::vector<Assignment> trials(
       const std::vector<Dimension>& dimensions, const Key& key) const = 0;
 };
 
 using SearchRegistry = Registry<Search>;
 
-/// How many numbers in [0, 1) a trial is chosen by.
+/// How many numbers in [0, 1) determine a trial.
 std::int64_t coordinates(const std::vector<Dimension>& dimensions);
 
-/// The trial that so many numbers choose.
+/// The trial for these numbers.
 Assignment assignment_at(const std::vector<Dimension>& dimensions,
                          const double* coordinates);
 

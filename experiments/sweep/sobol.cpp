@@ -5,19 +5,19 @@
 namespace nestgrad {
 namespace {
 
-/// Sobol's sequence with the direction numbers of Joe and Kuo (2008), which
-/// LibTorch has, shifted as a whole by a random vector (modulo 1) so that seeds
-/// differ. Every aligned interval of length 2^-k has the same number of each
-/// aligned 2^k points.
+/// Sobol's sequence with the direction numbers of Joe and Kuo (2008) that
+/// LibTorch contains, shifted as a whole by a random vector (modulo 1) that
+/// depends on the seed. Of each aligned 2^k points, every aligned interval of
+/// length 2^-k contains equally many.
 class Sobol : public Search {
  public:
   static Schema schema() {
     return Schema(
                "Sobol's sequence: draws that fill the space evenly. Best with "
-               "a "
-               "power of two.")
-        .integer("trials", 16, "How many.", from_to(1, 100000))
-        .boolean("shift", true, "Shift the sequence by a random vector.");
+               "a power of two.")
+        .integer("trials", 16, "Number of trials.", from_to(1, 100000))
+        .boolean("shift", true,
+                 "Whether to shift the sequence by a random vector.");
   }
   explicit Sobol(const Config& config)
       : trials_(config.integer("trials")), shift_(config.boolean("shift")) {}
@@ -31,7 +31,7 @@ class Sobol : public Search {
             kMostDimensions, n);
     Tensor state = at::zeros({n, kBits}, at::kLong);
     state = at::_sobol_engine_initialize_state_(state, n);
-    // The engine leaves out the first point, the origin.
+    // The engine omits the first point, the origin.
     const Tensor rest = std::get<0>(at::_sobol_engine_draw(
         at::zeros({n}, at::kLong), std::max<std::int64_t>(trials_ - 1, 1),
         state, n, 0, at::kDouble));

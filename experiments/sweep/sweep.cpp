@@ -46,7 +46,7 @@ class Sweep {
     std::error_code error;
     for (const char* name : {"configs", "logs"}) {
       fs::create_directories(folder_.file(name), error);
-      require(!error, "{}: cannot make this folder: {}", folder_.file(name),
+      require(!error, "{}: cannot create this folder: {}", folder_.file(name),
               error.message());
     }
     lines_.keep();
@@ -54,7 +54,7 @@ class Sweep {
       remember(
           as_written(folder_.path(), [&] { return SweepEntry::from(line); }));
     }
-    attempts_.clear();  // those of an earlier process do not count
+    attempts_.clear();  // attempts of an earlier process do not count
   }
 
   int go() {
@@ -73,8 +73,8 @@ class Sweep {
       done = run_random_search(SweepResults(read_sweep(folder_.path())).best());
     }
     if (!done) {
-      console_.warn(
-          fmt::format("stopped; 'nestgrad resume {}' goes on", folder_.path()));
+      console_.warn(fmt::format("stopped; 'nestgrad resume {}' continues",
+                                folder_.path()));
       return ended(128 + noted_signal());
     }
     const SweepResults results(read_sweep(folder_.path()));
@@ -98,13 +98,13 @@ class Sweep {
     ++attempts_[place];
   }
 
-  /// What came of a run at a rung, or null.
+  /// The result of a run at a rung, or null.
   const SweepEntry* entry(const SweepRun& run, std::size_t rung) const {
     const auto found = entries_.find({run.name, rung});
     return found == entries_.end() ? nullptr : &found->second;
   }
 
-  /// It has come to its end, or will not.
+  /// Whether the run is finished at this rung or will not be tried again.
   bool is_over(const SweepRun& run, std::size_t rung) const {
     const SweepEntry* const e = entry(run, rung);
     if (e == nullptr) return false;
@@ -120,7 +120,7 @@ class Sweep {
     out.id = id;
     out.log = folder_.file("logs/" + run.name + ".log");
     if (fs::exists(folder + "/config.json")) {
-      // A process that has lost its sweep may still be at its last step.
+      // The run's process may have outlived its sweep and still be working.
       out.arguments = {"resume", folder, "--quiet", "--wait", "3600"};
       for (const std::string& key : allowed_) {
         out.arguments.insert(out.arguments.end(), {"--allow", key});
@@ -137,7 +137,7 @@ class Sweep {
     return out;
   }
 
-  /// Notes what came of a process, unless a signal ended it.
+  /// Records the result of a process, unless a signal ended it.
   void finish(const SweepRun& run, std::size_t rung, int code) {
     if (noted_signal() != 0 && code >= 128) return;
     SweepEntry entry{run.name, run.trial,          run.seed, rung,
@@ -173,7 +173,7 @@ class Sweep {
         todo.push_back(plan_.main().run(trial, seed));
       }
     }
-    // From the front; a run that has to be tried again comes back there.
+    // Taken from the front. A run that is to be repeated returns to the front.
     std::vector<std::size_t> waiting;
     for (std::size_t i = todo.size(); i-- > 0;) {
       if (!is_over(todo[i], rung)) waiting.push_back(i);
@@ -195,8 +195,8 @@ class Sweep {
         });
   }
 
-  /// For every seed one trial after another, until the time is used up that the
-  /// best trial took.
+  /// For every seed, makes one trial after another until the time of the best
+  /// trial is used up.
   bool run_random_search(std::size_t best) {
     struct Line {
       std::size_t next = 0;
@@ -245,15 +245,15 @@ class Sweep {
         });
   }
 
-  /// The metric of a run; of one that failed, or that does not have it (or not
-  /// as a finite number), the worst there is.
+  /// The metric of a run, or the worst possible value if the run failed or has
+  /// no finite metric of this name.
   double metric_of(const SweepEntry& entry) const {
     const auto found = entry.metrics.find(plan_.metric());
     if (found != entry.metrics.end()) return found->second;
     return is_accuracy(plan_.metric()) ? -INFINITY : INFINITY;
   }
 
-  /// Warns if the metric is in no run at all.
+  /// Warns if no run has the metric.
   void look_for_metric() {
     std::set<std::string> names;
     for (const auto& place_and_entry : entries_) {
@@ -262,13 +262,12 @@ class Sweep {
       }
     }
     if (names.empty() || names.count(plan_.metric()) > 0) return;
-    console_.warn(
-        fmt::format("there is no metric '{}', so trials cannot be compared; "
-                    "there are: {}",
-                    plan_.metric(), fmt::join(names, ", ")));
+    console_.warn(fmt::format(
+        "there is no metric '{}', so trials cannot be compared; there are: {}",
+        plan_.metric(), fmt::join(names, ", ")));
   }
 
-  /// The trials that go on after a rung, the best first.
+  /// The trials that continue after a rung, best first.
   std::vector<std::size_t> best_of(const std::vector<std::size_t>& trials,
                                    std::size_t rung) const {
     std::vector<std::pair<double, std::size_t>> ranked;
@@ -293,8 +292,8 @@ class Sweep {
   std::vector<std::string> allowed_;
   Console console_;
   JsonLines lines_;
-  std::map<std::string, std::string> started_;  // when, by run
-  std::map<Place, SweepEntry> entries_;         // the last
+  std::map<std::string, std::string> started_;  // start time by run
+  std::map<Place, SweepEntry> entries_;         // the latest of each
   std::map<Place, std::int64_t> attempts_;
 };
 

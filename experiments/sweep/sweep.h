@@ -9,33 +9,32 @@
 namespace nestgrad {
 
 struct SweepOptions {
-  std::string folder;                ///< "" takes runs/NAME-N
-  int workers = 0;                   ///< 0 takes that of the file
+  std::string folder;                ///< "": runs/NAME-N
+  int workers = 0;                   ///< 0: the number in the file
   std::vector<std::string> allowed;  ///< see ResumeOptions
   Talk talk;
 };
 
-/// Runs one configuration again and again, with other values and seeds, in
-/// processes of their own, and compares the results. Returns the exit code:
-/// kExitDone, kExitDiverged if no run came to its end, 128 + n after signal n.
-/// Nothing is started before the keys and values of all configurations have
-/// been found right.
+/// Runs a configuration with different values and seeds, each run in its own
+/// process, and compares the results. Returns the exit code: kExitDone,
+/// kExitDiverged if no run finished, or 128 + n after signal n. The keys and
+/// values of all configurations are checked before anything is started.
 ///
-/// The folder then holds
+/// Files in the folder:
 ///
-///   sweep.json      the file, with every default and the configuration itself
-///   configs/, logs/ the configurations of all runs, and what they printed
+///   sweep.json      the file, with all defaults and the configuration itself
+///   configs/, logs/ configuration and output of each run
 ///   NAME/           the folder of each run: trial-0001-seed-1, ...
-///   runs.jsonl      one line per process that ended: what came of it
-///   results.json    trials with means and standard errors, the best first
+///   runs.jsonl      one line per finished process, with its result
+///   results.json    trials with means and standard errors, best first
 ///   results.csv     the same as a table
-///   comparison.png  with a random search: the best so far over seconds
+///   comparison.png  with a random search: best metric so far over seconds
 int run_sweep(const JsonFile& file, const SweepOptions& options);
 
-/// Whether a sweep began in this folder.
+/// Whether the folder belongs to a sweep.
 bool is_sweep(const std::string& folder);
 
-/// Continues it: runs that were interrupted from their checkpoints.
+/// Continues a sweep. Interrupted runs continue from their checkpoints.
 int resume_sweep(const std::string& folder, const SweepOptions& options);
 
 }  // namespace nestgrad

@@ -13,24 +13,25 @@ constexpr std::size_t kMostRuns = 100000;
 Schema halving_schema() {
   return Schema(
              "Successive halving (Jamieson and Talwalkar, 2016): all trials "
-             "make a few outer steps, the best of them go on.")
+             "make a few outer steps, then only the best continue.")
       .integer("first", 0,
-               "Outer steps after which the first trials are given up; 0: all "
-               "go to the end.",
+               "Outer steps after which the first trials are given up. 0: no "
+               "trial is given up.",
                at_least(0))
       .integer("factor", 3,
-               "Of how many trials one goes on, to so many times the steps.",
+               "One of this many trials continues, for this many times as many "
+               "steps.",
                from_to(2, 1000));
 }
 
 Schema random_search_schema() {
   return Schema(
-             "Random search within the same time: what the best trial has to "
-             "beat. Its trials are runs of the same configuration with other "
+             "Random search within the same time, as the baseline for the best "
+             "trial. Its trials are runs of the same configuration with other "
              "values, usually with constant hyperparameters.")
       .integer("trials", 0,
-               "How many at most; as many count as fit into the seconds of the "
-               "best trial. 0: no random search.",
+               "Largest number of trials. Only those count that fit into the "
+               "seconds of the best trial. 0: no random search.",
                from_to(0, 100000))
       .json("set", Json::object(),
             "Values that replace those of the configuration, by dotted key.")
@@ -74,37 +75,40 @@ void check_config(const Json& config, const Assignment& values) {
 
 Schema sweep_schema() {
   return Schema(
-             "A sweep: one configuration with other values and seeds, run in "
-             "processes of their own.")
+             "A sweep: runs of one configuration with different values and "
+             "seeds, each in its own process.")
       .json("config", kRequired,
-            "The configuration: its file, seen from this one, or itself.")
+            "The configuration: the path of its file, relative to this one, or "
+            "the configuration itself.")
       .json("set", Json::object(),
             "Values that replace those of the configuration, by dotted key.")
       .map("vary", Dimension::schema(), Json::object(),
-           "The keys that vary, dotted, and their values.")
+           "The varied keys, dotted, and their values.")
       .object("search", SearchRegistry::instance(), "grid",
               "Which combinations of values are tried.")
       .integer("seeds", 1,
-               "Runs of every trial: with the seed of the configuration and "
-               "those that follow it.",
+               "Number of runs per trial: with the configuration's seed and "
+               "the seeds that follow it.",
                from_to(1, 1000))
-      .integer("workers", 1, "Processes at the same time.", from_to(1, 1000))
+      .integer("workers", 1, "Number of concurrent processes.",
+               from_to(1, 1000))
       .integer("threads", 0,
-               "Threads of each process; 0: those of the configuration or, if "
-               "it does not say, its share of the cores.",
+               "Threads of each process. 0: as in the configuration or, if it "
+               "does not say, the process's share of the cores.",
                at_least(0))
       .integer("retries", 1,
-               "How often a run is tried again that ended without saying why; "
-               "one that diverged is not.",
+               "How often a run that failed without a message is tried again. "
+               "A run that diverged is not.",
                at_least(0))
       .text("metric", "valid_loss",
-            "What trials are compared by: a metric of the weights trained from "
-            "scratch under what was found or, if there are none, of those of "
-            "tuning. Accuracies are to be large, all others small.")
+            "The metric by which trials are compared: of the weights trained "
+            "from scratch under the found hyperparameters or, if there are "
+            "none, of the tuned weights. Larger accuracies are better; of all "
+            "other metrics, smaller values.")
       .section("halving", halving_schema(), Json::object(),
                "Whether bad trials are given up early.")
       .section("random_search", random_search_schema(), Json::object(),
-               "What the best trial is compared with.");
+               "The random search for comparison.");
 }
 
 JsonFile Arm::config(std::size_t trial, std::int64_t seed) const {
@@ -145,7 +149,7 @@ SweepPlan::SweepPlan(const Config& sweep)
   main_.trials = SearchRegistry::instance()
                      .make(sweep.object("search"))
                      ->trials(main_.dimensions, key);
-  // Processes side by side that each take all cores are slow.
+  // Concurrent processes that each use all cores would be slow.
   const std::int64_t cores = std::max(1U, std::thread::hardware_concurrency());
   const std::int64_t given = sweep.integer("threads");
   if (given > 0 || !main_.base.json().contains("threads")) {
@@ -188,7 +192,7 @@ void SweepPlan::check() const {
   for (const Arm& arm : random_) check_arm(arm, 1);
   for (const Dimension& d : main_.dimensions) {
     require(rungs_.size() == 1 || d.key() != "outer.steps",
-            "halving decides about outer.steps, so a sweep cannot vary it");
+            "halving sets outer.steps, so a sweep with halving cannot vary it");
   }
 }
 

@@ -13,14 +13,14 @@ namespace nestgrad {
 /// The keys of a sweep's file.
 Schema sweep_schema();
 
-/// One run of a trial: a configuration and a folder of the sweep.
+/// One run of a trial. Names its configuration and its folder in the sweep.
 struct SweepRun {
   std::string name;  ///< "trial-0001-seed-1"
   std::size_t trial = 0;
   std::int64_t seed = 0;
 };
 
-/// A base configuration, and the values that trials put into it.
+/// A base configuration with the values that its trials set.
 struct Arm {
   JsonFile base;
   std::vector<Dimension> dimensions;
@@ -32,21 +32,22 @@ struct Arm {
   SweepRun run(std::size_t trial, std::int64_t seed) const;
 };
 
-/// What a sweep's file describes, ready to be run.
+/// The contents of a sweep's file in the form needed to run it.
 class SweepPlan {
  public:
-  /// `sweep`: complete, with the configuration itself under "config". Throws
-  /// Error or ConfigError if it has a mistake.
+  /// `sweep`: completed, with the configuration itself under "config". Throws
+  /// Error or ConfigError for mistakes.
   explicit SweepPlan(const Config& sweep);
 
-  /// Throws Error if one of the configurations has a mistake.
+  /// Throws Error if any configuration has a mistake.
   void check() const;
 
-  /// What the sweep is about.
+  /// The trials of the sweep itself.
   const Arm& main() const { return main_; }
 
-  /// The random search it is compared with, one of its own for each seed, since
-  /// the luck of the draw is part of what is compared. Empty if there is none.
+  /// The random searches that the sweep is compared with, a different one for
+  /// each seed because their luck is part of the comparison. Empty if there are
+  /// none.
   const std::vector<Arm>& random() const { return random_; }
 
   const std::vector<std::int64_t>& seeds() const { return seeds_; }
@@ -54,17 +55,17 @@ class SweepPlan {
   std::int64_t retries() const { return retries_; }
   int workers() const { return workers_; }
 
-  /// The outer steps after which trials are compared (successive halving); the
-  /// last are all.
+  /// The outer steps at which successive halving compares trials. The last
+  /// element is the total number of outer steps.
   const std::vector<std::int64_t>& rungs() const { return rungs_; }
 
-  /// How many of so many trials go on from one rung to the next.
+  /// How many of `trials` trials continue from one rung to the next.
   std::size_t kept(std::size_t trials) const {
     return (trials + factor_ - 1) / factor_;
   }
 
-  /// What a run of main() is told at a rung: to stop there, and to leave the
-  /// final runs to the last.
+  /// Assignments for a run of main() at a rung: stop there, and make the final
+  /// runs at the last rung only.
   std::vector<std::string> at_rung(std::size_t rung) const;
 
  private:

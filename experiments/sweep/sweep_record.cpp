@@ -65,7 +65,7 @@ SweepRecord read_sweep(const std::string& folder) {
     out.trials.push_back(
         {plan.main().name(i), plan.main().trials[i], plan.seeds(), {}});
   }
-  std::map<std::string, std::size_t> random_runs;  // by name, their places
+  std::map<std::string, std::size_t> random_runs;  // index by name
   for (std::size_t s = 0; s < plan.random().size(); ++s) {
     const Arm& arm = plan.random()[s];
     for (std::size_t i = 0; i < arm.trials.size(); ++i) {

@@ -10,10 +10,10 @@
 
 namespace nestgrad {
 
-/// The numbers of a JSON object; what is not finite is null there and left out.
+/// The finite numbers of a JSON object. Others are null there and left out.
 Metrics numbers_of(const Json& json);
 
-/// A line of runs.jsonl: what came of one process.
+/// A line of runs.jsonl: the result of one process.
 struct SweepEntry {
   std::string run;  ///< the name of its folder
   std::size_t trial = 0;
@@ -21,13 +21,13 @@ struct SweepEntry {
   std::size_t rung = 0;  ///< of successive halving; see SweepPlan::rungs()
   int code = 0;          ///< its exit code
   std::string started = {}, ended = {};  ///< UTC
-  std::string error = {};                ///< its last words, unless it was well
+  std::string error = {};                ///< its last output, if it failed
 
-  // Of a run that ended well or diverged.
+  // For a run that ended well or diverged.
   std::int64_t outer_steps = 0;
   double tuning_seconds = 0, retraining_seconds = 0;
 
-  Metrics metrics = {};  ///< of a run that ended well
+  Metrics metrics = {};  ///< for a run that ended well
 
   bool good() const { return code == 0; }
   double seconds() const { return tuning_seconds + retraining_seconds; }
@@ -36,15 +36,15 @@ struct SweepEntry {
   Json json() const;
 };
 
-/// One trial of a sweep and what came of its runs.
+/// A trial of a sweep and the results of its runs.
 struct TrialRecord {
   std::string name;  ///< "trial-0001"
   Assignment values;
   std::vector<std::int64_t> seeds;
-  std::map<std::int64_t, SweepEntry> runs;  ///< by seed, the last of each
+  std::map<std::int64_t, SweepEntry> runs;  ///< by seed, the latest of each
 };
 
-/// What the folder of a sweep says: what is varied, and every trial with its
+/// The contents of a sweep's folder: the varied keys, and every trial with its
 /// runs so far.
 struct SweepRecord {
   std::string folder;
@@ -54,11 +54,11 @@ struct SweepRecord {
   std::vector<Dimension> dimensions, random_dimensions;
   std::vector<TrialRecord> trials;
 
-  /// Those of the random search, each with one seed.
+  /// The trials of the random search, each with one seed.
   std::vector<TrialRecord> random;
 };
 
-/// Throws Error if no sweep began in this folder.
+/// Throws Error if the folder does not belong to a sweep.
 SweepRecord read_sweep(const std::string& folder);
 
 }  // namespace nestgrad

@@ -15,7 +15,7 @@
 namespace nestgrad {
 namespace {
 
-/// What is to be small, or infinity if it is not known.
+/// A value for which smaller is better; infinity if it is unknown.
 double score(const Metrics& metrics, const std::string& metric) {
   const auto found = metrics.find(metric);
   return found == metrics.end() ? INFINITY : to_minimize(metric, found->second);
@@ -33,7 +33,7 @@ Json json_of(const Statistics& s) {
           {"standard_error", s.standard_error}};
 }
 
-/// A field of a table that other programs read (RFC 4180).
+/// A field of a CSV table (RFC 4180).
 std::string csv_field(const Json& value) {
   std::string text =
       value.is_string() ? value.get<std::string>() : value.dump();
@@ -87,8 +87,8 @@ SweepResults::SweepResults(const SweepRecord& record) : record_(record) {
   for (const TrialRecord& trial : record_.trials) {
     trials_.push_back({&trial, Outcome(trial, record_.rungs - 1)});
   }
-  // One that was given up is worse than one that came to the end, and one with
-  // a failed run worse than one without.
+  // A trial that was given up is worse than a complete one, and a trial with a
+  // failed run is worse than one without.
   const auto rank = [&](const Trial& t) {
     return std::tuple(t.outcome.statistics.count == 0, t.outcome.failed > 0,
                       score(t.outcome.statistics.mean, record_.metric),
@@ -134,7 +134,7 @@ void SweepResults::compare() {
       const auto found = trial.runs.find(seed);
       if (found == trial.runs.end()) break;
       spent += found->second.seconds();
-      // The first counts in any case.
+      // The first trial counts in any case.
       if (count > 0 && spent > budget) break;
       ++count;
       const Metrics metrics = found->second.metrics;
@@ -267,7 +267,7 @@ void SweepResults::write(const RunFolder& folder) const {
   std::size_t i = 0;
   for (const auto& [seed, run] : trials_.front().record->runs) {
     if (!run.good() || i == comparison_.course.size()) continue;
-    // The weights of tuning as they get better, from its own record.
+    // The metric of the tuned weights over time, from the run's own record.
     Curve tuned{fmt::format("tuned, seed {}", seed), {}, {}};
     const std::string metrics = folder.file(run.run + "/metrics.jsonl");
     double best = INFINITY;
@@ -280,7 +280,7 @@ void SweepResults::write(const RunFolder& folder) const {
     }
     Curve random{fmt::format("random, seed {}", seed), {}, {}};
     for (const auto& [seconds, value] : comparison_.course[i]) {
-      // As stairs: nothing is known before a trial ends.
+      // A step function: nothing is known before a trial ends.
       if (!random.y.empty()) {
         random.x.push_back(seconds);
         random.y.push_back(random.y.back());

@@ -14,39 +14,40 @@ struct Statistics {
   Metrics mean, standard_error;
   std::int64_t count = 0;
 
-  /// Those of `runs`, each with its metrics; the error of one run is unknown.
+  /// The statistics of `runs`. The standard error of a single run is unknown.
   static Statistics of(const std::vector<Metrics>& runs);
 };
 
-/// What came of one trial.
+/// The result of one trial.
 struct Outcome {
-  /// `last_rung`: what runs have to come to.
+  /// `last_rung`: the rung that a complete run reaches.
   Outcome(const TrialRecord& trial, std::size_t last_rung);
 
-  Statistics statistics;  ///< of the runs that came to the last rung
+  Statistics statistics;  ///< over the runs that reached the last rung
   std::int64_t failed = 0;
-  std::int64_t outer_steps = 0;  ///< the most that a run made
-  double seconds = 0;            ///< of all its runs
+  std::int64_t outer_steps = 0;  ///< largest number over its runs
+  double seconds = 0;            ///< sum over its runs
 };
 
-/// What a sweep has found out: trials, the best first, and how much a random
-/// search finds within the same time.
+/// The results of a sweep: trials, best first, and how good a random search is
+/// in the same time.
 class SweepResults {
  public:
   explicit SweepResults(const SweepRecord& record);
   SweepResults(const SweepResults&) = delete;
   SweepResults& operator=(const SweepResults&) = delete;
 
-  /// Whether any run came to its end.
+  /// Whether any run finished.
   bool any() const;
 
-  /// The place of the best trial among those of the record.
+  /// The index of the best trial in the record.
   std::size_t best() const;
 
-  /// The folders of runs that did not fail, those of the best trial first.
+  /// The folders of runs that did not fail. Those of the best trial come first.
   std::vector<std::string> folders() const;
 
-  /// results.json, results.csv and, after a random search, comparison.png.
+  /// Writes results.json, results.csv and, after a random search,
+  /// comparison.png.
   void write(const RunFolder& folder) const;
 
   Json json() const;
@@ -59,14 +60,14 @@ class SweepResults {
     Outcome outcome;
   };
 
-  /// The best of a random search by the metric, for every seed, among those
-  /// trials that the time of the best trial with this seed allows.
+  /// For every seed, the best trial of a random search by the metric, among
+  /// those that fit into the time of the best trial with this seed.
   struct Comparison {
     Statistics best_trial, random;
-    std::vector<std::int64_t> trials;      ///< that fit, by seed
+    std::vector<std::int64_t> trials;      ///< number that fit, by seed
     std::vector<double> seconds, budgets;  ///< by seed
     std::vector<std::vector<std::pair<double, double>>> course;
-    ///< by seed: seconds, and the metric of the best so far
+    ///< by seed: seconds, and the best metric so far
   };
 
   void compare();

@@ -19,14 +19,14 @@ namespace {
 constexpr std::chrono::milliseconds kPause(20);
 
 pid_t start(const Job& job) {
-  // Made before the fork: after it, only system calls are safe.
+  // Prepared before the fork: after it, only system calls are safe.
   std::vector<std::string> words{"/proc/self/exe"};
   words.insert(words.end(), job.arguments.begin(), job.arguments.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   const pid_t parent = getpid();
-  // A signal between fork and exec would only be noted, and forgotten.
+  // A signal between fork and exec would be noted by the copy and then lost.
   sigset_t stops, before;
   sigemptyset(&stops);
   sigaddset(&stops, SIGINT);
@@ -34,7 +34,7 @@ pid_t start(const Job& job) {
   sigprocmask(SIG_BLOCK, &stops, &before);
   const pid_t child = fork();
   if (child != 0) sigprocmask(SIG_SETMASK, &before, nullptr);
-  require(child >= 0, "no process can be started");
+  require(child >= 0, "cannot start a process");
   if (child > 0) return child;
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);

@@ -7,21 +7,21 @@
 
 namespace nestgrad {
 
-/// One process: this program with other arguments.
+/// One process: this program with these arguments.
 struct Job {
   std::vector<std::string> arguments;
-  std::string log;  ///< where standard output and error go
-  int id = 0;       ///< the caller's
+  std::string log;  ///< the file for standard output and error
+  int id = 0;       ///< for the caller's use
 };
 
-/// Runs jobs, `count` at a time, in the order in which `next` gives them. It is
-/// asked whenever a process is free, and may give none as long as others run.
-/// `finished` hears the exit code of each, or 128 + n after signal n.
+/// Runs jobs, `count` at a time, in the order in which `next` returns them.
+/// `next` is called whenever a process is free, and may return nothing while
+/// others run. `finished` receives the exit code of each job, or 128 + n after
+/// signal n.
 ///
-/// When a signal has been noted, the processes are told to stop (SIGTERM), so
-/// that they can write checkpoints, and no more are started. Returns whether
-/// all went to its end. If this process is killed, its jobs get SIGTERM as
-/// well.
+/// When a signal has been noted, the running jobs get SIGTERM, so that they can
+/// write checkpoints, and no more are started. Returns false in this case. If
+/// this process is killed, its jobs also get SIGTERM.
 bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
               const std::function<void(const Job&, int code)>& finished);
 

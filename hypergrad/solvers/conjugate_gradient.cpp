@@ -9,16 +9,16 @@ namespace {
 
 /// Conjugate gradients (Hestenes and Stiefel 1952, "Methods of conjugate
 /// gradients for solving linear systems") for A x = b with symmetric positive
-/// definite A: of the x in the span of b, A b, ..., A^(k-1) b the one with the
+/// definite A: takes the x in the span of b, A b, ..., A^(k-1) b with the
 /// smallest error (x - x*)' A (x - x*).
 ///
-/// Along a direction p of negative or no curvature (p'A p <= 0) the method has
-/// nothing to say: it stops there and keeps what it has found so far.
+/// The method is undefined along a direction p of negative or zero curvature
+/// (p'A p <= 0). It stops there and keeps the iterate before.
 ///
-/// A preconditioner M = 1 / diag(A) takes the place of the system by that of
-/// M^1/2 A M^1/2. The diagonal is estimated from products with random signs z
-/// (Bekas, Kokiopoulou and Saad 2007, "An estimator for the diagonal of a
-/// matrix"): the mean of z (A z), element by element.
+/// A preconditioner M = 1 / diag(A) replaces the matrix by M^1/2 A M^1/2. The
+/// diagonal is estimated from products with random signs z (Bekas, Kokiopoulou
+/// and Saad 2007, "An estimator for the diagonal of a matrix"): the mean of
+/// z (A z), element by element.
 class ConjugateGradient : public Krylov {
  public:
   explicit ConjugateGradient(const Config& config)
@@ -42,8 +42,8 @@ class ConjugateGradient : public Krylov {
   bool symmetric_only() const override { return true; }
   bool random() const override { return probes_ > 0; }
 
-  /// The x of the Krylov space with the smallest error in the norm of A, as
-  /// long as A is positive definite there.
+  /// The x of the Krylov space with the smallest error in the norm of A, while
+  /// A is positive definite on that space.
   Tensor formula(const Tensor& a, const Tensor& b, const Tensor& guess,
                  const Key& key) const override {
     Tensor scale = at::ones_like(b);
@@ -128,7 +128,7 @@ class ConjugateGradient : public Krylov {
       diagonal = add(diagonal, share, z * product);
       squares = add(squares, share, product * product);
     }
-    // One floor for all tensors.
+    // One floor for the whole diagonal, not one per tensor.
     return b.unflatten(inverse(diagonal.flatten(), squares.flatten()));
   }
 
@@ -139,10 +139,10 @@ class ConjugateGradient : public Krylov {
     return like.unflatten(at::where(u < 0.5, -at::ones_like(u), 1.0));
   }
 
-  /// 1 / diagonal, from the means of z (A z) and of (A z)^2 over the probes.
-  /// The latter estimates the squares of a row, so that the difference to the
-  /// diagonal's tells how far the estimate is off. What is smaller than its own
-  /// error, or than rounding, is not known and raised to that.
+  /// 1 / diagonal, from the means over the probes of z (A z) and of (A z)^2.
+  /// The latter estimates the squared norm of a row; without the diagonal's
+  /// square it gives the error of the diagonal's estimate. Entries smaller than
+  /// their error or than rounding are raised to it.
   Tensor inverse(const Tensor& diagonal, const Tensor& squares) const {
     const Tensor size = diagonal.abs();
     const Tensor error =

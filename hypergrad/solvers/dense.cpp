@@ -7,8 +7,8 @@
 namespace nestgrad {
 namespace {
 
-/// x = A^-1 b by Gaussian elimination, with A written out column by column from
-/// n products. For small problems, and to judge the other solvers by.
+/// x = A^-1 b by Gaussian elimination. A is computed column by column with n
+/// products. For small problems, and as a reference for other solvers.
 class Dense : public InverseHessian {
  public:
   explicit Dense(const Config& config)

@@ -8,14 +8,14 @@ namespace nestgrad {
 namespace {
 
 /// Generalized minimal residuals (Saad and Schultz 1986, "GMRES: a generalized
-/// minimal residual algorithm for solving nonsymmetric linear systems") for
-/// A x = b with any square A: of the x in the span of b, A b, ..., A^(k-1) b
-/// the one with the smallest |A x - b|.
+/// minimal residual algorithm for solving nonsymmetric linear systems") for A x
+/// = b with any square A: takes the x in the span of b, A b, ..., A^(k-1) b
+/// with the smallest |A x - b|.
 ///
-/// The Arnoldi process A V_k = V_(k+1) H, here modified Gram-Schmidt done
-/// twice, makes A a Hessenberg matrix H on that space, and rotations make H = Q
-/// R triangular. Every vector of V is kept, and so the method starts again
-/// after `restart` iterations, at which it may lose what made it converge.
+/// The Arnoldi process A V_k = V_(k+1) H, here by modified Gram-Schmidt done
+/// twice, represents A on that space by a Hessenberg matrix H. Rotations factor
+/// H = Q R with triangular R. All vectors of V are kept, so the method restarts
+/// after `restart` iterations, which may cost it convergence.
 class Gmres : public Krylov {
  public:
   explicit Gmres(const Config& config)
@@ -32,7 +32,8 @@ class Gmres : public Krylov {
                  at_least(1));
   }
 
-  /// The x of the Krylov space with the least residual, again and again.
+  /// The x of the Krylov space with the least residual, repeated at each
+  /// restart.
   Tensor formula(const Tensor& a, const Tensor& b, const Tensor& guess,
                  const Key&) const override {
     return chosen(a, b, guess, restart_, at::ones_like(b), least_residual);

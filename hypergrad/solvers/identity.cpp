@@ -3,8 +3,8 @@
 namespace nestgrad {
 namespace {
 
-/// x = scale b: the inverse Hessian replaced by a multiple of the identity, as
-/// T1-T2 does (Luketina et al. 2016). No products.
+/// x = scale b: replaces the inverse Hessian by a multiple of the identity, as
+/// T1-T2 does (Luketina et al. 2016). Needs no products.
 class Identity : public InverseHessian {
  public:
   explicit Identity(const Config& config)

@@ -8,8 +8,8 @@ namespace {
 double length(const ParameterSet& v) { return norm(v).item<double>(); }
 double length(const Tensor& v) { return v.norm().item<double>(); }
 
-/// `basis` [n, k] with one more column: the part of `v` that is orthogonal to
-/// the others. As it was, if nothing but rounding is left of `v`.
+/// `basis` [n, k] with one more column: the normalised part of `v` orthogonal
+/// to it. Unchanged if that part consists of rounding errors.
 Tensor extended(const Tensor& basis, const Tensor& v) {
   Tensor rest = v;
   for (int pass = 0; pass < 2; ++pass) {
@@ -44,7 +44,7 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
                          const ParameterSet* guess,
                          const Method& method) const {
   Solution out;
-  // Residuals far below rounding would underflow when squared.
+  // Residuals far below rounding errors would underflow when squared.
   const double size = length(b), least = 0.01 * machine_epsilon(b);
   const double enough = std::max(tolerance_, least) * size;
   out.x = b.zeros();
@@ -52,7 +52,7 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
   double left = size;
   if (warm_start_ && guess != nullptr) {
     const ParameterSet rest = b - a(*guess);
-    // A guess that is worse than nothing would be carried on for ever.
+    // A guess worse than zeros would never be dropped.
     if (length(rest) < size) {
       out.x = *guess;
       r = rest;

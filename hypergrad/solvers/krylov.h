@@ -7,51 +7,54 @@
 
 namespace nestgrad {
 
-/// What methods have in common that seek the solution of A x = b in the Krylov
-/// space of the residual r = b - A x_0,
+/// Base of methods that seek the solution of A x = b in the Krylov space of the
+/// residual r = b - A x_0,
 ///
-///   x_0 + span(r, A r, ..., A^(k-1) r),
+///   x_0 + span(r, A r, ..., A^(k-1) r).
 ///
-/// and differ in which x they take there: limits, warm starts, restarts, and a
-/// true report. A method carries its residual along by a recursion, from which
-/// rounding moves the truth away. Where that may matter, one more product tells
-/// the truth, and the method starts again from there.
+/// The methods differ in which x of the space they take. Their common part is
+/// here: limits, warm starts, restarts and a correct report. A method updates
+/// its residual by a recursion, which rounding errors make inaccurate. Where
+/// that may matter, iterate() computes the residual with one more product and
+/// restarts the method from there.
 class Krylov : public InverseHessian {
  protected:
-  /// What a method makes of A x = r, from zeros on.
+  /// The result of a method for A x = r, starting at zero.
   struct Stretch {
     ParameterSet x;
     double residual = NAN;        ///< |r - A x|, by the recursion
-    std::int64_t iterations = 0;  ///< made; at least one or an obstacle
-    double drift = 0;             ///< how far rounding may have moved residual
-    std::string obstacle = {};    ///< why the method cannot go on, if so
+    std::int64_t iterations = 0;  ///< at least one unless there is an obstacle
+    double drift = 0;             ///< possible rounding error of residual
+    std::string obstacle =
+        {};  ///< why the method cannot continue, if it cannot
   };
   /// Iterates until the residual is `enough`, at most `limit` times.
   using Method = std::function<Stretch(const ParameterSet& r, double enough,
                                        std::int64_t limit)>;
 
-  /// `name`: what the method is called in sentences.
+  /// `name`: the name of the method in messages.
   Krylov(const Config& config, std::string name);
 
-  /// The keys that all of them have.
+  /// The keys that all Krylov methods have.
   static Schema keys(std::string meaning);
 
   Solution iterate(const LinearMap& a, const ParameterSet& b,
                    const ParameterSet* guess, const Method& method) const;
 
-  /// Coordinates in `basis` [n, k], orthonormal, of the x that a method takes
-  /// for A x = r. Undefined if it keeps the x of the basis without its last.
+  /// Coordinates in the orthonormal `basis` [n, k] of the x that a method takes
+  /// for A x = r. Undefined if it keeps the x of the previous, smaller basis.
   using Choice = std::function<Tensor(const Tensor& a, const Tensor& basis,
                                       const Tensor& r)>;
 
-  /// What iterate() should give, by dense algebra: in every stretch of at most
-  /// `restart` iterations the x of the smallest space that is good enough. The
-  /// space is that of M A and M r, M = diag(scale).
+  /// What iterate() should give, by dense algebra: between restarts, which
+  /// happen after at most `restart` iterations, the x of the smallest space
+  /// whose residual is small enough. The space is that of M A and M r, M =
+  /// diag(scale).
   Tensor chosen(const Tensor& a, const Tensor& b, const Tensor& guess,
                 std::int64_t restart, const Tensor& scale,
                 const Choice& choice) const;
 
-  /// The least residual in a space, as a Choice.
+  /// The Choice of least residual.
   static Tensor least_residual(const Tensor& a, const Tensor& basis,
                                const Tensor& r);
 

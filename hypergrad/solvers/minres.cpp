@@ -8,18 +8,18 @@ namespace nestgrad {
 namespace {
 
 /// Minimal residuals (Paige and Saunders 1975, "Solution of sparse indefinite
-/// systems of linear equations") for A x = b with symmetric A of any signs: of
-/// the x in the span of b, A b, ..., A^(k-1) b the one with the smallest
-/// |A x - b|.
+/// systems of linear equations") for A x = b with symmetric, possibly
+/// indefinite A: takes the x in the span of b, A b, ..., A^(k-1) b with the
+/// smallest |A x - b|.
 ///
 /// The Lanczos process A v_k = beta_k v_(k-1) + alpha_k v_k + beta_(k+1)
-/// v_(k+1) makes A a tridiagonal T on that space; rotations, one per iteration,
-/// make T triangular, which leaves three terms per iteration of everything.
+/// v_(k+1) represents A on that space by a tridiagonal matrix T. Rotations, one
+/// per iteration, make T triangular, so all recursions have three terms.
 ///
-/// In exact arithmetic six vectors are enough. Rounding makes later v_k lean
-/// towards eigenvectors that are found already, and iterations are wasted on
-/// finding them again; keeping all v_k and taking their part out once more
-/// costs less than those products.
+/// In exact arithmetic six vectors suffice. With rounding, later v_k lean
+/// towards eigenvectors that were already found, and iterations are wasted on
+/// finding them again. Keeping all v_k and orthogonalizing once more costs less
+/// than those products.
 class Minres : public Krylov {
  public:
   explicit Minres(const Config& config)
@@ -38,8 +38,8 @@ class Minres : public Krylov {
 
   bool symmetric_only() const override { return true; }
 
-  /// The x of the Krylov space with the least residual; without
-  /// reorthogonalizing, as long as rounding does not matter.
+  /// The x of the Krylov space with the least residual. Without
+  /// reorthogonalization this holds while rounding errors are small.
   Tensor formula(const Tensor& a, const Tensor& b, const Tensor& guess,
                  const Key&) const override {
     return chosen(a, b, guess, iterations(), at::ones_like(b), least_residual);
@@ -101,13 +101,13 @@ class Minres : public Krylov {
       d_old = std::exchange(d, std::move(d_new));
       out.x = add(out.x, c * left, d);
       left *= -s;
-      if (next <= tiny * largest) break;  // the space has no more directions
+      if (next <= tiny * largest) break;  // the space is complete
       v_old = std::exchange(v, (1 / next) * w);
       beta = next;
     }
     out.residual = std::abs(left);
-    // Rounding counts with the square of the condition (Sleijpen, van der Vorst
-    // and Modersitzki 2000).
+    // Rounding errors grow with the square of the condition number (Sleijpen,
+    // van der Vorst and Modersitzki 2000).
     const double reach = largest * length(out.x) / size;
     out.drift = machine_epsilon(r) * static_cast<double>(out.iterations) *
                 std::max(reach, reach * reach) * size;

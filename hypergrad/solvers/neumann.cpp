@@ -11,13 +11,13 @@ double length(const ParameterSet& v) { return norm(v).item<double>(); }
 ///
 ///   x = alpha sum_{j=0..K} (I - alpha A)^j b
 ///
-/// K products, K + 1 summands. As K grows it approaches A^-1 b if and only if
-/// 0 < alpha < 2 / lambda_max(A); at an inner optimum it equals unrolling K + 1
-/// steps of gradient descent with learning rate alpha.
+/// Needs K products for K + 1 summands. As K grows it approaches A^-1 b if and
+/// only if 0 < alpha < 2 / lambda_max(A). At an inner optimum it equals
+/// unrolling K + 1 steps of gradient descent with learning rate alpha.
 ///
 /// With alpha "auto", alpha = 1 / lambda, where lambda is the estimate of
-/// lambda_max that power iteration gives from b on. Starting from b is not only
-/// cheap: directions that b does not have, the series does not have either.
+/// lambda_max by power iteration that starts at b. This start suffices:
+/// directions that b lacks do not occur in the series either.
 class Neumann : public InverseHessian {
  public:
   explicit Neumann(const Config& config)
@@ -80,8 +80,8 @@ class Neumann : public InverseHessian {
       sum = sum + term;
     }
     out.x = alpha * sum;
-    // b - A x is the term after the last; that one is as good a measure, and
-    // does not cost a product.
+    // b - A x is the term after the last. The last term is as good a measure
+    // and saves a product.
     out.residual = length(term) / size;
     if (!std::isfinite(out.residual)) {
       out.status = Status::kDiverged;

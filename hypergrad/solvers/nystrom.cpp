@@ -12,14 +12,15 @@ namespace {
 ///
 ///   x = (C W^+ C' + rho I)^-1 b,   C = A[:, K],   W = A[K, K]
 ///
-/// for k columns K chosen at random. Not a series: k products whatever the
-/// condition, and nothing that could diverge. With all columns and rho -> 0 it
-/// approaches A^-1 b for positive semi-definite A; with fewer, what the columns
-/// do not see is taken for zero, so that its inverse is 1 / rho. Needs memory
-/// for k vectors.
+/// for k columns K chosen at random. Not a series: it needs k products for any
+/// condition number, and it cannot diverge. With all columns and rho -> 0 it
+/// approaches A^-1 b for positive semidefinite A. With fewer columns, the part
+/// of A that they do not represent is taken for zero, so its inverse is 1 /
+/// rho. Needs memory for k vectors.
 ///
 /// Eigenvalues of W that are negative or below sqrt(epsilon) of the largest are
-/// dropped: their square root divides columns of C that rounding has filled.
+/// dropped, because their square root would divide columns of C that consist of
+/// rounding errors.
 class Nystrom : public InverseHessian {
  public:
   explicit Nystrom(const Config& config)
@@ -42,11 +43,11 @@ class Nystrom : public InverseHessian {
                 above(0));
   }
 
-  /// What it replaces the inverse by has rho in it.
+  /// The result contains rho, so it does not approach the inverse.
   bool converges() const override { return false; }
   bool random() const override { return true; }
 
-  /// The approximation written out, [n, n], and Gaussian elimination.
+  /// The approximation as a dense matrix [n, n], and Gaussian elimination.
   Tensor formula(const Tensor& a, const Tensor& b, const Tensor&,
                  const Key& key) const override {
     const Tensor eye = at::eye(b.numel(), b.options());
@@ -70,7 +71,7 @@ class Nystrom : public InverseHessian {
     for (std::int64_t k = 0; k < chosen.numel(); ++k) {
       Tensor unit = at::zeros_like(flat);
       unit[chosen[k].item<std::int64_t>()] = 1;
-      // The damping has full rank: it is added to rho, not approximated.
+      // The damping has full rank, so it is added to rho, not approximated.
       const ParameterSet column = a(b.unflatten(unit));
       c.select(1, k).copy_(column.flatten() - damping * unit);
     }
@@ -99,12 +100,12 @@ class Nystrom : public InverseHessian {
     return out;
   }
 
-  /// k of 0 .. n-1, in any order.
+  /// k different numbers of 0 .. n-1, in any order.
   Tensor columns(std::int64_t n, const Key& key) const {
     return key.fold("nystrom").permutation(n).narrow(0, 0, std::min(rank_, n));
   }
 
-  /// The size up to which eigenvalues are dropped.
+  /// The limit below which eigenvalues are dropped.
   static double limit(const Tensor& values) {
     return std::sqrt(machine_epsilon({{"", values}})) *
            values.abs().max().item<double>();

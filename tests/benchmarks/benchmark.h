@@ -12,20 +12,20 @@
 
 namespace nestgrad {
 
-/// Does the work once, from the inputs to what is compared: one vector.
+/// Does the work once and returns the result for comparison as one vector.
 using Run = std::function<Tensor()>;
 
-/// The same work done twice. Both hold the same inputs, loaded and in memory.
+/// Two implementations of the same work. Both hold the same inputs in memory.
 struct Contest {
-  Run library;  ///< through the interface that users have
-  Run by_hand;  ///< a loop that is written for this work alone, with autograd
+  Run library;  ///< through the public interface
+  Run by_hand;  ///< a loop written for this work alone, with autograd
 };
 
-/// Work to be compared.
+/// Work for which both implementations are compared.
 struct Workload {
   std::string name;
-  int pairs;  ///< how often each side is timed
-  int steps;  ///< a run is this many times the work; the time of one is shown
+  int pairs;  ///< number of timings of each implementation
+  int steps;  ///< a run repeats the work this often; the time of one is shown
   std::function<Contest(at::ScalarType)> make;
 };
 
@@ -41,8 +41,8 @@ std::vector<Workload> unrolled_workloads();
 /// Reverse mode through gradient descent on 2 (W5Q) and on 10 (W5R) weights.
 std::vector<Workload> quadratic_workloads();
 
-/// Numbers uniform in [-bound, bound), from splitmix64; rounded to float32 and
-/// then brought to `type`.
+/// Numbers uniform in [-bound, bound) from splitmix64, rounded to float32 and
+/// then converted to `type`.
 Tensor uniform(std::uint64_t seed, at::IntArrayRef sizes, double bound,
                at::ScalarType type);
 
@@ -53,9 +53,9 @@ class Images : public BilevelProblem {
   struct Choice {
     Json model;
     std::uint64_t seed;  ///< weight tensor k starts at uniform(seed + k)
-    std::int64_t train;  ///< the first so many images
-    std::int64_t batch;  ///< in order, round and round
-    std::int64_t valid;  ///< so many images, from number 50000 on
+    std::int64_t train;  ///< number of images, from the first on
+    std::int64_t batch;  ///< in order, cyclically
+    std::int64_t valid;  ///< number of images, from number 50000 on
   };
 
   Images(const Choice& choice, at::ScalarType type);
@@ -68,7 +68,7 @@ class Images : public BilevelProblem {
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override;
 
-  /// What loops that are written by hand read.
+  /// For the loops that are written by hand.
   const ParameterSet& start() const { return start_; }
   const Dataset& valid() const { return valid_; }
   Batch batch(std::int64_t step) const;
@@ -80,10 +80,10 @@ class Images : public BilevelProblem {
   ParameterSet start_;
 };
 
-/// A network that is written by hand: the outputs for weights and inputs.
+/// A network written by hand: the outputs for weights and inputs.
 using Network = Tensor (*)(const std::vector<Tensor>&, const Tensor&);
 
-/// Steps of gradient descent on the cross entropy alone, without a tape.
+/// Gradient descent on the cross entropy alone, without a tape.
 Contest plain_training(std::shared_ptr<const Images> problem, Network network,
                        int steps);
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kOuterSteps = 10;
 
-/// Notes when each outer step ends.
+/// Records the end of each outer step.
 class Times : public Observer {
  public:
   Verdict on_step(const OuterStep& step) override {

@@ -21,7 +21,7 @@ constexpr double kGrid[] = {0.05, 0.2, 0.3, 0.4, 0.5, 0.6};
 constexpr double kStarts[] = {0.05, 0.2, 0.35, 0.5, 0.65};
 constexpr std::int64_t kEvery = 10;  // outer steps between points of a curve
 
-/// Keeps the mean of the rates.
+/// Records the mean of the rates.
 class Rates : public Observer {
  public:
   Verdict on_step(const OuterStep& step) override {

@@ -16,15 +16,15 @@ constexpr std::int64_t kFirstValid = 50000;
 constexpr std::int64_t kClasses = 10;
 constexpr double kPlainRate = 0.05;
 
-/// Pixels are divided by 255 in float32 whatever the type.
+/// Pixels are divided by 255 in float32 for either type.
 Dataset part(const Dataset& bytes, std::int64_t first, std::int64_t n,
              at::ScalarType type) {
   return {(bytes.inputs.narrow(0, first, n).to(at::kFloat) / 255).to(type),
           bytes.targets.narrow(0, first, n).clone(), kClasses};
 }
 
-/// Uniform within 1 / sqrt(inputs of the layer). `layout` is pairs of a weight
-/// and a bias.
+/// Weights uniform within 1 / sqrt(inputs of the layer). `layout`: alternately
+/// a weight and a bias.
 ParameterSet uniform_weights(const ParameterSet& layout, std::uint64_t seed,
                              at::ScalarType type) {
   std::vector<Tensor> out;

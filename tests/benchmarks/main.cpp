@@ -1,4 +1,4 @@
-// Compares nestgrad with loops that are written by hand for the same work.
+// Compares nestgrad with loops written by hand for the same work.
 //
 //   nestgrad_bench [--cpu] [FILTER]
 //   nestgrad_bench --scaling FILE.png
@@ -8,13 +8,13 @@
 //   nestgrad_bench --dropout-starts CONFIG FILE.png
 //   nestgrad_bench --outer-step CONFIG
 //
-// FILTER: only workloads whose names contain it. Both sides run in one process
-// and in turn. Shown are the median times of a run, the median of the ratios of
-// neighbouring runs, the memory that a run needs at its peak beyond what was
-// loaded before, and the relative difference of the results in float64. Times
-// and memory are for float32. --cpu: one thread and processor time instead of
-// wall time, for a machine that is not quiet. --scaling: see scaling.h;
-// --self-tuning: see self_tuning.h; --particles: particles.h; --outer-step:
+// FILTER selects the workloads whose names contain it. Both sides run
+// alternately in one process. The table shows the median times of a run, the
+// median of the ratios of neighbouring runs, the peak memory of a run beyond
+// what was loaded before, and the relative difference of the results in
+// float64. Times and memory are for float32. --cpu: one thread and processor
+// time instead of wall time, for a busy machine. --scaling: see scaling.h;
+// --self-tuning: self_tuning.h; --particles: particles.h; --outer-step:
 // distillation.h; the others: dropout_study.h.
 #include <ATen/ATen.h>
 #include <fmt/format.h>

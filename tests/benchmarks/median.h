@@ -6,7 +6,7 @@
 
 namespace nestgrad {
 
-/// The middle one, or the upper of two in the middle.
+/// The median; the upper one of two in the middle.
 inline double median(std::vector<double> values) {
   const auto middle =
       values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);

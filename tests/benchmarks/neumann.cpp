@@ -15,8 +15,8 @@ struct Series {
   double scale;
 };
 
-/// Through the library: what the estimator "ift" does once the weights stand
-/// still.
+/// Through the library: the work of the estimator "ift" when the weights do not
+/// move.
 Run library(std::shared_ptr<const Images> images, const Tensor& decay,
             Series series) {
   const auto problem = std::make_shared<Reparameterized>(
@@ -43,8 +43,8 @@ Run library(std::shared_ptr<const Images> images, const Tensor& decay,
   };
 }
 
-/// `decay` holds the logarithm for each weight tensor, a number or as many as
-/// the tensor has.
+/// `decay` holds the logarithms for each weight tensor: one number, or one per
+/// weight.
 Run by_hand(std::shared_ptr<const Images> images, Network network,
             std::vector<Tensor> decay, Series series) {
   return [=] {

@@ -20,7 +20,7 @@ namespace {
 constexpr int kRounds = 9;
 constexpr int kSteps = 10;  // of a window
 
-/// Vectors of 196 normal numbers, the pixels of images of 14 x 14.
+/// Vectors of 196 normal numbers, in place of images of 14 x 14 pixels.
 class NormalVectors : public DataSource {
  public:
   explicit NormalVectors(const Config&) {}
@@ -37,7 +37,7 @@ class NormalVectors : public DataSource {
 
 NESTGRAD_REGISTER(DataRegistry, "normal_vectors", NormalVectors)
 
-/// Of a window that follows one of its kind, as it does in training.
+/// The time of a window after an equal window, as in training.
 template <class F>
 double milliseconds_per_step(F&& window) {
   window();
@@ -46,7 +46,7 @@ double milliseconds_per_step(F&& window) {
   return 1e3 * watch.seconds() / kSteps;
 }
 
-/// A step of descent of the perceptron 196-32-10, as one writes it.
+/// A step of gradient descent for the perceptron 196-32-10, written directly.
 void step_by_hand(std::vector<Tensor>& w, const Tensor& x, const Tensor& y,
                   double lr) {
   std::vector<Tensor> leaves;

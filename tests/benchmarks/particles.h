@@ -2,8 +2,9 @@
 
 namespace nestgrad {
 
-/// What a training step of many particles takes that advance together, beside a
-/// loop of single steps and one written by hand, and its memory, as a table.
+/// Prints a table of the time and memory of a training step of many particles
+/// that advance together, compared with a loop of single steps and with one
+/// written by hand.
 void measure_particles();
 
 }  // namespace nestgrad

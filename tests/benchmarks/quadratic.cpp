@@ -17,7 +17,7 @@ constexpr double kRate = 0.1, kDecay = 0.1;
 constexpr int kSteps = 200;
 constexpr std::int64_t kExamples = 50, kFeatures = 10;
 
-/// The same problem for the library and for a loop that is written by hand.
+/// The same problem for the library and for a loop written by hand.
 struct Problem {
   std::shared_ptr<const Quadratic> quadratic;
   std::function<Tensor(const Tensor& w)> train_loss;  ///< without decay
@@ -45,7 +45,7 @@ Problem two_weights(at::ScalarType type) {
           }};
 }
 
-/// |X w - y|^2 / (2 n) in training and, with other data, in validation.
+/// |X w - y|^2 / (2 n) in training; the same with other data in validation.
 Problem ridge(at::ScalarType type) {
   constexpr double kScale = 1.0 / kExamples;
   const Tensor x = uniform(5000, {kExamples, kFeatures}, 1, type);
@@ -142,7 +142,7 @@ Contest plain_training(Maker make, at::ScalarType type) {
           }};
 }
 
-/// A workload and its plain training steps.
+/// A workload, and its plain training steps.
 std::vector<Workload> workloads(const std::string& name, Maker make) {
   return {{name, 25, 1,
            [make](at::ScalarType type) { return contest(make, type); }},

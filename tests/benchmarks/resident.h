@@ -10,7 +10,7 @@
 
 namespace nestgrad {
 
-/// A line of /proc/self/status such as "VmHWM", in MiB.
+/// The value of a line of /proc/self/status such as "VmHWM", in MiB.
 inline double memory_mib(const std::string& name) {
   std::ifstream file("/proc/self/status");
   for (std::string word; file >> word;) {
@@ -20,7 +20,7 @@ inline double memory_mib(const std::string& name) {
   throw Error(fmt::format("/proc/self/status has no line '{}'", name));
 }
 
-/// Peak of resident memory during some work beyond what was resident before.
+/// Peak of resident memory during some work, minus the memory before it.
 template <class Work>
 double peak_resident_mib(Work&& work) {
   MallocExtension_ReleaseFreeMemory();

@@ -77,10 +77,10 @@ Point measured(const Json& estimator, std::int64_t steps) {
   return out;
 }
 
-/// The same in a process that has done nothing else.
+/// Measured in a new process.
 Point measured_apart(const Json& estimator, std::int64_t steps) {
   int ends[2];
-  require(pipe(ends) == 0, "cannot make a pipe");
+  require(pipe(ends) == 0, "cannot create a pipe");
   const pid_t child = fork();
   require(child >= 0, "cannot start a process");
   Point point;

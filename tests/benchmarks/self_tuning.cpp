@@ -73,7 +73,7 @@ double seconds(F&& f) {
   return watch.seconds();
 }
 
-/// Seconds per training step, plain and by `estimator`, and the median of the
+/// Seconds per training step, plain and with `estimator`, and the median of the
 /// ratios of neighbouring runs.
 struct Cost {
   double plain, own, ratio;

@@ -2,9 +2,9 @@
 
 namespace nestgrad {
 
-/// What a training step of self-tuning networks costs, and what a whole turn of
-/// two training steps and an estimate, as multiples of as many plain training
-/// steps of the same network, as a table.
+/// Prints a table of the cost of a training step of self-tuning networks, and
+/// of a whole turn (two training steps and an estimate), as multiples of the
+/// same number of plain training steps of the same network.
 void measure_self_tuning();
 
 }  // namespace nestgrad

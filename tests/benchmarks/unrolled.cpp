@@ -51,7 +51,7 @@ Run library(std::shared_ptr<const Images> images, at::ScalarType type,
   };
 }
 
-/// All weights are one vector that the network sees in pieces.
+/// All weights are one vector; the network uses views of it.
 Run by_hand(std::shared_ptr<const Images> images, at::ScalarType type,
             int steps) {
   const auto options = at::TensorOptions().dtype(type);
@@ -89,7 +89,7 @@ Run by_hand(std::shared_ptr<const Images> images, at::ScalarType type,
   };
 }
 
-/// The loop by hand has no checkpoints.
+/// The loop written by hand has no checkpoints.
 Workload workload(const std::string& name, int pairs, int steps,
                   const Json& checkpoints = "none") {
   return {name, pairs, 1, [=](at::ScalarType type) -> Contest {

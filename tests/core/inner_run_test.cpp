@@ -341,7 +341,7 @@ TEST_CASE("the cut of training is read from a configuration", "[inner_run]") {
   CHECK_THROWS_WITH(read(R"({"window": 5, "horizon": 5, "shortest": 6})"),
                     ContainsSubstring("must be at most the window, 5; is 6"));
   CHECK_THROWS_WITH(read(R"({"window": 5, "horizon": 10, "shortest": 2})"),
-                    ContainsSubstring("needs cold start"));
+                    ContainsSubstring("is only allowed in cold start"));
 }
 
 }  // namespace

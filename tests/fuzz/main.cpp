@@ -1,12 +1,12 @@
-// Feeds readers with damaged inputs, made from good ones by random changes:
+// Feeds readers with inputs damaged by random changes:
 //
 //   nestgrad_fuzz [inputs per reader, default 100000] [part of a reader's name]
 //
-// A reader may take an input or throw Error. Any other exception, a crash, an
+// A reader may accept an input or throw Error. Any other exception, a crash, an
 // input that takes longer than 20 seconds, or an allocation of more than 512
-// MiB (a length in a file that was believed) ends the program, and the input is
-// left in fuzz-input. Built with sanitizers (`./dev fuzz`), so does every
-// access that is out of bounds and every operation without a defined result.
+// MiB (from a length in the file that was trusted) ends the program and leaves
+// the input in fuzz-input. When built with sanitizers (`./dev fuzz`), so does
+// every access out of bounds and every undefined operation.
 
 #include <c10/util/Exception.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@
 #include "tests/support/temporary_folder.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-// What cannot be allocated is an exception, as without sanitizers.
+// A failed allocation throws an exception, as without sanitizers.
 extern "C" const char* __asan_default_options() {
   return "allocator_may_return_null=1:max_allocation_size_mb=512:"
          "detect_leaks=0";
@@ -57,7 +57,7 @@ const char* input_in_work = nullptr;
 std::size_t input_length = 0;
 char failed_input[] = "fuzz-input";
 
-/// Keeps the input that is to blame. Only system calls, as in any handler.
+/// Saves the current input. Uses only system calls, as a signal handler must.
 extern "C" void keep_input(int signal) {
   const int file = creat(failed_input, 0666);
   if (file >= 0 && input_in_work != nullptr) {
@@ -69,7 +69,7 @@ extern "C" void keep_input(int signal) {
   raise(signal);
 }
 
-/// A few changes of bytes.
+/// `bytes` with a few random changes.
 std::string damaged(std::string bytes, const std::vector<std::string>& others,
                     Random& random) {
   static const std::string kPieces[] = {
@@ -128,11 +128,11 @@ struct Reader {
   std::vector<std::string> seeds;
   std::function<void(const std::string&)> read;
   std::function<std::string(const std::string&, Random&)> mutate = {};
-  /// A value in a configuration may ask for more memory than there is.
+  /// Whether an input may legitimately ask for too much memory.
   bool may_want_memory = false;
 };
 
-/// Goes on with bytes as a file.
+/// The readers and their good inputs.
 class Readers {
  public:
   explicit Readers(const TemporaryFolder& folder) : folder_(folder) {}
@@ -190,7 +190,7 @@ class Readers {
     return out;
   }
 
-  /// Configurations that are built in a millisecond.
+  /// Configurations that take only a millisecond to build.
   static std::vector<std::string> small() {
     return {
         R"({"problem": "ridge", "hyperparameters": {"weight_decay": {"per": "weight"}},
@@ -229,7 +229,7 @@ class Readers {
         {"low": 1e-4, "high": 1, "count": 2}}}})";
   }
 
-  /// Read anew for each input.
+  /// Read again for each input.
   static std::string sweep_of_two_arms() {
     return R"({"config": {"problem": "ridge", "hyperparameters": {"weight_decay": {}}},
       "vary": {"outer.lr": {"values": [0.1, 0.2]}},
@@ -240,7 +240,7 @@ class Readers {
     return read_file(folder_.path(name));
   }
 
-  /// Calls `read` with a file that holds the input.
+  /// Calls `read` with a file that contains the input.
   std::function<void(const std::string&)> as_file(
       std::function<void(const std::string&)> read) const {
     return [this, read](const std::string& input) {
@@ -356,7 +356,7 @@ class Readers {
     return read_file(folder.path("z"));
   }
 
-  /// Damage that the checksum of a checkpoint does not tell.
+  /// `whole`, damaged after its first line, with the correct checksum.
   static std::string with_right_checksum(const std::string& whole,
                                          Random& random) {
     const std::string body =
@@ -371,7 +371,7 @@ class Readers {
   const TemporaryFolder& folder_;
 };
 
-/// Returns what is wrong with how a reader took an input, or "".
+/// Returns a reader's wrong reaction to an input, or "".
 std::string trouble(const Reader& reader, const std::string& input) {
   try {
     reader.read(input);
@@ -390,7 +390,7 @@ std::string trouble(const Reader& reader, const std::string& input) {
 
 bool fuzz(const Reader& reader, int count) {
   for (const std::string& seed : reader.seeds) {
-    // A seed that is refused would make all of this idle.
+    // If a good input is refused, its damaged versions test nothing.
     try {
       reader.read(seed);
     } catch (const std::exception& error) {
@@ -434,7 +434,7 @@ int main(int argc, char** argv) {
     std::signal(signal, keep_input);
   }
   if (!kSanitized) {
-    // The address space of this process so far, and 512 MiB.
+    // The present address space of this process plus 512 MiB.
     long pages = 0;
     if (std::FILE* const file = std::fopen("/proc/self/statm", "r")) {
       if (std::fscanf(file, "%ld", &pages) != 1) pages = 1 << 20;

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Writes a table of hashes of what every configuration leaves behind.
+"""Writes a table of hashes of the results of every configuration.
 
     python3 tests/hashes/table.py build/release/nestgrad > before.txt
     ... change something that must not change a number, build ...
     python3 tests/hashes/table.py build/release/nestgrad > after.txt
     diff before.txt after.txt
 
-Every file of configs/, but for those that want a GPU, is shortened, run, checked and compared with the
-estimators of configs/estimators/implicit.json. A row is a configuration, a part
-of what came of it and a hash. Times and memory are left out. Numbers depend on
-the processor and on the versions of LibTorch and OpenBLAS, so two tables are
-compared on one machine.
+Every file of configs/ that needs no GPU is shortened, run, checked and compared
+with the estimators of configs/estimators/implicit.json. A row has a
+configuration, a part of its results and a hash. Times and memory are left out.
+Numbers depend on the processor and on the versions of LibTorch and OpenBLAS, so
+compare only tables from one machine.
 """
 
 import concurrent.futures
@@ -26,7 +26,7 @@ MEASURED = ("second", "seconds", "mib", "time", "speed", "memory")
 
 
 def shortened(config):
-    """The same configuration with little to do: few steps, few examples."""
+    """The same configuration with little work: few steps, few examples."""
     estimator = config.setdefault("estimator", {"type": "ift"})
     if isinstance(estimator, str):
         estimator = config["estimator"] = {"type": estimator}
@@ -52,7 +52,7 @@ def shortened(config):
 
 
 def without_measurements(value):
-    """The same value less what a stopwatch or a memory meter has measured."""
+    """The same value without measured times and memory."""
     if isinstance(value, list):
         return [without_measurements(entry) for entry in value]
     if not isinstance(value, dict):
@@ -73,7 +73,7 @@ def json_lines(path):
 
 
 def rows_of_run(folder):
-    """What a run has left, by name."""
+    """The results of a run, by name."""
     rows = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))

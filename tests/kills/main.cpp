@@ -1,11 +1,11 @@
-// Kills runs at random moments (SIGKILL), resumes them, and compares what they
-// end with to the files of a run that was left alone: every file has to be the
-// same byte by byte, apart from times and memory that were measured.
+// Kills runs at random moments (SIGKILL), resumes them, and compares the final
+// files with those of an uninterrupted run: every file must be the same byte by
+// byte, apart from measured times and memory.
 //
 //   nestgrad_kills [kills, default 200] [seed, default 1]
 //
-// Every registered estimator and every configuration in configs/, shortened, is
-// a case; they take turns in random order.
+// The cases are every registered estimator and every configuration in configs/,
+// shortened, in random order.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -66,7 +66,7 @@ int program(const std::string& folder, const std::vector<std::string>& words,
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/// Removes what is measured and not computed.
+/// Removes measured values.
 void remove_measured(Json& json) {
   if (!json.is_object()) return;
   for (const char* key :
@@ -77,7 +77,7 @@ void remove_measured(Json& json) {
   for (auto& [key, value] : json.items()) remove_measured(value);
 }
 
-/// What has to be the same of a file.
+/// The contents of a file that must not differ.
 std::string essence(const std::string& path) {
   const std::string bytes = read_file(path);
   const std::string kind = fs::path(path).extension();
@@ -128,7 +128,7 @@ std::vector<Case> all_cases() {
   for (Case& c : cases) {
     c.config["record"]["retrain"] = 20;
     c.config["record"]["every"] = 2;
-    // Often, so that many kills come while a checkpoint is written.
+    // So often that many kills come while a checkpoint is written.
     c.config["record"]["checkpoint"] = {{"steps", 1}, {"minutes", 0.0005}};
   }
   std::sort(cases.begin(), cases.end(),
@@ -136,7 +136,7 @@ std::vector<Case> all_cases() {
   return cases;
 }
 
-/// What a run that was left alone ends with, and how long it takes.
+/// The final files of an uninterrupted run, and its duration.
 struct Reference {
   std::map<std::string, std::string> files;
   double seconds = 0;
@@ -148,8 +148,8 @@ class Kills {
  public:
   explicit Kills(std::uint64_t seed) : random_(seed) {}
 
-  /// Kills and resumes one run until it ends. Returns the number of kills, or
-  /// throws Error if it ends with something else than the reference.
+  /// Kills and resumes one run until it ends. Returns the number of kills.
+  /// Throws Error if the final files differ from the reference.
   int torment(const Case& c) {
     if (references_.count(c.name) == 0) references_[c.name] = reference(c);
     const Reference& reference = references_[c.name];
@@ -218,8 +218,9 @@ int run(int wanted, std::uint64_t seed) {
     fmt::print("{:4} {}: {} kills\n", done, c.name, now);
     std::fflush(stdout);
   }
-  fmt::print("{} kills of {} cases: all files are those of runs left alone\n",
-             done, cases.size());
+  fmt::print(
+      "{} kills of {} cases: all files equal those of uninterrupted runs\n",
+      done, cases.size());
   return 0;
 }
 

@@ -8,8 +8,8 @@
 #include "core/config/registry.h"
 #include "core/setting.h"
 
-// A small world of types, and what a configuration of it may hold: methods that
-// hold solvers, settings and other methods.
+// A small set of registered types and a configuration schema that uses them:
+// methods that contain solvers, settings and other methods.
 namespace nestgrad::config_world {
 
 class TestSolver {
@@ -49,7 +49,7 @@ class Direct : public TestSolver {
 inline const bool has_direct =
     TestSolverRegistry::instance().add<Direct>("direct");
 
-/// A method, with a name that has an irregular plural.
+/// A method whose kind has an irregular plural.
 class AnimalQuery {
  public:
   static constexpr const char* kKind = "animal_queries";

@@ -12,8 +12,8 @@
 
 namespace nestgrad {
 
-/// A problem that writes down what it is asked for. With z drawn from the key
-/// of a draw and t its step,
+/// A problem that records the draws of its training losses. With z drawn from
+/// the key of a draw and t its step,
 ///
 ///   train_loss = decay |w|^2 / 2 + (0.1 z + 0.01 t 1)'w
 ///   initial_weights = z, or start + z if there is a hyperparameter "start".
@@ -50,7 +50,7 @@ class CountingProblem : public BilevelProblem {
     return out;
   }
 
-  mutable std::vector<Draw> draws;  // of the training losses asked for
+  mutable std::vector<Draw> draws;  // of all training losses so far
 };
 
 /// Gradient descent with learning rate 0.1 on a CountingProblem.

@@ -6,7 +6,7 @@
 
 namespace nestgrad {
 
-/// A "data" section as a problem receives it: checked, defaults written out.
+/// A "data" section as a problem receives it: checked and completed.
 inline Config data_section(const Json& data) {
   Schema whole("");
   whole.object("data", DataRegistry::instance(), kRequired, "");
@@ -14,12 +14,12 @@ inline Config data_section(const Json& data) {
   return Config(checked["data"], "/data");
 }
 
-/// All examples of a source, before any cut.
+/// All examples of a source, before any split.
 inline Examples load_source(const Json& data) {
   return DataRegistry::instance().make(data_section(data))->load(Key(1));
 }
 
-/// A .npy file: version 1, with this header and these numbers.
+/// A .npy file of version 1 with this header and these numbers.
 inline std::string npy_bytes(const std::string& header,
                              const std::string& numbers) {
   std::string bytes = std::string("\x93NUMPY\x01", 7) + '\0';
@@ -28,14 +28,14 @@ inline std::string npy_bytes(const std::string& header,
   return bytes + header + numbers;
 }
 
-/// A header of a .npy file: "<f4", "(3, 4)".
+/// The header of a .npy file for a type such as "<f4" and a shape "(3, 4)".
 inline std::string npy_header(const std::string& type,
                               const std::string& shape) {
   return "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape +
          ", }\n";
 }
 
-/// The numbers of a contiguous tensor as they lie in memory.
+/// The bytes of a contiguous tensor in memory.
 inline std::string raw_bytes(const Tensor& tensor) {
   return {static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()};
 }

@@ -14,7 +14,7 @@
 
 namespace nestgrad {
 
-/// A layer in small, and what it computes, written out by hand.
+/// A small layer, and its function written out by hand.
 struct LayerCase {
   Json config;
   Shape input;
@@ -27,10 +27,10 @@ struct LayerCase {
   }
 };
 
-/// Examples that input_for() gives.
+/// The batch size of input_for().
 constexpr std::int64_t kBatch = 3;
 
-/// Float64 weights that differ from the fresh ones, so that no factor is one
+/// Float64 weights that differ from the initial ones, so that no factor is one
 /// and no constant is zero.
 inline ParameterSet weights_for(const LayerCase& c) {
   const ParameterSet fresh = c.make()->initial_weights(Key(1)).to(float64());
@@ -54,7 +54,7 @@ inline Tensor standardized(const Tensor& x, at::IntArrayRef dimensions) {
   return centred / (centred.square().mean(dimensions, true) + 1e-5).sqrt();
 }
 
-/// weight x + bias, channel by channel of images.
+/// weight x + bias for each channel of images.
 inline Tensor per_channel(const ParameterSet& w, const Tensor& x) {
   return w.at("weight").view({-1, 1, 1}) * x + w.at("bias").view({-1, 1, 1});
 }
@@ -69,7 +69,7 @@ inline Tensor convolution(const ParameterSet& w, const Tensor& x, int kernel,
       .unflatten(2, {side, side});
 }
 
-/// The last two dimensions of the result are the windows.
+/// The windows are the last two dimensions of the result.
 inline Tensor windows(const Tensor& x, int kernel, int stride) {
   return x.unfold(2, kernel, stride).unfold(3, kernel, stride);
 }
@@ -271,7 +271,7 @@ inline std::vector<LayerCase> vector_cases() {
   };
 }
 
-/// Layers that change numbers in training only.
+/// Layers that change their input only in training.
 inline std::vector<LayerCase> training_cases() {
   const auto same = [](const ParameterSet&, const Tensor& x) { return x; };
   std::vector<LayerCase> cases;
@@ -290,7 +290,7 @@ inline std::vector<LayerCase> training_cases() {
   return cases;
 }
 
-/// At least one case for every layer that is registered.
+/// At least one case for every registered layer.
 inline std::vector<LayerCase> layer_cases() {
   std::vector<LayerCase> cases = activation_cases();
   for (LayerCase& c : image_cases()) cases.push_back(std::move(c));

@@ -10,10 +10,10 @@
 int main(int argc, char** argv) {
   if (!nestgrad::test_device().is_cpu() && !at::hasCUDA()) {
     std::puts("skipped: there is no CUDA device here");
-    return 77;  // what CTest takes for that
+    return 77;  // CTest's code for "skipped"
   }
-  const nestgrad::MemoryMeter memory;  // so that every tensor is known to it
-  // Tests run side by side, and their tensors are small.
+  const nestgrad::MemoryMeter memory;  // before the first tensor
+  // Tests run in parallel, and their tensors are small.
   nestgrad::prepare_process(/*threads=*/1);
   return Catch::Session().run(argc, argv);
 }

@@ -13,14 +13,14 @@ using Random = std::mt19937_64;
 
 inline std::size_t below(Random& random, std::size_t n) { return random() % n; }
 
-/// All values of a JSON text, itself included.
+/// All values in a JSON value, itself included.
 inline void collect(Json& json, std::vector<Json*>& out) {
   out.push_back(&json);
   if (!json.is_structured()) return;
   for (auto& part : json.items()) collect(part.value(), out);
 }
 
-/// Changes one thing somewhere.
+/// `json` with one random change.
 inline Json mutated(Json json, Random& random) {
   std::vector<Json*> all;
   collect(json, all);

@@ -17,7 +17,7 @@ struct Ended {
   std::string output;  // standard output and error together
 };
 
-/// Runs a command of the shell in `folder`.
+/// Runs a shell command in `folder`.
 inline Ended shell(const std::string& folder, const std::string& command) {
   std::FILE* pipe =
       popen(fmt::format("cd '{}' && {} 2>&1", folder, command).c_str(), "r");
@@ -32,14 +32,14 @@ inline Ended shell(const std::string& folder, const std::string& command) {
   return ended;
 }
 
-/// Runs the program with these arguments, in `folder`, on one thread.
+/// Runs the program with these arguments in `folder`, on one thread.
 inline Ended program(const std::string& folder, const std::string& arguments,
                      const std::string& before = "") {
   return shell(folder, fmt::format("OPENBLAS_NUM_THREADS=1 {} '{}' {}", before,
                                    NESTGRAD_PROGRAM, arguments));
 }
 
-/// The experiments in configs/, or in another folder of the project.
+/// The files in configs/, or in another folder of the project.
 inline std::vector<std::string> shipped_configs(
     const std::string& folder = "/configs") {
   std::vector<std::string> out;

@@ -4,7 +4,7 @@
 
 namespace nestgrad {
 
-/// The same configuration with little to do: few steps, few examples.
+/// The same configuration with little work: few steps, few examples.
 inline Json shortened(Json config, std::int64_t outer_steps = 2) {
   Json& estimator = config["estimator"];
   if (estimator.is_string()) estimator = Json{{"type", estimator}};

@@ -1,11 +1,10 @@
 #pragma once
 
-// ATen first: its headers bring a CHECK of their own, which ends the program.
+// ATen first: its headers define another CHECK, which ends the program.
 #include <ATen/ATen.h>
 #undef CHECK  // of glog
 
-// Catch2 2 (Debian 12) or 3 (newer systems): the rest of the tests needs not
-// know which.
+// Hides the difference between Catch2 2 (Debian 12) and 3 (newer systems).
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 using Catch::Approx;

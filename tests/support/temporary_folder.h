@@ -10,7 +10,7 @@
 
 namespace nestgrad {
 
-/// A new folder that is removed, with all in it, at the end of its scope.
+/// A new folder that is removed with its contents at the end of its scope.
 class TemporaryFolder {
  public:
   TemporaryFolder() {

@@ -2,7 +2,7 @@
 
 #include "experiments/problems/coresets/coreset.h"
 
-// Examples of the data themselves, or means of some.
+// Coresets of real examples, or of means of real examples.
 
 namespace nestgrad {
 namespace {
@@ -20,13 +20,13 @@ class Random : public CoresetByClass {
   }
 };
 
-/// With m examples of a class, it is cut at random into m parts of equal size.
+/// With m examples per class, each class is split at random into m equal parts.
 class ClassMean : public CoresetByClass {
  public:
   static Schema schema() {
     return Schema(
-        "The mean of each class or, with m examples of a class, the means of "
-        "m parts into which it is cut at random.");
+        "The mean of each class or, with m examples per class, the means of m "
+        "random parts of it.");
   }
   explicit ClassMean(const Config&) {}
 
@@ -41,15 +41,15 @@ class ClassMean : public CoresetByClass {
   }
 };
 
-/// x_k = argmin |mu - (x_1 + ... + x_k) / k|, mu the mean of the class (Welling
-/// 2009, "Herding dynamical weights to learn"; in this form Rebuffi et al.
-/// 2017, "iCaRL"), in the space of the inputs.
+/// x_k = argmin |mu - (x_1 + ... + x_k) / k|, with mu the mean of the class, in
+/// the space of the inputs (Welling 2009, "Herding dynamical weights to learn";
+/// in this form Rebuffi et al. 2017, "iCaRL").
 class Herding : public CoresetByClass {
  public:
   static Schema schema() {
     return Schema(
-        "Real examples, one after another so that their mean is as near as "
-        "can be to that of their class.");
+        "Real examples, selected one by one so that their mean stays as near "
+        "as possible to that of their class.");
   }
   explicit Herding(const Config&) {}
 
@@ -73,15 +73,16 @@ class Herding : public CoresetByClass {
   }
 };
 
-/// The example nearest to the mean of its class, and then always the one that
-/// is farthest from all chosen (Gonzalez 1985; Sener and Savarese 2018, "Active
-/// learning for convolutional neural networks: a core-set approach").
+/// First the example nearest to the mean of its class, then repeatedly the
+/// example farthest from all selected ones (Gonzalez 1985; Sener and Savarese
+/// 2018, "Active learning for convolutional neural networks: a core-set
+/// approach").
 class KCenter : public CoresetByClass {
  public:
   static Schema schema() {
     return Schema(
-        "Real examples, the one nearest to the mean of its class and then "
-        "always the one that is farthest from all chosen.");
+        "Real examples: first the one nearest to the mean of its class, then "
+        "repeatedly the one farthest from all selected ones.");
   }
   explicit KCenter(const Config&) {}
 

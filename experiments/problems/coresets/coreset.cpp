@@ -21,7 +21,7 @@ SoftExamples CoresetByClass::make(const Splits& data, std::int64_t examples,
     const Tensor places = classes.eq(c).nonzero().squeeze(1);
     const Tensor of_c = all.targets.eq(c).nonzero().squeeze(1);
     require(of_c.size(0) >= places.size(0),
-            "{} examples of class {} are wanted, but the data have {}",
+            "{} examples of class {} are needed, but the data have {}",
             places.size(0), c, of_c.size(0));
     chosen.index_copy_(0, places,
                        of_class(x.index_select(0, of_c), places.size(0),

@@ -10,7 +10,7 @@ namespace {
 class FromFile : public Coreset {
  public:
   static Schema schema() {
-    return Schema("The examples in a file that an earlier run has written.")
+    return Schema("The examples in a file that an earlier run wrote.")
         .text("file", kRequired,
               "A .npz file with `inputs` in the units of the source (pixels "
               "from 0 to 1) and `labels`, probabilities [examples, classes].");

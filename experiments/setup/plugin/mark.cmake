@@ -1,6 +1,6 @@
-# Writes the header that tells what plugins were built against:
+# Writes the header that identifies what plugins are built against:
 #   cmake -DTO=plugin_mark.h -DVERSION=0.1.0 -DROOT=. -P mark.cmake
-# Two builds agree if all public headers do.
+# Two builds agree if their public headers are equal.
 cmake_minimum_required(VERSION 3.20)
 include(${CMAKE_CURRENT_LIST_DIR}/public_headers.cmake)
 add_included_headers(public_headers ${ROOT})

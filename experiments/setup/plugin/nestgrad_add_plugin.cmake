@@ -1,7 +1,7 @@
 # nestgrad_add_plugin(NAME SOURCE...)
 #
-# A shared library, lib<NAME>.so, that the program loads with --plugin. One more
-# source says what it was built against, since the program refuses others.
+# Builds a shared library, lib<NAME>.so, for the program's option --plugin. An
+# added source records what it was built against; the program checks this.
 function(nestgrad_add_plugin name)
   set(mark ${CMAKE_CURRENT_BINARY_DIR}/${name}_mark.cpp)
   file(CONFIGURE OUTPUT ${mark} CONTENT [[

@@ -1,5 +1,5 @@
-# The public headers: what is installed, what plugins may include and what the
-# plugin mark is made from. Those named here, and what they include.
+# The public headers: they are installed, plugins may include them, and the
+# plugin mark is computed from them. Includes of the headers below are added.
 set(public_headers
     # what a problem, a layer, a model or a training rule is
     core/problem.h core/optimizer.h core/setting.h core/hyper_space.h
@@ -18,7 +18,7 @@ set(public_headers
     experiments/problems/dynamics.h experiments/problems/network_problem.h
     experiments/problems/quadratic.h experiments/setup/plugin.h)
 
-# Adds to the list in `variable` what its headers include, themselves included.
+# Extends the list of headers in `variable` by everything they include.
 # Paths are relative to `root`.
 function(add_included_headers variable root)
   set(open ${${variable}})

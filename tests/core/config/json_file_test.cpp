@@ -99,16 +99,16 @@ TEST_CASE("a syntax error is reported with line and column", "[json_file]") {
     return complaints[0].what;
   };
   CHECK(error_in("{\n  \"a\": 1,\n}") ==
-        "line 3, column 1 of a.json: there is a comma too many before '}'");
+        "line 3, column 1 of a.json: there is an extra comma before '}'");
   CHECK(error_in("[1, ]") ==
-        "line 1, column 5 of a.json: there is a comma too many before ']'");
+        "line 1, column 5 of a.json: there is an extra comma before ']'");
   CHECK(error_in("{\"a\": 1\n \"b\": 2}") ==
         "line 2, column 4 of a.json: unexpected string; expected a comma or "
         "'}'");
   CHECK(error_in("{\n// why\n}") ==
         "line 2, column 1 of a.json: comments are not allowed in JSON");
   CHECK(error_in("{\"\xC3\xA4\": 'b'}") ==
-        "line 1, column 7 of a.json: strings stand in double quotes in JSON");
+        "line 1, column 7 of a.json: strings need double quotes in JSON");
   CHECK(error_in("{\"a\": [1, 2") ==
         "line 1, column 12 of a.json: the text ends too early");
   CHECK(error_in("") == "line 1, column 1 of a.json: the text ends too early");
@@ -119,8 +119,8 @@ TEST_CASE("a syntax error is reported with line and column", "[json_file]") {
   CHECK(error_in("[1e999]") ==
         "line 1, column 6 of a.json: number overflow parsing '1e999'");
   CHECK(error_in(std::string("{}\0x", 4)) ==
-        "line 1, column 3 of a.json: there is a zero byte, so this is no JSON "
-        "text");
+        "line 1, column 3 of a.json: there is a zero byte, so this is not a "
+        "JSON text");
   CHECK(error_in(std::string(101, '[')) ==
         "line 1, column 101 of a.json: there are more than 100 levels of "
         "nesting");
@@ -140,14 +140,14 @@ TEST_CASE("all keys that stand twice are reported at once", "[json_file]") {
   REQUIRE(complaints.size() == 4);
   CHECK(complaints[0].where == "/b/x");
   CHECK(complaints[0].what ==
-        "the key stands twice, on lines 2 and 4 of a.json");
+        "the key appears twice, on lines 2 and 4 of a.json");
   CHECK(complaints[1].where == "/a");
   CHECK(complaints[1].what ==
-        "the key stands twice, on lines 1 and 5 of a.json");
+        "the key appears twice, on lines 1 and 5 of a.json");
   CHECK(complaints[2].where == "/a");
   CHECK(complaints[2].what ==
-        "the key stands twice, on lines 1 and 6 of a.json");
-  CHECK_THAT(complaints[3].what, ContainsSubstring("a comma too many"));
+        "the key appears twice, on lines 1 and 6 of a.json");
+  CHECK_THAT(complaints[3].what, ContainsSubstring("extra comma"));
 }
 
 TEST_CASE("a file is read, and named in complaints", "[json_file]") {

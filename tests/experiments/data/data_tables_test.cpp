@@ -88,7 +88,7 @@ TEST_CASE("a damaged csv file is refused with its line", "[data]") {
       Damage{"a,b\n1,2\n\n1,2,3\n", "line 4: expected 2 columns"},
       Damage{"a,b\n1\n", "line 2: expected 2 columns as in the first line"},
       Damage{"a,b\n1,\n", "line 2: the class is missing"},
-      Damage{"a,b\n1,\"x\n", "line 2: a quote is opened and not closed"});
+      Damage{"a,b\n1,\"x\n", "line 2: a quote is opened but not closed"});
   const TemporaryFolder folder;
   const std::string path = folder.write("t.csv", damage.text);
   CHECK_THROWS_AS(load_source(csv(path)), Error);
@@ -188,15 +188,15 @@ TEST_CASE("damaged npy inputs are refused with the reason", "[data]") {
       Damage{"PK\3\4 a zip archive", "a .npy file starts with \\x93NUMPY"},
       Damage{version_4, "expected format version 1, 2 or 3, found 4"},
       Damage{long_header, "bytes of its header, but the file is too short"},
-      Damage{with_header(""), "not a description of one plain array"},
+      Damage{with_header(""), "does not describe a single plain array"},
       Damage{with_header("{'descr': '|u1', 'shape': (2, 1)}"),
-             "not a description of one plain array"},
+             "does not describe a single plain array"},
       Damage{with_header("{'descr': [('a', '<f4')], 'fortran_order': False, "
                          "'shape': (2,), }"),
-             "not a description of one plain array"},
-      Damage{of_bytes("(2 1)"), "not a description of one plain array"},
+             "does not describe a single plain array"},
+      Damage{of_bytes("(2 1)"), "does not describe a single plain array"},
       Damage{of_bytes("(2, 99999999999999999999)"),
-             "not a description of one plain array"},
+             "does not describe a single plain array"},
       Damage{with_header("{'descr': '|u1', 'fortran_order': True, "
                          "'shape': (2, 1), }"),
              "expected an array in C order, found fortran_order"},

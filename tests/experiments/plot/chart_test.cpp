@@ -407,8 +407,7 @@ TEST_CASE("charts that cannot be drawn are refused in words", "[chart]") {
 
   CHECK_THROWS_WITH(
       draw_chart(path, "t", {panel_of({Curve{"a", {1, 2}, {3}}})}),
-      ContainsSubstring("curve 'a' of panel 'loss': expected as many x as y, "
-                        "met 2 and 1"));
+      ContainsSubstring("curve 'a' of panel 'loss': expected equally many x and y, met 2 and 1"));
   CHECK_THROWS_WITH(draw_chart(path, "t", std::vector<Panel>(61, good)),
                     ContainsSubstring("expected at most 60 panels, met 61"));
   CHECK_THROWS_WITH(draw_chart(path, "\xFF", {good}),

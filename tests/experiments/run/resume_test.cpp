@@ -120,7 +120,7 @@ TEST_CASE("a damaged checkpoint is passed over with a warning", "[resume]") {
   CAPTURE(ended.output);
   REQUIRE(ended.code == 0);
   CHECK_THAT(ended.output,
-             ContainsSubstring("a damaged checkpoint is passed over"));
+             ContainsSubstring("skipping a damaged checkpoint"));
   CHECK_THAT(ended.output, ContainsSubstring("continues after outer step 4"));
   CHECK(fs::exists(newest + ".damaged"));
   run.check_same();
@@ -136,7 +136,7 @@ TEST_CASE("a run whose checkpoints are all damaged is not begun again",
   for (int i = 0; i < 2; ++i) {
     const Ended ended = run.resume();
     CHECK(ended.code == 2);
-    CHECK_THAT(ended.output, ContainsSubstring("no checkpoint in"));
+    CHECK_THAT(ended.output, ContainsSubstring("all checkpoints in"));
   }
   CHECK(read_file(run.file("metrics.jsonl")) == before);
 }
@@ -312,7 +312,7 @@ TEST_CASE("two processes cannot work in one folder", "[resume]") {
     CHECK(ended.code == 2);
     CHECK_THAT(ended.output, ContainsSubstring("another process ("));
     CHECK_THAT(program(run.folder.path(""), "run a.json --out run").output,
-               ContainsSubstring("holds files already"));
+               ContainsSubstring("already contains files"));
   }
   CHECK(run.resume().code == 0);
 }

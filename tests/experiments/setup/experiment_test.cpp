@@ -177,7 +177,7 @@ TEST_CASE("mistakes end with exit code 2, one sentence each and no folder",
   check("run data.json", {"/problem/data", "/nowhere"});
   check("run broken.json", {"line 2, column 9 of broken.json"});
   check("run missing.json", {"missing.json"});
-  check("run good.json --out used", {"used: holds files already"});
+  check("run good.json --out used", {"used: already contains files"});
   check("run good.json --out typo.json", {"typo.json: is not a folder"});
   check("run good.json --out /proc/nestgrad", {"cannot make this folder"});
   check("run good.json --set outer.steps", {"expected path=value"});
