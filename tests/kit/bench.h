@@ -10,7 +10,7 @@
 #include "hypergrad/estimator.h"
 #include "numbers.h"
 
-namespace nestgrad {
+namespace nestgrad::testing {
 
 /// Two layers with tanh on a few fixed points, cross entropy plus one decay for
 /// all weights; float64. Batches of `batch` of the 12 points. The validation
@@ -137,4 +137,4 @@ inline Bench network_bench(const Json& rule, std::int64_t batch = 12) {
                    at::scalar_tensor(0.05, float64()), rule);
 }
 
-}  // namespace nestgrad
+}  // namespace nestgrad::testing

@@ -8,7 +8,7 @@
 #include "hypergrad/solvers/inverse_hessian.h"
 #include "numbers.h"
 
-namespace nestgrad {
+namespace nestgrad::testing {
 
 /// A x = b with a symmetric matrix that is written out, and a count of
 /// products.
@@ -56,4 +56,4 @@ inline double distance(const ParameterSet& a, const ParameterSet& b) {
   return size > 0 ? error / size : error;
 }
 
-}  // namespace nestgrad
+}  // namespace nestgrad::testing

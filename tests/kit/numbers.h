@@ -2,11 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include <cstdlib>
-
 #include "core/tensor/parameter_set.h"
 
-namespace nestgrad {
+namespace nestgrad::testing {
 
 /// |a - b| / |b| of all numbers together (b is the reference).
 inline double relative_error(const Tensor& a, const Tensor& b) {
@@ -16,14 +14,13 @@ inline double relative_error(const ParameterSet& a, const ParameterSet& b) {
   return relative_error(a.flatten(), b.flatten());
 }
 
-/// Where tests compute: the environment's NESTGRAD_TEST_DEVICE, or the CPU.
-inline at::Device test_device() {
-  const char* const name = std::getenv("NESTGRAD_TEST_DEVICE");
-  return at::Device(name == nullptr ? "cpu" : name);
-}
+/// Where the checks compute: the CPU, until judge_on() names another device.
+at::Device judging_device();
+void judge_on(at::Device device);
 
+/// Numbers that implementations are judged with: double precision there.
 inline at::TensorOptions float64() {
-  return at::TensorOptions().dtype(at::kDouble).device(test_device());
+  return at::TensorOptions().dtype(at::kDouble).device(judging_device());
 }
 
 /// df / dx by central differences, alike to `x`, whose numbers are in double
@@ -44,4 +41,4 @@ ParameterSet central_differences(const ParameterSet& x, F&& f,
   return x.unflatten(out);
 }
 
-}  // namespace nestgrad
+}  // namespace nestgrad::testing

@@ -8,7 +8,7 @@
 #include "core/tensor/autodiff.h"
 #include "numbers.h"
 
-namespace nestgrad {
+namespace nestgrad::testing {
 
 // How far particles that advance together are off from each by itself,
 // relatively, for three of them with sets of their own.
@@ -116,4 +116,4 @@ inline double particle_error(const Optimizer& rule, const TrainState& state,
   return worst;
 }
 
-}  // namespace nestgrad
+}  // namespace nestgrad::testing

@@ -17,3 +17,8 @@ inline auto ContainsSubstring(const std::string& text) {
 #endif
 
 #include "tests/kit/numbers.h"
+
+/// Tests read like the kit that they are written with.
+namespace nestgrad {
+using namespace testing;
+}  // namespace nestgrad

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "core/tensor/parameter_set.h"
+#include "faults.h"
+
+// What the checks of all contracts are written with.
+
+namespace nestgrad::testing {
+
+/// Collects faults, each once.
+class Findings {
+ public:
+  /// Says where the next faults are found: "with horizon 4".
+  void at(std::string place) { place_ = std::move(place); }
+
+  /// Adds the fault unless `holds`.
+  void expect(bool holds, const std::string& fault);
+
+  Faults take() { return std::move(faults_); }
+
+ private:
+  std::string place_;
+  Faults faults_;
+};
+
+/// The faults that `judge` finds. An exception is one of them.
+Faults found(const std::function<void(Findings&)>& judge);
+
+/// Whether names, shapes and all numbers are the same.
+bool equal(const ParameterSet& a, const ParameterSet& b);
+
+/// Whether a derivative can be taken of any tensor of the set.
+bool on_tape(const ParameterSet& set);
+
+/// Seeds LibTorch's own generator: an implementation that draws from it gives
+/// other results afterwards.
+void disturb(std::uint64_t seed);
+
+}  // namespace nestgrad::testing

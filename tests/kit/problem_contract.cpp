@@ -1,0 +1,190 @@
+#include "problem_contract.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/hyper_space.h"
+#include "core/platform/error.h"
+#include "core/tensor/autodiff.h"
+#include "derivatives.h"
+#include "numbers.h"
+#include "particles.h"
+
+namespace nestgrad::testing {
+namespace {
+
+/// The problem as estimators see it: in coordinates in which all numbers are
+/// allowed. Without `hyperparameters`, all that it offers are tuned.
+Reparameterized in_coordinates(std::shared_ptr<const BilevelProblem> problem,
+                               Json hyperparameters) {
+  if (hyperparameters.empty()) {
+    for (const Hyperparameter& h : problem->hyperparameters()) {
+      hyperparameters[h.name] = Json::object();
+    }
+  }
+  if (hyperparameters.empty()) return Reparameterized(problem, {});
+  const Config config(complete(
+      Schema("").map("hyperparameters", hyper_spec_schema(), kRequired, ""),
+      {{"hyperparameters", hyperparameters}}));
+  return Reparameterized(
+      problem, read_hyper_space(config.object("hyperparameters"), *problem, {},
+                                float64()));
+}
+
+/// The two losses of a problem at some weights and hyperparameters, for one
+/// draw.
+struct Losses {
+  const BilevelProblem& problem;
+  ParameterSet weights, hyper;
+  Draw draw;
+
+  Tensor train(const ParameterSet& w, const ParameterSet& h) const {
+    return problem.train_loss(w, h, draw);
+  }
+  Tensor valid(const ParameterSet& w, const ParameterSet& h) const {
+    return problem.valid_loss(w, h, draw);
+  }
+};
+
+constexpr double kTolerance = 1e-4;
+
+/// Whether f() is there, and does not throw Unsupported.
+template <class F>
+bool defined(F&& f) {
+  try {
+    f();
+  } catch (const Unsupported&) {
+    return false;
+  }
+  return true;
+}
+
+void judge_first_weights(Findings& findings, const Losses& at) {
+  disturb(2);
+  findings.expect(
+      equal(at.problem.initial_weights(at.hyper, Key(3)).detach().to(float64()),
+            at.weights),
+      "first weights depend on more than the key");
+}
+
+void judge_values(Findings& findings, const Losses& at) {
+  const double train = at.train(at.weights, at.hyper).item<double>();
+  const double valid = at.valid(at.weights, at.hyper).item<double>();
+  findings.expect(std::isfinite(train), "the training loss is not finite");
+  findings.expect(std::isfinite(valid), "the validation loss is not finite");
+  disturb(3);
+  at.problem.train_loss(at.weights, at.hyper, {2, Key(9)});
+  findings.expect(at.train(at.weights, at.hyper).item<double>() == train,
+                  "the same draw gives another training loss");
+  findings.expect(at.valid(at.weights, at.hyper).item<double>() == valid,
+                  "the same draw gives another validation loss");
+  if (at.problem.abilities().particles && !at.hyper.empty()) {
+    findings.expect(
+        particle_error(at.problem, at.weights, at.hyper, at.draw) < 1e-10,
+        "gives particles other losses than each by itself");
+  }
+  if (at.problem.abilities().outputs) {
+    const bool given = defined([&] {
+      const Tensor outputs = at.problem.outputs(at.weights, at.hyper, at.draw);
+      at.problem.output_loss(outputs, at.hyper, at.draw);
+    });
+    findings.expect(given, "does not define the outputs that it says it has");
+  }
+}
+
+/// A problem that says that training has no second derivative throws instead
+/// of giving one.
+void judge_refusal(Findings& findings, const Losses& at) {
+  const bool given = defined([&] {
+    const ParameterSet w = at.weights.leaves();
+    gradient(at.train(w, at.hyper), w, Tape::kOn);
+  });
+  findings.expect(!given,
+                  "gives a derivative of training, which it says has none");
+}
+
+void judge_by_weights(Findings& findings, const Losses& at) {
+  if (at.problem.abilities().second_derivatives) {
+    judge_derivatives(
+        findings, "the training loss by the weights",
+        [&](const ParameterSet& w) { return at.train(w, at.hyper); },
+        at.weights, true, kTolerance,
+        at.problem.abilities().train_loss_has_values);
+  } else {
+    judge_refusal(findings, at);
+  }
+  judge_derivatives(
+      findings, "the validation loss by the weights",
+      [&](const ParameterSet& w) { return at.valid(w, at.hyper); }, at.weights,
+      false, kTolerance);
+}
+
+bool all_differentiable(const Losses& at) {
+  const auto offered = at.problem.hyperparameters();
+  return at.problem.abilities().second_derivatives &&
+         std::all_of(offered.begin(), offered.end(),
+                     [&](const Hyperparameter& h) {
+                       return h.differentiable || !at.hyper.contains(h.name);
+                     });
+}
+
+void judge_by_hyper(Findings& findings, const Losses& at) {
+  const bool differentiable = all_differentiable(at);
+  if (differentiable && at.problem.abilities().train_loss_has_values) {
+    judge_derivatives(
+        findings, "the training loss by the hyperparameters",
+        [&](const ParameterSet& h) { return at.train(at.weights, h); },
+        at.hyper, false, kTolerance);
+  }
+  if (differentiable) {
+    // The mixed derivative, which hypergradients are made of.
+    const ParameterSet u = Key(23).normal(at.weights);
+    const Scalar slope_along = [&](const ParameterSet& h) {
+      const ParameterSet w = at.weights.leaves();
+      return dot(gradient(at.train(w, h), w, Tape::kOn), u);
+    };
+    judge_derivatives(findings,
+                      "the training loss by weights and hyperparameters",
+                      slope_along, at.hyper, false, kTolerance);
+  }
+  judge_derivatives(
+      findings, "the validation loss by the hyperparameters",
+      [&](const ParameterSet& h) { return at.valid(at.weights, h); }, at.hyper,
+      false, kTolerance);
+}
+
+void judge_problem(Findings& findings, const BilevelProblem& problem) {
+  const ParameterSet hyper = problem.initial_hyper();
+  disturb(1);
+  const ParameterSet weights =
+      problem.initial_weights(hyper, Key(3)).detach().to(float64());
+  const Losses at{problem, weights, hyper, {1, Key(4)}};
+  const ParameterSet weights_before = weights.clone();
+  const ParameterSet hyper_before = hyper.clone();
+  judge_first_weights(findings, at);
+  judge_values(findings, at);
+  judge_by_weights(findings, at);
+  if (hyper.empty()) return;
+  judge_by_hyper(findings, at);
+  findings.expect(equal(weights, weights_before), "a loss changes the weights");
+  findings.expect(equal(hyper, hyper_before),
+                  "a loss changes the hyperparameters");
+  const ParameterSet deployed = problem.deployed(weights, hyper);
+  for (const auto& [name, value] : problem.evaluate(deployed, hyper)) {
+    findings.expect(std::isfinite(value), name + " is not finite");
+  }
+}
+
+}  // namespace
+
+Faults problem_faults(const Json& section, const Json& hyperparameters) {
+  return found([&](Findings& findings) {
+    const std::shared_ptr<const BilevelProblem> problem =
+        ProblemRegistry::instance().make(section, {float64(), Key(1)});
+    judge_problem(findings, in_coordinates(problem, hyperparameters));
+  });
+}
+
+}  // namespace nestgrad::testing
