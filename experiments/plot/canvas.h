@@ -41,14 +41,14 @@ class Canvas {
   void disc(const Point& center, double radius, const Color& color);
 
   /// An image [1 or 3 channels, height, width] with numbers from 0 to 1, in a
-  /// square of `side` whose upper left corner is at `at`. Pixels have sharp
+  /// square of `side` whose upper left corner is at `place`. Pixels have sharp
   /// edges.
-  void image(const Point& at, double side, const Tensor& pixels);
+  void image(const Point& place, double side, const Tensor& pixels);
 
-  /// One line of text, with its base line at at.y. `alignment` is the share of
-  /// its width that lies left of at.x: 0 to write onwards from there, 0.5 to
-  /// center, 1 to end there.
-  void text(const Point& at, const std::string& words, const Font& font,
+  /// One line of text, with its base line at place.y. `alignment` is the share
+  /// of its width that lies left of place.x: 0 to write onwards from there, 0.5
+  /// to center, 1 to end there.
+  void text(const Point& place, const std::string& words, const Font& font,
             double alignment = 0);
 
   double text_width(const std::string& words, const Font& font);

@@ -26,7 +26,7 @@ class Dimension {
 
   /// The value that these choose, evenly distributed over the values (over
   /// their logarithms, if the scale is logarithmic).
-  Json at(const double* coordinates) const;
+  Json value_at(const double* coordinates) const;
 
   /// The values of a grid: those listed, or `points` from low to high. Throws
   /// ConfigError for a list of several elements.
