@@ -1,6 +1,7 @@
 #include "core/optimizer.h"
 
 #include "core/particles.h"
+#include "core/tensor/part.h"
 
 namespace nestgrad {
 
@@ -15,9 +16,7 @@ ParameterSet TrainState::joined() const {
 }
 
 TrainState TrainState::with(const ParameterSet& joined) const {
-  const std::vector<Tensor>& all = joined.tensors();
-  const auto cut = all.begin() + static_cast<std::ptrdiff_t>(weights.size());
-  return {weights.with({all.begin(), cut}), slots.with({cut, all.end()}), step,
+  return {part(joined, 0, weights), part(joined, weights.size(), slots), step,
           particles};
 }
 

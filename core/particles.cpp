@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/platform/threads.h"
+#include "core/tensor/sum.h"
 
 namespace nestgrad {
 namespace {
@@ -71,9 +72,8 @@ Tensor dots(const ParameterSet& all, const ParameterSet& one) {
   Tensor sum;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Tensor& t = all.tensors()[i];
-    const Tensor part =
-        at::mv(t.reshape({t.size(0), -1}), one.tensors()[i].reshape(-1));
-    sum = sum.defined() ? sum + part : part;
+    add_to(sum,
+           at::mv(t.reshape({t.size(0), -1}), one.tensors()[i].reshape(-1)));
   }
   return sum;
 }

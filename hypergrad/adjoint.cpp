@@ -1,9 +1,12 @@
 #include "hypergrad/adjoint.h"
 
+#include "core/tensor/part.h"
+
 namespace nestgrad {
 
-Stretch::Stretch(const TrainingLoop& loop, const TrainState& from,
-                 std::int64_t steps, const ParameterSet& h, const Key& run)
+TapedSteps::TapedSteps(const TrainingLoop& loop, const TrainState& from,
+                       std::int64_t steps, const ParameterSet& h,
+                       const Key& run)
     : hyper(h.leaves()),
       start(from.with(from.joined().leaves())),
       end(loop.steps(start, steps, hyper, run, Tape::kOn)) {}
@@ -34,18 +37,13 @@ void Adjoint::pull(const TrainState& end, const TrainState& start,
   const ParameterSet pulled =
       vjp(end.joined(), both, state_, Tape::kOff, Graph::kConsume);
   gradient_ = gradient_ + pulled.subset("hyper/");
-  const std::vector<Tensor>& all = pulled.tensors();
-  state_ = s.with(
-      {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(s.size())});
+  state_ = part(pulled, 0, s);
 }
 
 void Adjoint::through(const ParameterSet& initial_weights,
                       const ParameterSet& hyper) {
-  const std::vector<Tensor>& all = state_.tensors();
-  const ParameterSet a = initial_weights.with(
-      {all.begin(),
-       all.begin() + static_cast<std::ptrdiff_t>(initial_weights.size())});
-  gradient_ = gradient_ + vjp(initial_weights, hyper, a);
+  gradient_ =
+      gradient_ + vjp(initial_weights, hyper, part(state_, 0, initial_weights));
 }
 
 }  // namespace nestgrad

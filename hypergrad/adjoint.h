@@ -7,13 +7,15 @@
 
 namespace nestgrad {
 
-/// Some steps of training on the tape of what they start from.
-struct Stretch {
-  Stretch(const TrainingLoop& loop, const TrainState& from, std::int64_t steps,
-          const ParameterSet& h, const Key& run);
+/// Consecutive steps of training on a tape: `end` is a differentiable function
+/// of `start` and `hyper`.
+struct TapedSteps {
+  TapedSteps(const TrainingLoop& loop, const TrainState& from,
+             std::int64_t steps, const ParameterSet& h, const Key& run);
 
-  ParameterSet hyper;     ///< leaves
-  TrainState start, end;  ///< of which `start` holds leaves
+  ParameterSet hyper;  ///< leaves
+  TrainState start;    ///< holds leaves
+  TrainState end;
 };
 
 /// The derivative of a loss of trained weights, carried back through training
@@ -23,8 +25,8 @@ struct Stretch {
 ///   a stretch    g <- g + (d s' / dh)' a     a <- (d s' / ds)' a
 ///
 /// where s' is the state at the end of the stretch and s that at its start.
-/// Only one stretch is on a tape at a time; where the states come from (kept,
-/// trained again, or run backwards) is the caller's business.
+/// Only one stretch is on a tape at a time. The caller decides where the states
+/// come from: kept, trained again, or run backwards.
 class Adjoint {
  public:
   /// `loop` outlives this. `end` is where training ended, `loss` the partial
@@ -34,12 +36,12 @@ class Adjoint {
 
   /// Back through the `steps` steps from `start` to where the adjoint stands.
   void through(const TrainState& start, std::int64_t steps) {
-    through(Stretch(loop_, start, steps, hyper_, run_));
+    through(TapedSteps(loop_, start, steps, hyper_, run_));
   }
 
   /// The same for steps that are on the tape already, which this consumes.
-  void through(const Stretch& stretch) {
-    pull(stretch.end, stretch.start, stretch.hyper);
+  void through(const TapedSteps& steps) {
+    pull(steps.end, steps.start, steps.hyper);
   }
 
   /// Back through one step that is being undone: step number `step` started at

@@ -16,8 +16,8 @@ namespace {
 ///
 /// J is the training loss on the minibatch of that step, D compares the outputs
 /// f of the model on another one. w, f(w) and the gradient g are constants, so
-/// the only derivative is that of Q through the rule; if hyperparameters of the
-/// training loss are tuned as well, that through g counts, too. With a
+/// Q is differentiated through the rule alone; if hyperparameters of the
+/// training loss are tuned as well, it is differentiated through g, too. With a
 /// preconditioner for a rule Q has its minimum at (lambda_F G + lambda_W I)^-1
 /// if J is linearized, and with 1 + lambda_F for lambda_F if it is not.
 class Apo : public SingleRun {
@@ -71,7 +71,7 @@ class Apo : public SingleRun {
   Target target() const override { return Target::kOwn; }
 
  private:
-  /// Q as a function of what the look-ahead step depends on.
+  /// Q(h), on the tape of `hyper`.
   Tensor objective(const ParameterSet& hyper) const {
     const TrainState& state = run_.state();
     const ParameterSet& w = state.weights;
@@ -104,7 +104,7 @@ class Apo : public SingleRun {
 
   double by_function_, by_weights_;
   bool divergence_, linearized_;
-  // The gradient is a constant, unless what it depends on is tuned as well.
+  // On, if hyperparameters of the training loss are tuned.
   Tape through_gradient_ = Tape::kOff;
   ParameterSet hyper_;  // of the last estimate
 };

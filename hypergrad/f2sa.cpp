@@ -49,8 +49,8 @@ class Penalized : public ProblemDecorator {
 /// and z lack of their optima is multiplied by lambda. Both runs start from the
 /// same weights and see the same minibatches, so that noise cancels in y - z.
 ///
-/// lambda grows from one window of training to the next; in between, y is of
-/// the lambda that it was trained with.
+/// lambda grows from one window of training to the next. Within a window it
+/// stays what y was trained with.
 class F2sa : public SingleRun {
  public:
   F2sa(const Config& config, const TrainingLoop& loop)
@@ -115,7 +115,7 @@ class F2sa : public SingleRun {
   Target target() const override { return Target::kStationarity; }
 
  private:
-  /// lambda of the present window.
+  /// lambda in the present window.
   double penalty() const {
     return start_ + growth_ * static_cast<double>(windows_ - 1);
   }

@@ -26,7 +26,7 @@ ParameterSet gradient_difference(G&& gradient, const ParameterSet& weights,
          (gradient(add(weights, e, v)) - gradient(add(weights, -e, v)));
 }
 
-/// The key that says how far the weights are moved.
+/// The key "difference": how far the weights are moved.
 inline Schema difference_schema() {
   return Schema("Products by central differences.")
       .number("difference", "auto",
@@ -36,7 +36,7 @@ inline Schema difference_schema() {
               above(0), {"auto"});
 }
 
-/// What it says, for weights like these.
+/// The value of that key, for weights of this floating-point type.
 inline double read_difference(const Config& config,
                               const ParameterSet& weights) {
   if (!config.is_text("difference")) return config.number("difference");

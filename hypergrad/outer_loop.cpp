@@ -88,8 +88,9 @@ OuterResult OuterLoop::run() {
       const ParameterSet& hyper = state_.weights;
       return problem_.evaluate(estimator_.weights(hyper), hyper);
     };
-    /// Tells where the run stands now.
-    const auto at = [&](const ParameterSet& natural) -> const OuterStep& {
+    /// The record, with the time and the hyperparameters of now.
+    const auto completed =
+        [&](const ParameterSet& natural) -> const OuterStep& {
       record.seconds = seconds_ = before + whole.seconds();
       record.hyper = &state_.weights;
       record.natural = &natural;
@@ -99,7 +100,9 @@ OuterResult OuterLoop::run() {
       record.status = Status::kDiverged;
       record.trouble = &trouble;
       const ParameterSet natural = tuned(problem_, state_.weights);
-      for (const auto& observer : observers_) observer->on_failure(at(natural));
+      for (const auto& observer : observers_) {
+        observer->on_failure(completed(natural));
+      }
       return ended(Termination::kDiverged,
                    fmt::format("{} (outer step {})", trouble, state_.step + 1));
     }
@@ -114,7 +117,7 @@ OuterResult OuterLoop::run() {
     state_ = next;
 
     const ParameterSet natural = tuned(problem_, state_.weights);
-    at(natural);
+    completed(natural);
     bool stop = false;
     for (const auto& observer : observers_) {
       stop |= observer->on_step(record) == Observer::Verdict::kStop;

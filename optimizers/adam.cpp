@@ -1,4 +1,5 @@
 #include "core/optimizer.h"
+#include "core/tensor/part.h"
 
 namespace nestgrad {
 namespace {
@@ -75,13 +76,11 @@ class Adam : public Optimizer {
         g = g + decay * w;
       }
     }
-    const std::vector<Tensor> old = state.slots.tensors();
-    const auto half = static_cast<std::ptrdiff_t>(w.size());
+    const ParameterSet old_m = part(state.slots, 0, w);
+    const ParameterSet old_v = part(state.slots, w.size(), w);
     // add() needs one pass; there may be millions of numbers.
-    const ParameterSet m =
-        add(beta1 * w.with({old.begin(), old.begin() + half}), 1 - beta1, g);
-    const ParameterSet v =
-        add(beta2 * w.with({old.begin() + half, old.end()}), 1 - beta2, g * g);
+    const ParameterSet m = add(beta1 * old_m, 1 - beta1, g);
+    const ParameterSet v = add(beta2 * old_v, 1 - beta2, g * g);
     const Scale correction1 = 1 - beta1.pow(t);
     const Scale correction2 = 1 - beta2.pow(t);
     std::size_t i = 0;

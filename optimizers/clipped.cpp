@@ -2,6 +2,7 @@
 
 #include "core/optimizer.h"
 #include "core/particles.h"
+#include "core/tensor/sum.h"
 
 namespace nestgrad {
 namespace {
@@ -44,8 +45,7 @@ class Clipped : public Optimizer {
     if (state.particles > 0) {
       Tensor square;  // [particles]
       for (const Tensor& g : gradient.tensors()) {
-        const Tensor part = g.square().reshape({g.size(0), -1}).sum(1);
-        square = square.defined() ? square + part : part;
+        add_to(square, g.square().reshape({g.size(0), -1}).sum(1));
       }
       const Tensor ratio = limit / square.sqrt();
       const Tensor factor = at::where(ratio < 1, ratio, at::ones_like(ratio));

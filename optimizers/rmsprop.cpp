@@ -1,4 +1,5 @@
 #include "core/optimizer.h"
+#include "core/tensor/part.h"
 
 namespace nestgrad {
 namespace {
@@ -66,22 +67,17 @@ class RmsProp : public Optimizer {
     if (!weight_decay_.is(0)) {
       g = g + weight_decay_.scale(natural, state) * state.weights;
     }
-    const std::vector<Tensor>& old = state.slots.tensors();
-    const auto half = static_cast<std::ptrdiff_t>(g.size());
     const ParameterSet square = g * g;
     const ParameterSet s =
         warm_start_ && state.step == 0
             ? square
-            : alpha * g.with({old.begin(), old.begin() + half}) +
-                  (1 - alpha) * square;
+            : alpha * part(state.slots, 0, g) + (1 - alpha) * square;
     ParameterSet d = g.zip(s, [&](const Tensor& x, const Tensor& mean) {
       return x / ((mean + root_epsilon_).sqrt() + epsilon_);
     });
     std::vector<Tensor> slots = s.tensors();
     if (!momentum_.is(0)) {
-      d = momentum_.scale(natural, state) *
-              g.with({old.begin() + half, old.end()}) +
-          d;
+      d = momentum_.scale(natural, state) * part(state.slots, g.size(), g) + d;
       slots.insert(slots.end(), d.tensors().begin(), d.tensors().end());
     }
     return {state.weights - lr * d, state.slots.with(std::move(slots)),

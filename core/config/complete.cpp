@@ -7,6 +7,7 @@
 
 #include "core/config/registry.h"
 #include "core/config/schema.h"
+#include "core/platform/text.h"
 
 namespace nestgrad {
 namespace {
@@ -19,8 +20,8 @@ std::string shown(const Json& json) {
   std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (text.size() <= kLongest) return text;
   std::size_t length = kLongest;
-  // Do not cut within a UTF-8 character, whose later bytes are 10xxxxxx.
-  while ((static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) --length;
+  // Do not cut within a UTF-8 character.
+  while (continues_character(text[length])) --length;
   return text.substr(0, length) + "...";
 }
 

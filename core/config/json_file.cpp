@@ -1,11 +1,11 @@
 #include "core/config/json_file.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
-#include <system_error>
+
+#include "core/platform/files.h"
+#include "core/platform/text.h"
 
 namespace nestgrad {
 namespace {
@@ -44,10 +44,7 @@ int line_at(std::string_view text, std::size_t offset) {
 int column_at(std::string_view text, std::size_t offset) {
   const std::string_view before = text.substr(0, offset);
   const std::string_view line = before.substr(before.rfind('\n') + 1);
-  // The bytes of a UTF-8 character after its first one are 10xxxxxx.
-  return 1 + static_cast<int>(std::count_if(
-                 line.begin(), line.end(),
-                 [](unsigned char c) { return (c & 0xC0) != 0x80; }));
+  return 1 + static_cast<int>(character_count(line));
 }
 
 // The library's message about a syntax error, without its prefix, position and
@@ -279,13 +276,8 @@ std::string join_pointer(const std::string& pointer, std::string_view key) {
 
 JsonFile JsonFile::read(const std::string& path) {
   require(!std::filesystem::is_directory(path),
-          "cannot read {}: it is a folder, not a file", path);
-  std::ifstream in(path, std::ios::binary);
-  require(in.is_open(), "cannot read {}: {}", path,
-          std::generic_category().message(errno));
-  const std::string text(std::istreambuf_iterator<char>(in), {});
-  require(!in.bad(), "cannot read {}: reading failed", path);
-  return parse(text, path);
+          "cannot read '{}': it is a folder, not a file", path);
+  return parse(read_file(path), path);
 }
 
 JsonFile JsonFile::parse(std::string_view text, std::string name) {

@@ -12,7 +12,7 @@
 
 #include "core/config/json_file.h"
 #include "core/platform/error.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 
 namespace nestgrad {
 namespace {

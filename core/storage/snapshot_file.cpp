@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "core/storage/safetensors.h"
 
 namespace nestgrad {

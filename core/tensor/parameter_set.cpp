@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/platform/error.h"
+#include "core/tensor/sum.h"
 
 namespace nestgrad {
 
@@ -178,9 +179,8 @@ Tensor dot(const ParameterSet& a, const ParameterSet& b) {
   require(!a.empty(), "an inner product of sets needs at least one tensor");
   Tensor sum;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    const Tensor part =
-        at::dot(a.tensors()[i].reshape(-1), b.tensors()[i].reshape(-1));
-    sum = sum.defined() ? sum + part : part;
+    add_to(sum,
+           at::dot(a.tensors()[i].reshape(-1), b.tensors()[i].reshape(-1)));
   }
   return sum;
 }

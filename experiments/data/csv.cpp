@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/data/data.h"
 
 namespace nestgrad {

@@ -42,13 +42,13 @@ Cut draw_cut(const Config& data, const Examples& examples, const Key& key) {
   std::int64_t taken = 0;
   if (examples.test.inputs.defined()) {
     cut.own_test = true;
-    const std::int64_t own = examples.test.size();
+    const std::int64_t given = examples.test.size();
     const std::int64_t test =
-        asked(data, "test", own, own,
-              fmt::format("the source has {} test examples", own));
+        asked(data, "test", given, given,
+              fmt::format("the source has {} test examples", given));
     // The whole test set needs no rows.
-    if (test < own) {
-      cut.test = key.fold("test").permutation(own).slice(0, 0, test);
+    if (test < given) {
+      cut.test = key.fold("test").permutation(given).slice(0, 0, test);
     }
   } else {
     taken = asked(data, "test", fifth, all - 2,

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/platform/error.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/data/byte_file.h"
 
 namespace nestgrad {

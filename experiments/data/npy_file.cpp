@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/platform/error.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/data/byte_file.h"
 
 namespace nestgrad {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/data/data.h"
 
 namespace nestgrad {

@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "core/metric.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/record/recorder.h"
 #include "experiments/record/run_folder.h"

@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "core/platform/error.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/record/recorder.h"
 

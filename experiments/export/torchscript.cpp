@@ -2,7 +2,7 @@
 
 #include "core/config/json_file.h"
 #include "core/nn/models/torchscript.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "core/storage/safetensors.h"
 
 namespace nestgrad {

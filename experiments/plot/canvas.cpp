@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "core/platform/error.h"
+#include "core/platform/text.h"
 
 namespace nestgrad {
 namespace {
@@ -16,10 +17,6 @@ constexpr std::size_t kPiecesAtOnce = 500;
 void use(cairo_t* context, const Color& color) {
   cairo_set_source_rgba(context, color.red, color.green, color.blue,
                         color.opacity);
-}
-
-bool continues_character(char byte) {
-  return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
 }
 
 /// `words` without `missing` or slightly more bytes of its middle.
@@ -93,7 +90,7 @@ void Canvas::disc(const Point& center, double radius, const Color& color) {
   cairo_fill(context);
 }
 
-void Canvas::image(const Point& at, double side, const Tensor& pixels) {
+void Canvas::image(const Point& place, double side, const Tensor& pixels) {
   const auto height = static_cast<int>(pixels.size(1));
   const auto width = static_cast<int>(pixels.size(2));
   const Tensor bytes = (pixels.expand({3, height, width}) * 255)
@@ -118,7 +115,7 @@ void Canvas::image(const Point& at, double side, const Tensor& pixels) {
   cairo_surface_mark_dirty(surface.get());
   cairo_t* const context = context_.get();
   cairo_save(context);
-  cairo_translate(context, at.x, at.y);
+  cairo_translate(context, place.x, place.y);
   cairo_scale(context, side / width, side / height);
   cairo_set_source_surface(context, surface.get(), 0, 0);
   cairo_pattern_set_filter(cairo_get_source(context), CAIRO_FILTER_NEAREST);
@@ -127,11 +124,11 @@ void Canvas::image(const Point& at, double side, const Tensor& pixels) {
   cairo_restore(context);
 }
 
-void Canvas::text(const Point& at, const std::string& words, const Font& font,
-                  double alignment) {
-  const double left = at.x - alignment * text_width(words, font);
+void Canvas::text(const Point& place, const std::string& words,
+                  const Font& font, double alignment) {
+  const double left = place.x - alignment * text_width(words, font);
   nestgrad::use(context_.get(), font.color);
-  cairo_move_to(context_.get(), left, at.y);
+  cairo_move_to(context_.get(), left, place.y);
   cairo_show_text(context_.get(), words.c_str());
   cairo_new_path(context_.get());
 }

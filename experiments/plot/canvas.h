@@ -41,13 +41,14 @@ class Canvas {
   void disc(const Point& center, double radius, const Color& color);
 
   /// Draws an image [1 or 3 channels, height, width] with numbers from 0 to 1
-  /// in a square of side `side` with upper left corner `at`. Pixels have sharp
+  /// in a square of side `side` with upper left corner `place`. Pixels have sharp
   /// edges.
-  void image(const Point& at, double side, const Tensor& pixels);
+  void image(const Point& place, double side, const Tensor& pixels);
 
-  /// One line of text with its baseline at at.y. `alignment` is the share of
-  /// its width to the left of at.x: 0 starts there, 0.5 centres, 1 ends there.
-  void text(const Point& at, const std::string& words, const Font& font,
+  /// One line of text with its baseline at place.y. `alignment` is the share of
+  /// its width to the left of place.x: 0 starts there, 0.5 centres, 1 ends
+  /// there.
+  void text(const Point& place, const std::string& words, const Font& font,
             double alignment = 0);
 
   double text_width(const std::string& words, const Font& font);

@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "core/platform/error.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/plot/axis.h"
 #include "experiments/plot/canvas.h"
 

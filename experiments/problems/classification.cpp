@@ -111,16 +111,16 @@ class Classification : public NetworkProblem {
     }
     weight.optional = true;
 
-    std::vector<Hyperparameter> own{weight};
+    std::vector<Hyperparameter> of_loss{weight};
     if (augmentation_) {
-      own.push_back(augmentation_->hyperparameter(
+      of_loss.push_back(augmentation_->hyperparameter(
           "Weights of the network that changes inputs."));
     }
     if (weighting_) {
-      own.push_back(weighting_->hyperparameter(
+      of_loss.push_back(weighting_->hyperparameter(
           "Weights of the network that weighs examples."));
     }
-    return with_those_of_the_network(std::move(own));
+    return with_those_of_the_network(std::move(of_loss));
   }
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,

@@ -26,13 +26,13 @@ Shape output_shape(const Dataset& data) {
 
 NetworkProblem::NetworkProblem(const Config& config,
                                const ProblemContext& context,
-                               const std::vector<std::string>& own)
+                               const std::vector<std::string>& of_loss)
     : data_(load_splits(config.object("data"), context.key.fold("data"),
                         context.options)),
       model_(ModelRegistry::instance().make(
           config.object("model"), data_.shape(), output_shape(data_.train))),
       layout_(model_->initial_weights(Key()).to(context.options)) {
-  std::vector<std::string> taken = own;
+  std::vector<std::string> taken = of_loss;
   taken.emplace_back(kDecay);
   for (const Hyperparameter& named : model_->hyperparameters()) {
     for (const std::string& name : taken) {
@@ -57,7 +57,7 @@ ParameterSet NetworkProblem::initial_weights(const ParameterSet&,
 }
 
 std::vector<Hyperparameter> NetworkProblem::with_those_of_the_network(
-    std::vector<Hyperparameter> own) const {
+    std::vector<Hyperparameter> of_loss) const {
   Hyperparameter decay;
   decay.name = kDecay;
   decay.meaning = "Factor d of the penalty d w^2 / 2 on the weights.";
@@ -65,11 +65,11 @@ std::vector<Hyperparameter> NetworkProblem::with_those_of_the_network(
   decay.coordinates = Coordinates::log();
   decay.granularities = weight_granularities(layout_);
   decay.optional = true;
-  own.insert(own.begin(), decay);
+  of_loss.insert(of_loss.begin(), decay);
   for (Hyperparameter& named : model_->hyperparameters()) {
-    own.push_back(std::move(named));
+    of_loss.push_back(std::move(named));
   }
-  return own;
+  return of_loss;
 }
 
 Tensor NetworkProblem::with_penalties(Tensor loss,

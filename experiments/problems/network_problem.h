@@ -20,16 +20,16 @@ class NetworkProblem : public BilevelProblem {
 
  protected:
   /// Reads "data" and "model" of the problem's section. Hyperparameters that
-  /// layers name must not be called like one of `own`.
+  /// layers name must not be called like one of `of_loss`, those of the loss.
   NetworkProblem(const Config& config, const ProblemContext& context,
-                 const std::vector<std::string>& own);
+                 const std::vector<std::string>& of_loss);
 
   /// A schema with these two keys.
   static Schema network_schema(std::string meaning);
 
-  /// `own`, weight_decay and those that layers of the model name.
+  /// `of_loss`, weight_decay and those that layers of the model name.
   std::vector<Hyperparameter> with_those_of_the_network(
-      std::vector<Hyperparameter> own) const;
+      std::vector<Hyperparameter> of_loss) const;
 
   /// `loss` and what does not depend on the outputs: the penalties of layers
   /// and, where there is one, weight_decay w^2 / 2.

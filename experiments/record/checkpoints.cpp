@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <regex>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 
 namespace nestgrad {
 namespace fs = std::filesystem;

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 
 namespace nestgrad {
 
@@ -63,15 +63,15 @@ void JsonLines::persist(Archive& archive) {
 
 std::vector<Json> parse_json_lines(const std::string& text) {
   std::vector<Json> out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = text.find('\n', at);
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = text.find('\n', begin);
     if (end == std::string::npos) break;
-    Json line = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(at),
+    Json line = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(begin),
                             text.begin() + static_cast<std::ptrdiff_t>(end),
                             nullptr, false);
     require(line.is_object(), "line {} is not a JSON object", out.size() + 1);
     out.push_back(std::move(line));
-    at = end + 1;
+    begin = end + 1;
   }
   return out;
 }

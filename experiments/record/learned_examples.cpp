@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/data/idx_file.h"
 #include "experiments/data/npy_file.h"
 #include "experiments/plot/canvas.h"

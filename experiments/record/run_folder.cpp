@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "core/platform/error.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "core/storage/safetensors.h"
 
 namespace nestgrad {

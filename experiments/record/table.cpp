@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/metric.h"
+#include "core/platform/text.h"
 #include "experiments/record/recorder.h"
 
 namespace nestgrad {
@@ -33,13 +34,6 @@ std::string cell(const std::string& metric, const Row& row) {
                : fmt::format("{:.4g}", found->second);
 }
 
-/// The number of letters of a UTF-8 text, in which later bytes are 10xxxxxx.
-std::size_t letters(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(),
-                    [](unsigned char c) { return (c & 0xC0) != 0x80; }));
-}
-
 }  // namespace
 
 std::string format_table(const std::vector<Row>& rows) {
@@ -62,7 +56,8 @@ std::string format_table(const std::vector<Row>& rows) {
   for (const std::string& metric : columns) {
     widths.push_back(std::max<std::size_t>(14, metric.size()));
     for (const Row& row : rows) {
-      widths.back() = std::max(widths.back(), letters(cell(metric, row)));
+      widths.back() =
+          std::max(widths.back(), character_count(cell(metric, row)));
     }
     std::string title = metric;
     std::replace(title.begin(), title.end(), '_', ' ');

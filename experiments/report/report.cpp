@@ -4,7 +4,8 @@
 #include <cmath>
 #include <filesystem>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
+#include "core/platform/text.h"
 #include "experiments/plot/axis.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/record/recorder.h"
@@ -178,14 +179,6 @@ Json histograms_of(const std::vector<Json>& lines) {
   return out;
 }
 
-void replace_all(std::string& text, const std::string& mark,
-                 const std::string& by) {
-  for (std::size_t at = text.find(mark); at != std::string::npos;
-       at = text.find(mark, at + by.size())) {
-    text.replace(at, mark.size(), by);
-  }
-}
-
 std::string escaped(std::string text) {
   replace_all(text, "&", "&amp;");
   replace_all(text, "<", "&lt;");
@@ -251,10 +244,10 @@ std::string report_page(const std::vector<std::string>& folders) {
   replace_all(page, "{{STYLE}}", asset("page.css") + asset("uPlot.min.css"));
   replace_all(page, "{{LIBRARY}}", asset("uPlot.iife.min.js"));
   replace_all(page, "{{SCRIPT}}", asset("page.js"));
-  const std::size_t at = page.find("{{TITLE}}");
-  page.replace(at, std::string("{{TITLE}}").size(), escaped(title));
-  const std::size_t place = page.rfind("{{DATA}}");
-  page.replace(place, std::string("{{DATA}}").size(), json);
+  const std::size_t title_place = page.find("{{TITLE}}");
+  page.replace(title_place, std::string("{{TITLE}}").size(), escaped(title));
+  const std::size_t data_place = page.rfind("{{DATA}}");
+  page.replace(data_place, std::string("{{DATA}}").size(), json);
   return page;
 }
 

@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "core/platform/files.h"
 #include "core/platform/memory_meter.h"
-#include "core/storage/files.h"
 #include "experiments/record/table.h"
 #include "experiments/setup/process.h"
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/judge/plan.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/run/difference.h"
@@ -62,7 +62,8 @@ Run::Run(Config config, const std::function<RunFolder()>& make_folder,
   fingerprint_ = experiment_.fingerprint();
   experiment_.problem().start_again();
   folder_.emplace(make_folder());
-  checkpoints_.emplace(folder_->file("checkpoints"), checkpoint_key("keep"));
+  checkpoints_.emplace(folder_->file("checkpoints"),
+                       checkpoint_integer("keep"));
   const ParameterSet start = experiment_.initial_hyper();
   recorder_ = std::make_shared<Recorder>(
       folder_->path(), config_.object("record").integer("every"),
@@ -180,7 +181,7 @@ void Run::persist(Archive& archive) {
   if (archive.restoring()) earlier_peak_ = peak;
 }
 
-std::int64_t Run::checkpoint_key(const char* key) const {
+std::int64_t Run::checkpoint_integer(const char* key) const {
   return config_.object("record").object("checkpoint").integer(key);
 }
 
@@ -305,7 +306,7 @@ bool Run::is_due() const {
 
 void Run::checkpoint() {
   since_checkpoint_ = Stopwatch();
-  if (checkpoint_key("keep") == 0) return;
+  if (checkpoint_integer("keep") == 0) return;
   recorder_->flush();
   const std::int64_t step = experiment_.outer_loop().step();
   checkpoints_->write(save(*this, Tensors::kShared),
@@ -358,7 +359,7 @@ class Run::Checkpointing : public Observer {
   explicit Checkpointing(Run& run) : run_(run) {}
 
   Verdict on_step(const OuterStep& step) override {
-    const std::int64_t steps = run_.checkpoint_key("steps");
+    const std::int64_t steps = run_.checkpoint_integer("steps");
     const bool due = (steps > 0 && step.step % steps == 0) || run_.is_due();
     // The last step has its own, which knows that tuning is over.
     const bool last =

@@ -50,8 +50,8 @@ class Run {
  private:
   class Checkpointing;
 
-  /// A number of record.checkpoint.
-  std::int64_t checkpoint_key(const char* key) const;
+  /// The integer `key` of the section record.checkpoint.
+  std::int64_t checkpoint_integer(const char* key) const;
 
   /// Throws ConfigError if early stopping waits for a metric that there is not.
   void require_metric() const;

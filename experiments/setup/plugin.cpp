@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/config/registry.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/setup/plugin_mark.h"
 
 namespace nestgrad {
@@ -49,16 +49,16 @@ void load_plugin(const std::string& path) {
   const std::string bytes = read_file(path);
   // Loading a library runs its registrations, so the mark is read from the file
   // before.
-  const std::string mark = mark_in(bytes), own = NESTGRAD_PLUGIN_MARK;
+  const std::string mark = mark_in(bytes), ours = NESTGRAD_PLUGIN_MARK;
   require(
       !mark.empty(),
       "{}: is not a nestgrad plugin; nestgrad_add_plugin() in a CMakeLists.txt "
       "makes one ('nestgrad new estimator NAME' writes an example)",
       path);
-  require(mark == own,
+  require(mark == ours,
           "{}: was built for nestgrad {}, but this is {}; rebuild it against "
           "this version",
-          path, mark, own);
+          path, mark, ours);
   const std::size_t clashes = RegistryBase::clashes().size();
   // Loaded for the life of the process: its registrations point into it.
   require(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr,

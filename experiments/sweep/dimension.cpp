@@ -77,7 +77,7 @@ Json Dimension::between(double u) const {
   return value;
 }
 
-Json Dimension::at(const double* coordinates) const {
+Json Dimension::value_at(const double* coordinates) const {
   if (count_ == 0) return between(coordinates[0]);
   Json list = Json::array();
   for (std::int64_t i = 0; i < count_; ++i) {

@@ -26,7 +26,7 @@ class Dimension {
 
   /// The value for these numbers. Uniform numbers give values uniform over the
   /// list or the interval (on a logarithmic scale, over its logarithms).
-  Json at(const double* coordinates) const;
+  Json value_at(const double* coordinates) const;
 
   /// The values for a grid: the list, or `points` values from low to high.
   /// Throws ConfigError if a value is a list of several elements.

@@ -25,7 +25,7 @@ Assignment assignment_at(const std::vector<Dimension>& dimensions,
                          const double* coordinates) {
   Assignment out;
   for (const Dimension& d : dimensions) {
-    out.emplace_back(d.key(), d.at(coordinates));
+    out.emplace_back(d.key(), d.value_at(coordinates));
     coordinates += d.coordinates();
   }
   return out;

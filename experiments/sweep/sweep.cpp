@@ -9,7 +9,7 @@
 #include <set>
 
 #include "core/metric.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/record/run_folder.h"
 #include "experiments/setup/experiment.h"

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "core/metric.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/plot/chart.h"
 #include "experiments/record/console.h"
 #include "experiments/record/json_lines.h"

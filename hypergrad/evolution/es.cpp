@@ -4,11 +4,15 @@ namespace nestgrad {
 namespace {
 
 /// The evolution strategy of a window (Salimans et al. 2017, "Evolution
-/// strategies as a scalable alternative to reinforcement learning"): in every
-/// window all particles start where the unperturbed run stands, with fresh
-/// perturbations, xi = eps. In cold start these are full unrolls. In warm start
-/// or truncation what h did to the state before the window is not seen
-/// (truncation bias; see pes).
+/// strategies as a scalable alternative to reinforcement learning"). In every
+/// window all particles start where the run without perturbation stands, with
+/// fresh perturbations:
+///
+///   xi = eps,   g = 1 / (2 M sigma^2) sum_m xi_m (L_m^+ - L_m^-)
+///
+/// In cold start these are whole training runs. In warm start or truncation the
+/// estimate does not see what h did to the state before the window (truncation
+/// bias; see pes).
 class Es : public Evolution {
  public:
   Es(const Config& config, const TrainingLoop& loop)
@@ -21,13 +25,14 @@ class Es : public Evolution {
   }
 
  private:
+  void begin_window(ParticleGroup& group,
+                    const ParameterSet& fresh) const override {
+    group.particles = group.base.branched(particles());
+    group.noise = group.score = fresh;
+  }
+
   /// h -> L(w_T(h), h) of the last window.
   Objective expectation() const override { return of_window(); }
-
-  void open(Group& group, const ParameterSet& draw) const override {
-    group.particles = group.base.branched(particles());
-    group.noise = group.score = draw;
-  }
 };
 
 NESTGRAD_REGISTER(EstimatorRegistry, "es", Es)

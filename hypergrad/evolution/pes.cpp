@@ -6,24 +6,30 @@ namespace {
 
 /// Persistent evolution strategies (Vicol, Metz and Sohl-Dickstein 2021,
 /// "Unbiased gradient estimation in unrolled computation graphs with persistent
-/// evolution strategies"). Every particle keeps a run of its own, and its score
-/// is the sum of all perturbations since that run began,
+/// evolution strategies"). Every particle keeps its own run, and its score is
+/// the sum of all perturbations since that run began,
 ///
 ///   xi <- xi + eps,   g = 1 / (2 M sigma^2) sum_m xi_m (L_m^+ - L_m^-),
 ///
-/// so that what h did to the state before the window counts: unbiased for the
-/// loss of each window by all of training, if h stands still. `redraw` windows
-/// share a perturbation; with one for the whole run it is ES-Single (Vicol,
-/// Kolter and Swersky 2023; noise-reuse ES, Li et al. 2023, "Noise-reuse in
-/// online evolution strategies"), whose variance does not grow with the number
-/// of windows.
+/// so that what h did to the state before the window counts. If h is constant,
+/// the estimate is unbiased for the derivative of each window's loss through
+/// all of training. `redraw` windows share a perturbation; if a whole run
+/// shares one, this is ES-Single (Vicol, Kolter and Swersky 2023; noise-reuse
+/// ES, Li et al. 2023, "Noise-reuse in online evolution strategies"), whose
+/// variance does not grow with the number of windows.
 ///
 /// `analytic` (PES with an analytic gradient) takes the derivative a through
-/// the present window of the unperturbed run from the tape and leaves only the
-/// past to the particles: g = a + mean of (L^+ - L^- - 2 eps . a) xi_old / (2
-/// sigma^2). `telescoped` is for the loss at the end of a run: the sum of its
-/// estimates, xi (L^+ - L^-) - xi_old (L^+_old - L^-_old), over all windows of
-/// a run is the estimate for its last loss.
+/// the present window of the run without perturbation from the tape and leaves
+/// only the past, xi_old = xi - eps, to the particles:
+///
+///   g = a + 1 / (2 M sigma^2) sum_m xi_old (L_m^+ - L_m^- - 2 eps_m . a)
+///
+/// `telescoped` is for the loss at the end of a run. Each window estimates the
+/// derivative of the change of the loss since the window before,
+///
+///   g = 1 / (2 M sigma^2) sum_m [xi (L^+ - L^-) - xi_old (L_old^+ - L_old^-)],
+///
+/// and the sum over all windows of a run is the estimate for its last loss.
 ///
 /// In warm start a run never ends and the variance of PES grows without bound:
 /// give a horizon.
@@ -42,15 +48,15 @@ class Pes : public Evolution {
     }
     if (analytic_ && redraw_ != 1) {
       config.fail("analytic",
-                  "needs a perturbation of its own for every "
-                  "window (\"redraw\": 1)");
+                  "needs a new perturbation for every window"
+                  " (\"redraw\": 1)");
     }
   }
 
   static Schema schema() {
     return with_redraw(
-        "Persistent evolution strategies: particles with runs of their own, "
-        "unbiased by truncation; no derivatives.",
+        "Persistent evolution strategies: each particle keeps its own run, so "
+        "truncation causes no bias; no derivatives.",
         1);
   }
 
@@ -72,8 +78,31 @@ class Pes : public Evolution {
   }
 
  private:
-  /// h -> L(w_n(h), h) for the n steps of the run so far. What is telescoped is
-  /// the change of that since the window before.
+  void begin_window(ParticleGroup& group,
+                    const ParameterSet& fresh) const override {
+    const bool redraw =
+        group.age == 0 || (redraw_ > 0 && group.age % redraw_ == 0);
+    if (!redraw) return;
+    group.noise = fresh;
+    group.score = group.score + fresh;
+  }
+
+  ParameterSet formula(const ParticleGroup& group, const PairLosses& losses,
+                       const ParameterSet& slope) const override {
+    if (analytic_) {
+      const Tensor unexplained =
+          losses.difference() - 2 * dots(group.noise, slope);
+      return slope + factor(losses) * weighted_sum(losses.masked(unexplained),
+                                                   group.earlier_score);
+    }
+    if (!telescoped_) return Evolution::formula(group, losses, slope);
+    const Tensor before = losses.masked(group.difference);
+    return factor(losses) * (weighted_sum(losses.difference(), group.score) -
+                             weighted_sum(before, group.earlier_score));
+  }
+
+  /// h -> L(w_n(h), h) for the n steps of the run so far; if telescoped, its
+  /// change since the window before.
   Objective expectation() const override {
     const Objective now = of_run();
     if (!telescoped_) return now;
@@ -83,42 +112,21 @@ class Pes : public Evolution {
     };
   }
 
-  void open(Group& group, const ParameterSet& draw) const override {
-    const bool fresh =
-        group.age == 0 || (redraw_ > 0 && group.age % redraw_ == 0);
-    if (!fresh) return;
-    group.noise = draw;
-    group.score = group.score + draw;
-  }
-
-  ParameterSet contribution(const Group& group, const Tensor& difference,
-                            const Tensor& whole,
-                            const ParameterSet& slope) const override {
-    if (analytic_) {
-      const Tensor unexplained = difference - 2 * dots(group.noise, slope);
-      return weighted_sum(unexplained.masked_fill(~whole, 0), group.earlier);
-    }
-    const ParameterSet now = weighted_sum(difference, group.score);
-    if (!telescoped_) return now;
-    return now -
-           weighted_sum(group.difference.masked_fill(~whole, 0), group.earlier);
-  }
-
   bool with_slope() const override { return analytic_; }
 
   std::int64_t redraw_;
   bool analytic_, telescoped_;
 };
 
-/// The same with one perturbation for all of a run.
+/// Pes with one perturbation for all of a run.
 class EsSingle : public Pes {
  public:
   using Pes::Pes;
 
   static Schema schema() {
     return with_redraw(
-        "ES-Single: particles with runs of their own, one perturbation for all "
-        "of a run; no derivatives.",
+        "ES-Single: each particle keeps its own run, with one perturbation for "
+        "all of it; no derivatives.",
         0);
   }
 };

@@ -8,7 +8,7 @@
 namespace nestgrad {
 namespace {
 
-/// Up to so many unknowns, a claim is made by dense algebra.
+/// A claim with at most this many unknowns is computed by dense algebra.
 constexpr std::int64_t kDense = 1000;
 
 /// Implicit differentiation at the end of a window (Lorraine, Vicol and
@@ -126,7 +126,7 @@ class Ift : public SingleRun {
                : ImplicitSystem::stationarity(run_, hyper, solver_->options());
   }
 
-  /// Whether the matrix that `solver` names can be had.
+  /// Fails unless the problem has the matrix that `solver` asks for.
   void check_options(const Config& solver) const {
     const HessianOptions& options = solver_->options();
     if (fixed_point_ && options.finite_difference) {

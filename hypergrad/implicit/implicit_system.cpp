@@ -13,21 +13,21 @@ namespace {
 using Loss = std::function<Tensor(const ParameterSet& weights,
                                   const ParameterSet& hyper)>;
 
-Loss train_loss(const InnerRun& at) {
-  return [problem = at.loop().problem(), draw = at.draw("implicit")](
+Loss train_loss(const InnerRun& run) {
+  return [problem = run.loop().problem(), draw = run.draw("implicit")](
              const ParameterSet& w, const ParameterSet& h) {
     return problem->train_loss(w, h, draw);
   };
 }
 
 /// f(w) - c'o(w) for c = df/do at these weights, which stays constant.
-Loss without_model_curvature(const InnerRun& at, const ParameterSet& hyper) {
-  const auto problem = at.loop().problem();
-  const Draw draw = at.draw("implicit");
+Loss without_model_curvature(const InnerRun& run, const ParameterSet& hyper) {
+  const auto problem = run.loop().problem();
+  const Draw draw = run.draw("implicit");
   const ParameterSet h = hyper.detach();
   const ParameterSet o = ParameterSet{
       {"outputs", problem->outputs(
-                      at.state().weights.detach(), h,
+                      run.state().weights.detach(), h,
                       draw)}}.leaves();
   const ParameterSet c =
       gradient(problem->output_loss(o.at("outputs"), h, draw), o);
@@ -49,24 +49,24 @@ LinearMap central_differences(
 
 }  // namespace
 
-ImplicitSystem ImplicitSystem::stationarity(const InnerRun& at,
+ImplicitSystem ImplicitSystem::stationarity(const InnerRun& run,
                                             const ParameterSet& hyper,
                                             const HessianOptions& options) {
-  const ParameterSet w = at.state().weights.leaves();
+  const ParameterSet w = run.state().weights.leaves();
   const ParameterSet h = hyper.leaves();
-  const Loss f = train_loss(at);
+  const Loss f = train_loss(run);
   const Loss curved =
-      options.gauss_newton ? without_model_curvature(at, hyper) : f;
+      options.gauss_newton ? without_model_curvature(run, hyper) : f;
   if (options.finite_difference) {
-    const ParameterSet at_w = w.detach(), at_h = h.detach();
+    const ParameterSet w0 = w.detach(), h0 = h.detach();
     return {gradient(f(w, h), w),
-            central_differences(at_w,
+            central_differences(w0,
                                 [=](const ParameterSet& near) {
                                   const ParameterSet x = near.leaves();
-                                  return gradient(curved(x, at_h), x);
+                                  return gradient(curved(x, h0), x);
                                 }),
-            central_differences(at_w, [=](const ParameterSet& near) {
-              const ParameterSet x = at_h.leaves();
+            central_differences(w0, [=](const ParameterSet& near) {
+              const ParameterSet x = h0.leaves();
               return gradient(f(near, x), x);
             })};
   }
@@ -77,9 +77,9 @@ ImplicitSystem ImplicitSystem::stationarity(const InnerRun& at,
           [=](const ParameterSet& v) { return vjp(map, h, v); }};
 }
 
-ImplicitSystem ImplicitSystem::fixed_point(const InnerRun& at,
+ImplicitSystem ImplicitSystem::fixed_point(const InnerRun& run,
                                            const ParameterSet& hyper) {
-  const Stretch step(at.loop(), at.state(), 1, hyper, at.run_key());
+  const TapedSteps step(run.loop(), run.state(), 1, hyper, run.run_key());
   const ParameterSet h = step.hyper;
   const ParameterSet x = step.start.joined(), map = step.end.joined();
   return {x.detach() - map.detach(),

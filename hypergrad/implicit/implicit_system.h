@@ -5,8 +5,8 @@
 
 namespace nestgrad {
 
-/// The equation F(x, h) = 0 that a trained x meets, at one point, with products
-/// with its two Jacobians. By the implicit function theorem,
+/// The equation F(x, h) = 0 that holds for a trained x, at one point (x, h):
+/// F and products with its two Jacobians. By the implicit function theorem,
 ///
 ///   d L(x(h), h) / dh = dL/dh - (dF/dh)' q   where   (dF/dx)' q = dL/dx.
 ///
@@ -30,13 +30,13 @@ class ImplicitSystem {
   ///
   ///   A v     = (grad_w f(w + e v) - grad_w f(w - e v)) / 2e
   ///   F_h' q  = (grad_h f(w + e q) - grad_h f(w - e q)) / 2e.
-  static ImplicitSystem stationarity(const InnerRun& at,
+  static ImplicitSystem stationarity(const InnerRun& run,
                                      const ParameterSet& hyper,
                                      const HessianOptions& options = {});
 
-  /// x is the weights and the rule's slots, F is x minus what one training step
-  /// makes of it, so that the hyperparameters of the rule take part as well.
-  static ImplicitSystem fixed_point(const InnerRun& at,
+  /// x is the weights and the rule's slots, F = x - step(x) for one training
+  /// step, so that F depends on the hyperparameters of the rule as well.
+  static ImplicitSystem fixed_point(const InnerRun& run,
                                     const ParameterSet& hyper);
 
   /// A vector of weights as a vector of x: the slots, if any, are zero.
@@ -64,7 +64,7 @@ class ImplicitSystem {
         hyper_transposed_(std::move(hyper_transposed)) {}
 
   ParameterSet residual_;
-  // They own their share of the tape.
+  // Each keeps the part of the tape that it walks alive.
   LinearMap transposed_, hyper_transposed_;
 };
 

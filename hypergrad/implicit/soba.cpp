@@ -16,9 +16,9 @@ namespace {
 ///   D_h = dL/dh - (d2f / dh dw) v       the hypergradient
 ///
 /// both at the same (w, v, h) and on the same minibatch, so that D_h is linear
-/// in what is random. With windows of one step this is the published loop, but
-/// for one thing: the weights step first, under the h that D_h is for, while
-/// published all three move at once.
+/// in what is random. With windows of one step this is the published loop with
+/// one difference: here the weights move first, under the h that D_h is for; in
+/// the paper all three move at once.
 ///
 /// v starts at zero, and so does the indirect part of the hypergradient; with
 /// constant w and h it becomes that of implicit differentiation. v moves when
@@ -99,16 +99,16 @@ class Soba : public SingleRun {
     return norm(a).item<double>() / norm(b).item<double>();
   }
 
-  /// 1 / (largest eigenvalue), which one step of power iteration per call
-  /// follows. `stretch` is |H v| / |v|, or NaN: if v grows, it does so where
-  /// the power iteration has not looked yet.
+  /// 1 / (largest eigenvalue), estimated by one step of power iteration per
+  /// call. `growth` is |H v| / |v|, or NaN: a larger eigenvalue that the power
+  /// iteration has not met yet shows there.
   double automatic_scale(const LinearMap& hessian, const ParameterSet& start,
-                         double stretch) {
+                         double growth) {
     if (norm(power_).item<double>() == 0) power_ = start;
     const double length = norm(power_).item<double>();
     if (length == 0) return 1;
     power_ = hessian(1 / length * power_);
-    const double largest = std::fmax(norm(power_).item<double>(), stretch);
+    const double largest = std::fmax(norm(power_).item<double>(), growth);
     return largest > 0 ? 1 / largest : 1;
   }
 

@@ -31,24 +31,27 @@ Schema perturbation_schema() {
 }  // namespace
 
 Schema BestResponse::common_keys() {
-  return Schema("Keys of the methods that learn a best response.")
-      .object("response", ResponseRegistry::instance(), "rows",
-              "How weights may answer the hyperparameters.")
-      .section("perturbation", perturbation_schema(), Json::object(),
-               "The noise that hyperparameters are trained and judged with.")
-      .integer("warm_up", 0,
-               "Windows of training before the first estimate, in which the "
-               "hyperparameters stay.",
-               at_least(0))
-      .integer("draws", 1,
-               "How many perturbations a loss is averaged over where examples "
-               "cannot have one each (recurrent layers, other responses than "
-               "rows).",
-               at_least(1))
-      .integer("limit", 1000,
-               "Largest number of hyperparameters; the response has a number "
-               "for each of them and each row of the weights.",
-               at_least(1));
+  return HyperLimit::add_key(
+      Schema("Keys of the methods that learn a best response.")
+          .object("response", ResponseRegistry::instance(), "rows",
+                  "How weights may answer the hyperparameters.")
+          .section(
+              "perturbation", perturbation_schema(), Json::object(),
+              "The noise that hyperparameters are trained and judged with.")
+          .integer(
+              "warm_up", 0,
+              "Windows of training before the first estimate, in which the "
+              "hyperparameters stay.",
+              at_least(0))
+          .integer(
+              "draws", 1,
+              "How many perturbations a loss is averaged over where examples "
+              "cannot have one each (recurrent layers, other responses than "
+              "rows).",
+              at_least(1)),
+      1000,
+      "; the response has a number for each of them and each row of the "
+      "weights.");
 }
 
 BestResponse::BestResponse(const Config& config, const TrainingLoop& loop,
@@ -56,7 +59,7 @@ BestResponse::BestResponse(const Config& config, const TrainingLoop& loop,
     : SingleRun(config, TrainingLoop(problem, loop.optimizer())),
       response_(std::move(problem)),
       warm_up_(config.integer("warm_up")),
-      limit_(config.integer("limit")) {
+      limit_(config) {
   const Config noise = config.object("perturbation");
   initial_ = noise.number("initial");
   learned_ = noise.boolean("learned");
@@ -93,10 +96,7 @@ ParameterSet BestResponse::extended(const ParameterSet& hyper,
 }
 
 void BestResponse::begin(const ParameterSet& hyper, const Key& key) {
-  require(hyper.numel() <= limit_,
-          "this estimator is limited to {} hyperparameters, there are {}; "
-          "raise its \"limit\" or take another one",
-          limit_, hyper.numel());
+  limit_.check(hyper);
   // The inverse of softplus.
   const double rho = initial_ + std::log(-std::expm1(-initial_));
   const ParameterSet start{{kRho, at::full_like(hyper.flatten(), rho)}};

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "hypergrad/hyper_limit.h"
 #include "hypergrad/self_tuning/response_problem.h"
 #include "hypergrad/single_run.h"
 
@@ -13,9 +14,9 @@ namespace nestgrad {
 ///   g = d/dh  mean_e L(w(h + s e), h + s e)  -  tau sum_i log s_i
 ///
 /// for the validation loss L, weights w(h) that a ResponseProblem trains, noise
-/// e ~ N(0, 1) and its deviation s, which descends the same function by a rule
-/// of its own. No derivative is taken of a training loss by a hyperparameter,
-/// so dropout rates and numbers of holes can be tuned.
+/// e ~ N(0, 1) and its deviation s, which descends the same function by its own
+/// training rule. No training loss is differentiated by a hyperparameter, so
+/// dropout rates and numbers of holes can be tuned.
 class BestResponse : public SingleRun {
  public:
   static Schema common_keys();
@@ -52,7 +53,8 @@ class BestResponse : public SingleRun {
   std::shared_ptr<const Optimizer> rule_;  // of rho
   double initial_, entropy_;
   bool learned_;
-  std::int64_t warm_up_, limit_;
+  std::int64_t warm_up_;
+  HyperLimit limit_;
 
   bool warm_ = false;
   TrainState rho_;

@@ -17,12 +17,13 @@ class DeltaStnProblem : public ResponseProblem {
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const ParameterSet base = weights.subset("base/");
-    const ParameterSet own = inner_hyper(hyper);
+    const ParameterSet centre = inner_hyper(hyper);
     const Tensor general = problem().train_loss(
-        base, own, Draw{draw.step, draw.key.fold("general")});
+        base, centre, Draw{draw.step, draw.key.fold("general")});
     const Tensor h = perturbed(hyper, draw.key);
-    return general + train_loss_at(base.detach(), weights.subset("map/"), own,
-                                   h, h - own.flatten(), draw, linear_);
+    return general + train_loss_at(base.detach(), weights.subset("map/"),
+                                   centre, h, h - centre.flatten(), draw,
+                                   linear_);
   }
 
  private:

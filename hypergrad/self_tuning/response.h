@@ -20,9 +20,9 @@ class Response {
 
   virtual ~Response() = default;
 
-  /// Fresh numbers of a map for weights like `weights` and `hypers`
-  /// hyperparameters; shift() is zero. `spare` are weights that training could
-  /// start from as well.
+  /// The first numbers of a map for `hypers` hyperparameters, with which
+  /// shift() is zero. `spare`: initial weights that training could start from
+  /// as well.
   virtual ParameterSet initial(const ParameterSet& spare, std::int64_t hypers,
                                const Key& key) const = 0;
 
@@ -32,8 +32,9 @@ class Response {
                              const ParameterSet& weights,
                              const Tensor& u) const = 0;
 
-  /// The same map for many displacements [examples, hypers] at once, if it
-  /// works row by row, whatever the map.
+  /// The same for many displacements [examples, hypers] at once, if the
+  /// response moves weights row by row; whether it does must not depend on the
+  /// map.
   virtual std::optional<RowResponse> rows(const ParameterSet& map,
                                           const Tensor& u) const {
     (void)map, (void)u;

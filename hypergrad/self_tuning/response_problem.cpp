@@ -6,6 +6,7 @@
 
 #include "core/platform/error.h"
 #include "core/tensor/autodiff.h"
+#include "core/tensor/sum.h"
 
 namespace nestgrad {
 namespace {
@@ -31,7 +32,8 @@ ResponseProblem::ResponseProblem(std::shared_ptr<const BilevelProblem> problem,
     : ProblemDecorator(std::move(problem)),
       response_(std::move(response)),
       draws_(draws) {
-  // Asked of no map, since one for too many hyperparameters may not fit.
+  // An empty map, since with too many hyperparameters a real one may not fit
+  // into memory.
   if (response_->rows({}, Tensor())) {
     sizes_ = this->problem().abilities().responding_examples;
   }
@@ -58,9 +60,10 @@ ParameterSet ResponseProblem::initial_weights(const ParameterSet& hyper,
   const ParameterSet h = inner_hyper(hyper);
   ParameterSet weights;
   weights.append("base/", problem().initial_weights(h, key));
-  const Key own = key.fold("response");
-  weights.append("map/", response_->initial(problem().initial_weights(h, own),
-                                            h.numel(), own));
+  const Key response_key = key.fold("response");
+  weights.append("map/",
+                 response_->initial(problem().initial_weights(h, response_key),
+                                    h.numel(), response_key));
   return weights;
 }
 
@@ -94,12 +97,11 @@ Tensor ResponseProblem::loss_at(Loss loss, const ParameterSet& base,
   Tensor sum;
   for (std::int64_t i = 0; i < u.size(0); ++i) {
     const ParameterSet shift = response_->shift(map, base, u[i]);
-    Draw own = draw;
-    own.key = draw.key.fold(static_cast<std::uint64_t>(i));
-    const Tensor part = (problem().*loss)(
-        draw.linear ? base.zip(shift, with_tangent) : base + shift,
-        layout.unflatten(hyper[i]), own);
-    sum = sum.defined() ? sum + part : part;
+    Draw draw_of_row = draw;
+    draw_of_row.key = draw.key.fold(static_cast<std::uint64_t>(i));
+    add_to(sum, (problem().*loss)(
+                    draw.linear ? base.zip(shift, with_tangent) : base + shift,
+                    layout.unflatten(hyper[i]), draw_of_row));
   }
   return sum / static_cast<double>(u.size(0));
 }

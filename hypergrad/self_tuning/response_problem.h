@@ -10,14 +10,14 @@ namespace nestgrad {
 /// A problem whose weights answer its hyperparameters: what self-tuning
 /// networks train. A subclass says on which loss.
 ///
-/// Its own weights are those of the problem where the displacement is zero
-/// ("base/...") and the numbers of a response ("map/..."). Its hyperparameters
-/// are the problem's and, under kDeviation, the standard deviation of the noise
-/// by which each number of them is perturbed, [n].
+/// Its weights are those of the problem at displacement zero ("base/...") and
+/// the numbers of a response ("map/..."). Its hyperparameters are the n numbers
+/// of the problem's and, under kDeviation, the standard deviations of the noise
+/// that perturbs them, [n].
 ///
-/// If the problem and the response allow it, each example of a minibatch is
-/// perturbed by itself; otherwise losses are means over `draws` perturbations
-/// of all of them.
+/// If the problem and the response allow it, each example of a minibatch has
+/// its own perturbation; otherwise losses are means over `draws` perturbations
+/// that all examples share.
 class ResponseProblem : public ProblemDecorator {
  public:
   static constexpr const char* kDeviation = "stn/deviation";
@@ -39,14 +39,14 @@ class ResponseProblem : public ProblemDecorator {
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override;
 
-  /// It gives each example weights of its own, and can be given none. Particles
-  /// would need responses of their own.
+  /// Those of the problem, without weights per example (it gives each example
+  /// its own weights already) and without particles.
   ProblemAbilities abilities() const override;
 
   /// From now on perturbations follow `key`, too.
   void reseed(const Key& key) { noise_ = key; }
 
-  /// Whether each example is perturbed by itself.
+  /// Whether each example has its own perturbation.
   bool per_example() const { return sizes_.train > 0; }
 
  protected:
@@ -83,7 +83,7 @@ class ResponseProblem : public ProblemDecorator {
 
   std::shared_ptr<const Response> response_;
   std::int64_t draws_;
-  BatchSizes sizes_;  // zero if examples cannot differ
+  BatchSizes sizes_;  // zero if examples share their perturbations
   Key noise_;
 };
 

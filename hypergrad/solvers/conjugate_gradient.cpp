@@ -134,9 +134,8 @@ class ConjugateGradient : public Krylov {
 
   static ParameterSet probe(const Key& key, std::int64_t i,
                             const ParameterSet& like) {
-    const Key mine = key.fold("probe").fold(static_cast<std::uint64_t>(i));
-    const Tensor u = mine.uniform(like.flatten());
-    return like.unflatten(at::where(u < 0.5, -at::ones_like(u), 1.0));
+    const Key probe_key = key.fold("probe").fold(static_cast<std::uint64_t>(i));
+    return like.unflatten(probe_key.signs(like.flatten()));
   }
 
   /// 1 / diagonal, from the means over the probes of z (A z) and of (A z)^2.

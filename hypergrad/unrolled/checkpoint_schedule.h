@@ -36,16 +36,18 @@ struct CheckpointSchedule {
   static CheckpointSchedule within(std::int64_t steps, double bytes,
                                    double state, double taped);
 
-  /// Training steps off the tape, which are so many more than need be.
+  /// How many training steps are made off the tape, in addition to those on it:
+  /// the price of the schedule.
   std::int64_t steps_off_tape(std::int64_t steps) const;
 };
 
 /// Where to keep the next state on the way through n > 1 segments, with room
-/// for `states` more besides that at the start: after so many segments.
+/// for `states` more besides that at the start: the number of segments before
+/// it.
 std::int64_t next_checkpoint(std::int64_t n, std::int64_t states);
 
-/// Segments to be trained on the way back through n of them, with room for so
-/// many states besides the first.
+/// How many segments are trained on the way back through n of them, with room
+/// for `states` states besides the first.
 std::int64_t repeated_segments(std::int64_t n, std::int64_t states);
 
 /// A window that is trained forwards once and then gone back through.
@@ -67,13 +69,13 @@ class CheckpointedWindow {
  private:
   struct Kept {
     TrainState state;
-    std::int64_t segments;  // from here to the next that is kept
-    std::int64_t states;    // for which there is room when it comes to these
+    std::int64_t segments;  // from here to the next state that is kept
+    std::int64_t states;    // how many more fit on the way back through them
   };
   void back(const TrainState& state, std::int64_t n, std::int64_t states,
             Adjoint& adjoint);
 
-  /// The state so many segments later.
+  /// The state `segments` segments later.
   TrainState replay(const TrainState& state, std::int64_t segments) const {
     return loop_.steps(state, segments * segment_, hyper_, run_);
   }
@@ -83,7 +85,7 @@ class CheckpointedWindow {
   Key run_;
   std::int64_t segment_;
   std::vector<Kept> kept_;
-  std::optional<Stretch> last_;  // segment
+  std::optional<TapedSteps> last_;  // segment
 };
 
 }  // namespace nestgrad

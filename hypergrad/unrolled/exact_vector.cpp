@@ -19,7 +19,8 @@ constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
 
 std::int64_t* data(const Tensor& t) { return t.data_ptr<std::int64_t>(); }
 
-/// f(j) for all j < n, by all threads. Whether any f said yes.
+/// Calls f(j) for all j < n, on all threads. Returns whether any f returned
+/// true.
 template <class F>
 bool any_of(std::int64_t n, const F& f) {
   std::atomic<bool> any{false};
@@ -39,7 +40,7 @@ void for_each(std::int64_t n, const F& f) {
   });
 }
 
-/// to <- to + sign [x], for x in units; whether that overflows.
+/// to <- to + sign [x], for x in units. Returns whether that overflows.
 inline bool move(std::int64_t& to, std::int64_t sign, double x) {
   const bool fits = std::abs(x) < kLimit;  // not so for NaN
   const std::int64_t whole = fits ? static_cast<std::int64_t>(x) : 0;

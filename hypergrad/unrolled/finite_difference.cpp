@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include "hypergrad/hyper_limit.h"
 #include "hypergrad/unrolled/window_estimator.h"
 
 namespace nestgrad {
@@ -10,33 +11,28 @@ namespace {
 ///
 ///   g_i = (L(w_T(h + e_i), h + e_i) - L(w_T(h - e_i), h - e_i)) / (2 |e_i|)
 ///
-/// Slow (two windows per number) and true up to O(|e_i|^2) and rounding: what
-/// other estimators are judged by. Use it in float64.
+/// Slow (two windows per number) and accurate to O(|e_i|^2) and rounding: other
+/// estimators are judged by it. Use it in float64.
 class FiniteDifference : public WindowEstimator {
  public:
   FiniteDifference(const Config& config, const TrainingLoop& loop)
       : WindowEstimator(config, loop),
         difference_(config.number("difference")),
-        limit_(config.integer("limit")) {}
+        limit_(config) {}
 
   static Schema schema() {
-    return Schema("Central differences of a window of training: slow and true.")
-        .number("difference", 1e-5,
-                "How far each hyperparameter is moved, in the coordinates in "
-                "which it is tuned.",
-                above(0))
-        .integer("limit", 1000,
-                 "Largest number of hyperparameters; each costs two windows of "
-                 "training per estimate.",
-                 at_least(1));
+    return HyperLimit::add_key(
+        Schema(
+            "Central differences of a window of training: slow and accurate.")
+            .number("difference", 1e-5,
+                    "How far each hyperparameter is moved, in the coordinates "
+                    "in which it is tuned.",
+                    above(0)),
+        1000, "; each costs two windows of training per estimate.");
   }
 
   void begin(const ParameterSet& hyper, const Key& key) override {
-    require(hyper.numel() <= limit_,
-            "the estimator \"finite_difference\" is limited to {} "
-            "hyperparameters, there are {}; raise its \"limit\" or take "
-            "another one",
-            limit_, hyper.numel());
+    limit_.check(hyper);
     SingleRun::begin(hyper, key);
   }
 
@@ -69,7 +65,7 @@ class FiniteDifference : public WindowEstimator {
   }
 
   double difference_;
-  std::int64_t limit_;
+  HyperLimit limit_;
 };
 
 NESTGRAD_REGISTER(EstimatorRegistry, "finite_difference", FiniteDifference)

@@ -2,6 +2,7 @@
 
 #include "core/tensor/autodiff.h"
 #include "hypergrad/adjoint.h"
+#include "hypergrad/hyper_limit.h"
 #include "hypergrad/unrolled/window_estimator.h"
 
 namespace nestgrad {
@@ -23,24 +24,20 @@ class Forward : public WindowEstimator {
   Forward(const Config& config, const TrainingLoop& loop)
       : WindowEstimator(config, loop),
         real_time_(config.boolean("real_time")),
-        limit_(config.integer("limit")) {}
+        limit_(config) {}
 
   static Schema schema() {
-    return Schema("Forward mode: one tangent per hyperparameter.")
-        .boolean("real_time", false,
-                 "Whether tangents go on from window to window, so that every "
-                 "estimate is that of all training since the run began.")
-        .integer("limit", 100,
-                 "Largest number of hyperparameters, for each of which there "
-                 "is a tangent.",
-                 at_least(1));
+    return HyperLimit::add_key(
+        Schema("Forward mode: one tangent per hyperparameter.")
+            .boolean("real_time", false,
+                     "Whether tangents go on from window to window, so that "
+                     "every estimate is that of all training since the run "
+                     "began."),
+        100, "; there is one tangent for each.");
   }
 
   void begin(const ParameterSet& hyper, const Key& key) override {
-    require(hyper.numel() <= limit_,
-            "the estimator \"forward\" is limited to {} hyperparameters, there "
-            "are {}; raise its \"limit\" or take another one",
-            limit_, hyper.numel());
+    limit_.check(hyper);
     WindowEstimator::begin(hyper, key);
     tangents_.clear();
   }
@@ -88,7 +85,7 @@ class Forward : public WindowEstimator {
     }
 
     for (std::int64_t t = run_.length(); t > 0; --t) {
-      const Stretch step(loop_, state, 1, hyper, key_);
+      const TapedSteps step(loop_, state, 1, hyper, key_);
       ParameterSet inputs = step.start.joined();
       inputs.append("hyper/", step.hyper);
       const Pushforward push(step.end.joined(), inputs);
@@ -112,7 +109,7 @@ class Forward : public WindowEstimator {
   }
 
   bool real_time_;
-  std::int64_t limit_;
+  HyperLimit limit_;
   std::vector<ParameterSet> tangents_;  // at the end of the last window
   std::int64_t steps_ = 0;              // of the run at the last estimate
   Key key_;

@@ -21,9 +21,9 @@ namespace {
 /// multiples of 2^-52, and the bits that a product with m pushes out are kept:
 /// log2(1/m) per weight and step.
 ///
-/// Exact for the window it trains, which differs from that in floating point by
-/// rounding: m to the next n / d with d up to 2^16 (exact for 0.9 and the
-/// like), m v by less than n 2^-52.
+/// Exact for the window that it trains. That window differs from the one in
+/// floating point by rounding: m is the nearest n / d with d up to 2^16 (exact
+/// for 0.9 and the like), and m v is off by less than n 2^-52.
 class Reversible : public WindowEstimator {
  public:
   Reversible(const Config& config, const TrainingLoop& loop)
@@ -58,30 +58,29 @@ class Reversible : public WindowEstimator {
     const ParameterSet h = hyper.leaves();
     const std::pair<TrainState, Key> window = run_.window_start(h);
     const Training training{loop_, hyper.detach(), window.second, window.first};
-    Position at(window.first);
+    Position position(window.first);
     std::string trouble;
     const std::int64_t length = run_.length();
     for (std::int64_t i = 0; i < length; ++i) {
-      trouble = training.step(at);
+      trouble = training.step(position);
       if (!trouble.empty()) break;
     }
-    const double bits = static_cast<double>(at.lost.bits());
-    const TrainState end = training.state(at);
+    const double bits = static_cast<double>(position.lost.bits());
+    const TrainState end = training.state(position);
     run_.finish_turn(end);
-    const ParameterSet w = end.weights.leaves();
-    const Partials loss =
-        partials(problem().valid_loss(w, h, run_.draw("valid")), w, h);
+    const Partials loss = direct_partials(end.weights, hyper);
     if (!trouble.empty()) {
       return {hyper.zeros(), loss.loss, Status::kDiverged, {}, trouble};
     }
 
     Adjoint adjoint(loop_, window.second, hyper, end, loss);
-    while (at.step > window.first.step) training.undo(at, adjoint);
+    while (position.step > window.first.step) training.undo(position, adjoint);
     Estimate out{adjoint.gradient(), loss.loss};
     out.metrics["bits_per_weight_and_step"] =
-        bits / static_cast<double>(length * w.numel());
+        bits / static_cast<double>(length * end.weights.numel());
     const Position start(window.first);
-    if (!(at.w == start.w && at.v == start.v && at.lost.empty())) {
+    if (!(position.w == start.w && position.v == start.v &&
+          position.lost.empty())) {
       out.status = Status::kDiverged;
       out.trouble =
           "training could not be run backwards: gradients of the training "
@@ -113,45 +112,46 @@ class Reversible : public WindowEstimator {
     const TrainingLoop& loop;
     ParameterSet hyper;
     Key run;
-    TrainState like;  // the set names
+    TrainState like;  // gives the names of the sets
 
-    TrainState state(const Position& at) const {
-      return {like.weights.with({at.w.values()}),
-              like.slots.with({at.v.values()}), at.step};
+    TrainState state(const Position& position) const {
+      return {like.weights.with({position.w.values()}),
+              like.slots.with({position.v.values()}), position.step};
     }
 
     /// Returns what is wrong, or "".
-    std::string step(Position& at) const {
-      const MomentumStep rule = rule_of(at.step);
+    std::string step(Position& position) const {
+      const MomentumStep rule = rule_of(position.step);
       if (!(rule.momentum > 0 && rule.momentum <= 1)) {
         return fmt::format(
             "the momentum of training step {} is {}; to be run "
             "backwards it must be above 0 and at most 1",
-            at.step + 1, rule.momentum);
+            position.step + 1, rule.momentum);
       }
-      const TrainState now{like.weights.with({at.w.values()}), {}, at.step};
+      const TrainState now{
+          like.weights.with({position.w.values()}), {}, position.step};
       const ParameterSet g = loop.train_gradient(now, hyper, run, Tape::kOff);
-      at.lost.multiply(at.v, Ratio::near(rule.momentum));
-      at.v.add(push(g, now.weights, rule));
-      at.w.subtract(rule.lr, at.v);
-      ++at.step;
-      if (!at.w.overflowed() && !at.v.overflowed()) return "";
+      position.lost.multiply(position.v, Ratio::near(rule.momentum));
+      position.v.add(push(g, now.weights, rule));
+      position.w.subtract(rule.lr, position.v);
+      ++position.step;
+      if (!position.w.overflowed() && !position.v.overflowed()) return "";
       return fmt::format(
           "a weight or its velocity is not below 2048 after "
           "training step {}, which training that is to be run "
           "backwards cannot hold",
-          at.step);
+          position.step);
     }
 
-    void undo(Position& at, Adjoint& adjoint) const {
-      --at.step;
-      const MomentumStep rule = rule_of(at.step);
-      at.w.add(rule.lr, at.v);
-      const ParameterSet w = like.weights.with({at.w.values()});
-      adjoint.through(w, at.step, [&](const ParameterSet& g) {
-        at.v.subtract(push(g, w, rule));
-        at.lost.divide(at.v, Ratio::near(rule.momentum));
-        return like.slots.with({at.v.values()});
+    void undo(Position& position, Adjoint& adjoint) const {
+      --position.step;
+      const MomentumStep rule = rule_of(position.step);
+      position.w.add(rule.lr, position.v);
+      const ParameterSet w = like.weights.with({position.w.values()});
+      adjoint.through(w, position.step, [&](const ParameterSet& g) {
+        position.v.subtract(push(g, w, rule));
+        position.lost.divide(position.v, Ratio::near(rule.momentum));
+        return like.slots.with({position.v.values()});
       });
     }
 

@@ -66,14 +66,14 @@ class Unrolled : public WindowEstimator {
                  "its end; 0: all.",
                  at_least(0))
         .number("checkpoints", "none",
-                "Training states that are kept for the way back, the rest "
-                "being trained again: a number, sqrt (of the steps), log (to "
+                "Training states that are kept for the way back; the others "
+                "are trained again: a number, sqrt (of the steps), log (to "
                 "base 2; steps are trained again several times) or all (each "
                 "step is taped alone); none: everything is on one tape.",
                 at_least(1), {"none", "all", "sqrt", "log"})
         .number("memory_mib", kAbsent,
-                "Chooses the checkpoints that take the least time in so much "
-                "memory for the way back, in MiB.",
+                "Memory for the way back, in MiB: the checkpoints are chosen "
+                "that take the least time in it.",
                 above(0));
   }
 
@@ -129,18 +129,18 @@ class Unrolled : public WindowEstimator {
     return {gradient(loss, h), loss.item<double>()};
   }
 
-  /// The schedule for the memory that there is, once it is known what a state
-  /// and a step on the tape take; no schedule if everything fits on one tape.
+  /// Measures, the first time, what a state and a step on the tape take.
+  /// Returns the schedule that fits into the budget, or none if one tape does.
   std::optional<CheckpointSchedule> affordable(const TrainState& start,
                                                const ParameterSet& hyper) {
     if (measured_) return schedule_;
     const auto peak = [&](std::int64_t steps) {
       const MemoryMeter memory;
-      const Stretch stretch(loop_, start, steps, hyper, key_);
-      const TrainState end = stretch.end.detach();
+      const TapedSteps taped_steps(loop_, start, steps, hyper, key_);
+      const TrainState end = taped_steps.end.detach();
       Adjoint adjoint(loop_, key_, hyper, end,
                       direct_partials(end.weights, hyper));
-      adjoint.through(stretch);
+      adjoint.through(taped_steps);
       return static_cast<double>(memory.peak());
     };
     const double two = peak(2), taped = std::max(1.0, (peak(4) - two) / 2);

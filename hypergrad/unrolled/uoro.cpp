@@ -10,15 +10,15 @@ namespace nestgrad {
 namespace {
 
 /// Unbiased online recurrent optimization (Tallec and Ollivier 2018): forward
-/// mode over all of training, with a random product of two vectors in the place
-/// of the matrix of tangents. With random signs nu, new in every step,
+/// mode over all of training, with a random product u v' of two vectors in the
+/// place of the matrix of tangents. With random signs nu, new in every step,
 ///
 ///   u <- rho_0 (ds'/ds) u + rho_1 nu,   v <- v / rho_0 + nu' (ds'/dh) / rho_1,
 ///   g  = dL/dh + (dL/dw . u) v,
 ///
-/// and E[u v'] = ds/dh; rho_0 and rho_1 make both sides equally long. Memory of
-/// one step, time of three, whatever the number of hyperparameters; the
-/// variance is large.
+/// and E[u v'] = ds/dh. rho_0 and rho_1 make both terms equally long. It takes
+/// the memory of one step and the time of three, whatever the number of
+/// hyperparameters; the variance is large.
 class Uoro : public WindowEstimator {
  public:
   Uoro(const Config& config, const TrainingLoop& loop)
@@ -49,7 +49,7 @@ class Uoro : public WindowEstimator {
     archive("of_hyper", of_hyper_);
   }
 
-  /// Its estimates vary.
+  /// None, since a single estimate is random.
   Objective claim() const override { return {}; }
 
   /// h -> L(w_n(h), h) for the n steps of the run so far.
@@ -80,13 +80,14 @@ class Uoro : public WindowEstimator {
     }
     std::int64_t count = steps_;
     for (std::int64_t t = run_.length(); t > 0; --t) {
-      const Stretch step(loop_, state, 1, hyper, key);
+      const TapedSteps step(loop_, state, 1, hyper, key);
       const ParameterSet end = step.end.joined();
       const ParameterSet nu =
           noise_key_.fold(static_cast<std::uint64_t>(count++))
               .normal(u)
-              .map([](const Tensor& x) { return at::where(x < 0, -1.0, 1.0); })
-              .map([&](const Tensor& x) { return x.to(u.tensors()[0]); });
+              .map([](const Tensor& x) {
+                return at::where(x < 0, -at::ones_like(x), 1.0);
+              });
       const ParameterSet pushed = Pushforward(end, step.start.joined())(u);
       const ParameterSet pulled = vjp(end, step.hyper, nu);
       const double rho_0 = balance(v, pushed), rho_1 = balance(pulled, nu);

@@ -9,7 +9,7 @@ namespace nestgrad {
 ///
 ///   g = d L(w_T(h), h) / dh,   w_{t+1} = step(w_t, h)
 ///
-/// They compute the same numbers and differ in time and memory. All of them see
+/// They compute the same numbers and differ in time and memory. They all see
 /// the weights as one long vector.
 class WindowEstimator : public SingleRun {
  public:

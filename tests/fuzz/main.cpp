@@ -20,8 +20,8 @@
 #include <filesystem>
 #include <functional>
 
+#include "core/platform/files.h"
 #include "core/platform/stopwatch.h"
-#include "core/storage/files.h"
 #include "core/storage/safetensors.h"
 #include "core/storage/snapshot_file.h"
 #include "experiments/data/data.h"

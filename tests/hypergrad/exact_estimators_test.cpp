@@ -1,5 +1,6 @@
 #include "hypergrad/solvers/inverse_hessian.h"
 #include "tests/kit/bench.h"
+#include "tests/support/ridge.h"
 
 namespace nestgrad {
 namespace {
@@ -18,14 +19,6 @@ const Json kMomentumRule = {
 
 /// Ridge, trained until w is w* to rounding.
 const Json kConverging = {{"type", "sgd"}, {"lr", 0.9}};
-
-/// d valid_loss(w*) / d log(weight_decay).
-Tensor closed_form(const Bench& bench) {
-  const Quadratic ridge(ridge_terms(RidgeOptions(), float64()));
-  const Tensor decay = bench.problem->natural(bench.hyper).at("weight_decay");
-  return decay *
-         ridge.hypergradient({{"weight_decay", decay}}).at("weight_decay");
-}
 
 }  // namespace
 
@@ -79,7 +72,7 @@ TEST_CASE("implicit differentiation is the closed form at the ridge optimum",
           "[exact]") {
   for (const bool per_weight : {true, false}) {
     const Bench bench = ridge_bench(kConverging, per_weight);
-    const Tensor expected = closed_form(bench);
+    const Tensor expected = ridge_hypergradient(bench);
     for (const Json& solver :
          {Json{{"type", "dense"}}, Json{{"type", "conjugate_gradient"}},
           Json{{"type", "neumann"}, {"terms", 200}}}) {
@@ -146,7 +139,7 @@ TEST_CASE(
       ift->begin(bench.hyper, Key(1));
       const Estimate got = ift->estimate(bench.hyper);
       CHECK(relative_error(got.gradient.at("weight_decay"),
-                           closed_form(bench)) < kTolerance);
+                           ridge_hypergradient(bench)) < kTolerance);
       // Where the rule ends does not depend on its learning rate or momentum.
       for (std::size_t i = 1; i < bench.hyper.size(); ++i) {
         CHECK(got.gradient.tensors()[i].abs().item<double>() < 1e-9);

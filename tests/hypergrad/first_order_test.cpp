@@ -1,6 +1,7 @@
 #include "hypergrad/estimator.h"
 #include "hypergrad/gradient_difference.h"
 #include "tests/kit/bench.h"
+#include "tests/support/ridge.h"
 
 namespace nestgrad {
 namespace {
@@ -42,14 +43,6 @@ Bench multiplied_bench(const Json& rule) {
 }
 
 const Json kDescent = {{"type", "sgd"}, {"lr", 0.4}};
-
-/// d valid_loss(w*) / d log(weight_decay) of ridge.
-Tensor closed_form(const Bench& bench) {
-  const Quadratic ridge(ridge_terms(RidgeOptions(), float64()));
-  const Tensor decay = bench.problem->natural(bench.hyper).at("weight_decay");
-  return decay *
-         ridge.hypergradient({{"weight_decay", decay}}).at("weight_decay");
-}
 
 }  // namespace
 
@@ -162,7 +155,7 @@ TEST_CASE("the bias of the penalty method falls like 1 / penalty",
           "[first_order]") {
   for (const bool per_weight : {true, false}) {
     const Bench bench = ridge_bench(kDescent, per_weight);
-    const Tensor expected = closed_form(bench);
+    const Tensor expected = ridge_hypergradient(bench);
     const auto error = [&](double penalty) {
       return relative_error(
           first_gradient(
@@ -233,7 +226,7 @@ TEST_CASE("both weights of the penalty method see the same minibatches",
 TEST_CASE("soba becomes implicit differentiation while nothing else moves",
           "[first_order]") {
   const Bench bench = ridge_bench(kDescent);
-  const Tensor expected = closed_form(bench);
+  const Tensor expected = ridge_hypergradient(bench);
   for (const Json& scale : {Json("auto"), Json(0.5)}) {
     CAPTURE(scale.dump());
     const auto soba =

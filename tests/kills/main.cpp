@@ -21,8 +21,8 @@
 #include <random>
 #include <thread>
 
+#include "core/platform/files.h"
 #include "core/platform/stopwatch.h"
-#include "core/storage/files.h"
 #include "experiments/record/json_lines.h"
 #include "hypergrad/estimator.h"
 #include "tests/support/shortened.h"

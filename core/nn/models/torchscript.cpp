@@ -12,7 +12,7 @@
 
 #include "core/nn/foreign.h"
 #include "core/nn/layers/shapes.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 
 namespace nestgrad {
 namespace {

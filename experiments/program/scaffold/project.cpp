@@ -8,7 +8,8 @@
 #include <set>
 
 #include "core/config/registry.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
+#include "core/platform/text.h"
 #include "experiments/report/assets.h"
 
 namespace nestgrad {
@@ -66,14 +67,6 @@ std::string prefix() {
   return "PREFIX";
 }
 
-void replace(std::string& text, const std::string& what,
-             const std::string& by) {
-  for (std::size_t i = text.find(what); i != std::string::npos;
-       i = text.find(what, i + by.size())) {
-    text.replace(i, what.size(), by);
-  }
-}
-
 }  // namespace
 
 std::vector<std::string> project_kinds() {
@@ -100,10 +93,10 @@ void new_project(const std::string& kind, const std::string& name,
   require(!error, "{}: cannot make this folder: {}", folder, error.message());
   for (const auto& [path, content] : assets()) {
     // Those of all kinds lie beside the folders of one.
-    const std::string own = kRoot + kind + "/";
+    const std::string of_kind = kRoot + kind + "/";
     std::string file;
-    if (path.rfind(own, 0) == 0) {
-      file = path.substr(own.size());
+    if (path.rfind(of_kind, 0) == 0) {
+      file = path.substr(of_kind.size());
     } else if (path.rfind(kRoot, 0) == 0 &&
                path.find('/', kRoot.size()) == std::string::npos) {
       file = path.substr(kRoot.size());
@@ -112,12 +105,12 @@ void new_project(const std::string& kind, const std::string& name,
     }
     std::string text = content;
     for (std::string* part : {&file, &text}) {
-      replace(*part, "@kind@", kind);
-      replace(*part, "@name@", name);
-      replace(*part, "@Name@", camel_case(name));
-      replace(*part, "@prefix@", prefix());
+      replace_all(*part, "@kind@", kind);
+      replace_all(*part, "@name@", name);
+      replace_all(*part, "@Name@", camel_case(name));
+      replace_all(*part, "@prefix@", prefix());
     }
-    replace(file, ".in", "");
+    replace_all(file, ".in", "");
     write_file((fs::path(folder) / file).string(), text);
   }
 }

@@ -7,7 +7,7 @@ set(public_headers
     core/nn/layers/layer_setting.h core/nn/layers/shapes.h
     # what an estimator calls
     core/training_loop.h core/inner_run.h core/flattened.h core/particles.h
-    core/tensor/autodiff.h
+    core/tensor/autodiff.h core/tensor/sum.h
     # what an estimator or a solver derives from
     hypergrad/estimator.h hypergrad/single_run.h hypergrad/outer_loop.h
     hypergrad/adjoint.h hypergrad/evolution/evolution.h

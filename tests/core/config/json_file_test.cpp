@@ -163,9 +163,9 @@ TEST_CASE("a file is read, and named in complaints", "[json_file]") {
 
 TEST_CASE("a file that cannot be read is named", "[json_file]") {
   CHECK_THROWS_WITH(JsonFile::read("no/such.json"),
-                    "cannot read no/such.json: No such file or directory");
+                    "cannot read 'no/such.json': No such file or directory");
   CHECK_THROWS_WITH(JsonFile::read("/tmp"),
-                    "cannot read /tmp: it is a folder, not a file");
+                    "cannot read '/tmp': it is a folder, not a file");
 }
 
 TEST_CASE("damaged text is parsed like the library does it, or refused",

@@ -3,7 +3,7 @@
 #include <random>
 #include <set>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/setup/experiment.h"
 #include "experiments/sweep/sweep_plan.h"
 #include "tests/support/mutated_json.h"

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
 

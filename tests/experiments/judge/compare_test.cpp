@@ -3,7 +3,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/judge/check.h"
 #include "experiments/problems/quadratic.h"
 #include "tests/support/program.h"

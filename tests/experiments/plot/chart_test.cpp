@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "core/platform/error.h"
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
 

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "core/tensor/autodiff.h"
 #include "experiments/data/npy_file.h"
 #include "experiments/problems/coresets/coreset.h"

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/record/json_lines.h"
 #include "tests/support/program.h"
 #include "tests/support/shortened.h"

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/record/folder_lock.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/run/difference.h"

@@ -4,7 +4,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "core/storage/safetensors.h"
 #include "experiments/run/difference.h"
 #include "tests/support/program.h"
@@ -314,7 +314,7 @@ TEST_CASE("what has no derivative is tuned by methods that take none",
   for (const std::string& name : EstimatorRegistry::instance().names()) {
     CAPTURE(name);
     if (is_one_of(name, {"stn", "delta_stn", "finite_difference", "es", "pes",
-                         "es_single"})) {
+                         "es_single", "summed_pes"})) {
       CHECK(complaint(name.c_str()) == "none");
     } else {
       CHECK_THAT(complaint(name.c_str()),
@@ -350,7 +350,7 @@ TEST_CASE("training without derivatives is left to who takes none",
       Experiment{Config(complete(experiment_schema(), config))};
     };
     if (is_one_of(name, {"stn", "delta_stn", "finite_difference", "es", "pes",
-                         "es_single"})) {
+                         "es_single", "summed_pes"})) {
       CHECK_NOTHROW(make());
     } else {
       CHECK_THROWS_WITH(

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <set>
 
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/sweep/sweep_plan.h"
 #include "experiments/sweep/sweep_results.h"
@@ -21,7 +21,7 @@ Dimension dimension(const Json& json) {
   return {"key", Config(complete(Dimension::schema(), json))};
 }
 
-Json at(const Dimension& d, double u) { return d.at(&u); }
+Json at(const Dimension& d, double u) { return d.value_at(&u); }
 
 /// A sweep over ridge regressions of milliseconds.
 Json small_sweep() {

@@ -1,4 +1,4 @@
-#include "core/storage/files.h"
+#include "core/platform/files.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace nestgrad {
+
+/// Replaces every occurrence of `mark` in `text`, from left to right; what has
+/// been put in is not searched again. REQUIRES that `mark` is not empty.
+void replace_all(std::string& text, std::string_view mark, std::string_view by);
+
+/// Whether a byte of UTF-8 text is a later byte of a character: 10xxxxxx.
+bool continues_character(char byte);
+
+/// How many characters UTF-8 text has.
+std::size_t character_count(std::string_view text);
+
+}  // namespace nestgrad

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <string>
+
+#include "core/training_loop.h"
+#include "hypergrad/estimator.h"
+
+namespace nestgrad {
+
+/// A window of training: `steps` steps from `start`, one run or many particles.
+struct TrainingWindow {
+  TrainState start;
+  std::int64_t steps = 0;
+  Key run;    ///< what the steps follow
+  Draw draw;  ///< what a validation loss in this window draws
+};
+
+/// What an evolution strategy minimises: a number for one window of training.
+///
+/// The number may depend on the weights at every step of the window, since
+/// of_window() does the training. To minimise something else than LossAtEnd,
+/// override of_window() and give the objective to the constructor of Evolution.
+class EvolutionObjective {
+ public:
+  struct Outcome {
+    TrainState end;  ///< the state at the end of the window
+    Tensor losses;   ///< a scalar, or [particles] if the window has particles
+  };
+
+  /// Reads the key "metric" of an estimator's section. The loop outlives this.
+  EvolutionObjective(const Config& config, const TrainingLoop& loop);
+  virtual ~EvolutionObjective() = default;
+
+  /// Trains through the window and returns its end and its losses. With the
+  /// tape on, both are differentiable functions of `hyper`.
+  virtual Outcome of_window(const TrainingWindow& window,
+                            const ParameterSet& hyper, Tape tape) const = 0;
+
+  /// What the bias of the estimates is measured against.
+  virtual Target target() const { return Target::kOwn; }
+
+  /// Whether central differences of the objective mean anything: not those of
+  /// a metric, nor those of a problem without second derivatives.
+  virtual bool differentiable() const;
+
+  /// Throws Error if the problem lacks the configured metric.
+  void require_metric(const ParameterSet& weights,
+                      const ParameterSet& hyper) const;
+
+ protected:
+  const TrainingLoop& loop() const { return loop_; }
+  bool has_metric() const { return !metric_.empty(); }
+
+  /// The validation loss at the weights of `state`, or the metric if there is
+  /// one: a scalar, or one number for each particle of `state`, [particles].
+  Tensor losses(const TrainState& state, const ParameterSet& hyper, Draw draw,
+                Tape tape) const;
+
+ private:
+  double metric(const ParameterSet& weights, const ParameterSet& hyper) const;
+
+  const TrainingLoop& loop_;
+  std::string metric_;  // "" for the validation loss
+};
+
+/// The validation loss, or the metric, at the end of the window.
+class LossAtEnd : public EvolutionObjective {
+ public:
+  using EvolutionObjective::EvolutionObjective;
+
+  Outcome of_window(const TrainingWindow& window, const ParameterSet& hyper,
+                    Tape tape) const override;
+
+  /// A metric is not what a hypergradient of the validation loss belongs to.
+  Target target() const override {
+    return has_metric() ? Target::kOwn : Target::kTraining;
+  }
+};
+
+}  // namespace nestgrad
