@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "core/config/json_file.h"
 #include "core/platform/error.h"
 #include "core/problem.h"
 #include "core/tensor/parameter_set.h"
@@ -25,6 +26,9 @@ struct OuterStep {
   const ParameterSet* hyper = nullptr;    ///< hyperparameters after the step
   const ParameterSet* natural = nullptr;  ///< the same in their own units
   const Metrics* metrics = nullptr;       ///< of the estimate
+  const Json* used = nullptr;  ///< the settings that the method had to find
+                               ///< itself, as a part of its section; may be
+                               ///< null
 
   /// What the problem says about the present weights (accuracy, ...). Costs a
   /// pass over the data, so ask only when it is needed.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,43 +18,44 @@ struct FinalRun {
   Metrics deviation = {};    ///< standard deviations; empty for one network
   std::string trouble = {};  ///< if one of them diverged
 
-  Json json() const;
+  Json to_json() const;
   void persist(Archive& archive);
 };
 
-/// What shows whether tuning was worth it: training from scratch with the
-/// hyperparameters of the start and those found, with what the problem calls
-/// its baselines and, under those found, with other models.
+/// Training from scratch, which shows whether tuning was worth it: with the
+/// hyperparameters of the start, with those found, with the problem's baselines
+/// and, under the hyperparameters found, with other models.
 class FinalRuns {
  public:
   /// Throws ConfigError if the hyperparameters do not suit one of the other
   /// models.
   FinalRuns(const Config& config, const Experiment& experiment);
 
-  /// Makes those that have not been made yet. `progress` hears what comes next,
-  /// in words. After every training step `go_on` is asked; if it says no, false
-  /// is returned, and another call continues.
+  /// Makes the runs that have not been made yet. `progress` is told what comes
+  /// next, in words. `go_on` is asked after every training step; if it returns
+  /// false, so does this function, and another call continues.
   bool train(const ParameterSet& found,
              const std::function<void(const std::string&)>& progress,
              const std::function<bool()>& go_on);
 
-  // What came of it; empty before train(). The first are "start" and "found".
+  // The runs that were made; empty before train(). tuning() has "start" and
+  // "found".
   const std::vector<FinalRun>& tuning() const { return tuning_; }
   const std::vector<FinalRun>& baselines() const { return baselines_; }
   const std::vector<FinalRun>& models() const { return models_; }
 
-  /// Forgets what was made.
+  /// Forgets all runs.
   void clear();
 
-  /// Saves or restores what was made, the run that is being made included.
+  /// Saves or restores all runs, an unfinished one included.
   void persist(Archive& archive);
 
  private:
   /// The networks of one final run, one after another.
   struct Present {
-    std::int64_t network = 0;  ///< how many are finished
+    std::int64_t network = 0;  ///< networks that are finished
     Metrics sums, squares;     ///< of their metrics
-    TrainState state;          ///< of the next one; empty before it starts
+    TrainState state;          ///< of the next network; empty before it starts
 
     void persist(Archive& archive);
   };
@@ -72,19 +74,21 @@ class FinalRuns {
   Present present_;
 };
 
-/// How much of what was reached while tuning belongs to the weights of that
-/// training and not to the hyperparameters: a measure of both, and the
-/// distance.
+/// A metric of the weights that tuning has led to, and of weights trained from
+/// scratch under the hyperparameters found. The gap between them belongs to the
+/// weights of tuning and not to the hyperparameters.
 struct WarmColdGap {
-  std::string metric;    ///< "test_accuracy", ...; "" if there is none to tell
+  std::string metric;    ///< "test_accuracy", ...
   double joint = 0;      ///< of the weights that tuning has led to
-  double retrained = 0;  ///< of those trained from scratch
+  double retrained = 0;  ///< of the weights trained from scratch
 
-  WarmColdGap(const Metrics& tuned, const FinalRun& found);
+  /// By the most telling metric that both have; empty if they share none.
+  static std::optional<WarmColdGap> between(const Metrics& tuned,
+                                            const FinalRun& found);
 
   /// Positive if training from scratch is worse.
   double gap() const;
-  Json json() const;
+  Json to_json() const;
   std::string text() const;
 };
 

@@ -18,7 +18,7 @@ using LinearMap = std::function<ParameterSet(const ParameterSet&)>;
 /// The distance from 1 to the next number of the set's floating-point type.
 double machine_epsilon(const ParameterSet& set);
 
-/// An approximate solution of A x = b and how it was come by.
+/// An approximate solution of A x = b and how it was obtained.
 struct Solution {
   ParameterSet x;
   std::int64_t products = 0;  ///< how often A was applied; solve() counts
@@ -26,10 +26,14 @@ struct Solution {
   Status status = Status::kOk;
   std::string trouble = {};  ///< what is wrong, unless the status is kOk
   Metrics metrics = {};      ///< further numbers, by name
+
+  /// The settings that the solver had to find itself, as a part of its section:
+  /// {"scale": 0.125} if that was "auto".
+  Json used = Json::object();
 };
 
-/// The matrix that is inverted and how products with it are come by: keys that
-/// every inverse Hessian has.
+/// The matrix that is inverted and how products with it are computed. Every
+/// inverse Hessian has keys for these options.
 struct HessianOptions {
   /// A + damping I takes the place of A.
   double damping = 0;
@@ -51,10 +55,13 @@ struct HessianOptions {
 /// hypergrad/implicit/implicit_system.h. Stateless: one instance may serve many
 /// solves.
 ///
-/// What tests/hypergrad/solvers/inverse_hessian_test.cpp holds every solver to:
-/// a right-hand side of zeros gives zeros; systems of one number and multiples
-/// of the identity are solved, not just those of general shape; the solution is
-/// what formula() says; what is said about the residual is true.
+/// Every solver keeps this contract (inverse_hessian_test.cpp in
+/// tests/hypergrad/solvers):
+///  - a right-hand side of zeros gives zeros;
+///  - systems of one unknown and multiples of the identity are solved as well
+///    as systems of general shape;
+///  - the solution is what formula() says;
+///  - the residual that is reported is true.
 class InverseHessian {
  public:
   static constexpr const char* kKind = "inverse_hessians";
@@ -64,10 +71,10 @@ class InverseHessian {
   explicit InverseHessian(const Config& config);
   virtual ~InverseHessian() = default;
 
-  /// Solves (A + damping I) x = b. `guess` may hold the solution of a system
-  /// nearby, and may be ignored; whatever is random follows `key`.
+  /// Solves (A + damping I) x = b. `guess` is the solution of a similar system
+  /// if there is one; it may be ignored. Whatever is random follows `key`.
   ///
-  /// Adds to the metrics what all solvers can tell: "smallest_curvature" and
+  /// Adds metrics that all solvers have: "smallest_curvature" and
   /// "largest_curvature", the extreme values of v'A v / v'v over the products
   /// made, damping included, and "condition_at_least", their quotient, if both
   /// are positive. For symmetric A these are bounds of its eigenvalues.
@@ -81,16 +88,16 @@ class InverseHessian {
   virtual bool symmetric_only() const { return false; }
 
   /// Whether the method approaches A^-1 b if it is given enough products. False
-  /// for those that replace the inverse by something else on purpose.
+  /// for a method that replaces the inverse by something else on purpose.
   virtual bool converges() const { return true; }
 
   /// Whether solutions depend on the key.
   virtual bool random() const { return false; }
 
-  /// What solve() should give, by dense algebra and another way than
-  /// approximate() goes. `a`: [n, n], damping included; `b`: [n]; `guess`: [n]
-  /// or undefined. For methods that stop early this is not A^-1 b. The default
-  /// is.
+  /// The vector that solve() should return, by dense algebra and another way
+  /// than approximate(). `a`: [n, n], damping included; `b`: [n]; `guess`: [n]
+  /// or undefined. The default is A^-1 b. A method that stops early overrides
+  /// it.
   virtual Tensor formula(const Tensor& a, const Tensor& b, const Tensor& guess,
                          const Key& key) const;
 
