@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "core/config/json_file.h"
 #include "core/platform/error.h"
 #include "core/problem.h"
 #include "core/tensor/parameter_set.h"
@@ -24,6 +25,9 @@ struct OuterStep {
   const ParameterSet* hyper = nullptr;    ///< hyperparameters after the step
   const ParameterSet* natural = nullptr;  ///< the same in their own units
   const Metrics* metrics = nullptr;       ///< of the estimate
+  const Json* used = nullptr;  ///< the settings that the method had to find
+                               ///< itself, as a part of its section; may be
+                               ///< null
 
   /// The problem's metrics (accuracy, ...) of the present weights. Takes a pass
   /// over the data, so call it only when needed.

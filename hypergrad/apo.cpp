@@ -70,6 +70,10 @@ class Apo : public SingleRun {
 
   Target target() const override { return Target::kOwn; }
 
+  bool differentiates_twice() const override {
+    return through_gradient_ == Tape::kOn;
+  }
+
  private:
   /// Q(h), on the tape of `hyper`.
   Tensor objective(const ParameterSet& hyper) const {

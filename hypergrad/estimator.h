@@ -12,19 +12,23 @@
 
 namespace nestgrad {
 
-/// What a method has to say after one piece of inner training.
+/// The answer of a method after one window of inner training.
 struct Estimate {
   ParameterSet gradient;  ///< d objective / d hyper, alike to hyper, off tape
   double objective = 0;   ///< the validation loss that the gradient belongs to
   Status status = Status::kOk;
-  Metrics metrics = {};      ///< whatever helps to judge the method, by name
+  Metrics metrics = {};      ///< numbers that help to judge the method, by name
   std::string trouble = {};  ///< what is wrong, unless the status is kOk
+
+  /// The settings that the method had to find itself, as a part of its section:
+  /// {"solver": {"scale": 0.125}} if the scale of the solver was "auto".
+  Json used = Json::object();
 };
 
 /// A scalar function of the hyperparameters, off every tape.
 using Objective = std::function<double(const ParameterSet& hyper)>;
 
-/// What a method approximates, and its bias is measured against.
+/// What a method approximates. Its bias is measured against this.
 enum class Target {
   /// d L(w_T(h), h) / dh through all training since the run began.
   kTraining,
@@ -32,28 +36,28 @@ enum class Target {
   kStationarity,
   /// The same for F = x - step(x), x the weights and the rule's slots.
   kFixedPoint,
-  /// An objective of its own, which the claim is, and nothing beyond.
+  /// An objective of its own, namely its claim.
   kOwn
 };
 
-/// What one estimate keeps and does, in units of one training step; what it
-/// needs beyond that does not depend on the window.
+/// The work and the memory of one estimate, counted in training steps and
+/// training states. Whatever else it needs does not depend on the window.
 struct Footprint {
   std::int64_t steps = 0;    ///< training steps, repeated ones included
-  std::int64_t taped = 0;    ///< of these, on the tape
+  std::int64_t taped = 0;    ///< the part of `steps` that is on the tape
   std::int64_t on_tape = 0;  ///< steps that are on the tape at the same time
   std::int64_t states = 0;   ///< training states kept at the same time
 };
 
 /// Estimates hypergradients of a bilevel problem.
 ///
-/// An estimator owns the inner training: it decides how weights move, which of
-/// those moves are on a tape, how many runs there are at once, and even what
-/// the weights are. The outer loop only hands it hyperparameters and gets an
+/// An estimator owns the inner training: it decides how weights move, which
+/// steps are on a tape, how many runs there are at once, and even what the
+/// weights are. The outer loop only hands it hyperparameters and gets an
 /// estimate back, so everything a method needs is in one class, usually in one
 /// file. To add a method, see docs/adding_an_estimator.md.
 ///
-/// What tests/estimator_contract_test.cpp holds every estimator to:
+/// Every estimator keeps this contract (tests/contracts/contract_test.cpp):
 ///  - after begin(h, key), the estimates depend on the calls and on `key` only,
 ///    not on LibTorch's global generator or on other estimators;
 ///  - `hyper` is not changed, and nothing that is returned is on a tape;
@@ -62,7 +66,7 @@ class HypergradientEstimator {
  public:
   static constexpr const char* kKind = "estimators";
 
-  /// The keys that every estimator has: how inner training is cut.
+  /// The keys that every estimator has: how training is cut into windows.
   static Schema common_schema() { return Truncation::schema(); }
 
   virtual ~HypergradientEstimator() = default;
@@ -71,7 +75,7 @@ class HypergradientEstimator {
   /// persist() that restores.
   virtual void begin(const ParameterSet& hyper, const Key& key) = 0;
 
-  /// Windows of training that come before that of the first estimate.
+  /// Windows of training before the window of the first estimate.
   virtual std::int64_t warm_up() const { return 0; }
 
   /// Trains for one window at `hyper` and estimates the hypergradient there.
@@ -84,45 +88,73 @@ class HypergradientEstimator {
   /// Saves or restores all that changes between calls.
   virtual void persist(Archive& archive) = 0;
 
-  // What follows is for those who judge the method (`nestgrad check`, `plan`,
-  // `compare`); it has defaults.
+  // The functions below have defaults. They serve `nestgrad check`, `compare`
+  // and `plan`, and messages that advise another method.
 
-  /// The function of h whose derivative the last estimate claims to be, with
-  /// all else (weights that it holds constant, solutions of inner systems) as
-  /// it was then. Central differences of it tell whether the method computes
-  /// what it says. It is written down as the formula, by another way than
-  /// estimate() goes. Empty: no claim, the method is judged by its target only.
+  /// The function of h whose derivative the last estimate claims to be. All
+  /// else (weights that the method holds constant, solutions of inner systems)
+  /// is as it was in that estimate. Central differences of the claim tell
+  /// whether the method computes what it says, so the claim follows the formula
+  /// by another way than estimate() does. Empty: there is no claim, and the
+  /// method is judged by its target only.
   virtual Objective claim() const { return {}; }
 
   /// For a method that is random and has no claim: the function of h whose
-  /// derivative its estimates are on average over its own randomness, apart
-  /// from a smoothing by perturbations of h.
+  /// derivative the estimates are on average over the method's randomness. A
+  /// smoothing by perturbations of h is left aside.
   virtual Objective mean_claim() const { return {}; }
 
   virtual Target target() const { return Target::kTraining; }
 
-  /// How far, relatively, those parts of the method are off on a small problem
-  /// of known answer that the claim does not judge (a linear solver, where the
-  /// claim takes its answer as given). Zero: there are none.
+  /// The relative error of the parts that the claim does not judge, on a small
+  /// problem whose answer is known. Such a part is a linear solver whose answer
+  /// the claim takes as given. Zero: the claim judges all of the method.
   virtual double parts_error() const { return 0; }
 
-  /// Whether it takes derivatives of a training loss by hyperparameters; then
-  /// it is not given any that have none (Hyperparameter::differentiable), nor a
-  /// problem without (ProblemAbilities::second_derivatives).
+  /// Whether it takes derivatives of the training loss by hyperparameters. If
+  /// so, it may not tune hyperparameters without a derivative
+  /// (Hyperparameter::differentiable), nor serve a problem without
+  /// ProblemAbilities::second_derivatives.
   virtual bool differentiates_training() const { return true; }
 
-  /// From now on the method's own randomness, apart from that of training,
-  /// follows `key`. Returns whether it has any.
+  /// Whether it takes derivatives of gradients of the training loss, as
+  /// configured. If so, it may not serve a problem without
+  /// ProblemAbilities::second_derivatives.
+  virtual bool differentiates_twice() const {
+    return differentiates_training();
+  }
+
+  /// The setting under which differentiates_twice() is false, as JSON of this
+  /// method's section: {"products": "finite_difference"}. Null if there is
+  /// none.
+  virtual Json setting_without_second_derivatives() const { return nullptr; }
+
+  /// From now on the method's own randomness follows `key`; the randomness of
+  /// training does not change. Returns whether the method is random.
   virtual bool reseed(const Key& key) {
     (void)key;
     return false;
   }
 
-  /// Needed by plans whose memory or time depends on the window.
+  /// Needed for a plan if memory or time depends on the window.
   virtual Footprint footprint() const { return {}; }
+
+  /// The section of this estimator, changed for a short rehearsal: windows of
+  /// `window` steps with `outer_steps_per_window` estimates each, as many
+  /// windows in a horizon as before, and no warm-up. A method overrides this if
+  /// it has keys of its own that must change with the window.
+  virtual Json rehearsal(const Json& section, std::int64_t window,
+                         std::int64_t outer_steps_per_window) const;
 };
 
-/// The loop outlives the estimator.
+/// The key "warm_up", for methods that train before the first estimate.
+Schema warm_up_schema();
+
+/// The windows of warm-up that the section of an estimator asks for; 0 if its
+/// method has no such key.
+std::int64_t read_warm_up(const Config& section);
+
+/// Makes estimators. The training loop outlives the estimator.
 using EstimatorRegistry = Registry<HypergradientEstimator, const TrainingLoop&>;
 
 }  // namespace nestgrad

@@ -114,6 +114,8 @@ class F2sa : public SingleRun {
 
   Target target() const override { return Target::kStationarity; }
 
+  bool differentiates_twice() const override { return false; }
+
  private:
   /// lambda in the present window.
   double penalty() const {

@@ -60,7 +60,9 @@ class OneStep : public SingleRun {
                        return train_gradient_by_hyper(near, hyper);
                      },
                      w.detach(), ahead.weights, difference_);
-    return {add(ahead.hyper, -lookahead_, mixed), ahead.loss};
+    Estimate out{add(ahead.hyper, -lookahead_, mixed), ahead.loss};
+    if (!exact_) out.used = {{"difference", difference_}};
+    return out;
   }
 
   /// h -> L(w - xi df/dw(w, h), h), with w constant.
@@ -72,6 +74,14 @@ class OneStep : public SingleRun {
   }
 
   Target target() const override { return Target::kStationarity; }
+
+  bool differentiates_twice() const override {
+    return exact_ && lookahead_ > 0;
+  }
+
+  Json setting_without_second_derivatives() const override {
+    return {{"products", "finite_difference"}};
+  }
 
  private:
   double lookahead_;

@@ -11,7 +11,7 @@
 namespace nestgrad {
 namespace {
 
-/// What is not finite about an estimate; "" if it is usable.
+/// Why an estimate cannot be followed, in words; "" if it can.
 std::string trouble_of(const Estimate& estimate) {
   if (!std::isfinite(estimate.objective)) {
     return fmt::format("the validation loss is {}", estimate.objective);
@@ -84,11 +84,12 @@ OuterResult OuterLoop::run() {
     record.status = estimate.status;
     record.trouble = &estimate.trouble;
     record.metrics = &estimate.metrics;
+    record.used = &estimate.used;
     record.evaluate = [&] {
       const ParameterSet& hyper = state_.weights;
       return problem_.evaluate(estimator_.weights(hyper), hyper);
     };
-    /// The record, with the time and the hyperparameters of now.
+    /// The record, with the present time and hyperparameters.
     const auto completed =
         [&](const ParameterSet& natural) -> const OuterStep& {
       record.seconds = seconds_ = before + whole.seconds();

@@ -20,7 +20,7 @@ enum class Termination {
 const char* to_string(Termination termination);
 
 struct OuterResult {
-  ParameterSet hyper;  ///< the last ones that were finite
+  ParameterSet hyper;  ///< the last hyperparameters that were finite
   Termination termination = Termination::kFinished;
   std::string message;     ///< if diverged: which quantity, and at which step
   std::int64_t steps = 0;  ///< outer steps made
@@ -32,7 +32,7 @@ struct OuterResult {
 ///            hyper    = optimizer.step(hyper, estimate.gradient)
 ///            tell the observers
 ///
-/// That is all of it. What inner training is, it does not know.
+/// The loop does not know how weights are trained: the estimator does that.
 class OuterLoop {
  public:
   /// `estimator` and `problem` outlive the loop.
@@ -44,11 +44,12 @@ class OuterLoop {
   /// Starts afresh. Called before run(), except after persist() restored.
   void begin(const ParameterSet& hyper, const Key& key);
 
-  /// Goes on until all steps are made, an observer stops it or numbers go bad;
-  /// in the last case the hyperparameters stay where they were.
+  /// Makes outer steps until all are made, an observer stops the loop, or an
+  /// estimate is not finite. In the last case the hyperparameters stay as they
+  /// were before that estimate.
   OuterResult run();
 
-  // Where it stands: outer steps made, seconds spent, the hyperparameters.
+  // The present state: outer steps made, seconds spent, the hyperparameters.
   std::int64_t step() const { return state_.step; }
   double seconds() const { return seconds_; }
   const ParameterSet& hyper() const { return state_.weights; }

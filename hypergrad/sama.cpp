@@ -51,7 +51,9 @@ class Sama : public SingleRun {
           return train_gradient_by_hyper(near, hyper);
         },
         w, rule.weights, difference_);
-    return {direct.hyper + rule.hyper + mixed, direct.loss};
+    Estimate out{direct.hyper + rule.hyper + mixed, direct.loss};
+    out.used = {{"difference", difference_}};
+    return out;
   }
 
   /// h -> L(w, h) + q'step(w, df/dw(w, h), h), with w, its slots and q
@@ -65,6 +67,8 @@ class Sama : public SingleRun {
   }
 
   Target target() const override { return Target::kFixedPoint; }
+
+  bool differentiates_twice() const override { return false; }
 
  private:
   /// The weights after one more step, if this is the gradient.

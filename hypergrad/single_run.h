@@ -5,7 +5,7 @@
 
 namespace nestgrad {
 
-/// An estimator that has one inner run, and what all of those have in common.
+/// Base of the estimators that have one inner run.
 class SingleRun : public HypergradientEstimator {
  public:
   void begin(const ParameterSet& hyper, const Key& key) override {
@@ -23,14 +23,14 @@ class SingleRun : public HypergradientEstimator {
   SingleRun(const Config& config, TrainingLoop loop)
       : loop_(std::move(loop)), run_(loop_, Truncation::read(config)) {}
 
-  /// Trains for so many windows, which takes all the turns that they have.
+  /// Trains for some windows, through all turns of each.
   void train_windows(std::int64_t windows, const ParameterSet& hyper) {
     std::int64_t turns = windows * run_.truncation().outer_steps_per_window;
     while (turns-- > 0) run_.advance(hyper);
   }
 
-  /// The weights after so many steps from the start of the run with this key,
-  /// all of them under one `hyper`; off the tape.
+  /// The weights after `steps` steps from the start of the run with this key.
+  /// `hyper` is the same in all steps. Off the tape.
   ParameterSet trained(std::int64_t steps, const ParameterSet& hyper,
                        const Key& run) const {
     const ParameterSet h = hyper.detach();
@@ -60,8 +60,8 @@ class SingleRun : public HypergradientEstimator {
         .item<double>();
   }
 
-  /// f(w, h) on the minibatch of this turn, which is that of an ImplicitSystem,
-  /// too; on the tapes of both.
+  /// f(w, h) on the minibatch of this turn, the same as in an ImplicitSystem.
+  /// On the tapes of `weights` and `hyper`.
   Tensor train_loss(const ParameterSet& weights,
                     const ParameterSet& hyper) const {
     return problem().train_loss(weights, hyper, run_.draw("implicit"));
@@ -74,7 +74,7 @@ class SingleRun : public HypergradientEstimator {
     return gradient(train_loss(w, hyper.detach()), w);
   }
 
-  /// df/dh there, for which nothing is differentiated by the weights.
+  /// df/dh on that minibatch. Nothing is differentiated by the weights.
   ParameterSet train_gradient_by_hyper(const ParameterSet& weights,
                                        const ParameterSet& hyper) const {
     const ParameterSet h = hyper.leaves();

@@ -38,7 +38,7 @@ room(experiments/setup ${base} core core/nn hypergrad)
 room(experiments/record ${base} core hypergrad experiments/data
      experiments/plot experiments/setup)
 room(experiments/judge ${base} core hypergrad hypergrad/solvers
-     hypergrad/implicit experiments/plot experiments/setup experiments/record)
+     hypergrad/implicit hypergrad/unrolled experiments/plot experiments/setup experiments/record)
 room(experiments/run ${base} core hypergrad experiments/setup
      experiments/record experiments/judge)
 room(experiments/sweep ${base} core experiments/plot experiments/setup

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/config/alternatives.h"
 #include "core/config/registry.h"
 
 namespace nestgrad {
@@ -42,12 +43,9 @@ bool begins_with(const std::string& word, const std::string& start) {
 
 // `"a"`, `"a" or "b"`, `"a", "b" or "c"`.
 std::string quoted(const std::vector<std::string>& words) {
-  std::string text;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
-    text += "\"" + words[i] + "\"";
-  }
-  return text;
+  std::vector<std::string> marked;
+  for (const std::string& word : words) marked.push_back("\"" + word + "\"");
+  return in_words(marked);
 }
 
 }  // namespace

@@ -9,18 +9,21 @@
 #include "core/flattened.h"
 #include "hypergrad/adjoint.h"
 #include "hypergrad/implicit/implicit_system.h"
+#include "hypergrad/solvers/named_solver.h"
+#include "hypergrad/unrolled/checkpoint_schedule.h"
 
 namespace nestgrad {
 namespace {
 
-/// Up to so many unknowns a system is written out.
+/// The largest system that is written out, in unknowns. A larger one is solved
+/// by iteration.
 constexpr std::int64_t kDense = 1500;
-/// What an iteration for a larger one strives for.
 constexpr double kTolerance = 1e-10;
-constexpr int kIterations = 600;
+constexpr std::int64_t kIterations = 600;
+
 constexpr std::int64_t kRandomDirections = 4;
 
-/// A derivative that is known to this relative uncertainty is known.
+/// A slope with this relative uncertainty is good enough.
 constexpr double kEnough = 1e-9;
 
 /// Central differences of steps `first`, first / 2, ..., extrapolated to 0.
@@ -63,29 +66,21 @@ Tensor directions(const Tensor& gradient, std::int64_t few, const Key& key) {
   return std::get<0>(at::linalg_qr(rows.t())).t().contiguous();
 }
 
-/// The derivative of L through all `end.step` steps of the present run. States
-/// are kept at distances of about sqrt(steps); see Adjoint.
+/// The derivative of L through all steps of the present run. About sqrt(steps)
+/// states are kept.
 Reference through_training(const TrainingLoop& loop, const InnerRun& run,
                            const ParameterSet& hyper) {
   const ParameterSet h = hyper.leaves();
   const TrainState start = loop.start(h, run.run_key());
   const std::int64_t steps = run.state().step;
-  const auto segment = static_cast<std::int64_t>(
-      std::ceil(std::sqrt(static_cast<double>(steps))));
-  std::vector<TrainState> kept;
-  TrainState state = start.detach();
-  while (state.step < steps) {
-    if (state.step % segment == 0) kept.push_back(state);
-    state = loop.step(state, hyper, run.run_key());
-  }
-  const ParameterSet w = state.weights.leaves();
+  CheckpointedWindow window(CheckpointSchedule::square_root(steps), loop,
+                            start.detach(), steps, hyper, run.run_key());
+  const TrainState end = window.end();
+  const ParameterSet w = end.weights.leaves();
   Adjoint adjoint(
-      loop, run.run_key(), hyper, state,
+      loop, run.run_key(), hyper, end,
       partials(loop.problem()->valid_loss(w, h, run.draw("valid")), w, h));
-  for (std::int64_t end = steps; !kept.empty(); kept.pop_back()) {
-    adjoint.through(kept.back(), end - kept.back().step);
-    end = kept.back().step;
-  }
+  window.back(adjoint);
   adjoint.through(start.weights, h);
   return {adjoint.gradient(),
           fmt::format("backpropagation through {} training steps", steps)};
@@ -102,12 +97,12 @@ Reference by_implicit_system(const InnerRun& run, const ParameterSet& hyper,
       partials(run.loop().problem()->valid_loss(w, h, run.draw("valid")), w, h);
   const ParameterSet b = system.embed(direct.weights);
   const bool dense = b.numel() <= kDense;
-  const Json solver = dense ? Json{{"type", "dense"}}
-                            : Json{{"type", fixed_point ? "gmres" : "minres"},
-                                   {"iterations", kIterations},
-                                   {"tolerance", kTolerance}};
-  const Solution q = InverseHessianRegistry::instance().make(solver)->solve(
-      system.transposed(), b);
+  // The Jacobian of a fixed point is not symmetric, a Hessian is.
+  const NamedSolver chosen = dense ? dense_solver()
+                             : fixed_point
+                                 ? gmres_solver(kIterations, kTolerance)
+                                 : minres_solver(kIterations, kTolerance);
+  const Solution q = chosen.solver->solve(system.transposed(), b);
   Reference out;
   if (q.status == Status::kDiverged) {
     out.how = "there is no exact implicit hypergradient here: " + q.trouble;
@@ -116,9 +111,8 @@ Reference by_implicit_system(const InnerRun& run, const ParameterSet& hyper,
   out.gradient = direct.hyper - system.hyper_transposed(q.x);
   out.residual = q.residual;
   out.how = dense ? fmt::format("dense implicit solve, {} unknowns", b.numel())
-                  : fmt::format("{}, {} unknowns, residual {:.1e}",
-                                solver["type"].get<std::string>(), b.numel(),
-                                q.residual);
+                  : fmt::format("{}, {} unknowns, residual {:.1e}", chosen.name,
+                                b.numel(), q.residual);
   return out;
 }
 

@@ -202,8 +202,8 @@ Action add_plan(CLI::App& command) {
     return a->config.with([&](const JsonFile& file) {
       const Config config = experiment_config(file.json());
       prepare_process(config.integer("threads"));
-      const Json plan = make_plan(config);
-      fmt::print("{}", a->json ? plan.dump(2) + "\n" : format_plan(plan));
+      const PlanResult plan = make_plan(config);
+      fmt::print("{}", a->json ? plan.to_json().dump(2) + "\n" : plan.text());
       return static_cast<int>(kExitDone);
     });
   };
@@ -240,9 +240,10 @@ Action add_check(CLI::App& command) {
       const Config config = experiment_config(exact.json());
       prepare_process(config.integer("threads"));
       if (!a->json) a->options.progress = tell;
-      const Json result = check_estimator(config, a->options);
-      fmt::print("{}", a->json ? result.dump(2) + "\n" : format_check(result));
-      return static_cast<int>(result["passed"] ? kExitDone : kExitCheckFailed);
+      const CheckResult result = check_estimator(config, a->options);
+      fmt::print("{}",
+                 a->json ? result.to_json().dump(2) + "\n" : result.text());
+      return static_cast<int>(result.passed ? kExitDone : kExitCheckFailed);
     });
   };
 }
@@ -265,17 +266,17 @@ int compare(const JsonFile& file, CompareArguments& a) {
   std::optional<RunFolder> named;
   if (!a.folder.empty()) named = RunFolder::create(a.folder);
   if (!a.json) a.options.progress = tell;
-  const Json comparison = compare_estimators(file, others, a.options);
+  const ComparisonResult comparison =
+      compare_estimators(file, others, a.options);
   const std::string name = std::filesystem::path(file.name()).stem().string();
   const RunFolder folder =
       named ? *named : RunFolder::create_next(name + "-compare");
-  folder.write("compare.json", comparison);
-  draw_comparison(folder.file("compare.png"), comparison);
+  folder.write("compare.json", comparison.to_json());
+  comparison.draw(folder.file("compare.png"));
   if (a.json) {
-    fmt::print("{}\n", comparison.dump(2));
+    fmt::print("{}\n", comparison.to_json().dump(2));
   } else {
-    fmt::print("{}\nResults are in {}\n", format_comparison(comparison),
-               folder.path());
+    fmt::print("{}\nResults are in {}\n", comparison.text(), folder.path());
   }
   return kExitDone;
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/platform/memory_meter.h"
 
@@ -16,23 +15,31 @@ double of(const Metrics& metrics, const std::string& name) {
   return found == metrics.end() ? std::nan("") : found->second;
 }
 
-/// The section with the values that the method had to find itself: a scale that
-/// was "auto", the rank that could be kept, the checkpoints that fit a budget.
-Json used_by(Json given, const Metrics& metrics) {
-  if (!given.is_object()) return given;
-  for (auto& [key, value] : given.items()) {
-    if (value.is_object()) {
-      value = used_by(value, metrics);
-    } else if (const double found = of(metrics, key); std::isfinite(found)) {
-      value = found;
+/// "ift, neumann": the type of a section and of its parts.
+std::string types_of(const Json& section) {
+  std::string out = section.value("type", "");
+  for (const auto& [key, value] : section.items()) {
+    if (value.is_object() && value.contains("type")) {
+      out += ", " + types_of(value);
     }
   }
-  if (given.contains("memory_mib")) {
-    const double states = of(metrics, "states_kept");
-    given["checkpoints"] =
-        std::isfinite(states) && states > 0 ? Json(states) : Json("none");
+  return out;
+}
+
+/// ", scale 0.125": settings, those of parts included.
+std::string settings_text(const Json& settings) {
+  std::string out;
+  for (const auto& [key, value] : settings.items()) {
+    if (value.is_object()) {
+      out += settings_text(value);
+    } else {
+      out += fmt::format(", {} {}", key,
+                         value.is_number()
+                             ? fmt::format("{:.3g}", value.get<double>())
+                             : value.get<std::string>());
+    }
   }
-  return given;
+  return out;
 }
 
 }  // namespace
@@ -50,7 +57,7 @@ Observer::Verdict EstimateSummary::on_step(const OuterStep& step) {
     last_residual_ = residual;
     largest_residual_ = std::max(largest_residual_, residual);
   }
-  // Both are false for NaN.
+  // Comparisons with NaN are false.
   const double smallest = of(*step.metrics, "smallest_curvature");
   const double largest = of(*step.metrics, "largest_curvature");
   if (smallest < smallest_) smallest_ = smallest;
@@ -58,6 +65,7 @@ Observer::Verdict EstimateSummary::on_step(const OuterStep& step) {
   const double condition = of(*step.metrics, "condition_at_least");
   if (condition > condition_) condition_ = condition;
   last_metrics_ = *step.metrics;
+  if (step.used != nullptr) found_.merge_patch(*step.used);
   seconds_ += step.estimate_seconds;
   bytes_ = std::max(bytes_, step.estimate_bytes);
   return Verdict::kContinue;
@@ -69,6 +77,9 @@ void EstimateSummary::persist(Archive& archive) {
   archive("trouble", trouble_);
   archive("products", products_);
   archive("last_metrics", last_metrics_);
+  std::string found = found_.dump();
+  archive("found", found);
+  if (archive.restoring()) found_ = Json::parse(found);
   archive("last_residual", last_residual_);
   archive("largest_residual", largest_residual_);
   archive("smallest_curvature", smallest_);
@@ -78,78 +89,89 @@ void EstimateSummary::persist(Archive& archive) {
   archive("bytes", bytes_);
 }
 
-std::string EstimateSummary::curvature() const {
-  if (smallest_ > 0) return "positive";
-  return largest_ > 0 ? "indefinite" : "negative";
+EstimateReport EstimateSummary::report() const {
+  EstimateReport out;
+  out.given = out.used = given_;
+  out.found = found_;
+  out.used.merge_patch(found_);
+  out.estimates = estimates_;
+  out.not_converged = not_converged_;
+  out.last_trouble = trouble_;
+  out.last_metrics = last_metrics_;
+  out.products = products_;
+  if (largest_residual_ >= 0) {
+    out.residual = EstimateReport::Residual{last_residual_, largest_residual_};
+  }
+  if (smallest_ <= largest_) {
+    out.curvature = EstimateReport::Curvature{smallest_, largest_,
+                                              smallest_ > 0 ? condition_ : 0};
+  }
+  out.seconds = seconds_;
+  out.bytes = bytes_;
+  return out;
 }
 
-Json EstimateSummary::json() const {
-  Json out = {
-      {"given", given_},         {"used", used_by(given_, last_metrics_)},
-      {"estimates", estimates_}, {"not_converged", not_converged_},
-      {"seconds", seconds_},     {"tensor_mib", mebibytes(bytes_)}};
-  if (!trouble_.empty()) out["last_trouble"] = trouble_;
-  if (!last_metrics_.empty()) out["last_metrics"] = last_metrics_;
-  if (products_ > 0) out["products"] = products_;
-  if (residual_is_known()) {
-    out["last_residual"] = last_residual_;
-    out["largest_residual"] = largest_residual_;
+std::string EstimateReport::Curvature::sign() const {
+  if (smallest > 0) return "positive";
+  return largest > 0 ? "indefinite" : "negative";
+}
+
+Json EstimateReport::to_json() const {
+  Json out = {{"given", given},         {"used", used},
+              {"estimates", estimates}, {"not_converged", not_converged},
+              {"seconds", seconds},     {"tensor_mib", mebibytes(bytes)}};
+  if (!last_trouble.empty()) out["last_trouble"] = last_trouble;
+  if (!last_metrics.empty()) out["last_metrics"] = last_metrics;
+  if (products > 0) out["products"] = products;
+  if (residual) {
+    out["last_residual"] = residual->last;
+    out["largest_residual"] = residual->largest;
   }
-  if (curvature_is_known()) {
-    out["curvature"] = curvature();
-    out["smallest_curvature"] = smallest_;
-    out["largest_curvature"] = largest_;
-    if (smallest_ > 0 && condition_ > 0) {
-      out["condition_at_least"] = condition_;
+  if (curvature) {
+    out["curvature"] = curvature->sign();
+    out["smallest_curvature"] = curvature->smallest;
+    out["largest_curvature"] = curvature->largest;
+    if (curvature->condition_at_least > 0) {
+      out["condition_at_least"] = curvature->condition_at_least;
     }
   }
   return out;
 }
 
-std::string EstimateSummary::text() const {
-  if (estimates_ == 0) return "";
-  const auto count = static_cast<double>(estimates_);
+std::string EstimateReport::text() const {
+  if (estimates == 0) return "";
+  const auto count = static_cast<double>(estimates);
   std::string out;
   const auto line = [&](const char* name, const std::string& value) {
     out += fmt::format("{:20}{}\n", name, value);
   };
-  std::string name = given_.value("type", "");
-  if (given_.contains("solver")) {
-    name += ", " + given_["solver"].value("type", "");
-  }
-  const Json used = used_by(given_, last_metrics_);
-  const Json& solver = used.contains("solver") ? used["solver"] : used;
-  for (const char* key : {"scale", "rank"}) {
-    if (solver.contains(key) && solver[key].is_number()) {
-      name += fmt::format(", {} {:.3g}", key, solver[key].get<double>());
-    }
-  }
-  line("estimator", name);
-  line("estimates",
-       not_converged_ == 0
-           ? fmt::format("{}", estimates_)
-           : fmt::format("{}, {} not converged", estimates_, not_converged_));
-  if (!trouble_.empty()) line("last trouble", trouble_);
-  if (products_ > 0) {
+  line("estimator", types_of(given) + settings_text(found));
+  line("estimates", not_converged == 0 ? fmt::format("{}", estimates)
+                                       : fmt::format("{}, {} not converged",
+                                                     estimates, not_converged));
+  if (!last_trouble.empty()) line("last trouble", last_trouble);
+  if (products > 0) {
     line("Hessian products",
-         fmt::format("{}, {:.3g} per estimate", products_, products_ / count));
+         fmt::format("{}, {:.3g} per estimate", products, products / count));
   }
-  if (residual_is_known()) {
+  if (residual) {
     line("residual", fmt::format("{:.2e} (last), {:.2e} (largest)",
-                                 last_residual_, largest_residual_));
+                                 residual->last, residual->largest));
   }
-  if (curvature_is_known()) {
-    std::string value = fmt::format("{}, {:.2e} to {:.2e} along the products",
-                                    curvature(), smallest_, largest_);
-    if (smallest_ > 0 && condition_ > 0) {
-      value += fmt::format(", condition number at least {:.2g}", condition_);
+  if (curvature) {
+    std::string value =
+        fmt::format("{}, {:.2e} to {:.2e} along the products",
+                    curvature->sign(), curvature->smallest, curvature->largest);
+    if (curvature->condition_at_least > 0) {
+      value += fmt::format(", condition number at least {:.2g}",
+                           curvature->condition_at_least);
     }
     line("curvature", value);
   }
   line("seconds", fmt::format("{:.3g}, {:.3g} per estimate with its training",
-                              seconds_, seconds_ / count));
+                              seconds, seconds / count));
   line("tensors",
-       fmt::format("{:.1f} MiB at the peak of an estimate", mebibytes(bytes_)));
+       fmt::format("{:.1f} MiB at the peak of an estimate", mebibytes(bytes)));
   return out;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cmath>
+#include <optional>
 #include <string>
 
 #include "core/config/json_file.h"
@@ -8,9 +10,42 @@
 
 namespace nestgrad {
 
-/// Adds up what the estimates of a run were and what they cost: how often the
-/// method was in trouble, Hessian products, residuals, what has been seen of
-/// the curvature, seconds and bytes.
+/// What the estimates of a run were and what they cost.
+struct EstimateReport {
+  /// Of the inner linear system, relative to its right-hand side.
+  struct Residual {
+    double last = 0, largest = 0;
+  };
+
+  /// v'A v / v'v over all products A v.
+  struct Curvature {
+    double smallest = 0, largest = 0;
+    double condition_at_least = 0;  ///< of one estimate; 0 if not known
+
+    std::string sign() const;  ///< "positive", "indefinite", "negative"
+  };
+
+  Json given;  ///< the estimator's section, defaults included
+  Json used;   ///< the same with the settings that the method found itself
+  Json found;  ///< these settings alone, as a part of the section
+  std::int64_t estimates = 0;
+  std::int64_t not_converged = 0;  ///< estimates with another status than ok
+  std::string last_trouble;        ///< of these; "" if there are none
+  Metrics last_metrics;            ///< of the last estimate
+  double products = 0;             ///< Hessian products of all estimates
+  std::optional<Residual> residual;
+  std::optional<Curvature> curvature;
+  double seconds = 0;      ///< of all estimates, with their training
+  std::int64_t bytes = 0;  ///< of tensors, at the peak of an estimate
+
+  /// For summary.json. Keys that say nothing about this method are left out.
+  Json to_json() const;
+
+  /// Some lines for people; "" without estimates.
+  std::string text() const;
+};
+
+/// Watches a run and adds up its estimates.
 class EstimateSummary : public Observer {
  public:
   /// `estimator`: the section of the configuration.
@@ -24,19 +59,11 @@ class EstimateSummary : public Observer {
   /// Hessian products of the whole run.
   double products() const { return products_; }
 
-  /// For summary.json. Keys that say nothing about this method are left out.
-  Json json() const;
-
-  /// The same for people, some lines.
-  std::string text() const;
+  EstimateReport report() const;
 
  private:
-  /// An inverse Hessian has looked along some directions.
-  bool residual_is_known() const { return largest_residual_ >= 0; }
-  bool curvature_is_known() const { return smallest_ <= largest_; }
-  std::string curvature() const;
-
   Json given_;
+  Json found_ = Json::object();  // the last value of each setting
   std::int64_t estimates_ = 0, not_converged_ = 0;
   std::string trouble_;  // the last
   double products_ = 0;

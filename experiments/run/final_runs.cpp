@@ -6,7 +6,8 @@
 #include "core/platform/error.h"
 
 namespace nestgrad {
-Json FinalRun::json() const {
+
+Json FinalRun::to_json() const {
   if (!trouble.empty()) return {{"trouble", trouble}};
   Json out = metrics;
   if (!deviation.empty()) out["deviation"] = deviation;
@@ -139,22 +140,21 @@ void FinalRuns::persist(Archive& archive) {
   archive("present", present_);
 }
 
-WarmColdGap::WarmColdGap(const Metrics& tuned, const FinalRun& found) {
+std::optional<WarmColdGap> WarmColdGap::between(const Metrics& tuned,
+                                                const FinalRun& found) {
   for (const char* name :
        {"test_accuracy", "valid_accuracy", "test_loss", "valid_loss"}) {
     if (tuned.count(name) == 0 || found.metrics.count(name) == 0) continue;
-    metric = name;
-    joint = tuned.at(name);
-    retrained = found.metrics.at(name);
-    return;
+    return WarmColdGap{name, tuned.at(name), found.metrics.at(name)};
   }
+  return std::nullopt;
 }
 
 double WarmColdGap::gap() const {
   return is_accuracy(metric) ? joint - retrained : retrained - joint;
 }
 
-Json WarmColdGap::json() const {
+Json WarmColdGap::to_json() const {
   return {{"metric", metric},
           {"joint", joint},
           {"retrained", retrained},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,44 +18,44 @@ struct FinalRun {
   Metrics deviation = {};    ///< standard deviations; empty for one network
   std::string trouble = {};  ///< not empty if a network diverged
 
-  Json json() const;
+  Json to_json() const;
   void persist(Archive& archive);
 };
 
-/// The runs that show whether tuning was worthwhile. They train from scratch
-/// with the initial and with the found hyperparameters, with the problem's
-/// baselines and, under the found hyperparameters, with other models.
+/// Training from scratch, which shows whether tuning was worth it: with the
+/// hyperparameters of the start, with those found, with the problem's baselines
+/// and, under the hyperparameters found, with other models.
 class FinalRuns {
  public:
   /// Throws ConfigError if the hyperparameters do not fit one of the other
   /// models.
   FinalRuns(const Config& config, const Experiment& experiment);
 
-  /// Makes the runs that are still missing. `progress` receives a description
-  /// of each run before it starts. `go_on` is called after every training step;
-  /// if it returns false, train() returns false, and another call continues.
+  /// Makes the runs that have not been made yet. `progress` is told what comes
+  /// next, in words. `go_on` is asked after every training step; if it returns
+  /// false, so does this function, and another call continues.
   bool train(const ParameterSet& found,
              const std::function<void(const std::string&)>& progress,
              const std::function<bool()>& go_on);
 
-  // The results; empty before train(). tuning() begins with "start" and
+  // The runs that were made; empty before train(). tuning() has "start" and
   // "found".
   const std::vector<FinalRun>& tuning() const { return tuning_; }
   const std::vector<FinalRun>& baselines() const { return baselines_; }
   const std::vector<FinalRun>& models() const { return models_; }
 
-  /// Discards the results.
+  /// Forgets all runs.
   void clear();
 
-  /// Saves or restores the results and the run in progress.
+  /// Saves or restores all runs, an unfinished one included.
   void persist(Archive& archive);
 
  private:
   /// The run in progress. Its networks are trained one by one.
   struct Present {
-    std::int64_t network = 0;  ///< number of finished networks
-    Metrics sums, squares;     ///< over the metrics of finished networks
-    TrainState state;          ///< of the current one; empty before its start
+    std::int64_t network = 0;  ///< networks that are finished
+    Metrics sums, squares;     ///< of their metrics
+    TrainState state;          ///< of the next network; empty before it starts
 
     void persist(Archive& archive);
   };
@@ -74,19 +75,21 @@ class FinalRuns {
   Present present_;
 };
 
-/// Compares the weights at the end of tuning with weights trained from scratch
-/// under the found hyperparameters. The gap shows how much of the result is due
-/// to those weights and not to the hyperparameters.
+/// A metric of the weights that tuning has led to, and of weights trained from
+/// scratch under the hyperparameters found. The gap between them belongs to the
+/// weights of tuning and not to the hyperparameters.
 struct WarmColdGap {
-  std::string metric;  ///< "test_accuracy", ...; "" if nothing can be compared
-  double joint = 0;    ///< of the weights at the end of tuning
+  std::string metric;    ///< "test_accuracy", ...
+  double joint = 0;      ///< of the weights that tuning has led to
   double retrained = 0;  ///< of the weights trained from scratch
 
-  WarmColdGap(const Metrics& tuned, const FinalRun& found);
+  /// By the most telling metric that both have; empty if they share none.
+  static std::optional<WarmColdGap> between(const Metrics& tuned,
+                                            const FinalRun& found);
 
   /// Positive if training from scratch is worse.
   double gap() const;
-  Json json() const;
+  Json to_json() const;
   std::string text() const;
 };
 

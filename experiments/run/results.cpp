@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <filesystem>
-#include <optional>
 
 #include "core/platform/files.h"
 #include "core/platform/memory_meter.h"
@@ -31,16 +30,6 @@ Json hyperparameters_json(const ParameterSet& natural) {
 
 constexpr std::int64_t kSmall = 1000;  // numbers that a JSON file may list
 
-/// The distance between the weights of tuning and those trained from scratch
-/// under the hyperparameters found, if there are both.
-std::optional<WarmColdGap> warm_cold_gap(const Metrics& tuned,
-                                         const FinalRuns& runs) {
-  if (runs.tuning().size() < 2) return {};
-  WarmColdGap gap(tuned, runs.tuning().back());
-  if (gap.metric.empty()) return {};
-  return gap;
-}
-
 }  // namespace
 
 void Results::write(const RunFolder& folder, const ParameterSet& hyper) const {
@@ -60,36 +49,52 @@ void Results::write(const RunFolder& folder, const ParameterSet& hyper) const {
   }
 }
 
-Json Results::summary(const Ending& ending) const {
-  Json summary = {{"termination", ending.termination},
-                  {"message", ending.message},
-                  {"outer_steps", ending.steps},
-                  {"tuned", ending.tuned}};
-  for (const FinalRun& run : final_runs.tuning()) {
-    summary["retrained_" + run.name] = run.json();
+RunSummary Results::summary(const Ending& ending) const {
+  RunSummary out;
+  out.ending = ending;
+  out.start = experiment.natural(experiment.initial_hyper());
+  out.found = experiment.natural(ending.hyper);
+  out.retrained = final_runs.tuning();
+  out.other_models = final_runs.models();
+  out.baselines = final_runs.baselines();
+  if (out.retrained.size() == 2) {
+    out.gap = WarmColdGap::between(ending.tuned, out.retrained.back());
   }
-  for (const FinalRun& run : final_runs.models()) {
-    summary["other_models"].push_back(
-        {{"model", run.name}, {"retrained", run.json()}});
-  }
-  for (const FinalRun& run : final_runs.baselines()) {
-    summary["baselines"][run.name] = run.json();
-  }
-  if (const auto gap = warm_cold_gap(ending.tuned, final_runs)) {
-    summary["warm_cold_gap"] = gap->json();
-  }
-  summary["train_gradients"] = experiment.problem().train_losses();
-  summary["valid_gradients"] = experiment.problem().valid_losses();
-  summary["hessian_products"] = static_cast<std::int64_t>(estimates.products());
-  summary["estimator"] = estimates.json();
-  summary["seconds"] = {{"tuning", ending.tuning_seconds},
-                        {"retraining", ending.retraining_seconds}};
-  summary["peak_memory_mib"] = peak_memory_mib();
-  summary["peak_tensor_mib"] = mebibytes(ending.peak_bytes);
-  return summary;
+  out.train_gradients = experiment.problem().train_losses();
+  out.valid_gradients = experiment.problem().valid_losses();
+  out.estimates = estimates.report();
+  out.peak_memory_mib = peak_memory_mib();
+  return out;
 }
 
-std::string Results::text(const Ending& ending) const {
+Json RunSummary::to_json() const {
+  Json out = {{"termination", ending.termination},
+              {"message", ending.message},
+              {"outer_steps", ending.steps},
+              {"tuned", ending.tuned}};
+  for (const FinalRun& run : retrained) {
+    out["retrained_" + run.name] = run.to_json();
+  }
+  for (const FinalRun& run : other_models) {
+    out["other_models"].push_back(
+        {{"model", run.name}, {"retrained", run.to_json()}});
+  }
+  for (const FinalRun& run : baselines) {
+    out["baselines"][run.name] = run.to_json();
+  }
+  if (gap) out["warm_cold_gap"] = gap->to_json();
+  out["train_gradients"] = train_gradients;
+  out["valid_gradients"] = valid_gradients;
+  out["hessian_products"] = static_cast<std::int64_t>(estimates.products);
+  out["estimator"] = estimates.to_json();
+  out["seconds"] = {{"tuning", ending.tuning_seconds},
+                    {"retraining", ending.retraining_seconds}};
+  out["peak_memory_mib"] = peak_memory_mib;
+  out["peak_tensor_mib"] = mebibytes(ending.peak_bytes);
+  return out;
+}
+
+std::string RunSummary::text() const {
   std::vector<Row> rows{{"weights while tuning", ending.tuned}};
   const auto add = [&](const char* group, const std::vector<FinalRun>& runs) {
     for (const FinalRun& run : runs) {
@@ -97,20 +102,16 @@ std::string Results::text(const Ending& ending) const {
           {fmt::format("{}, {}", group, run.name), run.metrics, run.deviation});
     }
   };
-  add("retrained", final_runs.tuning());
-  add("other model", final_runs.models());
-  add("baseline", final_runs.baselines());
+  add("retrained", retrained);
+  add("other model", other_models);
+  add("baseline", baselines);
   std::string out = fmt::format("\n{}\n", format_table(rows));
-  if (const auto gap = warm_cold_gap(ending.tuned, final_runs)) {
-    out += fmt::format("{:20}{}\n", "warm/cold gap", gap->text());
-  }
+  if (gap) out += fmt::format("{:20}{}\n", "warm/cold gap", gap->text());
   return out + fmt::format("{}\n{}", estimates.text(),
-                           format_hyperparameters(
-                               experiment.natural(experiment.initial_hyper()),
-                               experiment.natural(ending.hyper)));
+                           format_hyperparameters(start, found));
 }
 
-std::vector<std::string> Results::troubles() const {
+std::vector<std::string> RunSummary::troubles() const {
   std::vector<std::string> out;
   const auto add = [&](const std::vector<FinalRun>& runs, const char* what) {
     for (const FinalRun& run : runs) {
@@ -119,9 +120,9 @@ std::vector<std::string> Results::troubles() const {
                                 what, run.name, run.trouble));
     }
   };
-  add(final_runs.tuning(), "hyperparameters");
-  add(final_runs.models(), "other model");
-  add(final_runs.baselines(), "baseline");
+  add(retrained, "hyperparameters");
+  add(other_models, "other model");
+  add(baselines, "baseline");
   return out;
 }
 

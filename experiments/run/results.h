@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "experiments/record/estimate_summary.h"
 #include "experiments/record/learned_examples.h"
@@ -16,15 +18,39 @@ struct Ending {
   std::string termination;  ///< "finished", "early_stopping", "budget",
                             ///< "stopped", "diverged"
   std::string message;      ///< why, unless it is finished
-  ParameterSet hyper;       ///< what was found
+  ParameterSet hyper;       ///< the hyperparameters found
   std::int64_t steps = 0;   ///< outer steps
-  Metrics tuned;  ///< what the problem says about the weights of tuning
+  Metrics tuned;            ///< evaluation of the weights of tuning
   double tuning_seconds = 0, retraining_seconds = 0;
   std::int64_t peak_bytes = 0;  ///< of tensors
 };
 
-/// What a run has found out, in files and for people. Refers to the parts of
-/// the run.
+/// Everything that a run has found out, as summary.json and the tables at the
+/// end of a run tell it.
+struct RunSummary {
+  Ending ending;
+  ParameterSet start, found;  ///< hyperparameters in natural units
+
+  /// Final runs with the hyperparameters of the start and those found; with
+  /// those found and other models; with the problem's baselines.
+  std::vector<FinalRun> retrained, other_models, baselines;
+  std::optional<WarmColdGap> gap;  ///< empty if it cannot be told
+
+  std::int64_t train_gradients = 0, valid_gradients = 0;
+  EstimateReport estimates;
+  double peak_memory_mib = 0;  ///< of the process
+
+  /// summary.json.
+  Json to_json() const;
+
+  /// The tables at the end of a run.
+  std::string text() const;
+
+  /// What went wrong in final runs, in sentences.
+  std::vector<std::string> troubles() const;
+};
+
+/// The parts of a run that know its results.
 struct Results {
   const Experiment& experiment;
   const Recorder& recorder;
@@ -32,17 +58,10 @@ struct Results {
   const ExamplesOverTime* examples;  ///< null if no examples are learned
   const FinalRuns& final_runs;
 
-  /// Hyperparameters, weights and pictures, whole files at a time.
+  /// Writes hyperparameters, weights and pictures, whole files at a time.
   void write(const RunFolder& folder, const ParameterSet& hyper) const;
 
-  /// summary.json.
-  Json summary(const Ending& ending) const;
-
-  /// The tables at the end of a run.
-  std::string text(const Ending& ending) const;
-
-  /// What went wrong in final runs, in sentences.
-  std::vector<std::string> troubles() const;
+  RunSummary summary(const Ending& ending) const;
 };
 
 }  // namespace nestgrad

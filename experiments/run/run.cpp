@@ -32,7 +32,6 @@ void require_alike(const Snapshot& begun, const Snapshot& saved) {
 
 }  // namespace
 
-/// What the bits of a run depend on besides its configuration.
 Json program_facts() {
   const Json host = host_facts();
   Json facts = {{"version", NESTGRAD_VERSION},
@@ -139,7 +138,7 @@ void Run::start() {
 
 int Run::go() {
   if (termination_.empty()) tune();
-  // Where numbers went bad there is nothing to continue.
+  // Numbers that are not finite cannot be continued.
   const bool diverged = termination_ == "diverged";
   if (!diverged) checkpoint();
   if (!diverged && !interrupted_ && experiment_.retraining_steps() > 0) {
@@ -152,8 +151,9 @@ int Run::go() {
     checkpoint();
   }
   const Ending ending = this->ending();
-  folder_->write("summary.json", results().summary(ending));
-  show(ending);
+  const RunSummary summary = results().summary(ending);
+  folder_->write("summary.json", summary.to_json());
+  show(summary);
   const int code = exit_code();
   console_.event("end", {{"code", code},
                          {"termination", ending.termination},
@@ -248,9 +248,10 @@ void Run::tell_start(std::int64_t step) {
 }
 
 void Run::tell_cost() {
-  // A rehearsal that fails says nothing: the run will say what is wrong.
+  // A rehearsal that fails tells nothing: the run will say what is wrong.
   try {
-    console_.say(format_cost(make_plan(config_, experiment_, memory_)));
+    const PlanResult plan = make_plan(config_, experiment_, memory_);
+    if (plan.cost) console_.say(plan.cost->text());
   } catch (const Error&) {
   }
   experiment_.problem().start_again();
@@ -318,9 +319,10 @@ void Run::checkpoint() {
   console_.event("checkpoint", {{"step", step}});
 }
 
-void Run::show(const Ending& ending) {
+void Run::show(const RunSummary& summary) {
+  const Ending& ending = summary.ending;
   if (console_.talks()) {
-    console_.say(results().text(ending));
+    console_.say(summary.text());
     console_.say(
         fmt::format("Results are in {}; 'nestgrad report {}' makes a page of "
                     "them",
@@ -338,7 +340,7 @@ void Run::show(const Ending& ending) {
     console_.say(fmt::format("Tuning ended after outer step {}: {}",
                              ending.steps, ending.message));
   }
-  for (const std::string& trouble : results().troubles()) {
+  for (const std::string& trouble : summary.troubles()) {
     console_.warn(trouble);
   }
 }
@@ -346,14 +348,15 @@ void Run::show(const Ending& ending) {
 int Run::exit_code() const {
   if (termination_ == "diverged") return kExitDiverged;
   if (interrupted_) return 128 + noted_signal();
-  // The start may be bad: that is why one tunes. What was found may not.
+  // The run with the initial hyperparameters may diverge, the run with those
+  // found may not.
   const std::vector<FinalRun>& runs = final_runs_.tuning();
   const bool bad = !runs.empty() && !runs.back().trouble.empty();
   return bad ? kExitDiverged : kExitDone;
 }
 
-/// Writes a checkpoint, and the results so far, when it is time. Comes last, so
-/// that all others have seen the step.
+/// Writes a checkpoint and the results so far, when it is time. It is the last
+/// observer, so that all others have seen the step.
 class Run::Checkpointing : public Observer {
  public:
   explicit Checkpointing(Run& run) : run_(run) {}
@@ -361,7 +364,7 @@ class Run::Checkpointing : public Observer {
   Verdict on_step(const OuterStep& step) override {
     const std::int64_t steps = run_.checkpoint_integer("steps");
     const bool due = (steps > 0 && step.step % steps == 0) || run_.is_due();
-    // The last step has its own, which knows that tuning is over.
+    // After the last step another checkpoint follows, when tuning is over.
     const bool last =
         step.step == step.steps || !run_.stopping_->kind().empty();
     if (due && !last) {

@@ -22,7 +22,7 @@
 
 namespace nestgrad {
 
-/// What the bits of a run depend on besides its configuration.
+/// All that the bits of a run depend on besides its configuration.
 Json program_facts();
 
 /// One run of an experiment in its folder, from the first outer step to the
@@ -42,7 +42,7 @@ class Run {
   void restore(const SavedSnapshot& saved,
                const std::vector<std::string>& changed, bool other_data);
 
-  /// All that is left to do. Returns the exit code; see run_experiment().
+  /// Does all that is left to do. Returns the exit code; see run_experiment().
   int go();
 
   void persist(Archive& archive);
@@ -53,14 +53,15 @@ class Run {
   /// The integer `key` of the section record.checkpoint.
   std::int64_t checkpoint_integer(const char* key) const;
 
-  /// Throws ConfigError if early stopping waits for a metric that there is not.
+  /// Throws ConfigError if early stopping waits for a metric that the problem
+  /// does not have.
   void require_metric() const;
 
   void compare_fingerprints(const Snapshot& saved, bool other_data);
   void write_config() const;
   void tell_start(std::int64_t step);
 
-  /// What the run will need, found out by a rehearsal.
+  /// Tells the memory and the time that the run will need, by a rehearsal.
   void tell_cost();
 
   void tune();
@@ -76,7 +77,7 @@ class Run {
   Results results() const;
   void write_results() const;
   Ending ending() const;
-  void show(const Ending& ending);
+  void show(const RunSummary& summary);
   int exit_code() const;
 
   MemoryMeter memory_;  // from before the data are loaded

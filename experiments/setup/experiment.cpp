@@ -4,6 +4,7 @@
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 
+#include "core/config/alternatives.h"
 #include "core/hyper_space.h"
 #include "core/nn/model.h"
 #include "experiments/setup/plain_training.h"
@@ -138,7 +139,6 @@ Experiment::Experiment(const Config& config)
   at::TensorOptions options;
   std::shared_ptr<const BilevelProblem> problem;
   std::shared_ptr<const Optimizer> inner;
-  const Config estimator = config.object("estimator");
 
   attempt(complaints, "/device", [&] { options = options_of(config); });
   if (complaints.empty()) {
@@ -171,46 +171,64 @@ Experiment::Experiment(const Config& config)
                                   references(config.object("inner").json()),
                                   options, inner.get())));
   });
-  attempt(complaints, "/estimator", [&] {
-    const Truncation cut = Truncation::read(estimator);
-    if (!problem_ || !inner) return;
-    loop_ = std::make_unique<TrainingLoop>(problem_, inner);
-    if (tunes()) {
-      estimator_ = EstimatorRegistry::instance().make(estimator, *loop_);
-      const Config record = config.object("record");
-      retraining_steps_ =
-          record.is_text("retrain")
-              ? steps_of_tuning(cut, estimator_->warm_up(), outer_steps_)
-              : static_cast<std::int64_t>(record.number("retrain"));
-    } else {
-      estimator_ = std::make_unique<PlainTraining>(estimator, *loop_);
-    }
-    if (estimator_->differentiates_training()) {
-      if (!problem_->abilities().second_derivatives) {
-        estimator.fail("type",
-                       "takes derivatives of training, which here has none; "
-                       "take es, pes, es_single or finite_difference");
-      }
-      refuse_without_derivative(config.object("hyperparameters"), estimator);
-    }
-  });
+  attempt(complaints, "/estimator", [&] { build_estimator(config, inner); });
   if (!complaints.empty()) throw ConfigError(std::move(complaints));
   outer_ = std::make_unique<OuterLoop>(*estimator_, *problem_, outer_rule_,
                                        outer_steps_);
 }
 
-void Experiment::refuse_without_derivative(const Config& section,
-                                           const Config& estimator) const {
+void Experiment::build_estimator(
+    const Config& config, const std::shared_ptr<const Optimizer>& inner) {
+  const Config estimator = config.object("estimator");
+  const Truncation cut = Truncation::read(estimator);
+  if (!problem_ || !inner) return;
+  loop_ = std::make_unique<TrainingLoop>(problem_, inner);
+  estimator_ = make_estimator(estimator);
+  if (!tunes()) return;
+  const Config record = config.object("record");
+  retraining_steps_ =
+      record.is_text("retrain")
+          ? steps_of_tuning(cut, estimator_->warm_up(), outer_steps_)
+          : static_cast<std::int64_t>(record.number("retrain"));
+  require_derivatives(config.object("hyperparameters"), estimator);
+}
+
+std::unique_ptr<HypergradientEstimator> Experiment::make_estimator(
+    const Config& section) const {
+  if (tunes()) return EstimatorRegistry::instance().make(section, *loop_);
+  return std::make_unique<PlainTraining>(section, *loop_);
+}
+
+void Experiment::require_derivatives(const Config& hyperparameters,
+                                     const Config& estimator) const {
+  const bool first = estimator_->differentiates_training();
+  const bool second = estimator_->differentiates_twice();
+  /// The names of the estimators that need less.
+  const auto others = [&](bool may_differentiate_twice) {
+    return in_words(names_where(
+        EstimatorRegistry::instance(),
+        [&](const HypergradientEstimator& other) {
+          return !other.differentiates_training() &&
+                 (may_differentiate_twice || !other.differentiates_twice());
+        },
+        *loop_));
+  };
+  if ((first || second) && !problem_->abilities().second_derivatives) {
+    estimator.fail("type", fmt::format("takes derivatives of training, which "
+                                       "here has none; take {}",
+                                       others(false)));
+  }
+  if (!first) return;
   std::vector<Complaint> complaints;
   const ParameterSet hyper = problem_->initial_hyper();
   for (const Hyperparameter& h : problem_->hyperparameters()) {
     if (h.differentiable || !hyper.contains(h.name)) continue;
     complaints.push_back(
-        {section.pointer(h.name),
+        {hyperparameters.pointer(h.name),
          fmt::format("the training loss has no derivative by '{}', so the "
-                     "estimator \"{}\" cannot tune it; take stn or delta_stn, "
-                     "or make it a constant (\"tuned\": false)",
-                     h.name, estimator.type())});
+                     "estimator \"{}\" cannot tune it; take {}, or make it a "
+                     "constant (\"tuned\": false)",
+                     h.name, estimator.type(), others(true))});
   }
   if (!complaints.empty()) throw ConfigError(std::move(complaints));
 }

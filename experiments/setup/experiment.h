@@ -15,8 +15,9 @@ namespace nestgrad {
 /// The keys of a configuration file.
 Schema experiment_schema();
 
-/// A configuration as an experiment takes it: the plugins that it names loaded,
-/// checked, and with every default written out. Throws Error and ConfigError.
+/// A configuration that an experiment can be built from. Its plugins are
+/// loaded, it is checked, and every default is written out. Throws Error and
+/// ConfigError.
 Config experiment_config(const Json& json);
 
 /// Training has led to weights that are not finite.
@@ -29,39 +30,39 @@ class NotFinite : public Error {
 ///
 ///   problem -> training loop -> estimator -> outer loop
 ///
-/// Each is made from its section and from what stands left of it.
+/// Each is made from its section and from the parts on its left.
 class Experiment {
  public:
-  /// Throws ConfigError with everything that is wrong in any section.
+  /// Throws ConfigError with all mistakes of all sections.
   explicit Experiment(const Config& config);
 
-  /// Moves the hyperparameters to the end, or until an observer stops it; from
-  /// the start, unless persist() has restored a state.
+  /// Makes all outer steps, or until an observer stops. Begins at the initial
+  /// hyperparameters, unless persist() has restored a state.
   OuterResult tune(const std::vector<std::shared_ptr<Observer>>& observers);
 
   /// Where the hyperparameters are now.
   const ParameterSet& hyper() const { return outer_->hyper(); }
 
-  /// What tune() runs.
+  /// The loop that tune() runs.
   OuterLoop& outer_loop() { return *outer_; }
   const OuterLoop& outer_loop() const { return *outer_; }
 
   /// Saves or restores all that tuning consists of.
   void persist(Archive& archive);
 
-  /// The training and the validation loss at the initial weights: they tell
-  /// whether another process has the same data and the same arithmetic.
+  /// The training and the validation loss at the initial weights. Where they
+  /// differ, another process has other data or other arithmetic.
   std::pair<double, double> fingerprint() const;
 
-  /// Trains from scratch with constant hyperparameters for so many steps and
-  /// evaluates the result. Each `network` has initial weights and noise of its
-  /// own. Throws NotFinite if that diverges.
+  /// Trains from scratch with constant hyperparameters for `steps` steps and
+  /// evaluates the result. Each `network` has its own initial weights and
+  /// noise. Throws NotFinite if training diverges.
   Metrics retrain(const ParameterSet& hyper, std::int64_t steps,
                   std::int64_t network = 0) const;
 
   /// The same in pieces: starts from `state` unless it is empty, and leaves the
-  /// end of the piece there. After every step `go_on` is asked; nothing is
-  /// returned if it said no before the end.
+  /// end of the piece there. `go_on` is asked after every step; if it returns
+  /// false before the end, the result is empty.
   std::optional<Metrics> retrain(const ParameterSet& hyper, std::int64_t steps,
                                  std::int64_t network, TrainState& state,
                                  const std::function<bool()>& go_on) const;
@@ -82,6 +83,11 @@ class Experiment {
     return problem_->evaluate(weights(hyper), hyper);
   }
 
+  /// The estimator of another section for this experiment; plain training if
+  /// nothing is tuned.
+  std::unique_ptr<HypergradientEstimator> make_estimator(
+      const Config& section) const;
+
   std::int64_t outer_steps() const { return outer_steps_; }
   std::int64_t retraining_steps() const { return retraining_steps_; }
   const Counted& problem() const { return *problem_; }
@@ -91,14 +97,19 @@ class Experiment {
     return outer_rule_;
   }
 
-  /// What tuning is begun with.
+  /// The key that tuning begins with.
   Key tuning_key() const { return key_.fold("tuning"); }
 
  private:
-  /// Throws ConfigError if a hyperparameter is tuned that is not
-  /// differentiable.
-  void refuse_without_derivative(const Config& section,
-                                 const Config& estimator) const;
+  /// Builds the training loop and the estimator of the section. Throws
+  /// ConfigError if they do not suit the problem.
+  void build_estimator(const Config& config,
+                       const std::shared_ptr<const Optimizer>& inner);
+
+  /// Throws ConfigError if the estimator needs derivatives that the problem
+  /// does not have.
+  void require_derivatives(const Config& hyperparameters,
+                           const Config& estimator) const;
 
   Key key_;
   std::shared_ptr<Counted> problem_;

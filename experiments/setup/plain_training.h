@@ -4,14 +4,14 @@
 
 namespace nestgrad {
 
-/// Training without tuning: the baseline for experiments that tune, at the same
-/// number of training steps, including a warm-up.
+/// Training and nothing else, for an experiment that tunes nothing. It makes as
+/// many training steps as an experiment that tunes, a warm-up included, and so
+/// is the baseline of such an experiment.
 class PlainTraining : public SingleRun {
  public:
   /// `config`: the section of any estimator, for its windows.
   PlainTraining(const Config& config, const TrainingLoop& loop)
-      : SingleRun(config, loop),
-        warm_up_(config.has("warm_up") ? config.integer("warm_up") : 0) {}
+      : SingleRun(config, loop), warm_up_(read_warm_up(config)) {}
 
   Estimate estimate(const ParameterSet& hyper) override {
     if (run_.state().step == 0) train_windows(warm_up_, hyper);

@@ -13,7 +13,7 @@ EvolutionObjective::EvolutionObjective(const Config& config,
     : loop_(loop), metric_(config.has("metric") ? config.text("metric") : "") {}
 
 bool EvolutionObjective::differentiable() const {
-  return !has_metric() && loop_.problem()->twice_differentiable();
+  return !has_metric() && loop_.problem()->abilities().second_derivatives;
 }
 
 void EvolutionObjective::require_metric(const ParameterSet& weights,

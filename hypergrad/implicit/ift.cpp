@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include "core/config/alternatives.h"
 #include "core/tensor/autodiff.h"
 #include "hypergrad/implicit/implicit_system.h"
 #include "hypergrad/single_run.h"
@@ -28,10 +29,15 @@ class Ift : public SingleRun {
         solver_(
             InverseHessianRegistry::instance().make(config.object("solver"))) {
     if (fixed_point_ && solver_->symmetric_only()) {
-      config.fail("solver",
-                  "needs a symmetric system, which the form "
-                  "\"fixed_point\" is not; take gmres, neumann (with scale "
-                  "1) or dense");
+      config.fail(
+          "solver",
+          fmt::format("needs a symmetric system, which the form "
+                      "\"fixed_point\" is not; take {}",
+                      in_words(names_where(InverseHessianRegistry::instance(),
+                                           [](const InverseHessian& solver) {
+                                             return solver.converges() &&
+                                                    !solver.symmetric_only();
+                                           }))));
     }
     check_options(config.object("solver"));
   }
@@ -76,8 +82,10 @@ class Ift : public SingleRun {
         metrics.erase(name);
       }
     }
-    return {direct.hyper - system.hyper_transposed(q.x), direct.loss, q.status,
-            std::move(metrics), q.trouble};
+    Estimate out{direct.hyper - system.hyper_transposed(q.x), direct.loss,
+                 q.status, std::move(metrics), q.trouble};
+    if (!q.used.empty()) out.used = {{"solver", q.used}};
+    return out;
   }
 
   void persist(Archive& archive) override {
@@ -110,6 +118,14 @@ class Ift : public SingleRun {
 
   Target target() const override {
     return fixed_point_ ? Target::kFixedPoint : Target::kStationarity;
+  }
+
+  bool differentiates_twice() const override {
+    return !solver_->options().finite_difference;
+  }
+
+  Json setting_without_second_derivatives() const override {
+    return {{"solver", {{"products", "finite_difference"}}}};
   }
 
   bool reseed(const Key& key) override {

@@ -62,6 +62,7 @@ class Soba : public SingleRun {
     out.metrics = {{"residual", residual},
                    {"scale", scale},
                    {"products", scale_ > 0 ? 1 : 2}};
+    out.used = {{"scale", scale}};
     if (!all_finite(next_)) {
       out.status = Status::kDiverged;
       out.trouble = "the vector v of soba is not finite; a smaller scale helps";

@@ -38,11 +38,7 @@ Schema BestResponse::common_keys() {
           .section(
               "perturbation", perturbation_schema(), Json::object(),
               "The noise that hyperparameters are trained and judged with.")
-          .integer(
-              "warm_up", 0,
-              "Windows of training before the first estimate, in which the "
-              "hyperparameters stay.",
-              at_least(0))
+          .also(warm_up_schema())
           .integer(
               "draws", 1,
               "How many perturbations a loss is averaged over where examples "
@@ -58,7 +54,7 @@ BestResponse::BestResponse(const Config& config, const TrainingLoop& loop,
                            std::shared_ptr<ResponseProblem> problem)
     : SingleRun(config, TrainingLoop(problem, loop.optimizer())),
       response_(std::move(problem)),
-      warm_up_(config.integer("warm_up")),
+      warm_up_(read_warm_up(config)),
       limit_(config) {
   const Config noise = config.object("perturbation");
   initial_ = noise.number("initial");

@@ -47,11 +47,11 @@ class DeltaStnProblem : public ResponseProblem {
 class DeltaStn : public BestResponse {
  public:
   DeltaStn(const Config& config, const TrainingLoop& loop)
-      : BestResponse(
-            config, loop,
-            std::make_shared<DeltaStnProblem>(loop.problem(), response(config),
-                                              config.integer("draws"),
-                                              config.boolean("linearize"))) {}
+      : BestResponse(config, loop,
+                     std::make_shared<DeltaStnProblem>(
+                         loop.problem(), response(config),
+                         config.integer("draws"), config.boolean("linearize"))),
+        linearizes_(config.boolean("linearize")) {}
 
   static Schema schema() {
     return Schema(
@@ -62,6 +62,16 @@ class DeltaStn : public BestResponse {
                  "Whether the response is trained on outputs to first order; "
                  "otherwise on outputs at the displaced weights.");
   }
+
+  /// Outputs to first order are derivatives, and training differentiates them.
+  bool differentiates_twice() const override { return linearizes_; }
+
+  Json setting_without_second_derivatives() const override {
+    return {{"linearize", false}};
+  }
+
+ private:
+  bool linearizes_;
 };
 
 NESTGRAD_REGISTER(EstimatorRegistry, "delta_stn", DeltaStn)

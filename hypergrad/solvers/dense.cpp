@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "hypergrad/solvers/inverse_hessian.h"
+#include "hypergrad/solvers/named_solver.h"
 
 namespace nestgrad {
 namespace {
@@ -69,4 +69,10 @@ class Dense : public InverseHessian {
 NESTGRAD_REGISTER(InverseHessianRegistry, "dense", Dense)
 
 }  // namespace
+
+NamedSolver dense_solver() {
+  const std::string name = "dense";
+  return {name, InverseHessianRegistry::instance().make(Json{{"type", name}})};
+}
+
 }  // namespace nestgrad

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "hypergrad/solvers/krylov.h"
+#include "hypergrad/solvers/named_solver.h"
 
 namespace nestgrad {
 namespace {
@@ -125,4 +126,13 @@ class Gmres : public Krylov {
 NESTGRAD_REGISTER(InverseHessianRegistry, "gmres", Gmres)
 
 }  // namespace
+
+NamedSolver gmres_solver(std::int64_t iterations, double tolerance) {
+  const std::string name = "gmres";
+  return {name, InverseHessianRegistry::instance().make(
+                    Json{{"type", name},
+                         {"iterations", iterations},
+                         {"tolerance", tolerance}})};
+}
+
 }  // namespace nestgrad

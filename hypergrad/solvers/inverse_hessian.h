@@ -18,7 +18,7 @@ using LinearMap = std::function<ParameterSet(const ParameterSet&)>;
 /// The machine epsilon of the set's floating-point type.
 double machine_epsilon(const ParameterSet& set);
 
-/// An approximate solution of A x = b, and how it was obtained.
+/// An approximate solution of A x = b and how it was obtained.
 struct Solution {
   ParameterSet x;
   std::int64_t products = 0;  ///< number of products with A; set by solve()
@@ -26,10 +26,14 @@ struct Solution {
   Status status = Status::kOk;
   std::string trouble = {};  ///< a description, unless the status is kOk
   Metrics metrics = {};      ///< further numbers, by name
+
+  /// The settings that the solver had to find itself, as a part of its section:
+  /// {"scale": 0.125} if that was "auto".
+  Json used = Json::object();
 };
 
-/// Which matrix is inverted and how products with it are computed: the keys
-/// that every inverse Hessian has.
+/// The matrix that is inverted and how products with it are computed. Every
+/// inverse Hessian has keys for these options.
 struct HessianOptions {
   /// Replaces A by A + damping I.
   double damping = 0;
@@ -52,10 +56,13 @@ struct HessianOptions {
 /// hypergrad/implicit/implicit_system.h. Stateless: one instance may serve many
 /// solves.
 ///
-/// tests/hypergrad/solvers/inverse_hessian_test.cpp checks these laws for every
-/// solver: a zero right-hand side gives zeros; systems of one number and
-/// multiples of the identity are solved; the solution equals formula(); the
-/// reported residual is correct.
+/// Every solver keeps this contract (inverse_hessian_test.cpp in
+/// tests/hypergrad/solvers):
+///  - a right-hand side of zeros gives zeros;
+///  - systems of one unknown and multiples of the identity are solved as well
+///    as systems of general shape;
+///  - the solution is what formula() says;
+///  - the residual that is reported is true.
 class InverseHessian {
  public:
   static constexpr const char* kKind = "inverse_hessians";
@@ -65,10 +72,10 @@ class InverseHessian {
   explicit InverseHessian(const Config& config);
   virtual ~InverseHessian() = default;
 
-  /// Solves (A + damping I) x = b. `guess` may hold the solution of a similar
-  /// system, and may be ignored. All randomness is determined by `key`.
+  /// Solves (A + damping I) x = b. `guess` is the solution of a similar system
+  /// if there is one; it may be ignored. Whatever is random follows `key`.
   ///
-  /// Adds metrics that all solvers share: "smallest_curvature" and
+  /// Adds metrics that all solvers have: "smallest_curvature" and
   /// "largest_curvature", the extreme values of v'A v / v'v over the products
   /// made, damping included, and, if both are positive, their quotient
   /// "condition_at_least". For symmetric A the curvatures are bounds on its
@@ -82,17 +89,17 @@ class InverseHessian {
   /// Whether the method REQUIRES a symmetric A.
   virtual bool symmetric_only() const { return false; }
 
-  /// Whether the method approaches A^-1 b with enough products. False for those
-  /// that deliberately replace the inverse by something else.
+  /// Whether the method approaches A^-1 b if it is given enough products. False
+  /// for a method that replaces the inverse by something else on purpose.
   virtual bool converges() const { return true; }
 
   /// Whether solutions depend on the key.
   virtual bool random() const { return false; }
 
-  /// The result that solve() should give, computed by dense algebra in another
-  /// way than by approximate(). `a`: [n, n], damping included; `b`: [n];
-  /// `guess`: [n] or undefined. The default is A^-1 b; methods that stop early
-  /// override it.
+  /// The vector that solve() should return, by dense algebra and another way
+  /// than approximate(). `a`: [n, n], damping included; `b`: [n]; `guess`: [n]
+  /// or undefined. The default is A^-1 b. A method that stops early overrides
+  /// it.
   virtual Tensor formula(const Tensor& a, const Tensor& b, const Tensor& guess,
                          const Key& key) const;
 

@@ -7,32 +7,31 @@
 
 namespace nestgrad {
 
-/// Base of methods that seek the solution of A x = b in the Krylov space of the
-/// residual r = b - A x_0,
+/// Base of the methods that seek the solution of A x = b in the Krylov space of
+/// the residual r = b - A x_0,
 ///
 ///   x_0 + span(r, A r, ..., A^(k-1) r).
 ///
-/// The methods differ in which x of the space they take. Their common part is
-/// here: limits, warm starts, restarts and a correct report. A method updates
-/// its residual by a recursion, which rounding errors make inaccurate. Where
-/// that may matter, iterate() computes the residual with one more product and
-/// restarts the method from there.
+/// and differ in the x that they choose there. Limits, warm starts, restarts
+/// and the report on the residual are the same for all of them. A method
+/// computes its residual by a recursion, which rounding moves away from the
+/// true residual. Where that may matter, one more product computes the true
+/// one, and the method starts again from there.
 class Krylov : public InverseHessian {
  protected:
-  /// The result of a method for A x = r, starting at zero.
+  /// The result of a method for A x = r, starting from x = 0.
   struct Stretch {
     ParameterSet x;
     double residual = NAN;        ///< |r - A x|, by the recursion
-    std::int64_t iterations = 0;  ///< at least one unless there is an obstacle
-    double drift = 0;             ///< possible rounding error of residual
-    std::string obstacle =
-        {};  ///< why the method cannot continue, if it cannot
+    std::int64_t iterations = 0;  ///< zero only if there is an obstacle
+    double drift = 0;             ///< possible error of `residual` by rounding
+    std::string obstacle = {};    ///< why the method cannot go on; "" if it can
   };
   /// Iterates until the residual is `enough`, at most `limit` times.
   using Method = std::function<Stretch(const ParameterSet& r, double enough,
                                        std::int64_t limit)>;
 
-  /// `name`: the name of the method in messages.
+  /// `name`: the name of the method in sentences.
   Krylov(const Config& config, std::string name);
 
   /// The keys that all Krylov methods have.
@@ -41,20 +40,20 @@ class Krylov : public InverseHessian {
   Solution iterate(const LinearMap& a, const ParameterSet& b,
                    const ParameterSet* guess, const Method& method) const;
 
-  /// Coordinates in the orthonormal `basis` [n, k] of the x that a method takes
-  /// for A x = r. Undefined if it keeps the x of the previous, smaller basis.
+  /// The coordinates, in the orthonormal `basis` [n, k], of the x that a method
+  /// chooses for A x = r. Undefined if it keeps the x of the basis without its
+  /// last vector.
   using Choice = std::function<Tensor(const Tensor& a, const Tensor& basis,
                                       const Tensor& r)>;
 
-  /// What iterate() should give, by dense algebra: between restarts, which
-  /// happen after at most `restart` iterations, the x of the smallest space
-  /// whose residual is small enough. The space is that of M A and M r, M =
-  /// diag(scale).
+  /// The x that iterate() should return, by dense algebra: in every stretch of
+  /// at most `restart` iterations, the x of the smallest space that is good
+  /// enough. The space is that of M A and M r, M = diag(scale).
   Tensor chosen(const Tensor& a, const Tensor& b, const Tensor& guess,
                 std::int64_t restart, const Tensor& scale,
                 const Choice& choice) const;
 
-  /// The Choice of least residual.
+  /// The Choice with the least residual.
   static Tensor least_residual(const Tensor& a, const Tensor& basis,
                                const Tensor& r);
 

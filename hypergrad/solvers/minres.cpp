@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "hypergrad/solvers/krylov.h"
+#include "hypergrad/solvers/named_solver.h"
 
 namespace nestgrad {
 namespace {
@@ -29,8 +30,7 @@ class Minres : public Krylov {
   static Schema schema() {
     return keys(
                "Minimal residuals, for symmetric Hessians that may be "
-               "indefinite or "
-               "singular.")
+               "indefinite or singular.")
         .boolean("reorthogonalize", true,
                  "Keeps a vector per iteration, against rounding; false: six "
                  "vectors in all, more products for the same residual.");
@@ -122,4 +122,13 @@ class Minres : public Krylov {
 NESTGRAD_REGISTER(InverseHessianRegistry, "minres", Minres)
 
 }  // namespace
+
+NamedSolver minres_solver(std::int64_t iterations, double tolerance) {
+  const std::string name = "minres";
+  return {name, InverseHessianRegistry::instance().make(
+                    Json{{"type", name},
+                         {"iterations", iterations},
+                         {"tolerance", tolerance}})};
+}
+
 }  // namespace nestgrad

@@ -73,6 +73,7 @@ class Neumann : public InverseHessian {
       alpha = lambda > 0 ? 1 / lambda : 1;
     }
     out.metrics["scale"] = alpha;
+    out.used["scale"] = alpha;
 
     ParameterSet term = b, sum = b;
     for (std::int64_t k = 0; k < terms_; ++k) {

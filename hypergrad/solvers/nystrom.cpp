@@ -86,6 +86,7 @@ class Nystrom : public InverseHessian {
     const auto [values, vectors] = at::linalg_eigh((w + w.t()) / 2);
     const Tensor kept = (values > limit(values)).nonzero().squeeze(1);
     out.metrics["rank"] = static_cast<double>(kept.numel());
+    out.used["rank"] = kept.numel();
 
     // C W^+ C' = L L' = Z diag(s^2) Z', Z orthonormal, so that
     //   x = Z Z'b / (s^2 + rho) + (b - Z Z'b) / rho

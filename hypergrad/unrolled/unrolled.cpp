@@ -93,6 +93,14 @@ class Unrolled : public WindowEstimator {
             std::min(steps_, schedule_->segment), schedule_->states};
   }
 
+  Json rehearsal(const Json& section, std::int64_t window,
+                 std::int64_t outer_steps_per_window) const override {
+    Json out =
+        WindowEstimator::rehearsal(section, window, outer_steps_per_window);
+    out["last"] = std::min(window, last_);
+    return out;
+  }
+
  private:
   Estimate differentiate(const ParameterSet& hyper) override {
     const ParameterSet h = hyper.leaves(), constant = hyper.detach();
@@ -105,7 +113,15 @@ class Unrolled : public WindowEstimator {
     }
     from_ = start.detach();
     if (budget_) schedule_ = affordable(from_, constant);
-    if (!schedule_) return on_one_tape(start, h);
+    Json used = Json::object();
+    if (budget_) {
+      used["checkpoints"] = schedule_ ? Json(schedule_->states) : Json("none");
+    }
+    if (!schedule_) {
+      Estimate out = on_one_tape(start, h);
+      out.used = std::move(used);
+      return out;
+    }
 
     CheckpointedWindow window(*schedule_, loop_, from_, steps_, constant, key_);
     const TrainState end = window.end();
@@ -115,6 +131,7 @@ class Unrolled : public WindowEstimator {
     window.back(adjoint);
     adjoint.through(start.weights, h);
     Estimate out{adjoint.gradient(), loss.loss};
+    out.used = std::move(used);
     out.metrics["states_kept"] = static_cast<double>(schedule_->states);
     out.metrics["steps_repeated"] =
         static_cast<double>(schedule_->steps_off_tape(steps_));

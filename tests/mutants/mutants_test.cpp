@@ -180,7 +180,8 @@ Json check(const Json& estimator, const Json& problem = "ridge") {
         {"momentum", {{"initial", 0.6}, {"coordinates", "logit"}}}}},
       {"inner", {{"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}},
       {"estimator", estimator}};
-  return check_estimator(Config(complete(experiment_schema(), config)), {});
+  return check_estimator(Config(complete(experiment_schema(), config)), {})
+      .to_json();
 }
 
 Json with_fault(Json estimator, const std::string& fault) {

@@ -26,9 +26,14 @@ JsonFile file(const Json& json, const std::string& name = "list.json") {
   return JsonFile::parse(json.dump(2), name);
 }
 
+ComparisonResult compared(const Json& config, const Json& list,
+                          const CompareOptions& options = {}) {
+  return compare_estimators(file(config), {file(list)}, options);
+}
+
 Json compare(const Json& config, const Json& list,
              const CompareOptions& options = {}) {
-  return compare_estimators(file(config), {file(list)}, options);
+  return compared(config, list, options).to_json();
 }
 
 }  // namespace
@@ -128,25 +133,25 @@ TEST_CASE("a target can be named: a short window is off, the whole is not",
 }
 
 TEST_CASE("methods that are in trouble have rows that say so", "[compare]") {
-  const Json got = compare(
+  const ComparisonResult result = compared(
       ridge(),
       {{{"type", "ift"},
         {"solver", {{"type", "neumann"}, {"terms", 2000}, {"scale", 50}}}},
        {{"type", "ift"}, {"solver", {{"type", "minres"}, {"iterations", 2}}}},
        "reversible"});
-  const Json& rows = got["estimators"];
+  const Json rows = result.to_json()["estimators"];
   CHECK(rows[1]["status"] == "diverged");
   CHECK(rows[2]["status"] == "not_converged");
   CHECK(rows[3]["status"] == "failed");
   CHECK_THAT(rows[3]["trouble"].get<std::string>(),
              ContainsSubstring("momentum"));
-  const std::string table = format_comparison(got);
+  const std::string table = result.text();
   CHECK_THAT(table, ContainsSubstring("diverged: "));
   CHECK_THAT(table, ContainsSubstring("failed: "));
   CHECK_THAT(table, !ContainsSubstring("-nan"));
   // What cannot be drawn does not hinder the rest.
   const TemporaryFolder folder;
-  draw_comparison(folder.path("compare.png"), got);
+  result.draw(folder.path("compare.png"));
   CHECK(std::filesystem::file_size(folder.path("compare.png")) > 1000);
 }
 
@@ -229,15 +234,15 @@ TEST_CASE("compared over keys, truncated methods show bias and variance",
   CompareOptions options;
   options.windows = 40;
   options.keys = 60;
-  const Json got =
-      compare(config,
-              {{{"type", "es"}, {"particles", 10}, {"sigma", 0.1}},
-               {{"type", "pes"}, {"particles", 10}, {"sigma", 0.1}},
-               {{"type", "pes"}, {"particles", 160}, {"sigma", 0.1}},
-               {{"type", "forward"}, {"real_time", true}},
-               {{"type", "unrolled"}}},
-              options);
-  const Json& rows = got["estimators"];
+  const ComparisonResult result =
+      compared(config,
+               {{{"type", "es"}, {"particles", 10}, {"sigma", 0.1}},
+                {{"type", "pes"}, {"particles", 10}, {"sigma", 0.1}},
+                {{"type", "pes"}, {"particles", 160}, {"sigma", 0.1}},
+                {{"type", "forward"}, {"real_time", true}},
+                {{"type", "unrolled"}}},
+               options);
+  const Json rows = result.to_json()["estimators"];
   const auto of = [&](std::size_t row, const char* key) {
     return rows[row][key].get<double>();
   };
@@ -258,7 +263,7 @@ TEST_CASE("compared over keys, truncated methods show bias and variance",
   // Nothing about these is random.
   CHECK(of(4, "error") < 1e-10);
   CHECK(of(4, "standard_deviation") == 0);
-  CHECK_THAT(format_comparison(got), ContainsSubstring("deviation"));
+  CHECK_THAT(result.text(), ContainsSubstring("deviation"));
 }
 
 }  // namespace nestgrad

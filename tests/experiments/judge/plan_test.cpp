@@ -1,6 +1,6 @@
 #include "experiments/judge/plan.h"
 
-#include <filesystem>
+#include <set>
 
 #include "core/platform/files.h"
 #include "experiments/setup/experiment.h"
@@ -40,9 +40,11 @@ class CityBlock : public BilevelProblem {
 
 NESTGRAD_REGISTER(ProblemRegistry, "city_block", CityBlock)
 
-Json plan(const Json& json) {
+PlanResult planned(const Json& json) {
   return make_plan(Config(complete(experiment_schema(), json)));
 }
+
+Json plan(const Json& json) { return planned(json).to_json(); }
 
 Json ridge(std::int64_t window) {
   return {{"dtype", "float64"},
@@ -62,7 +64,7 @@ TEST_CASE("a plan says shapes and counts", "[plan]") {
   CHECK(got["outer_steps"] == 100);
   CHECK(got["retraining_steps"] == 1000);
   CHECK(got["second_derivative"]["exists"] == true);
-  const std::string text = format_plan(got);
+  const std::string text = planned(ridge(10)).text();
   CHECK_THAT(text, ContainsSubstring("w [200]"));
   CHECK_THAT(text, ContainsSubstring("of the training loss exists"));
   CHECK_THAT(text, ContainsSubstring("warm start"));
@@ -114,45 +116,99 @@ TEST_CASE("a plan counts windows that several outer steps share, and a warm-up",
   const double each = tuning();
   json["estimator"]["outer_steps_per_window"] = 10;
   CHECK(tuning() < 0.4 * each);
-  CHECK_THAT(format_plan(plan(json)), ContainsSubstring("10 at a time"));
+  CHECK_THAT(planned(json).text(), ContainsSubstring("10 at a time"));
   json["estimator"] = {{"type", "stn"}, {"window", 5}, {"warm_up", 40}};
-  CHECK_THAT(format_plan(plan(json)),
+  CHECK_THAT(planned(json).text(),
              ContainsSubstring("the first after 200 more"));
 }
 
 TEST_CASE("a plan names the operator that has no second derivative", "[plan]") {
-  const Json got =
-      plan({{"problem", "city_block"},
-            {"hyperparameters", {{"scale", Json::object()}}},
-            {"estimator", {{"type", "finite_difference"}, {"window", 2}}}});
+  const PlanResult result =
+      planned({{"problem", "city_block"},
+               {"hyperparameters", {{"scale", Json::object()}}},
+               {"estimator", {{"type", "finite_difference"}, {"window", 2}}}});
+  const Json got = result.to_json();
   CHECK(got["second_derivative"]["exists"] == false);
   CHECK_THAT(got["second_derivative"]["operator"].get<std::string>(),
              ContainsSubstring("cdist"));
-  CHECK_THAT(format_plan(got), ContainsSubstring("finite_difference"));
+  CHECK_THAT(result.text(), ContainsSubstring("finite_difference"));
   // Where the estimator itself needs one, that is all there is to say.
-  const Json none = plan({{"problem", "city_block"},
-                          {"hyperparameters", {{"scale", Json::object()}}},
-                          {"estimator", {{"type", "ift"}, {"window", 2}}}});
-  CHECK(none["second_derivative"]["exists"] == false);
-  CHECK_THAT(format_plan(none), ContainsSubstring("cdist") &&
-                                    ContainsSubstring("are not known") &&
-                                    ContainsSubstring("weights"));
+  const PlanResult none =
+      planned({{"problem", "city_block"},
+               {"hyperparameters", {{"scale", Json::object()}}},
+               {"estimator", {{"type", "ift"}, {"window", 2}}}});
+  CHECK_FALSE(none.second_derivative.exists);
+  CHECK_FALSE(none.cost.has_value());
+  CHECK_THAT(none.text(), ContainsSubstring("cdist") &&
+                              ContainsSubstring("are not known") &&
+                              ContainsSubstring("weights"));
+}
+
+TEST_CASE("estimators that a plan advises run without a second derivative",
+          "[plan]") {
+  const auto runs = [](const Json& estimator) {
+    return planned({{"problem", "city_block"},
+                    {"hyperparameters", {{"scale", Json::object()}}},
+                    {"estimator", estimator}})
+        .cost.has_value();
+  };
+  const SecondDerivative advice =
+      planned({{"problem", "city_block"},
+               {"hyperparameters", {{"scale", Json::object()}}},
+               {"estimator", {{"type", "finite_difference"}, {"window", 2}}}})
+          .second_derivative;
+  std::set<std::string> advised;
+  for (const std::string& name : advice.estimators_without) {
+    CAPTURE(name);
+    CHECK(runs({{"type", name}, {"window", 2}}));
+    advised.insert(name);
+  }
+  for (const auto& [name, setting] : advice.settings_without) {
+    CAPTURE(name);
+    Json section = {{"type", name}, {"window", 2}};
+    CHECK_FALSE(runs(section));
+    section.merge_patch(setting);
+    CHECK(runs(section));
+    advised.insert(name);
+  }
+  CHECK(advised.count("f2sa") == 1);
+  CHECK(advised.count("ift") == 1);
+  // Methods that are left out need the derivative, or cannot be built.
+  for (const std::string& name : EstimatorRegistry::instance().names()) {
+    if (advised.count(name) > 0) continue;
+    CAPTURE(name);
+    bool ran = false;
+    try {
+      ran = runs({{"type", name}, {"window", 2}});
+    } catch (const ConfigError&) {
+    }
+    CHECK_FALSE(ran);
+  }
+}
+
+TEST_CASE("a plan rehearses keys of a method that depend on the window",
+          "[plan]") {
+  Json json = ridge(200);
+  json["estimator"]["last"] = 100;
+  CHECK(planned(json).cost.has_value());
+  // The same section trains only, where nothing is tuned.
+  json["hyperparameters"]["weight_decay"]["tuned"] = false;
+  CHECK(planned(json).cost.has_value());
 }
 
 TEST_CASE("a plan says that training by evolution takes no derivatives",
           "[plan]") {
-  const Json got =
-      plan({{"problem",
-             {{"type", "classification"},
-              {"data", {{"type", "two_moons"}, {"train", 40}, {"valid", 20}}},
-              {"evolution", Json::object()}}},
-            {"hyperparameters", {{"lr", {{"initial", 0.1}}}}},
-            {"inner", {{"type", "sgd"}, {"lr", "$lr"}}},
-            {"estimator", {{"type", "pes"}, {"window", 2}, {"horizon", 4}}}});
-  CHECK(got["second_derivative"] == Json{{"exists", false}});
-  CHECK_THAT(format_plan(got),
-             ContainsSubstring("training takes no derivatives") &&
-                 ContainsSubstring("memory of tensors"));
+  const PlanResult got = planned(
+      {{"problem",
+        {{"type", "classification"},
+         {"data", {{"type", "two_moons"}, {"train", 40}, {"valid", 20}}},
+         {"evolution", Json::object()}}},
+       {"hyperparameters", {{"lr", {{"initial", 0.1}}}}},
+       {"inner", {{"type", "sgd"}, {"lr", "$lr"}}},
+       {"estimator", {{"type", "pes"}, {"window", 2}, {"horizon", 4}}}});
+  CHECK(got.to_json()["second_derivative"] == Json{{"exists", false}});
+  CHECK_THAT(got.text(), ContainsSubstring("training takes no derivatives") &&
+                             ContainsSubstring("memory of tensors"));
 }
 
 }  // namespace nestgrad

@@ -6,9 +6,10 @@ namespace nestgrad {
 namespace {
 
 void tell(EstimateSummary& summary, const Metrics& metrics, Status status,
-          const std::string& trouble = "") {
+          const std::string& trouble = "", const Json& used = Json::object()) {
   OuterStep step;
   step.metrics = &metrics;
+  step.used = &used;
   step.status = status;
   step.trouble = &trouble;
   step.estimate_seconds = 0.25;
@@ -37,8 +38,8 @@ TEST_CASE("a summary of estimates adds up what they cost and what they met",
         {"largest_curvature", 4},
         {"condition_at_least", 20},
         {"scale", 0.125}},
-       Status::kNotConverged, "it stopped");
-  const Json got = summary.json();
+       Status::kNotConverged, "it stopped", {{"solver", {{"scale", 0.125}}}});
+  const Json got = summary.report().to_json();
   CHECK(got["estimates"] == 2);
   CHECK(got["not_converged"] == 1);
   CHECK(got["last_trouble"] == "it stopped");
@@ -53,7 +54,7 @@ TEST_CASE("a summary of estimates adds up what they cost and what they met",
   CHECK(got["seconds"] == 0.5);
   CHECK(got["tensor_mib"] == 1);
   CHECK(got["last_metrics"]["products"] == 7);
-  const std::string text = summary.text();
+  const std::string text = summary.report().text();
   for (const char* part : {"ift, conjugate_gradient", "2, 1 not converged",
                            "it stopped", "12, 6 per estimate", "positive",
                            "condition number at least 30", "scale 0.125"}) {
@@ -67,24 +68,46 @@ TEST_CASE(
   EstimateSummary summary(Json{{"type", "ift"}});
   tell(summary, {{"smallest_curvature", -1}, {"largest_curvature", 3}},
        Status::kOk);
-  CHECK(summary.json()["curvature"] == "indefinite");
-  CHECK_FALSE(summary.json().contains("condition_at_least"));
+  CHECK(summary.report().to_json()["curvature"] == "indefinite");
+  CHECK_FALSE(summary.report().to_json().contains("condition_at_least"));
   EstimateSummary negative(Json{{"type", "ift"}});
   tell(negative, {{"smallest_curvature", -3}, {"largest_curvature", -2}},
        Status::kOk);
-  CHECK(negative.json()["curvature"] == "negative");
+  CHECK(negative.report().to_json()["curvature"] == "negative");
 }
 
 TEST_CASE("a summary of estimates leaves out what a method does not have",
           "[estimate_summary]") {
   EstimateSummary summary(Json{{"type", "unrolled"}});
-  CHECK(summary.text().empty());
+  CHECK(summary.report().text().empty());
   tell(summary, {}, Status::kOk);
   for (const char* key : {"products", "last_residual", "curvature",
                           "last_trouble", "condition_at_least"}) {
-    CHECK_FALSE(summary.json().contains(key));
+    CHECK_FALSE(summary.report().to_json().contains(key));
   }
-  CHECK_THAT(summary.text(), !ContainsSubstring("residual"));
+  CHECK_THAT(summary.report().text(), !ContainsSubstring("residual"));
+}
+
+TEST_CASE("a metric is no setting, whatever its name", "[estimate_summary]") {
+  EstimateSummary summary(Json{
+      {"type", "ift"}, {"penalty", 10}, {"solver", {{"products", "exact"}}}});
+  tell(summary, {{"products", 12}, {"penalty", 10.5}}, Status::kOk);
+  const Json got = summary.report().to_json();
+  CHECK(got["used"] == got["given"]);
+  CHECK(got["products"] == 12);
+}
+
+TEST_CASE("settings that a method has found survive a checkpoint",
+          "[estimate_summary]") {
+  const Json section = {{"type", "unrolled"}, {"checkpoints", "none"}};
+  EstimateSummary before(section), after(section);
+  tell(before, {}, Status::kOk, "", {{"checkpoints", 7}});
+  restore(after, save(before));
+  CHECK(after.report().used["checkpoints"] == 7);
+  // A later estimate that finds nothing new does not take it away.
+  tell(after, {}, Status::kOk);
+  CHECK(after.report().used["checkpoints"] == 7);
+  CHECK_THAT(after.report().text(), ContainsSubstring("checkpoints 7"));
 }
 
 }  // namespace nestgrad

@@ -322,6 +322,10 @@ TEST_CASE("what has no derivative is tuned by methods that take none",
                      ContainsSubstring("no derivative by 'dropout'"));
     }
   }
+  // All of those that can are advised.
+  CHECK_THAT(complaint("ift"),
+             ContainsSubstring("take delta_stn, es, es_single, "
+                               "finite_difference, pes or stn, or make it"));
   // A constant may be read by all.
   config["hyperparameters"]["weight_decay"] = Json::object();
   config["hyperparameters"]["dropout"]["tuned"] = false;
@@ -349,14 +353,24 @@ TEST_CASE("training without derivatives is left to who takes none",
     const auto make = [&] {
       Experiment{Config(complete(experiment_schema(), config))};
     };
-    if (is_one_of(name, {"stn", "delta_stn", "finite_difference", "es", "pes",
-                         "es_single", "summed_pes"})) {
+    // summed_pes is an estimator of these tests.
+    if (is_one_of(name, {"stn", "finite_difference", "es", "pes", "es_single",
+                         "summed_pes"})) {
       CHECK_NOTHROW(make());
     } else {
       CHECK_THROWS_WITH(
-          make(), ContainsSubstring("/estimator/type: takes derivatives"));
+          make(),
+          ContainsSubstring("/estimator/type: takes derivatives") &&
+              ContainsSubstring("take es, es_single, finite_difference, pes, "
+                                "stn or summed_pes"));
     }
   }
+  // Without outputs to first order it takes none either, and runs.
+  config["estimator"] = {
+      {"type", "delta_stn"}, {"window", 2}, {"linearize", false}};
+  config["outer"] = {{"type", "adam"}, {"lr", 0.05}, {"steps", 2}};
+  Experiment experiment{Config(complete(experiment_schema(), config))};
+  CHECK(experiment.tune({}).termination == Termination::kFinished);
 }
 
 TEST_CASE(

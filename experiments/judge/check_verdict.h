@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "experiments/judge/check.h"
+
+namespace nestgrad {
+
+/// Whether a check has passed, and why, in one or two sentences.
+struct Verdict {
+  bool passed = false;
+  std::string text;
+};
+
+/// The verdict on what was measured.
+Verdict verdict_on(const CheckResult& measured, const CheckOptions& options);
+
+}  // namespace nestgrad

@@ -1,0 +1,142 @@
+#include "experiments/judge/plan_result.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "core/config/alternatives.h"
+#include "core/platform/memory_meter.h"
+#include "experiments/record/console.h"
+
+namespace nestgrad {
+namespace {
+
+Json json_of(const PlanResult::Shapes& shapes) {
+  Json out = Json::object();
+  for (const auto& [name, sizes] : shapes) out[name] = sizes;
+  return out;
+}
+
+Json json_of(const SecondDerivative& second) {
+  Json out = {{"exists", second.exists}};
+  if (!second.missing_operator.empty()) {
+    out["operator"] = second.missing_operator;
+  }
+  return out;
+}
+
+std::string line(const std::string& name, const std::string& value) {
+  return fmt::format("{:18}{}\n", name, value);
+}
+
+std::string text_of(const char* title, const PlanResult::Shapes& shapes,
+                    std::int64_t count) {
+  std::string out;
+  for (const auto& [name, sizes] : shapes) {
+    out += line(out.empty() ? title : "",
+                fmt::format("{} [{}]", name, fmt::join(sizes, ", ")));
+  }
+  return out + line("", fmt::format("{} numbers", count));
+}
+
+std::string training(const PlanResult& plan) {
+  const std::int64_t turns = plan.outer_steps_per_window;
+  const std::int64_t warm_up = plan.window * plan.warm_up;
+  return line(
+      "training",
+      fmt::format(
+          "{} outer steps, {} after a window of {} training steps{}; {}",
+          plan.outer_steps,
+          turns == 1 ? "each" : fmt::format("{} at a time", turns), plan.window,
+          warm_up == 0 ? "" : fmt::format(", the first after {} more", warm_up),
+          plan.horizon == 0 ? "warm start"
+          : plan.horizon == plan.window
+              ? "cold start"
+              : fmt::format("runs of {}", plan.horizon)));
+}
+
+std::string text_of(const SecondDerivative& second) {
+  if (second.exists) {
+    return line("second derivative", "of the training loss exists");
+  }
+  if (second.missing_operator.empty()) {
+    return line("second derivative",
+                "there is none: training takes no derivatives");
+  }
+  std::string out =
+      line("second derivative",
+           fmt::format("is MISSING: {} cannot be differentiated twice",
+                       second.missing_operator));
+  std::vector<std::string> advice;
+  if (!second.estimators_without.empty()) {
+    advice.push_back("take the estimator " +
+                     in_words(second.estimators_without));
+  }
+  for (const auto& [name, setting] : second.settings_without) {
+    advice.push_back(
+        fmt::format("give the estimator {} {}", name, setting.dump()));
+  }
+  for (std::size_t i = 0; i < advice.size(); ++i) {
+    out += line("", (i == 0 ? "" : "or ") + advice[i]);
+  }
+  return out;
+}
+
+std::string text_of(const PlanCost& cost) {
+  return line("memory of tensors",
+              fmt::format("{:.1f} MiB at the peak, {:.1f} MiB of them loaded "
+                          "data",
+                          mebibytes(cost.peak), mebibytes(cost.loaded))) +
+         line(
+             "time",
+             fmt::format("{}: tuning {} ({:.3g} s per estimate), final runs {}",
+                         duration(cost.tuning + cost.retraining),
+                         duration(cost.tuning), cost.estimate,
+                         duration(cost.retraining)));
+}
+
+}  // namespace
+
+std::string PlanCost::text() const {
+  return fmt::format("up to {:.0f} MiB of tensors, about {}", mebibytes(peak),
+                     duration(tuning + retraining));
+}
+
+Json PlanResult::to_json() const {
+  Json out = {{"weights", json_of(weights)},
+              {"weight_count", weight_count},
+              {"hyperparameters", json_of(hyperparameters)},
+              {"hyperparameter_count", hyperparameter_count},
+              {"outer_steps", outer_steps},
+              {"window", window},
+              {"horizon", horizon},
+              {"outer_steps_per_window", outer_steps_per_window},
+              {"warm_up", warm_up},
+              {"retraining_steps", retraining_steps},
+              {"second_derivative", json_of(second_derivative)}};
+  if (cost) {
+    out["tensor_mib"] = {{"loaded", mebibytes(cost->loaded)},
+                         {"peak", mebibytes(cost->peak)}};
+    out["seconds"] = {{"training_step", cost->training_step},
+                      {"estimate", cost->estimate},
+                      {"evaluation", cost->evaluation},
+                      {"tuning", cost->tuning},
+                      {"retraining", cost->retraining}};
+  }
+  if (!trouble.empty()) out["trouble"] = trouble;
+  return out;
+}
+
+std::string PlanResult::text() const {
+  const std::string out =
+      text_of("weights", weights, weight_count) +
+      text_of("hyperparameters", hyperparameters, hyperparameter_count) +
+      training(*this) + text_of(second_derivative);
+  if (cost) return out + text_of(*cost);
+  return out +
+         line("memory and time",
+              "are not known, since the estimator as configured "
+              "does not run:") +
+         line("", trouble);
+}
+
+}  // namespace nestgrad
