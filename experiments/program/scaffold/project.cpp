@@ -51,8 +51,8 @@ void require_name(const std::string& kind, const std::string& name) {
                           registry->second->a_noun(), name));
 }
 
-/// Where the package lies that this program belongs to, or a place holder if it
-/// has not been installed.
+/// The prefix under which this program is installed, or a placeholder if it is
+/// not installed.
 std::string prefix() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
@@ -64,14 +64,6 @@ std::string prefix() {
     if (fs::exists(entry.path() / "cmake/nestgrad")) return prefix.string();
   }
   return "PREFIX";
-}
-
-void replace(std::string& text, const std::string& what,
-             const std::string& by) {
-  for (std::size_t i = text.find(what); i != std::string::npos;
-       i = text.find(what, i + by.size())) {
-    text.replace(i, what.size(), by);
-  }
 }
 
 }  // namespace
@@ -99,7 +91,7 @@ void new_project(const std::string& kind, const std::string& name,
   fs::create_directories(folder, error);
   require(!error, "{}: cannot make this folder: {}", folder, error.message());
   for (const auto& [path, content] : assets()) {
-    // Those of all kinds lie beside the folders of one.
+    // Templates of all kinds lie beside the folders of single kinds.
     const std::string own = kRoot + kind + "/";
     std::string file;
     if (path.rfind(own, 0) == 0) {
@@ -112,12 +104,12 @@ void new_project(const std::string& kind, const std::string& name,
     }
     std::string text = content;
     for (std::string* part : {&file, &text}) {
-      replace(*part, "@kind@", kind);
-      replace(*part, "@name@", name);
-      replace(*part, "@Name@", camel_case(name));
-      replace(*part, "@prefix@", prefix());
+      replace_all(*part, "@kind@", kind);
+      replace_all(*part, "@name@", name);
+      replace_all(*part, "@Name@", camel_case(name));
+      replace_all(*part, "@prefix@", prefix());
     }
-    replace(file, ".in", "");
+    replace_all(file, ".in", "");
     write_file((fs::path(folder) / file).string(), text);
   }
 }
