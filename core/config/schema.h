@@ -95,8 +95,8 @@ struct KeySpec {
 ///
 ///   static Schema schema() {
 ///     return Schema("Truncated Neumann series.")
-///         .integer("terms", 10, "Hessian products; K+1 summands",
-///         at_least(0));
+///         .integer("terms", 10, "Hessian products: one less than summands",
+///                  at_least(0));
 ///   }
 class Schema {
  public:

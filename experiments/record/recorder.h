@@ -26,11 +26,11 @@ bool is_summarized(const Tensor& natural);
 
 /// Writes one line per outer step and remembers the trajectories:
 ///
-///   metrics.jsonl      the estimate, the hyperparameters, and at times what
-///   the
-///                      problem says about the weights ("evaluated.NAME")
-///   histograms.jsonl   at those times, how the numbers of a hyperparameter are
-///                      distributed that summary_of() does not show one by one
+///   metrics.jsonl     the estimate and the hyperparameters; at some steps also
+///                     what the problem says about the weights
+///                     ("evaluated.NAME")
+///   histograms.jsonl  at those steps, how the numbers of a hyperparameter are
+///                     distributed that summary_of() does not show one by one
 class Recorder : public Observer {
  public:
   /// Evaluates at every `every`th step and at the last. `natural`: the
