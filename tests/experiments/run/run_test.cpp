@@ -4,6 +4,7 @@
 #include "core/storage/files.h"
 #include "core/storage/safetensors.h"
 #include "experiments/run/difference.h"
+#include "experiments/setup/experiment.h"
 #include "tests/support/program.h"
 #include "tests/support/ridge_config.h"
 #include "tests/support/shortened.h"

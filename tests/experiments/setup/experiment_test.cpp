@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "core/storage/files.h"
+#include "experiments/run/difference.h"
 #include "tests/support/program.h"
 #include "tests/support/ridge_config.h"
 #include "tests/support/shortened.h"

@@ -1,6 +1,7 @@
 // What self-tuning networks learn, against closed forms.
 
 #include "core/tensor/autodiff.h"
+#include "hypergrad/self_tuning/response_problem.h"
 #include "tests/hypergrad/self_tuning/methods.h"
 #include "tests/kit/bench.h"
 #include "tests/support/support.h"
