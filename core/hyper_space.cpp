@@ -142,6 +142,134 @@ class EntryReader {
   std::vector<Complaint>& complaints_;
 };
 
+/// The whole section. Mistakes are collected, so that all are reported at once.
+class SpaceReader {
+ public:
+  SpaceReader(const Config& section, const BilevelProblem& problem,
+              const at::TensorOptions& options)
+      : section_(section), problem_(problem), options_(options) {}
+
+  /// Those that the problem declares.
+  void read_declared() {
+    for (const Hyperparameter& declared : problem_.hyperparameters()) {
+      known_.push_back(declared.name);
+      if (section_.has(declared.name)) {
+        read(declared, /*of_rule=*/false);
+      } else if (!declared.optional && !declared.initial.defined()) {
+        complain(section_.pointer(),
+                 fmt::format("the problem refers to \"${0}\", but there is no "
+                             "hyperparameter '{0}'",
+                             declared.name));
+      } else if (!declared.optional) {
+        space_.push_back({declared.name, declared.initial.to(options_),
+                          declared.coordinates, false});
+      }
+    }
+    // Weights can be made only from hyperparameters without mistakes.
+    weights_can_be_made_ = complaints_.empty();
+  }
+
+  /// Those that only the training rule refers to. Called after
+  /// read_declared().
+  void read_referred(const std::set<std::string>& references,
+                     const Optimizer* rule) {
+    for (const std::string& name : references) {
+      if (is_known(name)) continue;
+      known_.push_back(name);
+      if (section_.has(name)) {
+        read_of_rule(name,
+                     rule != nullptr && rule->sees_tensors() ? rule : nullptr);
+      } else {
+        complain(section_.pointer(),
+                 fmt::format("the training rule refers to \"${0}\", but there "
+                             "is no hyperparameter '{0}'",
+                             name));
+      }
+    }
+  }
+
+  /// Complains about entries that nothing reads, and about an empty section.
+  void refuse_unknown() {
+    for (const auto& [name, value] : section_.json().items()) {
+      if (is_known(name)) continue;
+      const std::string near = nearest(name, known_);
+      complain(section_.pointer(name),
+               fmt::format(
+                   "neither the problem nor the training rule reads a "
+                   "hyperparameter '{}'; {}",
+                   name,
+                   near.empty()
+                       ? fmt::format("there are: {}", fmt::join(known_, ", "))
+                       : fmt::format("did you mean '{}'?", near)));
+    }
+    if (complaints_.empty() && section_.json().empty()) {
+      complain(
+          section_.pointer(),
+          "there is no hyperparameter to tune; for plain training, add one "
+          "with \"tuned\": false");
+    }
+  }
+
+  /// What was read. Throws ConfigError with all complaints.
+  std::vector<HyperSpec> take() {
+    if (!complaints_.empty()) throw ConfigError(std::move(complaints_));
+    return std::move(space_);
+  }
+
+ private:
+  void complain(std::string pointer, std::string message) {
+    complaints_.push_back({std::move(pointer), std::move(message)});
+  }
+
+  bool is_known(const std::string& name) const {
+    return std::count(known_.begin(), known_.end(), name) > 0;
+  }
+
+  void read(const Hyperparameter& declared, bool of_rule) {
+    const Config entry = section_.object(declared.name);
+    space_.push_back(
+        EntryReader(entry, declared, of_rule, complaints_).read(options_));
+  }
+
+  /// `by_tensor`: the rule, if it has numbers for parts of the weights.
+  void read_of_rule(const std::string& name, const Optimizer* by_tensor) {
+    const Config entry = section_.object(name);
+    const std::string per = entry.has("per") ? entry.text("per") : "all";
+    std::vector<Granularity> parts{{"all", 1}};
+    std::vector<Hyperparameter> declared;
+    if (by_tensor != nullptr || (per != "all" && per != "step")) {
+      if (!weights_can_be_made_) return;
+      parts = weight_granularities(weights());
+      if (by_tensor != nullptr)
+        declared = by_tensor->hyperparameters(weights());
+    }
+    declared.push_back(declared_by_rule(name, parts));
+    read(*std::find_if(declared.begin(), declared.end(),
+                       [&](const Hyperparameter& h) { return h.name == name; }),
+         /*of_rule=*/true);
+  }
+
+  /// First weights of the problem, made when they are asked for.
+  const ParameterSet& weights() {
+    if (!weights_) {
+      ParameterSet start;
+      for (const HyperSpec& spec : space_)
+        start.insert(spec.name, spec.initial);
+      weights_ = problem_.initial_weights(start, Key()).detach();
+    }
+    return *weights_;
+  }
+
+  const Config& section_;
+  const BilevelProblem& problem_;
+  const at::TensorOptions& options_;
+  std::vector<Complaint> complaints_;
+  std::vector<HyperSpec> space_;
+  std::vector<std::string> known_;
+  bool weights_can_be_made_ = false;
+  std::optional<ParameterSet> weights_;
+};
+
 }  // namespace
 
 Reparameterized::Reparameterized(std::shared_ptr<const BilevelProblem> problem,
@@ -241,87 +369,11 @@ std::vector<HyperSpec> read_hyper_space(const Config& section,
                                         const std::set<std::string>& references,
                                         const at::TensorOptions& options,
                                         const Optimizer* rule) {
-  std::vector<Complaint> complaints;
-  std::vector<HyperSpec> space;
-  std::vector<std::string> known;
-
-  const auto read = [&](const Hyperparameter& declared, bool of_rule) {
-    const Config entry = section.object(declared.name);
-    space.push_back(
-        EntryReader(entry, declared, of_rule, complaints).read(options));
-  };
-  for (const Hyperparameter& declared : problem.hyperparameters()) {
-    known.push_back(declared.name);
-    if (section.has(declared.name)) {
-      read(declared, /*of_rule=*/false);
-    } else if (!declared.optional && !declared.initial.defined()) {
-      complaints.push_back(
-          {section.pointer(),
-           fmt::format("the problem refers to \"${0}\", but there is no "
-                       "hyperparameter '{0}'",
-                       declared.name)});
-    } else if (!declared.optional) {
-      space.push_back({declared.name, declared.initial.to(options),
-                       declared.coordinates, false});
-    }
-  }
-  // The weights can be constructed only if everything above is correct.
-  const bool known_weights = complaints.empty();
-  std::optional<ParameterSet> weights;
-  const auto like_weights = [&] {
-    if (!weights) {
-      ParameterSet start;
-      for (const HyperSpec& spec : space) start.insert(spec.name, spec.initial);
-      weights = problem.initial_weights(start, Key()).detach();
-    }
-    return *weights;
-  };
-  const bool by_tensor = rule != nullptr && rule->sees_tensors();
-  for (const std::string& name : references) {
-    if (std::count(known.begin(), known.end(), name) > 0) continue;
-    known.push_back(name);
-    if (section.has(name)) {
-      const Config entry = section.object(name);
-      const std::string per = entry.has("per") ? entry.text("per") : "all";
-      std::vector<Granularity> parts{{"all", 1}};
-      std::vector<Hyperparameter> declared;
-      if (by_tensor || (per != "all" && per != "step")) {
-        if (!known_weights) continue;
-        parts = weight_granularities(like_weights());
-        if (by_tensor) declared = rule->hyperparameters(like_weights());
-      }
-      declared.push_back(declared_by_rule(name, parts));
-      read(*std::find_if(
-               declared.begin(), declared.end(),
-               [&](const Hyperparameter& h) { return h.name == name; }),
-           /*of_rule=*/true);
-    } else {
-      complaints.push_back(
-          {section.pointer(),
-           fmt::format("the training rule refers to \"${0}\", but there is no "
-                       "hyperparameter '{0}'",
-                       name)});
-    }
-  }
-  for (const auto& [name, value] : section.json().items()) {
-    if (std::count(known.begin(), known.end(), name) > 0) continue;
-    const std::string near = nearest(name, known);
-    complaints.push_back(
-        {section.pointer(name),
-         fmt::format("neither the problem nor the training rule reads a "
-                     "hyperparameter '{}'; {}",
-                     name,
-                     near.empty()
-                         ? fmt::format("there are: {}", fmt::join(known, ", "))
-                         : fmt::format("did you mean '{}'?", near))});
-  }
-  if (complaints.empty() && section.json().empty()) {
-    complaints.push_back({section.pointer(),
-                          "there is no hyperparameter to tune; for plain "
-                          "training, add one with \"tuned\": false"});
-  }
-  if (!complaints.empty()) throw ConfigError(std::move(complaints));
-  return space;
+  SpaceReader reader(section, problem, options);
+  reader.read_declared();
+  reader.read_referred(references, rule);
+  reader.refuse_unknown();
+  return reader.take();
 }
 
 std::set<std::string> references(const Json& json) {

@@ -27,6 +27,25 @@ std::string trouble_of(const Estimate& estimate) {
   return "";
 }
 
+/// An estimate and its costs.
+struct Measured {
+  Estimate estimate;
+  double seconds = 0;
+  std::int64_t bytes = 0;  // 0 if memory is not counted
+};
+
+Measured measured_estimate(HypergradientEstimator& estimator,
+                           const ParameterSet& hyper) {
+  std::optional<MemoryMeter> memory;
+  if (MemoryMeter::running()) memory.emplace();
+  const Stopwatch watch;
+  Measured out;
+  out.estimate = estimator.estimate(hyper);
+  out.seconds = watch.seconds();
+  if (memory) out.bytes = memory->peak();
+  return out;
+}
+
 }  // namespace
 
 const char* to_string(Termination termination) {
@@ -68,19 +87,15 @@ OuterResult OuterLoop::run() {
   };
 
   while (state_.step < steps_) {
-    std::optional<MemoryMeter> memory;
-    if (MemoryMeter::running()) memory.emplace();
-    const Stopwatch asked;
-    const Estimate estimate = estimator_.estimate(state_.weights);
-    const double estimate_seconds = asked.seconds();
-    const std::int64_t estimate_bytes = memory ? memory->peak() : 0;
+    const Measured measured = measured_estimate(estimator_, state_.weights);
+    const Estimate& estimate = measured.estimate;
     OuterStep record;
     record.step = state_.step + 1;
     record.steps = steps_;
     record.objective = estimate.objective;
     record.gradient_norm = estimate.gradient.flatten().norm().item<double>();
-    record.estimate_seconds = estimate_seconds;
-    record.estimate_bytes = estimate_bytes;
+    record.estimate_seconds = measured.seconds;
+    record.estimate_bytes = measured.bytes;
     record.status = estimate.status;
     record.trouble = &estimate.trouble;
     record.metrics = &estimate.metrics;

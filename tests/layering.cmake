@@ -48,9 +48,11 @@ room(experiments/report ${base} experiments/plot experiments/setup
 room(experiments/export ${base} core core/nn/models experiments/record
      experiments/sweep)
 room(experiments/program/scaffold ${base} experiments/report)
-room(experiments/program ${base} core hypergrad experiments/setup
+room(experiments/program ${base} experiments/setup experiments/record)
+room(experiments/program/commands ${base} core hypergrad experiments/setup
      experiments/record experiments/judge experiments/run experiments/sweep
-     experiments/report experiments/export experiments/program/scaffold)
+     experiments/report experiments/export experiments/program
+     experiments/program/scaffold)
 room(tests/kit ${base} core core/nn hypergrad hypergrad/solvers
      experiments/data experiments/problems)
 

@@ -58,7 +58,7 @@ struct KeySpec {
                 ///< `registry` (a schedule)
     kObject,    ///< an object of `registry`, chosen by "type" (by default, the
                 ///< type of the default), which may also hold the keys of
-              ///< `schema`; without a registry, an object described by `schema`
+    ///< `schema`; without a registry, an object described by `schema`
     kObjects,  ///< a list of objects of `registry`
     kMap,      ///< an object with free keys, each value described by `schema`
     kJson      ///< any value
@@ -94,8 +94,8 @@ struct KeySpec {
 ///
 ///   static Schema schema() {
 ///     return Schema("Truncated Neumann series.")
-///         .integer("terms", 10, "Hessian products; K+1 summands",
-///         at_least(0));
+///         .integer("terms", 10, "Hessian products: one less than summands",
+///                  at_least(0));
 ///   }
 class Schema {
  public:

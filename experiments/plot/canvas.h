@@ -41,8 +41,8 @@ class Canvas {
   void disc(const Point& center, double radius, const Color& color);
 
   /// Draws an image [1 or 3 channels, height, width] with numbers from 0 to 1
-  /// in a square of side `side` with upper left corner `place`. Pixels have sharp
-  /// edges.
+  /// in a square of side `side` with upper left corner `place`. Pixels have
+  /// sharp edges.
   void image(const Point& place, double side, const Tensor& pixels);
 
   /// One line of text with its baseline at place.y. `alignment` is the share of

@@ -11,9 +11,10 @@ namespace {
 ///
 ///   x' = a (y - x),  y' = x (r - z) - y,  z' = x y - b z
 ///
-/// from a fixed start. The loss is (z - z_true)^2 at the end of a window, with
-/// z_true the trajectory for a = 10, r = 28, b = 8/3. The system is chaotic:
-/// true gradients over long horizons explode and are useless.
+/// from a fixed start. The loss is the mean of (z - z_true)^2 over all steps
+/// that a run has made, where z_true is the trajectory of a = 10, r = 28,
+/// b = 8/3. The system is chaotic: true gradients over long horizons explode,
+/// and are useless.
 class Lorenz : public Dynamics {
  public:
   Lorenz(const Config& config, const ProblemContext& context)

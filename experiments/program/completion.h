@@ -9,11 +9,11 @@ namespace nestgrad {
 struct CommandWords {
   std::string name;
   std::vector<std::string> options;    ///< "--set"
-  std::vector<std::string> arguments;  ///< what can follow; empty: files
+  std::vector<std::string> arguments;  ///< what follows; files if empty
 };
 
-/// A script for bash that completes commands, options, files and, after --set,
-/// `keys`. zsh takes it as well, by bashcompinit.
+/// A script for bash that completes commands, options and files, and `keys`
+/// after --set. It works in zsh with bashcompinit.
 std::string bash_completion(const std::vector<CommandWords>& commands,
                             const std::vector<std::string>& keys);
 

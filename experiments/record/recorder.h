@@ -26,12 +26,11 @@ bool is_summarized(const Tensor& natural);
 
 /// Writes one line per outer step and remembers the trajectories:
 ///
-///   metrics.jsonl      the estimate, the hyperparameters and, at some steps,
-///                      the problem's metrics ("evaluated.NAME")
-///   histograms.jsonl   at these steps, the distribution of the elements of
-///   each
-///                      hyperparameter that summary_of() does not list one by
-///                      one
+///   metrics.jsonl     the estimate and the hyperparameters; at some steps also
+///                     the problem's metrics ("evaluated.NAME")
+///   histograms.jsonl  at those steps, the distribution of the elements of each
+///                     hyperparameter that summary_of() does not list one by
+///                     one
 class Recorder : public Observer {
  public:
   /// Evaluates at every `every`th step and at the last. `natural`: the

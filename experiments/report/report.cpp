@@ -18,11 +18,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A line on a screen has no more points.
+/// Rows of a chart. A screen cannot show more points of a line.
 constexpr std::size_t kMostRows = 2000;
 
 constexpr const char* kPictures[] = {"distilled.png",
                                      "distilled_over_time.png"};
+
+/// The files of the page's script, in their order within it.
+constexpr const char* kScripts[] = {
+    "script/numbers.js", "script/elements.js",   "script/charts.js",
+    "script/tables.js",  "script/comparison.js", "script/run.js",
+    "script/page.js"};
 
 /// The object in a file, or null if there is no such file.
 Json json_of(const std::string& path) {
@@ -67,7 +73,8 @@ bool has_evaluation(const Json& line) {
   return false;
 }
 
-/// Of too many lines every so many, besides those that say more than others.
+/// At most about kMostRows lines: every n-th one, and those that hold an
+/// evaluation or report trouble.
 std::vector<Json> thinned(const std::vector<Json>& lines) {
   const std::size_t every = (lines.size() + kMostRows - 1) / kMostRows;
   std::vector<Json> out;
@@ -80,7 +87,7 @@ std::vector<Json> thinned(const std::vector<Json>& lines) {
       out.push_back(lines[i]);
     }
   }
-  // Trouble at most steps is not worth keeping every one.
+  // Most steps had trouble: keep only some of them.
   if (out.size() <= 2 * kMostRows) return out;
   std::vector<Json> fewer;
   for (std::size_t i = 0; i < lines.size(); i += every) {
@@ -89,7 +96,7 @@ std::vector<Json> thinned(const std::vector<Json>& lines) {
   return fewer;
 }
 
-/// The columns of a table: every number that any line has.
+/// The columns of a table, one for each key that has a number in some line.
 Json columns_of(const std::vector<Json>& lines) {
   Json columns = Json::object();
   for (const Json& line : lines) {
@@ -141,7 +148,7 @@ Json hyperparameters_of(const Json& config, const Json& columns) {
     bool summary = false;
     for (const auto& column : columns.items()) {
       if (!belongs(column.key(), hyper.key())) continue;
-      // One that is called like a metric is "hyper.NAME".
+      // A hyperparameter named like a metric has the column "hyper.NAME".
       if (columns.contains("hyper." + column.key())) continue;
       names.push_back(column.key());
       summary = summary || column.key() == hyper.key() + ".mean";
@@ -156,7 +163,8 @@ Json hyperparameters_of(const Json& config, const Json& columns) {
   return out;
 }
 
-/// Histograms by hyperparameter. Lines of one kind of axis: that of the last.
+/// Histograms by hyperparameter. If the kind of its axis has changed, only
+/// those with the last kind.
 Json histograms_of(const std::vector<Json>& lines) {
   std::map<std::string, Json> axis;
   for (const Json& line : lines) {
@@ -236,14 +244,16 @@ std::string report_page(const std::vector<std::string>& folders) {
   }
   std::string json = data.dump(-1, ' ', false, Json::error_handler_t::replace);
   replace_all(json, "<", "\\u003c");  // no tag may end the script
-  // What comes from runs last, so that no mark in it is replaced.
+  // Text from runs is put in last, so that marks in it are not replaced.
   const auto asset = [](const std::string& name) {
     return assets().at("report/" + name);
   };
   std::string page = asset("page.html");
   replace_all(page, "{{STYLE}}", asset("page.css") + asset("uPlot.min.css"));
   replace_all(page, "{{LIBRARY}}", asset("uPlot.iife.min.js"));
-  replace_all(page, "{{SCRIPT}}", asset("page.js"));
+  std::string script;
+  for (const char* name : kScripts) script += asset(name) + "\n";
+  replace_all(page, "{{SCRIPT}}", script);
   const std::size_t title_place = page.find("{{TITLE}}");
   page.replace(title_place, std::string("{{TITLE}}").size(), escaped(title));
   const std::size_t data_place = page.rfind("{{DATA}}");

@@ -8,7 +8,7 @@
 namespace nestgrad {
 
 /// What the page shows about the run in `folder`; see
-/// experiments/report/page.js. Long runs are thinned. Throws Error if no run
+/// experiments/report/script. Long runs are thinned. Throws Error if no run
 /// began there or if its files cannot be understood.
 Json report_data(const std::string& folder);
 

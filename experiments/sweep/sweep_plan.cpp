@@ -171,9 +171,11 @@ SweepPlan::SweepPlan(const Config& sweep)
   }
   const auto all = config["outer"]["steps"].get<std::int64_t>();
   const auto factor = static_cast<std::int64_t>(factor_);
-  for (std::int64_t r = sweep.object("halving").integer("first");
-       r > 0 && r<all; r = r> all / factor ? all : r * factor) {
-    rungs_.push_back(r);
+  // The ends of rungs: first, first * factor, ..., and the last one is all.
+  const std::int64_t first = sweep.object("halving").integer("first");
+  for (std::int64_t rung = first; rung > 0 && rung < all; rung *= factor) {
+    rungs_.push_back(rung);
+    if (rung > all / factor) break;  // the next one could overflow
   }
   rungs_.push_back(all);
   retrain_ = config["record"]["retrain"];

@@ -68,14 +68,7 @@ class Gmres : public Krylov {
         break;
       }
       largest = std::max(largest, size);
-      std::vector<double> h(v.size() + 1);
-      for (int pass = 0; pass < 2; ++pass) {
-        for (std::size_t j = 0; j < v.size(); ++j) {
-          const double along = dot(v[j], w).item<double>();
-          h[j] += along;
-          w = add(w, -along, v[j]);
-        }
-      }
+      std::vector<double> h = taken_out(v, w);
       const double next = length(w);
       const bool complete = next <= tiny * largest;  // A maps span(V) to itself
       h.back() = complete ? 0 : next;
@@ -116,6 +109,21 @@ class Gmres : public Krylov {
     out.drift = machine_epsilon(r) * static_cast<double>(out.iterations) *
                 largest * length(out.x);
     return out;
+  }
+
+  /// Makes w orthogonal to V by modified Gram-Schmidt, done twice. Returns the
+  /// parts of w along V and, still zero, the length of the rest.
+  static std::vector<double> taken_out(const std::vector<ParameterSet>& v,
+                                       ParameterSet& w) {
+    std::vector<double> h(v.size() + 1);
+    for (int pass = 0; pass < 2; ++pass) {
+      for (std::size_t j = 0; j < v.size(); ++j) {
+        const double along = dot(v[j], w).item<double>();
+        h[j] += along;
+        w = add(w, -along, v[j]);
+      }
+    }
+    return h;
   }
 
   static double length(const ParameterSet& v) { return norm(v).item<double>(); }

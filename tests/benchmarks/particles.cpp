@@ -59,23 +59,26 @@ void step_by_hand(std::vector<Tensor>& w, const Tensor& x, const Tensor& y,
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = w[i] - lr * g[i];
 }
 
+std::shared_ptr<const BilevelProblem> perceptron_problem(std::int64_t batch) {
+  return ProblemRegistry::instance().make(
+      Json{{"type", "classification"},
+           {"data",
+            {{"type", "normal_vectors"},
+             {"train", 1000},
+             {"valid", 500},
+             {"test", 500},
+             {"standardize", false}}},
+           {"model", {{"type", "mlp"}, {"hidden", {32}}}},
+           {"batch", batch}},
+      {at::TensorOptions().dtype(at::kFloat), Key(1)});
+}
+
 void measure(std::int64_t particles, std::int64_t batch) {
-  const std::shared_ptr<const BilevelProblem> problem =
-      ProblemRegistry::instance().make(
-          Json{{"type", "classification"},
-               {"data",
-                {{"type", "normal_vectors"},
-                 {"train", 1000},
-                 {"valid", 500},
-                 {"test", 500},
-                 {"standardize", false}}},
-               {"model", {{"type", "mlp"}, {"hidden", {32}}}},
-               {"batch", batch}},
-          {at::TensorOptions().dtype(at::kFloat), Key(1)});
   const TrainingLoop loop(
       std::make_shared<Reparameterized>(
-          problem, std::vector<HyperSpec>{{"lr", at::scalar_tensor(0.05),
-                                           Coordinates::log()}}),
+          perceptron_problem(batch),
+          std::vector<HyperSpec>{
+              {"lr", at::scalar_tensor(0.05), Coordinates::log()}}),
       OptimizerRegistry::instance().make(Json{{"type", "sgd"}, {"lr", "$lr"}}));
   const ParameterSet one = loop.problem()->initial_hyper();
   const ParameterSet hyper = repeated(one, particles);

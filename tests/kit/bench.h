@@ -93,8 +93,8 @@ class TinyNetwork : public BilevelProblem {
   Tensor train_, valid_;
 };
 
-/// A problem with hyperparameters weight_decay, lr and momentum in log and
-/// logit coordinates, and a rule that reads the last two.
+/// A problem with the hyperparameters weight_decay, lr and momentum in log and
+/// logit coordinates, and a training rule that reads lr and momentum.
 struct Bench {
   std::shared_ptr<const BilevelProblem> problem;
   std::unique_ptr<TrainingLoop> loop;

@@ -6,7 +6,8 @@
 namespace nestgrad::testing {
 
 /// - The same key gives the same examples.
-/// - Inputs are finite, there are as many labels, and these are classes.
+/// - Inputs are finite. There is one label per input, and labels are numbers of
+///   classes.
 Faults dataset_faults(const Json& section);
 
 }  // namespace nestgrad::testing

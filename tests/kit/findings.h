@@ -6,7 +6,7 @@
 #include "core/tensor/parameter_set.h"
 #include "faults.h"
 
-// What the checks of all contracts are written with.
+// Helpers of the checks of all contracts.
 
 namespace nestgrad::testing {
 

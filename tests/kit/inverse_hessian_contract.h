@@ -11,7 +11,7 @@ namespace nestgrad::testing {
 /// - A product that is not finite is reported.
 /// - With `enough_products` and converges(): systems of one unknown, multiples
 ///   of the identity, clustered and spread-out spectra (condition 100, 10
-///   unknowns) are solved to 1e-8, and the residual is told truly.
+///   unknowns) are solved to 1e-8, and the reported residual is right.
 Faults inverse_hessian_faults(const InverseHessian& solver,
                               bool enough_products);
 Faults inverse_hessian_faults(const Json& section);

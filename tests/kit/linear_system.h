@@ -10,8 +10,8 @@
 
 namespace nestgrad::testing {
 
-/// A x = b with a symmetric matrix that is written out, and a count of
-/// products.
+/// The system A x = b with an explicit symmetric matrix. Counts the products
+/// with A that a solver asks for.
 struct LinearSystem {
   Tensor a;
   ParameterSet b;
@@ -36,7 +36,7 @@ struct LinearSystem {
   }
 };
 
-/// One with these eigenvalues, in double precision.
+/// A system whose matrix has these eigenvalues, in double precision.
 inline LinearSystem system_with(const std::vector<double>& eigenvalues) {
   const auto n = static_cast<std::int64_t>(eigenvalues.size());
   const Tensor random = Key(3).normal(at::empty({n, n}, float64()));

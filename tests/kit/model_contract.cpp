@@ -10,6 +10,16 @@
 namespace nestgrad::testing {
 namespace {
 
+/// `hyper` must outlive the pass.
+Pass pass_for(Findings& findings, bool training, const ParameterSet& hyper) {
+  findings.at(training ? "in training" : "in evaluation");
+  Pass pass;
+  pass.training = training;
+  pass.key = Key(5);
+  pass.hyper = &hyper;
+  return pass;
+}
+
 void judge_model(Findings& findings, const Model& model, const Tensor& input) {
   disturb(1);
   const ParameterSet fresh = model.initial_weights(Key(3));
@@ -23,16 +33,8 @@ void judge_model(Findings& findings, const Model& model, const Tensor& input) {
   for (const Hyperparameter& h : model.hyperparameters()) {
     hyper.insert(h.name, h.initial.to(at::kDouble));
   }
-  const auto pass_for = [&](bool training) {
-    findings.at(training ? "in training" : "in evaluation");
-    Pass pass;
-    pass.training = training;
-    pass.key = Key(5);
-    pass.hyper = &hyper;
-    return pass;
-  };
   for (const bool training : {false, true}) {
-    const Pass pass = pass_for(training);
+    const Pass pass = pass_for(findings, training, hyper);
     const Tensor first = model.forward(weights, input, pass);
     disturb(3);
     findings.expect(first.equal(model.forward(weights, input, pass)),
@@ -66,7 +68,7 @@ void judge_model(Findings& findings, const Model& model, const Tensor& input) {
   findings.expect(equal(weights, weights_before), "changes its weights");
   findings.expect(input.equal(input_before), "changes its input");
   for (const bool training : {false, true}) {
-    const Pass pass = pass_for(training);
+    const Pass pass = pass_for(findings, training, hyper);
     findings.expect(particle_error(model, weights, input, pass) < 1e-10,
                     "gives particles other outputs than each by itself");
   }

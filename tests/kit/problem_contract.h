@@ -5,14 +5,14 @@
 
 namespace nestgrad::testing {
 
-/// - The same draw gives the same losses, whoever asked for what before.
+/// - The same draw gives the same losses, whatever was evaluated before.
 /// - Losses are finite scalars on the tapes of weights and hyperparameters;
 ///   neither is changed.
 /// - First weights follow the key.
 /// - First and second derivatives of the training loss, the mixed one included,
 ///   and first ones of the validation loss are right: central differences along
-///   random directions, to 1e-4. Where there are none, it throws Unsupported
-///   instead of giving them.
+///   random directions, to 1e-4. A problem without second derivatives throws
+///   Unsupported.
 ///
 /// `hyperparameters`: the section of a configuration that says which are tuned,
 /// and from where on; default: all that the problem offers.

@@ -52,8 +52,8 @@ void require_name(const std::string& kind, const std::string& name) {
                           registry->second->a_noun(), name));
 }
 
-/// Where the package lies that this program belongs to, or a place holder if it
-/// has not been installed.
+/// The prefix under which this program is installed, or a placeholder if it is
+/// not installed.
 std::string prefix() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
@@ -92,7 +92,7 @@ void new_project(const std::string& kind, const std::string& name,
   fs::create_directories(folder, error);
   require(!error, "{}: cannot make this folder: {}", folder, error.message());
   for (const auto& [path, content] : assets()) {
-    // Those of all kinds lie beside the folders of one.
+    // Templates of all kinds lie beside the folders of single kinds.
     const std::string of_kind = kRoot + kind + "/";
     std::string file;
     if (path.rfind(of_kind, 0) == 0) {

@@ -13,7 +13,7 @@ std::vector<std::string> project_kinds();
 /// holds it to the contract of its interface; a README.md with the commands.
 /// `name` is what configurations call it (snake_case).
 ///
-/// Throws Error if the folder is there, or the name is taken or none.
+/// Throws Error if the folder exists, or if the name is taken or malformed.
 void new_project(const std::string& kind, const std::string& name,
                  const std::string& folder);
 

@@ -1,137 +1,21 @@
 #include "experiments/plot/chart.h"
 
-#include <cairo.h>
-
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
-#include <limits>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "core/platform/error.h"
 #include "core/platform/files.h"
+#include "tests/experiments/plot/picture.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
 
 namespace nestgrad {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-constexpr std::uint32_t kGrid = 0xE8E8E8;
-// The colours of Okabe and Ito, in the order of curves.
-const std::vector<std::uint32_t> kColors = {0x0072B2, 0xD55E00, 0x009E73,
-                                            0xCC79A7, 0xE69F00, 0x56B4E9,
-                                            0x000000, 0xF0E442};
-
-/// A PNG file, read back. Colours are 0xRRGGBB.
-class Picture {
- public:
-  explicit Picture(const std::string& path)
-      : surface_(cairo_image_surface_create_from_png(path.c_str()),
-                 cairo_surface_destroy) {
-    REQUIRE(cairo_surface_status(surface_.get()) == CAIRO_STATUS_SUCCESS);
-  }
-
-  int width() const { return cairo_image_surface_get_width(surface_.get()); }
-  int height() const { return cairo_image_surface_get_height(surface_.get()); }
-
-  std::uint32_t color(int x, int y) const {
-    if (x < 0 || x >= width() || y < 0 || y >= height()) {
-      throw std::out_of_range("a pixel outside of the picture");
-    }
-    const unsigned char* row =
-        cairo_image_surface_get_data(surface_.get()) +
-        y * cairo_image_surface_get_stride(surface_.get());
-    return reinterpret_cast<const std::uint32_t*>(row)[x] & 0xFFFFFF;
-  }
-
-  int count(std::uint32_t wanted) const {
-    int found = 0;
-    for (int y = 0; y < height(); ++y) {
-      for (int x = 0; x < width(); ++x) found += color(x, y) == wanted;
-    }
-    return found;
-  }
-
- private:
-  std::unique_ptr<cairo_surface_t, void (*)(cairo_surface_t*)> surface_;
-};
-
-/// The second of each pair of neighbouring positions, from the `begin`th to the
-/// `end`th, that `is_line` accepts: the centers of lines two pixels wide.
-std::vector<int> line_centers(int begin, int end,
-                              const std::function<bool(int)>& is_line) {
-  std::vector<int> centers;
-  for (int i = begin + 1; i < end; ++i) {
-    if (!is_line(i - 1) || !is_line(i)) continue;
-    centers.push_back(i);
-    ++i;
-  }
-  return centers;
-}
-
-/// Heights of the first panel of a titled chart, as pixels.
-constexpr int kPlotTop = 160;
-constexpr int kPlotBottom = 504;
-
-/// Where the lines of the grid are, found by looking for them.
-struct Grid {
-  explicit Grid(const Picture& picture) {
-    columns = line_centers(0, picture.width(), [&](int x) {
-      return picture.color(x, kPlotTop + 2) == kGrid;
-    });
-    REQUIRE(columns.size() >= 2);
-    const int between = columns[0] + 16;
-    rows = line_centers(kPlotTop, kPlotBottom, [&](int y) {
-      return picture.color(between, y) == kGrid;
-    });
-  }
-
-  std::vector<int> columns, rows;
-};
-
-bool is_near(std::uint32_t color, std::uint32_t wanted) {
-  for (const int shift : {0, 8, 16}) {
-    const int a = static_cast<int>(color >> shift & 255);
-    const int b = static_cast<int>(wanted >> shift & 255);
-    if (std::abs(a - b) > 2) return false;
-  }
-  return true;
-}
-
-/// y = value(x) at x = 0, 1, ..., 200.
-Curve curve_of(const std::string& name,
-               const std::function<double(double)>& value) {
-  Curve curve{name, {}, {}};
-  for (int i = 0; i <= 200; ++i) {
-    curve.x.push_back(i);
-    curve.y.push_back(value(i));
-  }
-  return curve;
-}
-
-Panel panel_of(const std::vector<Curve>& curves, bool logarithmic = false) {
-  return {"loss", "step", "nats", logarithmic, curves};
-}
-
-std::string png_of(const std::vector<Panel>& panels) {
-  const TemporaryFolder folder;
-  draw_chart(folder.path("chart.png"), "title", panels);
-  return read_file(folder.path("chart.png"));
-}
-
-Picture picture_of(const std::vector<Panel>& panels) {
-  const TemporaryFolder folder;
-  draw_chart(folder.path("chart.png"), "title", panels);
-  return Picture(folder.path("chart.png"));
-}
 
 TEST_CASE("a chart is as high as its panels", "[chart]") {
   const Panel panel = panel_of({curve_of("a", [](double x) { return x; })});
@@ -407,7 +291,8 @@ TEST_CASE("charts that cannot be drawn are refused in words", "[chart]") {
 
   CHECK_THROWS_WITH(
       draw_chart(path, "t", {panel_of({Curve{"a", {1, 2}, {3}}})}),
-      ContainsSubstring("curve 'a' of panel 'loss': expected equally many x and y, met 2 and 1"));
+      ContainsSubstring("curve 'a' of panel 'loss': expected equally many x "
+                        "and y, met 2 and 1"));
   CHECK_THROWS_WITH(draw_chart(path, "t", std::vector<Panel>(61, good)),
                     ContainsSubstring("expected at most 60 panels, met 61"));
   CHECK_THROWS_WITH(draw_chart(path, "\xFF", {good}),

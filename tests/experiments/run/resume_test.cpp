@@ -8,6 +8,7 @@
 #include "experiments/record/folder_lock.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/run/difference.h"
+#include "tests/experiments/run/small_run.h"
 #include "tests/support/program.h"
 #include "tests/support/temporary_folder.h"
 
@@ -15,22 +16,6 @@ namespace nestgrad {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Tunes one decay of a small network, in many outer steps.
-Json small(std::int64_t steps) {
-  return {
-      {"problem",
-       {{"type", "classification"},
-        {"data", {{"type", "gaussian_clusters"}, {"train", 40}, {"valid", 40}}},
-        {"model", {{"type", "mlp"}, {"hidden", {8}}}}}},
-      {"hyperparameters", {{"weight_decay", {{"initial", 1e-3}}}}},
-      {"estimator", {{"type", "ift"}, {"window", 3}}},
-      {"outer", {{"type", "adam"}, {"lr", 0.05}, {"steps", steps}}},
-      {"record",
-       {{"retrain", 10}, {"every", 5}, {"checkpoint", {{"steps", 4}}}}}};
-}
-
-Json json_of(const std::string& path) { return Json::parse(read_file(path)); }
 
 std::vector<std::string> checkpoints_in(const std::string& folder) {
   std::vector<std::string> out;
@@ -119,8 +104,7 @@ TEST_CASE("a damaged checkpoint is passed over with a warning", "[resume]") {
   const Ended ended = run.resume();
   CAPTURE(ended.output);
   REQUIRE(ended.code == 0);
-  CHECK_THAT(ended.output,
-             ContainsSubstring("skipping a damaged checkpoint"));
+  CHECK_THAT(ended.output, ContainsSubstring("skipping a damaged checkpoint"));
   CHECK_THAT(ended.output, ContainsSubstring("continues after outer step 4"));
   CHECK(fs::exists(newest + ".damaged"));
   run.check_same();
@@ -346,89 +330,6 @@ TEST_CASE("resume says what is missing where no run began", "[resume]") {
   fs::create_directory(folder.path("empty"));
   CHECK_THAT(program(folder.path(""), "resume empty").output,
              ContainsSubstring("holds no config.json"));
-}
-
-TEST_CASE("tuning ends early without improvement and at a budget", "[resume]") {
-  const TemporaryFolder folder;
-  const auto ends = [&](const Json& stop, const std::string& termination,
-                        const std::string& message) {
-    CAPTURE(stop.dump());
-    Json config = small(1000);
-    config["outer"]["stop"] = stop;
-    folder.write("a.json", config.dump());
-    fs::remove_all(folder.path("run"));
-    const Ended ended = program(folder.path(""), "run a.json --out run");
-    CAPTURE(ended.output);
-    REQUIRE(ended.code == 0);
-    const Json summary = json_of(folder.path("run/summary.json"));
-    CHECK(summary["termination"] == termination);
-    CHECK_THAT(summary["message"].get<std::string>(),
-               ContainsSubstring(message));
-    CHECK(summary.contains("retrained_found"));
-    const std::size_t lines =
-        parse_json_lines(read_file(folder.path("run/metrics.jsonl"))).size();
-    CHECK(summary["outer_steps"] == lines);
-    return summary;
-  };
-  // Every step would have to gain a thousand.
-  const Json patient =
-      ends({{"patience", 7}, {"improvement", 1000}}, "early_stopping",
-           "outer_loss has not improved since outer step 1");
-  CHECK(patient["outer_steps"] == 8);
-  CHECK(
-      ends({{"patience", 7}, {"improvement", 2}, {"metric", "valid_accuracy"}},
-           "early_stopping", "valid_accuracy")["outer_steps"] == 12);
-  CHECK(ends({{"products", 45}}, "budget", "products")["hessian_products"] >=
-        45);
-  const Json gradients = ends({{"train_gradients", 50}}, "budget",
-                              "50 gradients of the training loss");
-  CHECK(gradients["outer_steps"] < 20);
-  CHECK(ends({{"seconds", 0.2}}, "budget", "seconds")["seconds"]["tuning"] >=
-        0.2);
-
-  Json config = small(10);
-  config["outer"]["stop"] = {{"patience", 3}, {"metric", "valid_accuracy"}};
-  folder.write("a.json", config.dump());
-  CHECK_THAT(program(folder.path(""), "run a.json --out none").output,
-             ContainsSubstring("/outer/stop/patience: must be at least "
-                               "record.every, 5"));
-  config["outer"]["stop"] = {{"patience", 5}, {"metric", "valid_acuracy"}};
-  folder.write("a.json", config.dump());
-  const Ended ended = program(folder.path(""), "run a.json --out none");
-  CHECK(ended.code == 2);
-  CHECK_THAT(ended.output, ContainsSubstring("/outer/stop/metric: there is no "
-                                             "metric 'valid_acuracy'; there "
-                                             "are: outer_loss, "));
-}
-
-TEST_CASE("a run tells as much as is asked for", "[resume]") {
-  const TemporaryFolder folder;
-  folder.write("a.json", small(10).dump());
-  const auto tells = [&](const std::string& options) {
-    fs::remove_all(folder.path("run"));
-    const Ended ended =
-        program(folder.path(""), "run a.json --out run " + options);
-    CHECK(ended.code == 0);
-    return ended.output;
-  };
-  CHECK(tells("--quiet").empty());
-  const std::string normal = tells("");
-  CHECK_THAT(normal, ContainsSubstring("step 5/10"));
-  CHECK(normal.find("step 4/10") == std::string::npos);
-  const std::string verbose = tells("--verbose");
-  CHECK_THAT(verbose, ContainsSubstring("step 4/10"));
-  CHECK_THAT(verbose, ContainsSubstring("checkpoint after outer step 4"));
-  const std::vector<Json> events = parse_json_lines(tells("--progress json"));
-  REQUIRE(events.size() >= 6);
-  CHECK(events.front()["event"] == "start");
-  CHECK(events.back() == Json{{"event", "end"},
-                              {"code", 0},
-                              {"termination", "finished"},
-                              {"folder", "run"}});
-  for (const char* name : {"step", "checkpoint", "final_run"}) {
-    CHECK(std::any_of(events.begin(), events.end(),
-                      [&](const Json& e) { return e["event"] == name; }));
-  }
 }
 
 }  // namespace nestgrad

@@ -5,78 +5,13 @@
 
 #include "core/config/schema.h"
 #include "core/tensor/key.h"
+#include "tests/hypergrad/solvers/solver_forms.h"
 #include "tests/kit/contract.h"
 #include "tests/kit/linear_system.h"
 #include "tests/support/support.h"
 
 namespace nestgrad {
 namespace {
-
-const InverseHessianRegistry& registry() {
-  return InverseHessianRegistry::instance();
-}
-
-/// The same solver with enough products for the systems below.
-Json thorough(const std::string& name) {
-  if (name == "neumann") return {{"type", name}, {"terms", 3000}};
-  if (registry().schema(name).keys().front().name == "iterations") {
-    return {{"type", name}, {"iterations", 40}};
-  }
-  return {{"type", name}};
-}
-
-/// Other forms of it, stopped early among them.
-std::vector<Json> variants(const std::string& name) {
-  std::vector<Json> out{{{"type", name}}};
-  const auto with = [&](Json keys) {
-    keys["type"] = name;
-    out.push_back(std::move(keys));
-  };
-  if (name == "neumann") with({{"terms", 3}, {"scale", 0.1}});
-  if (name == "identity") with({{"scale", 0.3}});
-  if (name == "nystrom") with({{"rank", 3}, {"rho", 0.2}});
-  if (name == "minres") with({{"reorthogonalize", false}});
-  if (name == "gmres") with({{"iterations", 5}, {"restart", 2}});
-  if (name == "conjugate_gradient") {
-    with({{"preconditioner", "diagonal"}});
-    with({{"preconditioner", "diagonal"}, {"probes", 1}, {"iterations", 3}});
-  }
-  if (registry().schema(name).keys().front().name == "iterations") {
-    with({{"iterations", 3}});
-    with({{"iterations", 3}, {"warm_start", true}});
-    with({{"tolerance", 1e-2}, {"warm_start", true}});
-  }
-  return out;
-}
-
-std::unique_ptr<InverseHessian> make(const Json& json) {
-  return registry().make(json);
-}
-
-/// f(solver, json) for every registered solver in all its forms.
-void for_every_form(
-    const std::function<void(const InverseHessian&, const Json&)>& f) {
-  for (const std::string& name : registry().names()) {
-    std::vector<Json> forms = variants(name);
-    forms.push_back(thorough(name));
-    for (const Json& json : forms) {
-      CAPTURE(json.dump());
-      f(*make(json), json);
-    }
-  }
-}
-
-/// Eigenvalues from `low` to `high`, evenly on the logarithmic scale.
-std::vector<double> spread_out(double low, double high, int n) {
-  std::vector<double> out;
-  for (int i = 0; i < n; ++i) {
-    out.push_back(low * std::pow(high / low, i / (n - 1.0)));
-  }
-  return out;
-}
-
-const std::vector<double> kSpread{0.05, 0.2, 0.4, 0.5, 1, 1.5, 2, 3, 4, 5};
-const std::vector<double> kIndefinite{-3, -1, -0.4, 0.3, 0.5, 1, 2, 4};
 
 /// Conjugate gradients with one of the faults that published code has.
 class FaultyConjugateGradient : public InverseHessian {
@@ -128,7 +63,7 @@ class FaultyConjugateGradient : public InverseHessian {
 
 TEST_CASE("every registered inverse Hessian keeps its contract",
           "[inverse_hessian]") {
-  for (const std::string& name : registry().names()) {
+  for (const std::string& name : solvers().names()) {
     CAPTURE(name);
     CHECK(testing::inverse_hessian_faults(thorough(name)) == testing::Faults{});
   }
@@ -178,7 +113,7 @@ TEST_CASE("every inverse Hessian given enough products is linear",
           "[inverse_hessian]") {
   const LinearSystem system = system_with(kSpread);
   const ParameterSet other = Key(21).normal(system.b);
-  for (const std::string& name : registry().names()) {
+  for (const std::string& name : solvers().names()) {
     CAPTURE(name);
     const auto solver = make(thorough(name));
     const auto solve = [&](const ParameterSet& b) {
@@ -194,7 +129,7 @@ TEST_CASE("the inverse of c A is 1/c of that of A unless a key is in its units",
   // The scale of the identity and of a series that is told one, and what
   // nystrom adds, are absolute numbers.
   for_every_form([&](const InverseHessian& solver, const Json& json) {
-    Json own = complete(registry(), json);
+    Json own = complete(solvers(), json);
     if (own.contains("scale") && own["scale"].is_number()) {
       own["scale"] = own["scale"].get<double>() / 1e3;
     }
@@ -217,7 +152,7 @@ TEST_CASE("the damping of every inverse Hessian is part of the matrix",
   LinearSystem damped = system_with(kSpread);
   const LinearSystem system = damped;
   damped.a = damped.a + 0.3 * at::eye(10, float64());
-  for (const std::string& name : registry().names()) {
+  for (const std::string& name : solvers().names()) {
     CAPTURE(name);
     Json json = thorough(name);
     json["damping"] = 0.3;
@@ -270,7 +205,7 @@ TEST_CASE("nobody calls an ill-conditioned or singular system solved wrongly",
       CHECK(all_finite(got.x));
       const double residual = system.residual(got.x);
       CAPTURE(got.trouble, got.residual, residual);
-      const Json full = complete(registry(), json);
+      const Json full = complete(solvers(), json);
       if (full.contains("tolerance") && got.status == Status::kOk) {
         CHECK(residual <= full.at("tolerance").get<double>());
       }
@@ -393,180 +328,6 @@ TEST_CASE("an inverse Hessian is random if and only if it says so",
     CHECK(at::equal(solve(1).flatten(), solve(1).flatten()));
     CHECK(at::equal(solve(1).flatten(), solve(2).flatten()) != solver.random());
   });
-}
-
-TEST_CASE("nystrom with all columns approaches the inverse as rho falls",
-          "[inverse_hessian]") {
-  const LinearSystem system = system_with(kSpread);
-  double before = 4;  // 0.05 is the smallest eigenvalue
-  for (const double rho : {1e-2, 1e-4, 1e-6, 1e-8}) {
-    const Solution got =
-        make({{"type", "nystrom"}, {"rank", 100}, {"rho", rho}})
-            ->solve(system.map(), system.b);
-    const double error = relative_error(got.x, system.exact());
-    CAPTURE(rho, error);
-    CHECK(got.metrics.at("rank") == 10);
-    CHECK(error < 0.05 * before);
-    CHECK(got.residual == Approx(system.residual(got.x)).margin(1e-12));
-    before = error;
-  }
-  CHECK(before < 1e-6);
-  // Half of the directions have no curvature: their inverse is 1 / rho.
-  const LinearSystem half = system_with({0, 0, 0, 1, 2, 3});
-  const Solution got =
-      make({{"type", "nystrom"}, {"rho", 0.1}})->solve(half.map(), half.b);
-  LinearSystem damped = half;
-  damped.a = damped.a + 0.1 * at::eye(6, float64());
-  CHECK(relative_error(got.x, damped.exact()) < 1e-10);
-  CHECK(got.metrics.at("rank") == 3);
-}
-
-TEST_CASE("nystrom drops negative curvature and reports what is not finite",
-          "[inverse_hessian]") {
-  const LinearSystem system = system_with(kIndefinite);
-  const Solution got =
-      make({{"type", "nystrom"}})->solve(system.map(), system.b);
-  CHECK(got.metrics.at("rank") == 5);
-  // With all columns what is left is A without its negative part.
-  const auto [values, vectors] = at::linalg_eigh(system.a);
-  const Tensor expected = at::mv(vectors / (values.clamp_min(0) + 1e-2),
-                                 at::mv(vectors.t(), system.b.flatten()));
-  CHECK(relative_error(got.x.flatten(), expected) < 1e-10);
-  const LinearMap bad = [](const ParameterSet& v) { return std::nan("") * v; };
-  CHECK(make({{"type", "nystrom"}})->solve(bad, system.b).status ==
-        Status::kDiverged);
-}
-
-TEST_CASE("the diagonal pays where there is one decay per weight",
-          "[inverse_hessian]") {
-  // Ridge regression with 300 features of size 0.1 and 50 examples; decays from
-  // 1e-4 to 1e2 in any order.
-  const std::int64_t n = 300;
-  const Tensor x = 0.1 * Key(41).normal(at::empty({50, n}, float64()));
-  const Tensor order = Key(42).permutation(n).to(at::kDouble);
-  const Tensor decay = at::pow(10.0, order / (n - 1) * 6 - 4);
-  LinearSystem system;
-  system.a = at::mm(x.t(), x) / 50 + at::diag(decay);
-  system.b = {{"w", Key(43).normal(at::empty({n}, float64()))}};
-  const auto products = [&](const std::string& preconditioner) {
-    const Solution got = make({{"type", "conjugate_gradient"},
-                               {"iterations", 5000},
-                               {"tolerance", 1e-8},
-                               {"preconditioner", preconditioner}})
-                             ->solve(system.map(), system.b);
-    CHECK(got.status == Status::kOk);
-    CHECK(system.residual(got.x) < 1e-8);
-    return got.products;
-  };
-  const std::int64_t none = products("none"), diagonal = products("diagonal");
-  UNSCOPED_INFO("products: " << none << " and " << diagonal);
-  CHECK(5 * diagonal < none);
-}
-
-TEST_CASE("a Neumann series is its formula, K products and K + 1 summands",
-          "[inverse_hessian]") {
-  const LinearSystem system = system_with({0.3, 1, 2});
-  const double alpha = 0.4;
-  for (const int terms : {0, 1, 5}) {
-    const Solution got =
-        make({{"type", "neumann"}, {"terms", terms}, {"scale", alpha}})
-            ->solve(system.map(), system.b);
-    Tensor sum = at::zeros({3, 3}, float64());
-    const Tensor step = at::eye(3, float64()) - alpha * system.a;
-    for (int j = 0; j <= terms; ++j) {
-      sum = sum + at::linalg_matrix_power(step, j);
-    }
-    const Tensor expected = alpha * at::mv(sum, system.b.flatten());
-    CHECK(relative_error(got.x.flatten(), expected) < 1e-14);
-    CHECK(got.products == terms);
-  }
-}
-
-TEST_CASE("the automatic scale of a Neumann series is below its limit",
-          "[inverse_hessian]") {
-  const LinearSystem system = system_with({0.01, 0.1, 0.5, 3, 50});
-  const Solution got =
-      make({{"type", "neumann"}, {"terms", 50}})->solve(system.map(), system.b);
-  CHECK(got.metrics.at("largest_eigenvalue") == Approx(50).epsilon(0.1));
-  CHECK(got.metrics.at("scale") < 2.0 / 50);
-  CHECK(got.products == 50 + 8);
-}
-
-TEST_CASE("a Neumann series with too large a scale says that it grows",
-          "[inverse_hessian]") {
-  const LinearSystem system = system_with({0.5, 2});
-  const Solution got =
-      make({{"type", "neumann"}, {"terms", 50}, {"scale", 1.1}})
-          ->solve(system.map(), system.b);
-  CHECK(got.status == Status::kNotConverged);
-  CHECK(relative_error(got.x, system.exact()) > 10);
-}
-
-TEST_CASE("conjugate gradients need at most as many products as unknowns",
-          "[inverse_hessian]") {
-  const LinearSystem system = system_with({0.05, 0.2, 1, 3, 5});
-  const Solution got =
-      make({{"type", "conjugate_gradient"}})->solve(system.map(), system.b);
-  CHECK(got.status == Status::kOk);
-  CHECK(got.products <= 5);
-}
-
-TEST_CASE("conjugate gradients report negative curvature and keep the iterate",
-          "[inverse_hessian]") {
-  const LinearSystem system = system_with({-1, 2, 3, 4});
-  const Solution got =
-      make({{"type", "conjugate_gradient"}})->solve(system.map(), system.b);
-  CHECK(got.status == Status::kNotConverged);
-  CHECK(got.metrics.at("smallest_curvature") < 0);
-  CHECK_THAT(got.trouble, ContainsSubstring("negative curvature"));
-  CHECK(all_finite(got.x));
-  // The iterate before the bad direction, rather than nothing.
-  CHECK(norm(got.x).item<double>() > 0);
-}
-
-TEST_CASE("conjugate gradients stopped at their limit keep the last iterate",
-          "[inverse_hessian]") {
-  const LinearSystem system = system_with({0.05, 0.2, 1, 3, 5});
-  const Solution got = make({{"type", "conjugate_gradient"}, {"iterations", 2}})
-                           ->solve(system.map(), system.b);
-  CHECK(got.status == Status::kNotConverged);
-  CHECK(got.products == 2);
-  // The best point of span(b, A b), by least squares in the A-norm.
-  const Tensor b = system.b.flatten();
-  const Tensor basis = at::stack({b, at::mv(system.a, b)}, 1);
-  const Tensor gram = at::mm(basis.t(), at::mm(system.a, basis));
-  const Tensor best =
-      at::mv(basis, at::linalg_solve(gram, at::mv(basis.t(), b)));
-  CHECK(relative_error(got.x.flatten(), best) < 1e-10);
-}
-
-TEST_CASE("a warm start takes the solution nearby as its first iterate",
-          "[inverse_hessian]") {
-  const LinearSystem system = system_with({0.05, 0.2, 1, 3, 5});
-  const ParameterSet exact = system.exact();
-  const Json warm = {{"type", "conjugate_gradient"}, {"warm_start", true}};
-  const Solution got = make(warm)->solve(system.map(), system.b, &exact);
-  CHECK(got.products == 1);
-  CHECK(relative_error(got.x, exact) < 1e-12);
-  // A guess that is worse than zeros is dropped.
-  const ParameterSet bad = -1e6 * exact;
-  const Solution restarted = make(warm)->solve(system.map(), system.b, &bad);
-  CHECK(relative_error(restarted.x, exact) < 1e-12);
-  CHECK(make({{"type", "conjugate_gradient"},
-              {"warm_start", true},
-              {"iterations", 1}})
-            ->solve(system.map(), system.b, &bad)
-            .residual < 1);
-  const Json cold = {{"type", "conjugate_gradient"}};
-  CHECK(make(cold)->solve(system.map(), system.b, &exact).products > 1);
-}
-
-TEST_CASE("the dense inverse refuses systems beyond its limit",
-          "[inverse_hessian]") {
-  const LinearSystem system = system_with({1, 2, 3});
-  CHECK_THROWS_WITH(
-      make({{"type", "dense"}, {"limit", 2}})->solve(system.map(), system.b),
-      ContainsSubstring("limited to 2 unknowns, there are 3"));
 }
 
 }  // namespace nestgrad

@@ -1,0 +1,64 @@
+#include "experiments/report/report.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/platform/error.h"
+#include "core/platform/files.h"
+#include "experiments/program/command.h"
+#include "experiments/setup/process.h"
+#include "experiments/sweep/sweep.h"
+#include "experiments/sweep/sweep_record.h"
+#include "experiments/sweep/sweep_results.h"
+
+namespace nestgrad {
+namespace {
+
+/// Runs, the best of a sweep in its place.
+std::vector<std::string> runs_of(const std::vector<std::string>& folders) {
+  constexpr std::size_t kMost = 20;  // that a page has room for
+  std::vector<std::string> out;
+  for (const std::string& folder : folders) {
+    if (!is_sweep(folder)) {
+      out.push_back(folder);
+      continue;
+    }
+    std::vector<std::string> runs = SweepResults(read_sweep(folder)).folders();
+    require(!runs.empty(), "{}: no run of this sweep has ended", folder);
+    if (runs.size() > kMost) runs.resize(kMost);
+    out.insert(out.end(), runs.begin(), runs.end());
+  }
+  return out;
+}
+
+Action add(CLI::App& command) {
+  struct Arguments {
+    std::vector<std::string> folders;
+    std::string file;
+  };
+  const auto a = std::make_shared<Arguments>();
+  command.add_option("run", a->folders, "Folders of runs or sweeps")
+      ->required();
+  command.add_option("--out", a->file,
+                     "The page; default: report.html in the folder of the "
+                     "run, for several here");
+  return [a] {
+    const std::string file = !a->file.empty() ? a->file
+                             : a->folders.size() == 1
+                                 ? a->folders[0] + "/report.html"
+                                 : "report.html";
+    write_file(file, report_page(runs_of(a->folders)));
+    fmt::print("The page is {}\n", file);
+    return kExitDone;
+  };
+}
+
+const RegisteredCommand registered(
+    {70, "report", "Write one page about runs, to look at in a browser.", add});
+
+}  // namespace
+}  // namespace nestgrad

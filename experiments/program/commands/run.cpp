@@ -1,0 +1,46 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "experiments/program/arguments.h"
+#include "experiments/program/command.h"
+#include "experiments/run/runner.h"
+#include "experiments/setup/experiment.h"
+#include "experiments/setup/process.h"
+
+namespace nestgrad {
+namespace {
+
+Action add(CLI::App& command) {
+  struct Arguments {
+    ConfigArguments config;
+    RunOptions options;
+    TalkArguments talk;
+    bool print_config = false;
+  };
+  const auto a = std::make_shared<Arguments>();
+  a->config.add_to(command);
+  command.add_option("--out", a->options.folder,
+                     "Folder of the results, new or empty");
+  command.add_flag("--print-config", a->print_config,
+                   "Print the configuration with every default; run nothing");
+  a->talk.add_to(command);
+  return [a] {
+    return a->config.with([&](const JsonFile& file) {
+      if (a->print_config) {
+        fmt::print("{}\n", experiment_config(file.json()).json().dump(2));
+        return static_cast<int>(kExitDone);
+      }
+      a->options.talk = a->talk.talk();
+      return run_experiment(file, a->options);
+    });
+  };
+}
+
+const RegisteredCommand registered({10, "run",
+                                    "Run the experiment of a configuration.",
+                                    add});
+
+}  // namespace
+}  // namespace nestgrad
