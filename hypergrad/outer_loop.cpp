@@ -46,6 +46,21 @@ Measured measured_estimate(HypergradientEstimator& estimator,
   return out;
 }
 
+/// What an outer step records of its estimate. Refers to `measured`.
+OuterStep record_of(const Measured& measured) {
+  const Estimate& estimate = measured.estimate;
+  OuterStep record;
+  record.objective = estimate.objective;
+  record.gradient_norm = estimate.gradient.flatten().norm().item<double>();
+  record.estimate_seconds = measured.seconds;
+  record.estimate_bytes = measured.bytes;
+  record.status = estimate.status;
+  record.trouble = &estimate.trouble;
+  record.metrics = &estimate.metrics;
+  record.used = &estimate.used;
+  return record;
+}
+
 }  // namespace
 
 const char* to_string(Termination termination) {
@@ -89,17 +104,9 @@ OuterResult OuterLoop::run() {
   while (state_.step < steps_) {
     const Measured measured = measured_estimate(estimator_, state_.weights);
     const Estimate& estimate = measured.estimate;
-    OuterStep record;
+    OuterStep record = record_of(measured);
     record.step = state_.step + 1;
     record.steps = steps_;
-    record.objective = estimate.objective;
-    record.gradient_norm = estimate.gradient.flatten().norm().item<double>();
-    record.estimate_seconds = measured.seconds;
-    record.estimate_bytes = measured.bytes;
-    record.status = estimate.status;
-    record.trouble = &estimate.trouble;
-    record.metrics = &estimate.metrics;
-    record.used = &estimate.used;
     record.evaluate = [&] {
       const ParameterSet& hyper = state_.weights;
       return problem_.evaluate(estimator_.weights(hyper), hyper);

@@ -42,7 +42,8 @@ EXCUSED = {
     ("core/nn/layers/lstm.cpp", "last"): "a choice of this layer",
     ("experiments/run/run.cpp", "checkpoints"): "a folder of a run",
     ("experiments/run/runner.cpp", "checkpoints"): "a folder of a run",
-    ("hypergrad/evolution/evolution.cpp", "last"): "a part of a checkpoint",
+    ("hypergrad/evolution/particle_group.cpp", "last"):
+        "a part of a checkpoint",
     ("hypergrad/self_tuning/best_response.cpp", "rho"): "a set of tensors",
     ("hypergrad/self_tuning/response_problem.h", "stn"): "a set of tensors",
 }

@@ -10,7 +10,7 @@
 #include "experiments/judge/plan.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/run/difference.h"
-#include "experiments/setup/plugin.h"
+#include "experiments/run/program_facts.h"
 #include "experiments/setup/process.h"
 
 namespace nestgrad {
@@ -31,17 +31,6 @@ void require_alike(const Snapshot& begun, const Snapshot& saved) {
 }
 
 }  // namespace
-
-Json program_facts() {
-  const Json host = host_facts();
-  Json facts = {{"version", NESTGRAD_VERSION},
-                {"libtorch", host["libtorch"]},
-                {"threads", host["threads"]},
-                {"blas_threads", host["blas_threads"]}};
-  const Json plugins = plugin_facts();
-  if (!plugins.empty()) facts["plugins"] = plugins;
-  return facts;
-}
 
 Run::Run(Config config, const std::function<RunFolder()>& make_folder,
          Talk talk)

@@ -22,9 +22,6 @@
 
 namespace nestgrad {
 
-/// All that the bits of a run depend on besides its configuration.
-Json program_facts();
-
 /// One run of an experiment in its folder, from the first outer step to the
 /// results: start() or restore(), then go().
 class Run {

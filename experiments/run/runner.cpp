@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "experiments/run/difference.h"
+#include "experiments/run/program_facts.h"
 #include "experiments/run/run.h"
 #include "experiments/setup/process.h"
 

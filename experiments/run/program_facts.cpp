@@ -1,0 +1,19 @@
+#include "experiments/run/program_facts.h"
+
+#include "experiments/setup/plugin.h"
+#include "experiments/setup/process.h"
+
+namespace nestgrad {
+
+Json program_facts() {
+  const Json host = host_facts();
+  Json facts = {{"version", NESTGRAD_VERSION},
+                {"libtorch", host["libtorch"]},
+                {"threads", host["threads"]},
+                {"blas_threads", host["blas_threads"]}};
+  const Json plugins = plugin_facts();
+  if (!plugins.empty()) facts["plugins"] = plugins;
+  return facts;
+}
+
+}  // namespace nestgrad
