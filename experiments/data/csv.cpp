@@ -134,7 +134,7 @@ class Csv : public DataSource {
         .text(
             "target", "-1",
             "Column of the class: its name, or its number, counted from 0, or "
-            "backwards from -1. The classes are the distinct values of this "
+            "backwards from -1; the classes are the distinct values of this "
             "column in ascending order.")
         .choice("separator", "comma", "The character between two columns.",
                 {"comma", "semicolon", "tab"});

@@ -130,8 +130,8 @@ class Xor : public DataSource {
  public:
   static Schema schema() {
     return with_examples(
-               "Points in a cube. The class says whether the signs of the "
-               "first two features differ; further features are irrelevant.")
+               "Points in a cube, in two classes: whether the signs of the "
+               "first two features differ. Further features are irrelevant.")
         .integer("features", 2, "Number of features.", at_least(2));
   }
 

@@ -71,8 +71,9 @@ class Text : public DataSource {
 
   static Schema schema() {
     return Schema(
-               "A text, cut into sequences. The task is to predict each next "
-               "character or word. `train`, `valid` and `test` are numbers of "
+               "A text, cut into sequences in which each next character or "
+               "word is to be predicted. `train`, `valid` and `test` are "
+               "numbers of "
                "sequences.")
         .text("file", "/usr/share/common-licenses/GPL-3",
               "File of the text, in any encoding.")
