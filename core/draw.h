@@ -7,31 +7,27 @@
 
 namespace nestgrad {
 
-/// Everything that is random about one evaluation of a loss: which minibatch,
-/// and which noise. The same draw gives the same loss, always.
+/// Everything that is random about one evaluation of a loss, and the form that
+/// the weights and hyperparameters have in it. The same draw gives the same
+/// loss, always.
 struct Draw {
   std::int64_t step = 0;  ///< selects the minibatch
   Key key;                ///< selects dropout masks, augmentations, ...
 
-  /// If there are some, weights and hyperparameters are those of so many
-  /// particles, runs of training that see the same minibatch and noise: each
-  /// tensor has one more axis, its first, and a loss has one number for each,
-  /// [particles]. Only for problems that say so, BilevelProblem::vectorizes();
-  /// see core/particles.h.
+  /// If not 0, the number of particles: runs of training that see the same
+  /// minibatch and noise. Each tensor of weights and hyperparameters then has
+  /// one more axis, its first, for the particles, and a loss has one number for
+  /// each of them, [particles]. Only for problems that can do this, see
+  /// BilevelProblem, and core/particles.h.
   std::int64_t particles = 0;
 
-  // What follows is for methods that move hyperparameters and weights inside
-  // of a minibatch (self-tuning networks); see BilevelProblem::batch_sizes().
-
-  /// If there is one, every example has weights of its own, which this adds to
-  /// those that the loss is given, and hyperparameters of its own: each of
-  /// their tensors has one more dimension, its first, for the examples.
+  /// If not null, each example of the minibatch has weights of its own: those
+  /// that the loss is given, plus this response. Each example then has its own
+  /// hyperparameters as well: their tensors have one more axis, the first, for
+  /// the examples. Only for problems that can do this, see BilevelProblem. With
+  /// RowResponse::first_order the outputs of a model are dual numbers, and the
+  /// loss is that of to_first_order(outputs).
   const RowResponse* response = nullptr;
-
-  /// Whether the loss is to be taken of its model's outputs to first order:
-  /// these are dual numbers then, and to_first_order() makes plain ones of
-  /// them.
-  bool linear = false;
 };
 
 }  // namespace nestgrad

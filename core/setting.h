@@ -42,10 +42,11 @@ class Setting {
   static Setting from_hyper(std::string name);
   static Setting read(const Config& config, const std::string& key);
 
-  /// A scalar tensor, or [n] if there is one number for each of n parts; with
+  /// A scalar tensor, or [n] if there is one number for each of n parts. With
   /// `particles`, each of which has hyperparameters of its own, [particles, 1]
-  /// or [particles, n] unless it is a constant. On the tape of `natural` if it
-  /// names a hyperparameter.
+  /// or [particles, n] unless it is a constant; the same for examples that have
+  /// hyperparameters of their own, see Draw::response. On the tape of `natural`
+  /// if it names a hyperparameter.
   Tensor value(const ParameterSet& natural, std::int64_t step,
                std::int64_t particles = 0) const;
 
@@ -57,12 +58,6 @@ class Setting {
   /// The same where it has to be one number for all weights: a scalar tensor
   /// or, with particles, [particles]. Throws Error if it is not.
   Tensor one(const ParameterSet& natural, const TrainState& state) const;
-
-  /// The same where each example has hyperparameters of its own, see
-  /// Draw::response: [examples] if it names a hyperparameter. REQUIRES that it
-  /// is no schedule that names one.
-  Tensor value_of_examples(const ParameterSet& natural,
-                           std::int64_t step) const;
 
   /// The hyperparameter that it names; "" if it names none.
   const std::string& name() const { return name_; }

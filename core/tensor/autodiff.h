@@ -84,7 +84,8 @@ Tensor primal(const Tensor& dual);
 /// t of x + e t, a tensor of zeros if there is none.
 Tensor tangent(const Tensor& dual);
 
-/// x + t, the plain tensor that a function of e has to first order at e = 1.
+/// x + t, the value at e = 1 of a function of e, to first order. A plain tensor
+/// is returned as it is.
 Tensor to_first_order(const Tensor& dual);
 
 }  // namespace nestgrad
