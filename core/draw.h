@@ -7,8 +7,8 @@
 
 namespace nestgrad {
 
-/// The randomness of one evaluation of a loss: the minibatch and the noise. The
-/// same draw always gives the same loss.
+/// The randomness of one evaluation of a loss, and the form that weights and
+/// hyperparameters have in it. The same draw always gives the same loss.
 struct Draw {
   std::int64_t step = 0;  ///< selects the minibatch
   Key key;                ///< selects dropout masks, augmentations, ...
@@ -20,18 +20,13 @@ struct Draw {
   /// core/particles.h.
   std::int64_t particles = 0;
 
-  // The following fields are for methods that vary hyperparameters and weights
-  // within a minibatch (self-tuning networks); see
-  // ProblemAbilities::responding_examples.
-
-  /// If not null, every example has its own weights, the weights given to the
-  /// loss plus this response, and its own hyperparameters: each of their
-  /// tensors has one more axis, the first, for the examples.
+  /// If not null, each example of the minibatch has its own weights, the
+  /// weights given to the loss plus this response, and its own hyperparameters:
+  /// their tensors have one more axis, the first, for the examples. Only for
+  /// problems with ProblemAbilities::responding_examples. With
+  /// RowResponse::first_order the outputs of a model are dual numbers, and the
+  /// loss is that of to_first_order(outputs).
   const RowResponse* response = nullptr;
-
-  /// Whether the loss is to be linearised in its model's outputs. The outputs
-  /// are then dual numbers, which to_first_order() turns into plain tensors.
-  bool linear = false;
 };
 
 }  // namespace nestgrad

@@ -6,19 +6,24 @@
 
 namespace nestgrad {
 
-/// Weights that respond to a displacement u of the hyperparameters,
-/// individually for each example b of a minibatch (MacKay et al. 2019,
-/// "Self-tuning networks"):
+/// Weights that respond to a displacement u of the hyperparameters, those of
+/// each example n of a minibatch to its own (MacKay et al. 2019, "Self-tuning
+/// networks"). For every weight tensor W
 ///
-///   w_b = w + diag(G u_b) R
+///   W_n = W + diag(G u_n) R
 ///
-/// for every weight tensor w. The slope R has the shape of w. The gate G has
-/// one row for each row (index of the first dimension) of w, so each row of R
-/// is scaled by one number. Keeps every tape.
+/// R, the slope, has the shape of W. G, the gate, has one row for each row
+/// (index of the first axis) of W. So row i of R is multiplied by the number
+/// (G u_n)_i. The tensors may be on a tape.
 struct RowResponse {
   std::vector<Tensor> slopes;  ///< R of every weight tensor, in their order
-  std::vector<Tensor> gates;   ///< G: [rows of w, numbers of hyperparameters]
+  std::vector<Tensor> gates;   ///< G: [rows of W, numbers of hyperparameters]
   Tensor displacement;         ///< u: [examples, numbers of hyperparameters]
+
+  /// Whether a model's outputs are wanted to first order in the response. They
+  /// are dual numbers then: the outputs for W, with their derivative in the
+  /// direction W_n - W as the tangent.
+  bool first_order = false;
 };
 
 }  // namespace nestgrad

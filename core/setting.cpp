@@ -74,14 +74,6 @@ Tensor Setting::one(const ParameterSet& natural,
   return now.squeeze(1);
 }
 
-Tensor Setting::value_of_examples(const ParameterSet& natural,
-                                  std::int64_t step) const {
-  if (name_.empty()) return value(natural, step);
-  const Tensor& value = natural.at(name_);
-  if (value.dim() == 1) return value;
-  return value.select(1, element(value.size(1), step));
-}
-
 std::int64_t Setting::element(std::int64_t count, std::int64_t step) const {
   if (position_ < 0 || count == 1) return std::min(step, count - 1);
   require(position_ < count, "\"${}.{}\": '{}' has only {} numbers", name_,

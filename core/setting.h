@@ -43,9 +43,10 @@ class Setting {
   static Setting read(const Config& config, const std::string& key);
 
   /// A scalar tensor, or [n] if there is one number for each of n parts. With
-  /// `particles`, each with its own hyperparameters: [particles, 1] or
-  /// [particles, n], but a constant stays a scalar. On the tape of `natural` if
-  /// it names a hyperparameter.
+  /// `particles`, each of which has hyperparameters of its own, [particles, 1]
+  /// or [particles, n] unless it is a constant; the same for examples that have
+  /// hyperparameters of their own, see Draw::response. On the tape of `natural`
+  /// if it names a hyperparameter.
   Tensor value(const ParameterSet& natural, std::int64_t step,
                std::int64_t particles = 0) const;
 
@@ -57,13 +58,7 @@ class Setting {
   /// with particles, [particles]. Throws Error if it is not.
   Tensor one(const ParameterSet& natural, const TrainState& state) const;
 
-  /// The value where each example has its own hyperparameters, see
-  /// Draw::response: [examples] if it names a hyperparameter. REQUIRES that it
-  /// is not a schedule that names one.
-  Tensor value_of_examples(const ParameterSet& natural,
-                           std::int64_t step) const;
-
-  /// The name of its hyperparameter; "" if there is none.
+  /// The hyperparameter that it names; "" if it names none.
   const std::string& name() const { return name_; }
 
   /// The number after the dot in "$name.number"; -1 if there is none.

@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "core/nn/row_wise_weights.h"
 #include "core/platform/error.h"
 
 namespace nestgrad {
@@ -12,7 +13,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// `value`, with the derivative of `surrogate`, and that only once.
+/// `value`, with the first derivative of `surrogate` and no second one.
 class WithSlopeOf : public torch::autograd::Function<WithSlopeOf> {
  public:
   static Tensor forward(AutogradContext*, const Tensor& /*surrogate*/,
@@ -34,18 +35,20 @@ class WithSlopeOf : public torch::autograd::Function<WithSlopeOf> {
 }  // namespace
 
 Tensor evolved_loss(
-    double deviation, std::int64_t perturbations, const Key& key,
-    const std::function<Tensor(const Flips&, const Key&)>& losses) {
+    const ParameterSet& weights, std::int64_t examples, double deviation,
+    std::int64_t perturbations, const Key& key,
+    const std::function<Tensor(const Weights&, const Key&)>& losses) {
+  const SharedWeights shared(weights.detach());
+  const Tensor scale = at::scalar_tensor(deviation, shared.like(0).options());
   Tensor surrogate, value;
   for (std::int64_t m = 0; m < perturbations; ++m) {
-    const Key own = key.fold(static_cast<std::uint64_t>(m));
-    std::vector<Tensor> scores;
-    const Tensor up = losses({deviation, 1, &scores}, own).detach();
-    const Tensor down = losses({deviation, -1, nullptr}, own).detach();
-    Tensor score = scores.front();
-    for (std::size_t i = 1; i < scores.size(); ++i) score = score + scores[i];
+    const Key key_m = key.fold(static_cast<std::uint64_t>(m));
+    const FlippedWeights plus(shared, examples, scale, key_m);
+    const FlippedWeights minus(shared, examples, -scale, key_m);
+    const Tensor up = losses(plus, key_m).detach();
+    const Tensor down = losses(minus, key_m).detach();
     const Tensor slope =
-        at::dot(up - down, score) /
+        at::dot(up - down, plus.inner_products(weights.tensors())) /
         (deviation * deviation * static_cast<double>(up.numel()));
     const Tensor mean = (up + down).mean();
     surrogate = m == 0 ? slope : surrogate + slope;

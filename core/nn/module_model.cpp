@@ -66,7 +66,7 @@ TORCH_LIBRARY_IMPL(_, TESTING_ONLY_GenericMode, library) {
   library.fallback(torch::CppFunction::makeFromBoxedFunction<&substitute>());
 }
 
-class ModuleModel : public Model {
+class ModuleModel : public ForeignModel {
  public:
   ModuleModel(std::shared_ptr<torch::nn::Module> module,
               std::function<Tensor(const Tensor&)> call)
@@ -85,16 +85,17 @@ class ModuleModel : public Model {
         .clone();
   }
 
-  Tensor forward(const ParameterSet& weights, const Tensor& input,
-                 const Pass& pass) const override {
+ private:
+  Tensor call(const std::vector<Tensor>& weights, const Tensor& input,
+              const Pass& pass) const override {
     require(weights.size() == own_.size(),
             "the module has {} weight tensors, but was given {}", own_.size(),
             weights.size());
     Substitutes substitutes;
     for (std::size_t i = 0; i < own_.size(); ++i) {
-      substitutes[own_[i].unsafeGetTensorImpl()] = weights.tensors()[i];
+      substitutes[own_[i].unsafeGetTensorImpl()] = weights[i];
     }
-    const at::TensorOptions options = weights.tensors().front().options();
+    const at::TensorOptions options = weights.front().options();
     const auto scratch = [&](const Tensor& own) {
       const auto* const handle = own.unsafeGetTensorImpl();
       if (substitutes.count(handle) > 0) return;
@@ -111,13 +112,12 @@ class ModuleModel : public Model {
       }
     }
     const Tensor out = called(substitutes, input);
-    refuse_lost_gradients(out, own_, weights, input,
+    refuse_lost_gradients(out, own_, weights_.with(weights), input,
                           "this module hands a parameter directly to a custom "
                           "torch::autograd::Function");
     return out;
   }
 
- private:
   Tensor called(const Substitutes& substitutes, const Tensor& input) const {
     const c10::impl::IncludeDispatchKeyGuard on(kKey);
     struct Active {

@@ -85,7 +85,8 @@ Tensor primal(const Tensor& dual);
 /// t of x + e t; zeros if there is no tangent.
 Tensor tangent(const Tensor& dual);
 
-/// x + t: the first-order expansion in e, at e = 1. A plain tensor.
+/// x + t, the value at e = 1 of a function of e, to first order. A plain tensor
+/// is returned as it is.
 Tensor to_first_order(const Tensor& dual);
 
 }  // namespace nestgrad

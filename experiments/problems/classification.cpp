@@ -60,10 +60,10 @@ class Classification : public NetworkProblem {
     }
     if (config.has("evolution")) {
       const Config section = config.object("evolution");
-      if (!model_->flips()) {
+      if (!model_->abilities().weights_per_example) {
         config.fail("evolution",
-                    "needs a model whose layers with weights are linear, "
-                    "conv2d or lstm");
+                    "needs a model whose examples may have weights of their "
+                    "own, one made of layers");
       }
       if (weighting_) {
         config.fail("evolution", "cannot be combined with \"weighting\"");
@@ -131,18 +131,18 @@ class Classification : public NetworkProblem {
       return with_penalties(evolved(weights, batch, hyper, draw), {}, weights,
                             hyper, draw);
     }
-    const Tensor loss =
-        weighted_loss(forward(weights, augmented(batch.input, hyper, draw),
-                              Pass::training_as(draw, hyper, &penalties)),
-                      batch, hyper, draw);
+    const Tensor loss = weighted_loss(
+        model_->forward(weights, augmented(batch.input, hyper, draw),
+                        Pass::training_as(draw, hyper, &penalties), draw),
+        batch, hyper, draw);
     return with_penalties(loss, penalties, weights, hyper, draw);
   }
 
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const Batch batch = data_.valid.rows(valid_batches_.rows(draw.step));
-    const Tensor outputs =
-        forward(weights, batch.input, Pass::evaluation_as(draw, hyper));
+    const Tensor outputs = model_->forward(
+        weights, batch.input, Pass::evaluation_as(draw, hyper), draw);
     if (draw.particles == 0) return fit(outputs, batch.target);
     return fit_of_examples(outputs, batch.target, draw.particles).mean(1);
   }
@@ -151,7 +151,7 @@ class Classification : public NetworkProblem {
                  const Draw& draw) const override {
     const Batch batch = data_.train.rows(train_batches_.rows(draw.step));
     return model_->forward(weights, augmented(batch.input, hyper, draw),
-                           Pass::training_as(draw, hyper));
+                           Pass::training_as(draw, hyper), draw);
   }
 
   Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
@@ -166,7 +166,7 @@ class Classification : public NetworkProblem {
     out.particles = plain;
     out.second_derivatives = !evolution_;
     out.outputs = true;
-    if (plain && model_->responds()) {
+    if (plain && model_->abilities().weights_per_example) {
       out.responding_examples = {train_batches_.batch_size(),
                                  valid_batches_.batch_size()};
     }
@@ -225,13 +225,13 @@ class Classification : public NetworkProblem {
                  const ParameterSet& hyper, const Draw& draw) const {
     const Tensor input = augmented(batch.input, hyper, draw);
     return evolved_loss(
-        evolution_->deviation, evolution_->perturbations, draw.key,
-        [&](const Flips& flips, const Key& key) {
+        weights, input.size(0), evolution_->deviation,
+        evolution_->perturbations, draw.key,
+        [&](const Weights& noisy, const Key& key) {
           std::vector<Tensor> penalties;
           Pass pass = Pass::training_as(draw, hyper, &penalties);
           pass.key = key;
-          pass.flips = &flips;
-          const Tensor outputs = forward(weights, input, pass);
+          const Tensor outputs = model_->apply(noisy, input, pass);
           Tensor each =
               evolution_->errors
                   ? outputs.argmax(-1)
@@ -250,8 +250,7 @@ class Classification : public NetworkProblem {
 
   Tensor weighted_loss(const Tensor& dual_outputs, const Batch& batch,
                        const ParameterSet& hyper, const Draw& draw) const {
-    const Tensor outputs =
-        draw.linear ? to_first_order(dual_outputs) : dual_outputs;
+    const Tensor outputs = to_first_order(dual_outputs);
     const bool weighted = hyper.contains("example_weight") || weighting_;
     if (!weighted && draw.particles == 0) return fit(outputs, batch.target);
     Tensor each = fit_of_examples(outputs, batch.target, draw.particles);

@@ -106,7 +106,7 @@ class Distillation : public NetworkProblem {
   Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                      const Draw& draw) const override {
     return cross_entropy_of(
-        draw.linear ? to_first_order(outputs) : outputs,
+        to_first_order(outputs),
         of_batch(probabilities(hyper), train_batches_.rows(draw.step)));
   }
 

@@ -86,14 +86,7 @@ Tensor NetworkProblem::with_penalties(Tensor loss,
   if (draw.particles > 0) {
     return loss + l2_penalty(weights, decay, draw.particles);
   }
-  return loss +
-         l2_penalty(draw.linear ? weights.map(to_first_order) : weights, decay);
-}
-
-Tensor NetworkProblem::forward(const ParameterSet& weights, const Tensor& input,
-                               const Pass& pass) const {
-  return pass.particles > 0 ? model_->forward_particles(weights, input, pass)
-                            : model_->forward(weights, input, pass);
+  return loss + l2_penalty(weights.map(to_first_order), decay);
 }
 
 Tensor NetworkProblem::fit_of_examples(const Tensor& outputs,

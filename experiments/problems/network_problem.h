@@ -53,10 +53,6 @@ class NetworkProblem : public BilevelProblem {
     return fit(outputs, targets, at::Reduction::Mean);
   }
 
-  /// The model's outputs, those of all particles if there are some.
-  Tensor forward(const ParameterSet& weights, const Tensor& input,
-                 const Pass& pass) const;
-
   /// fit() of each example by itself, [batch] or [particles, batch].
   Tensor fit_of_examples(const Tensor& outputs, const Tensor& targets,
                          std::int64_t particles) const;

@@ -88,9 +88,11 @@ Tensor ResponseProblem::with_noise(const ParameterSet& hyper, const Key& key,
 Tensor ResponseProblem::loss_at(Loss loss, const ParameterSet& base,
                                 const ParameterSet& map,
                                 const ParameterSet& layout, const Tensor& hyper,
-                                const Tensor& u, Draw draw) const {
+                                const Tensor& u, Draw draw,
+                                bool first_order) const {
   if (per_example()) {
-    const std::optional<RowResponse> response = response_->rows(map, u);
+    std::optional<RowResponse> response = response_->rows(map, u);
+    response->first_order = first_order;
     draw.response = &*response;
     return (problem().*loss)(base, cut_rows(hyper, layout), draw);
   }
@@ -100,7 +102,7 @@ Tensor ResponseProblem::loss_at(Loss loss, const ParameterSet& base,
     Draw draw_of_row = draw;
     draw_of_row.key = draw.key.fold(static_cast<std::uint64_t>(i));
     add_to(sum, (problem().*loss)(
-                    draw.linear ? base.zip(shift, with_tangent) : base + shift,
+                    first_order ? base.zip(shift, with_tangent) : base + shift,
                     layout.unflatten(hyper[i]), draw_of_row));
   }
   return sum / static_cast<double>(u.size(0));
@@ -110,16 +112,15 @@ Tensor ResponseProblem::train_loss_at(const ParameterSet& base,
                                       const ParameterSet& map,
                                       const ParameterSet& layout,
                                       const Tensor& hyper, const Tensor& u,
-                                      Draw draw, bool linear) const {
-  draw.linear = linear;
+                                      const Draw& draw, bool linear) const {
   std::optional<DualNumbers> dual;
   if (linear) dual.emplace();
-  const Tensor loss =
-      loss_at(&BilevelProblem::train_loss, base, map, layout, hyper, u, draw);
+  const Tensor loss = loss_at(&BilevelProblem::train_loss, base, map, layout,
+                              hyper, u, draw, linear);
   if (linear && is_dual(loss)) {
     throw Unsupported(
-        "the training loss of this problem cannot be taken of outputs to first "
-        "order (see Draw::linear)");
+        "the training loss of this problem does not take its outputs to first "
+        "order (see RowResponse::first_order)");
   }
   return loss;
 }
@@ -131,7 +132,7 @@ Tensor ResponseProblem::valid_loss_around(const Tensor& centre,
   const Tensor h = with_noise(hyper, draw.key, sizes_.valid);
   return loss_at(&BilevelProblem::valid_loss, weights.subset("base/"),
                  weights.subset("map/"), inner_hyper(hyper), h,
-                 displacement(h, centre), draw);
+                 displacement(h, centre), draw, /*first_order=*/false);
 }
 
 Tensor ResponseProblem::valid_loss(const ParameterSet& weights,

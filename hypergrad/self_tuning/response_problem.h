@@ -68,7 +68,8 @@ class ResponseProblem : public ProblemDecorator {
   /// model's outputs to first order in u.
   Tensor train_loss_at(const ParameterSet& base, const ParameterSet& map,
                        const ParameterSet& layout, const Tensor& hyper,
-                       const Tensor& u, Draw draw, bool linear = false) const;
+                       const Tensor& u, const Draw& draw,
+                       bool linear = false) const;
 
  private:
   using Loss = Tensor (BilevelProblem::*)(const ParameterSet&,
@@ -79,7 +80,7 @@ class ResponseProblem : public ProblemDecorator {
                     std::int64_t examples) const;
   Tensor loss_at(Loss loss, const ParameterSet& base, const ParameterSet& map,
                  const ParameterSet& layout, const Tensor& hyper,
-                 const Tensor& u, Draw draw) const;
+                 const Tensor& u, Draw draw, bool first_order) const;
 
   std::shared_ptr<const Response> response_;
   std::int64_t draws_;

@@ -1,7 +1,5 @@
-#include <set>
-
 #include "core/nn/penalty.h"
-#include "core/tensor/autodiff.h"
+#include "core/nn/row_wise_weights.h"
 #include "tests/support/layer_cases.h"
 
 namespace nestgrad {
@@ -40,102 +38,26 @@ ParameterSet answered(const ParameterSet& w, const RowResponse& r,
   return w.with(std::move(out));
 }
 
-Tensor respond(const LayerCase& c, const ParameterSet& w, const RowResponse& r,
-               const Tensor& x, const Pass& pass) {
-  return c.make()->respond(w.tensors(), {r.slopes, r.gates, r.displacement}, x,
-                           pass);
-}
-
-std::vector<LayerCase> responding() {
-  std::vector<LayerCase> cases;
-  for (LayerCase& c : layer_cases()) {
-    if (c.make()->responds()) cases.push_back(std::move(c));
-  }
-  return cases;
-}
-
 }  // namespace
 
-TEST_CASE("a layer that responds gives each example what its own weights give",
+TEST_CASE("a layer gives each example the output of its own responding weights",
           "[response]") {
-  int layers = 0;
-  for (const LayerCase& c : responding()) {
-    CAPTURE(c.config.dump());
-    const ParameterSet w = weights_for(c);
-    const RowResponse r = response_for(w);
-    const Tensor x = input_for(c);
-    const Tensor y = respond(c, w, r, x, kTraining);
-    for (std::int64_t b = 0; b < kBatch; ++b) {
-      const ParameterSet own = answered(w, r, r.displacement[b]);
-      const Tensor expected = c.make()->apply(own.tensors(), x, kTraining)[b];
-      CHECK(at::allclose(y[b], expected, 1e-10, 1e-10));
-    }
-    ++layers;
-  }
-  // linear, conv2d (two of each), five normalizations, embedding.
-  CHECK(layers >= 10);
-}
-
-TEST_CASE("to first order a layer responds with its derivative", "[response]") {
-  for (const LayerCase& c : responding()) {
-    CAPTURE(c.config.dump());
-    const ParameterSet w = weights_for(c);
-    const RowResponse r = response_for(w);
-    const Tensor x = input_for(c);
-    const bool tokens = !at::isFloatingType(x.scalar_type());
-    const Tensor direction = tokens ? Tensor() : Key(24).normal(x);
-
-    Pass linear = kTraining;
-    linear.linear = true;
-    Tensor value, slope;
-    {
-      const DualNumbers dual;
-      const Tensor y =
-          respond(c, w, r, tokens ? x : with_tangent(x, direction), linear);
-      value = primal(y);
-      slope = tangent(y);
-    }
-    CHECK(at::allclose(value, c.make()->apply(w.tensors(), x, kTraining)));
-    const auto at_distance = [&](double t) {
-      RowResponse moved = r;
-      moved.displacement = t * r.displacement;
-      return respond(c, w, moved, tokens ? x : x + t * direction, kTraining);
-    };
-    const double h = 1e-6;
-    CHECK(at::allclose(slope, (at_distance(h) - at_distance(-h)) / (2 * h),
-                       1e-6, 1e-7));
-  }
-}
-
-TEST_CASE("a layer that cannot respond says so", "[response]") {
   for (const LayerCase& c : layer_cases()) {
     const ParameterSet w = weights_for(c);
-    if (w.empty() || c.make()->responds()) continue;
+    // The noise of flipout depends on the number of examples.
+    if (w.empty() || c.type() == "flipout") continue;
     CAPTURE(c.config.dump());
-    // Those whose answer is not one of their channels.
-    const std::set<std::string> known{"flipout", "lstm"};
-    CHECK(known.count(c.type()) == 1);
-    CHECK_THROWS_AS(respond(c, w, response_for(w), input_for(c), kTraining),
-                    Unsupported);
+    const RowResponse r = response_for(w);
+    const Tensor x = input_for(c);
+    const SharedWeights shared(w);
+    const auto layer = c.make();
+    const Tensor y = layer->apply(RespondingWeights(shared, r), x, kTraining);
+    for (std::int64_t n = 0; n < kBatch; ++n) {
+      const SharedWeights own(answered(w, r, r.displacement[n]));
+      CHECK(
+          at::allclose(y[n], layer->apply(own, x, kTraining)[n], 1e-10, 1e-10));
+    }
   }
-}
-
-TEST_CASE("a network responds if all of its layers with weights do",
-          "[response]") {
-  const auto model = [](const Json& layers, const Shape& input) {
-    return ModelRegistry::instance().make(
-        Json{{"type", "sequential"}, {"layers", layers}}, input, {2});
-  };
-  CHECK(model({{{"type", "linear"}, {"out", 3}},
-               {{"type", "relu"}},
-               {{"type", "dropout"}},
-               {{"type", "linear"}, {"out", 2}}},
-              {4})
-            ->responds());
-  CHECK_FALSE(model({{{"type", "lstm"}, {"hidden", 3}},
-                     {{"type", "linear"}, {"out", 2}}},
-                    {4, 3})
-                  ->responds());
 }
 
 TEST_CASE("a whole network responds example by example", "[response]") {
@@ -149,9 +71,8 @@ TEST_CASE("a whole network responds example by example", "[response]") {
   const ParameterSet w = model->initial_weights(Key(1)).to(float64());
   const RowResponse r = response_for(w);
   const Tensor x = Key(2).normal(at::empty({kBatch, 1, 4, 4}, float64()));
-  Pass pass;
-  pass.response = &r;
-  const Tensor y = model->forward(w, x, pass);
+  const SharedWeights shared(w);
+  const Tensor y = model->apply(RespondingWeights(shared, r), x, Pass());
   for (std::int64_t b = 0; b < kBatch; ++b) {
     const ParameterSet own = answered(w, r, r.displacement[b]);
     CHECK(at::allclose(y[b], model->forward(own, x, Pass())[b], 1e-10, 1e-10));

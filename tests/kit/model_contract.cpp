@@ -86,7 +86,7 @@ Faults layer_faults(const Json& section, const Tensor& input) {
     const Shape shape = input.sizes().slice(1).vec();
     const std::shared_ptr<const Layer> layer =
         LayerRegistry::instance().make(section, shape);
-    const Sequential model({layer});
+    const Sequential model(Chain(shape).add(section));
     Shape promised = layer->output_shape();
     promised.insert(promised.begin(), input.size(0));
     const Tensor y =

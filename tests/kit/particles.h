@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/nn/model.h"
+#include "core/nn/weight_forms.h"
 #include "core/optimizer.h"
 #include "core/particles.h"
 #include "core/tensor/autodiff.h"
@@ -67,16 +68,31 @@ inline double particle_error(const Model& model, const ParameterSet& weights,
   const ParameterSet h = pass.hyper == nullptr
                              ? ParameterSet()
                              : some_settings(*pass.hyper, Key(34));
-  std::vector<Tensor> together, alone;
+  std::vector<Tensor> together, alone, outputs;
+  const Pass one = pass;
   pass.hyper = &h;
-  pass.particles = kParticles;
+  pass.hyper_axis = HyperAxis::kParticles;
   pass.penalties = &together;
-  const Tensor y = model.forward_particles(w, input, pass);
-  pass.penalties = &alone;
-  const Tensor expected = model.Model::forward_particles(w, input, pass);
-  if (y.sizes() != expected.sizes() || together.size() != alone.size()) {
-    return INFINITY;
+  const Tensor y = model.apply(ParticleWeights(w, kParticles), input, pass);
+  for (std::int64_t i = 0; i < kParticles; ++i) {
+    const ParameterSet own = particle(h, i);
+    std::vector<Tensor> penalties;
+    Pass by_itself = one;
+    by_itself.hyper = &own;
+    by_itself.penalties = &penalties;
+    outputs.push_back(model.forward(particle(w, i), input, by_itself));
+    if (penalties.size() != together.size()) return INFINITY;
+    for (std::size_t j = 0; j < penalties.size(); ++j) {
+      const Tensor stacked = penalties[j].reshape({1});
+      if (i == 0) {
+        alone.push_back(stacked);
+      } else {
+        alone[j] = at::cat({alone[j], stacked});
+      }
+    }
   }
+  const Tensor expected = at::stack(outputs);
+  if (y.sizes() != expected.sizes()) return INFINITY;
   const auto sum = [&](const Tensor& out, const std::vector<Tensor>& more) {
     Tensor all = (Key(35).normal(out.detach()) * out + out * out / 2).sum();
     for (const Tensor& t : more) all = all + (t * t).sum();

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/nn/batch.h"
 #include "core/nn/penalty.h"
 #include "core/particles.h"
 #include "core/tensor/autodiff.h"
@@ -180,23 +181,18 @@ class FaultyModel : public Model {
     return {{"w", fault_ == "global" ? at::randn({4}) : key.normal(like)}};
   }
 
-  Tensor forward(const ParameterSet& weights, const Tensor& input,
-                 const Pass& pass) const override {
-    const Tensor w = weights.at("w");
+  Tensor apply(const Weights& weights, const Tensor& input,
+               const Pass& pass) const override {
+    const Tensor w = weights.tensor(0);
+    const Tensor x = with_batch_axes(input, weights.particles());
     if (fault_ == "writes") Tensor(input.detach()).add_(1e-3);
-    Tensor y = (w * input).tanh();
-    if (fault_ == "noisy") y = y + pass.key.normal(y);
+    Tensor y =
+        ((fault_ == "particles" && weights.particles() > 0 ? w[0] : w) * x)
+            .tanh();
+    if (fault_ == "noisy") y = y + pass.normal(y);
     if (fault_ == "random") y = y + at::rand_like(y);
-    if (fault_ == "detached") y = y + w.detach() * input;
+    if (fault_ == "detached") y = y + w.detach() * x;
     return y;
-  }
-
-  Tensor forward_particles(const ParameterSet& weights, const Tensor& input,
-                           const Pass& pass) const override {
-    if (fault_ != "particles") {
-      return Model::forward_particles(weights, input, pass);
-    }
-    return repeated(forward(particle(weights, 0), input, pass), pass.particles);
   }
 
  private:
@@ -209,7 +205,7 @@ class FaultyLayer : public Layer {
   FaultyLayer(const Config&, const Shape&) {}
   static Schema schema() { return Schema(""); }
   Shape output_shape() const override { return {7}; }
-  Tensor apply(at::ArrayRef<Tensor>, const Tensor& input,
+  Tensor apply(const Weights&, const Tensor& input,
                const Pass&) const override {
     return 2 * input;
   }

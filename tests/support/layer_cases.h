@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/nn/model.h"
+#include "core/nn/weight_forms.h"
 #include "tests/support/support.h"
 
 namespace nestgrad {
@@ -94,6 +95,33 @@ inline Tensor lstm_states(const ParameterSet& w, const std::string& suffix,
     states.push_back(h);
   }
   return at::stack(states, 1);
+}
+
+/// Causal attention with two heads, number by number.
+inline Tensor attended(const ParameterSet& w, const Tensor& x) {
+  const std::int64_t time = x.size(1), d = x.size(2) / 2;
+  const Tensor in =
+      at::matmul(x, w.at("in_weight").t()) + w.at("in_bias");  // q, k, v
+  Tensor heads = at::zeros_like(x);
+  for (std::int64_t n = 0; n < x.size(0); ++n) {
+    for (std::int64_t head = 0; head < 2; ++head) {
+      const auto part = [&](std::int64_t which, std::int64_t t) {
+        return in[n][t].narrow(0, which * 2 * d + head * d, d);
+      };
+      for (std::int64_t t = 0; t < time; ++t) {
+        Tensor sum = at::zeros({d}, x.options()),
+               total = at::zeros({}, x.options());
+        for (std::int64_t s = 0; s <= t; ++s) {
+          const Tensor e =
+              (at::dot(part(0, t), part(1, s)) / std::sqrt(double(d))).exp();
+          sum = sum + e * part(2, s);
+          total = total + e;
+        }
+        heads[n][t].narrow(0, head * d, d).copy_(sum / total);
+      }
+    }
+  }
+  return at::matmul(heads, w.at("out_weight").t()) + w.at("out_bias");
 }
 
 inline std::vector<LayerCase> activation_cases() {
@@ -257,6 +285,18 @@ inline std::vector<LayerCase> vector_cases() {
        {3, 2},
        [](W w, X x) {
          return w.at("weight").index_select(0, x.flatten()).view({-1, 3, 2});
+       }},
+      {{{"type", "attention"}, {"heads", 2}, {"causal", true}},
+       {3, 4},
+       {3, 4},
+       attended},
+      {{{"type", "residual"},
+        {"layers", {{{"type", "linear"}, {"out", 3}}, "tanh"}}},
+       {2, 3},
+       {2, 3},
+       [](W w, X x) {
+         return x +
+                (at::matmul(x, w.at("0.weight").t()) + w.at("0.bias")).tanh();
        }},
       {{{"type", "lstm"}, {"hidden", 2}},
        {3, 2},

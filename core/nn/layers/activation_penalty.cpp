@@ -7,13 +7,14 @@
 namespace nestgrad {
 namespace {
 
-/// Leaves its input x alone and adds a multiple of a mean square to the
-/// training loss (Merity, McCann and Socher 2017, "Revisiting activation
-/// regularization for language RNNs"): alpha mean x^2.
+/// Returns its input x and adds alpha times the mean of x^2 to the training
+/// loss (Merity, McCann and Socher 2017, "Revisiting activation regularization
+/// for language RNNs").
 class ActivationPenalty : public SameShape {
  public:
   ActivationPenalty(const Config& config, const Shape& input)
       : SameShape(input),
+        axes_(static_cast<std::int64_t>(input.size())),
         strength_(config, "strength",
                   strength(kMeaning, Coordinates::softplus())) {}
 
@@ -24,13 +25,12 @@ class ActivationPenalty : public SameShape {
         .setting("strength", 1, kMeaning, at_least(0));
   }
 
-  Tensor apply(at::ArrayRef<Tensor>, const Tensor& input,
+  Tensor apply(const Weights&, const Tensor& input,
                const Pass& pass) const final {
     if (!pass.training || pass.penalties == nullptr) return input;
-    const Tensor x = pass.linear ? to_first_order(input) : input;
-    const Tensor squares = penalized(x).square().flatten(1).mean(1);
-    const Tensor strength = strength_.value(x, pass).reshape(-1);
-    pass.penalties->push_back((strength * squares).mean());
+    const Tensor squares =
+        penalized(to_first_order(input)).square().flatten(-axes_).mean(-1);
+    pass.penalize(strength_.value(squares, pass) * squares);
     return input;
   }
 
@@ -44,10 +44,11 @@ class ActivationPenalty : public SameShape {
   virtual Tensor penalized(const Tensor& x) const { return x; }
 
  private:
+  std::int64_t axes_;
   LayerSetting strength_;
 };
 
-/// beta mean (x_t - x_{t-1})^2.
+/// The same with the mean of (x_t - x_{t-1})^2.
 class SlownessPenalty : public ActivationPenalty {
  public:
   SlownessPenalty(const Config& config, const Shape& input)
@@ -66,7 +67,7 @@ class SlownessPenalty : public ActivationPenalty {
   }
 
  private:
-  Tensor penalized(const Tensor& x) const override { return x.diff(1, 1); }
+  Tensor penalized(const Tensor& x) const override { return x.diff(1, -2); }
 };
 
 NESTGRAD_REGISTER(LayerRegistry, "activation_penalty", ActivationPenalty)

@@ -14,14 +14,8 @@ class Activation : public SameShape {
 
   Activation(const Config&, const Shape& input) : SameShape(input) {}
 
-  Tensor apply(at::ArrayRef<Tensor>, const Tensor& input,
-               const Pass&) const override {
-    return Function::apply(input);
-  }
-
-  Tensor apply_particles(at::ArrayRef<Tensor>, const Tensor& input,
-                         const Pass&) const override {
-    return Function::apply(input);
+  Tensor apply(const Weights&, const Tensor& x, const Pass&) const override {
+    return Function::apply(x);
   }
 };
 

@@ -8,19 +8,40 @@
 namespace nestgrad {
 namespace {
 
-/// One uniform number in [-1, 1) for each example, [batch, 1, ...].
-Tensor symmetric(const Tensor& x, const Key& key) {
-  std::vector<std::int64_t> sizes(static_cast<std::size_t>(x.dim()), 1);
-  sizes[0] = x.size(0);
-  return 2 * key.uniform(x.new_empty(sizes)) - 1;
+/// The noise of an augmentation, for examples of `axes` axes.
+struct Noise {
+  Key key;
+  std::int64_t axes;
+
+  Noise fold(const char* name) const { return {key.fold(name), axes}; }
+
+  /// One uniform number in [-1, 1) for each example, [examples, 1, ...], the
+  /// same for all particles.
+  Tensor symmetric(const Tensor& x) const {
+    std::vector<std::int64_t> sizes(static_cast<std::size_t>(axes) + 1, 1);
+    sizes[0] = x.size(-axes - 1);
+    return 2 * key.uniform(x.new_empty(sizes)) - 1;
+  }
+
+  /// Standard normal numbers of the shape of x, the same for all particles.
+  Tensor normal(const Tensor& x) const {
+    return key.normal(x.dim() > axes + 1 ? x.select(0, 0) : x);
+  }
+};
+
+/// 0, 1, ... along an axis of images, -2 or -1.
+Tensor along(std::int64_t side, const Tensor& x) {
+  const Tensor numbers = at::arange(x.size(side), x.options());
+  return side == -1 ? numbers : numbers.unsqueeze(1);
 }
 
-/// A layer that changes inputs at random in training and leaves them alone
-/// otherwise, with one number for how strongly. No derivative is taken by that.
-/// Every example has its own random numbers and may have its own strength.
+/// A layer that changes its input at random in training and returns it
+/// unchanged otherwise. One number says how strong the change is; losses have
+/// no derivative by it. Every example has random numbers of its own and may
+/// have a strength of its own.
 ///
-/// `Change` says what it does: change(x, strength, key); what it is called,
-/// what inputs it takes and which strengths there are.
+/// `Change` defines the change, change(x, strength, noise), the name of the
+/// strength and its range, and the inputs that are possible.
 template <class Change>
 class Augmentation : public SameShape {
  public:
@@ -32,15 +53,17 @@ class Augmentation : public SameShape {
 
   Augmentation(const Config& config, const Shape& input)
       : SameShape(input),
+        axes_(static_cast<std::int64_t>(input.size())),
         strength_(config, Change::kKey,
                   noise_strength(Change::kMeaning, Change::coordinates())) {
     Change::require(config, input);
   }
 
-  Tensor apply(at::ArrayRef<Tensor>, const Tensor& input,
+  Tensor apply(const Weights&, const Tensor& input,
                const Pass& pass) const override {
     if (!pass.training) return input;
-    return Change::change(input, strength_.value(input, pass), pass.key);
+    return Change::change(input, strength_.value(input, pass),
+                          Noise{pass.key, axes_});
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
@@ -48,6 +71,7 @@ class Augmentation : public SameShape {
   }
 
  private:
+  std::int64_t axes_;
   LayerSetting strength_;
 };
 
@@ -61,8 +85,8 @@ struct NoiseChange {
   static Coordinates coordinates() { return Coordinates::softplus(); }
   static void require(const Config&, const Shape&) {}
 
-  static Tensor change(const Tensor& x, const Tensor& d, const Key& key) {
-    return x + d * key.normal(x);
+  static Tensor change(const Tensor& x, const Tensor& d, const Noise& noise) {
+    return x + d * noise.normal(x);
   }
 };
 
@@ -78,8 +102,8 @@ struct RandomScaleChange {
   static Coordinates coordinates() { return Coordinates::logit(0, 0.3); }
   static void require(const Config&, const Shape&) {}
 
-  static Tensor change(const Tensor& x, const Tensor& s, const Key& key) {
-    const Tensor u = 0.5 * (symmetric(x, key) + 1);
+  static Tensor change(const Tensor& x, const Tensor& s, const Noise& noise) {
+    const Tensor u = 0.5 * (noise.symmetric(x) + 1);
     return x * (1 / (1 + s) * (1 - u) + (1 + s) * u);
   }
 };
@@ -97,8 +121,8 @@ struct FactorChange {
     require_images(config, input);
   }
 
-  static Tensor factor(const Tensor& x, const Tensor& s, const Key& key) {
-    return 1 + s * symmetric(x, key);
+  static Tensor factor(const Tensor& x, const Tensor& s, const Noise& noise) {
+    return 1 + s * noise.symmetric(x);
   }
 };
 
@@ -108,8 +132,8 @@ struct BrightnessChange : FactorChange {
       "Makes each image brighter or darker in training. For pixels from 0 to "
       "1.";
 
-  static Tensor change(const Tensor& x, const Tensor& s, const Key& key) {
-    return factor(x, s, key) * x;
+  static Tensor change(const Tensor& x, const Tensor& s, const Noise& noise) {
+    return factor(x, s, noise) * x;
   }
 };
 
@@ -119,9 +143,9 @@ struct ContrastChange : FactorChange {
       "Stretches or shrinks the distance of each image from its mean in "
       "training.";
 
-  static Tensor change(const Tensor& x, const Tensor& s, const Key& key) {
-    const Tensor mean = x.mean({1, 2, 3}, true);
-    return mean + factor(x, s, key) * (x - mean);
+  static Tensor change(const Tensor& x, const Tensor& s, const Noise& noise) {
+    const Tensor mean = x.mean({-3, -2, -1}, true);
+    return mean + factor(x, s, noise) * (x - mean);
   }
 };
 
@@ -140,11 +164,11 @@ struct SaturationChange : FactorChange {
     require_colours(config, input);
   }
 
-  static Tensor change(const Tensor& x, const Tensor& s, const Key& key) {
+  static Tensor change(const Tensor& x, const Tensor& s, const Noise& noise) {
     const Tensor luma =
         at::tensor({0.299, 0.587, 0.114}, x.options()).view({3, 1, 1});
-    const Tensor grey = (x * luma).sum(1, true);
-    return grey + factor(x, s, key) * (x - grey);
+    const Tensor grey = (x * luma).sum(-3, true);
+    return grey + factor(x, s, noise) * (x - grey);
   }
 };
 
@@ -164,12 +188,12 @@ struct HueChange {
     require_colours(config, input);
   }
 
-  static Tensor change(const Tensor& x, const Tensor& s, const Key& key) {
-    const Tensor angle = 2 * M_PI * s * symmetric(x, key);
+  static Tensor change(const Tensor& x, const Tensor& s, const Noise& noise) {
+    const Tensor angle = 2 * M_PI * s * noise.symmetric(x);
     // Component c of n cross x: the channel before it minus the one after it.
     const Tensor cross =
-        (x.roll({1}, {1}) - x.roll({-1}, {1})) * (1 / std::sqrt(3.0));
-    const Tensor along = x.mean(1, true);
+        (x.roll({1}, {-3}) - x.roll({-1}, {-3})) * (1 / std::sqrt(3.0));
+    const Tensor along = x.mean(-3, true);
     return along + angle.cos() * (x - along) + angle.sin() * cross;
   }
 };
@@ -189,20 +213,18 @@ struct TranslationChange {
     require_images(config, input);
   }
 
-  static Tensor change(const Tensor& x, const Tensor& d, const Key& key) {
+  static Tensor change(const Tensor& x, const Tensor& d, const Noise& noise) {
     const Tensor most = d.floor();
-    return moved(moved(x, 2, most, key.fold("vertical")), 3, most,
-                 key.fold("horizontal"));
+    return moved(moved(x, -2, most, noise.fold("vertical")), -1, most,
+                 noise.fold("horizontal"));
   }
 
  private:
   static Tensor moved(const Tensor& x, std::int64_t side, const Tensor& most,
-                      const Key& key) {
-    const Tensor u = 0.5 * (symmetric(x, key) + 1);
+                      const Noise& noise) {
+    const Tensor u = 0.5 * (noise.symmetric(x) + 1);
     const Tensor by = (u * (2 * most + 1)).floor() - most;
-    std::vector<std::int64_t> sizes = {1, 1, 1, 1};
-    sizes[static_cast<std::size_t>(side)] = x.size(side);
-    const Tensor from = at::arange(x.size(side), x.options()).view(sizes) - by;
+    const Tensor from = along(side, x) - by;
     const Tensor inside = (from >= 0).logical_and(from < x.size(side));
     const Tensor index =
         from.clamp(0, static_cast<double>(x.size(side) - 1)).to(at::kLong);
@@ -230,17 +252,17 @@ class Cutout : public SameShape {
     require_images(config, input);
   }
 
-  Tensor apply(at::ArrayRef<Tensor>, const Tensor& x,
+  Tensor apply(const Weights&, const Tensor& x,
                const Pass& pass) const override {
     if (!pass.training) return x;
     const Tensor holes = holes_.value(x, pass).floor();
     const Tensor length = length_.value(x, pass).floor();
     const auto most = holes.max().item<double>();
-    Tensor kept = at::ones_like(x.narrow(1, 0, 1));
+    Tensor kept = at::ones_like(x.narrow(-3, 0, 1));
     for (int i = 0; i < most; ++i) {
-      const Key key = pass.key.fold(static_cast<std::uint64_t>(i));
-      const Tensor hole = covered(x, 2, length, key.fold("row")) *
-                          covered(x, 3, length, key.fold("column"));
+      const Noise noise{pass.key.fold(static_cast<std::uint64_t>(i)), 3};
+      const Tensor hole = covered(x, -2, length, noise.fold("row")) *
+                          covered(x, -1, length, noise.fold("column"));
       kept = kept * (1 - hole * (holes > i).to(x.scalar_type()));
     }
     return x * kept;
@@ -255,22 +277,20 @@ class Cutout : public SameShape {
   static constexpr const char* kLength =
       "Side of the squares in pixels, rounded down.";
 
-  /// 1 where a pixel is within a stretch of `length` around a random centre.
+  /// 1 for pixels less than length / 2 away from a random centre, else 0.
   static Tensor covered(const Tensor& x, std::int64_t side,
-                        const Tensor& length, const Key& key) {
-    std::vector<std::int64_t> sizes = {1, 1, 1, 1};
-    sizes[static_cast<std::size_t>(side)] = x.size(side);
+                        const Tensor& length, const Noise& noise) {
     const auto pixels = static_cast<double>(x.size(side));
-    const Tensor centre = (0.5 * (symmetric(x, key) + 1) * pixels).floor();
+    const Tensor centre = (0.5 * (noise.symmetric(x) + 1) * pixels).floor();
     const Tensor first = centre - (0.5 * length).floor();
-    const Tensor at = at::arange(x.size(side), x.options()).view(sizes);
+    const Tensor at = along(side, x);
     return (at >= first).logical_and(at < first + length).to(x.scalar_type());
   }
 
   LayerSetting holes_, length_;
 };
 
-using Noise = Augmentation<NoiseChange>;
+using NoiseLayer = Augmentation<NoiseChange>;
 using RandomScale = Augmentation<RandomScaleChange>;
 using Brightness = Augmentation<BrightnessChange>;
 using Contrast = Augmentation<ContrastChange>;
@@ -278,7 +298,7 @@ using Saturation = Augmentation<SaturationChange>;
 using Hue = Augmentation<HueChange>;
 using Translation = Augmentation<TranslationChange>;
 
-NESTGRAD_REGISTER(LayerRegistry, "noise", Noise)
+NESTGRAD_REGISTER(LayerRegistry, "noise", NoiseLayer)
 NESTGRAD_REGISTER(LayerRegistry, "random_scale", RandomScale)
 NESTGRAD_REGISTER(LayerRegistry, "brightness", Brightness)
 NESTGRAD_REGISTER(LayerRegistry, "contrast", Contrast)

@@ -25,18 +25,12 @@ class Dropout : public SameShape {
               noise_strength("Probability that a number is set to zero.",
                              Coordinates::logit())) {}
 
-  Tensor apply(at::ArrayRef<Tensor>, const Tensor& input,
+  Tensor apply(const Weights&, const Tensor& x,
                const Pass& pass) const override {
-    if (!pass.training || rate_.is(0)) return input;
-    const Tensor rate = rate_.value(input, pass);
-    const Tensor& like = pass.particles > 0 ? input.select(0, 0) : input;
-    const Tensor kept = pass.key.uniform(like) >= rate;
-    return input * kept.to(input.scalar_type()).div_(1 - rate);
-  }
-
-  Tensor apply_particles(at::ArrayRef<Tensor> weights, const Tensor& input,
-                         const Pass& pass) const override {
-    return apply(weights, input, pass);
+    if (!pass.training || rate_.is(0)) return x;
+    const Tensor rate = rate_.value(x, pass);
+    const Tensor kept = pass.uniform(x) >= rate;
+    return x * kept.to(x.scalar_type()).div_(1 - rate);
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {

@@ -1,7 +1,6 @@
 #include <ATen/ATen.h>
 
 #include "core/nn/layers/shapes.h"
-#include "core/tensor/autodiff.h"
 
 namespace nestgrad {
 namespace {
@@ -32,30 +31,9 @@ class Embedding : public Layer {
     return {{"weight", key.fold("weight").normal(like)}};
   }
 
-  Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
+  Tensor apply(const Weights& weights, const Tensor& x,
                const Pass&) const override {
-    return at::embedding(weights[0], input);
-  }
-
-  /// One table of all particles' rows, one after another.
-  Tensor apply_particles(at::ArrayRef<Tensor> weights, const Tensor& input,
-                         const Pass& pass) const override {
-    const Tensor first = at::arange(pass.particles, input.options());
-    return at::embedding(weights[0].flatten(0, 1),
-                         input + vocabulary_ * first.view({-1, 1, 1}));
-  }
-
-  bool responds() const override { return true; }
-
-  /// The gate of a token is its row's.
-  Tensor respond(at::ArrayRef<Tensor> weights, const LayerResponse& r,
-                 const Tensor& input, const Pass& pass) const override {
-    const Tensor scales =
-        at::matmul(at::embedding(r.gates[0], input),  // [batch, time, H]
-                   r.displacement.unsqueeze(-1));     // [batch, H, 1]
-    const Tensor answer = scales * at::embedding(r.slopes[0], input);
-    const Tensor y = apply(weights, input, pass);
-    return pass.linear ? with_tangent(y, answer) : y + answer;
+    return weights.lookup(x);
   }
 
  private:

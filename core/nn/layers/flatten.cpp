@@ -11,22 +11,18 @@ class Flatten : public Layer {
     return Schema("Every example as one vector, whatever shape it has.");
   }
 
-  Flatten(const Config&, const Shape& input) : features_(numel(input)) {}
+  Flatten(const Config&, const Shape& input)
+      : axes_(static_cast<std::int64_t>(input.size())),
+        features_(numel(input)) {}
 
   Shape output_shape() const override { return {features_}; }
 
-  Tensor apply(at::ArrayRef<Tensor>, const Tensor& input,
-               const Pass&) const override {
-    return input.reshape({input.size(0), features_});
-  }
-
-  Tensor apply_particles(at::ArrayRef<Tensor>, const Tensor& input,
-                         const Pass& pass) const override {
-    return apply_to_all(input, pass);
+  Tensor apply(const Weights&, const Tensor& x, const Pass&) const override {
+    return x.flatten(-axes_);
   }
 
  private:
-  std::int64_t features_;
+  std::int64_t axes_, features_;
 };
 
 NESTGRAD_REGISTER(LayerRegistry, "flatten", Flatten)

@@ -22,18 +22,18 @@ LayerSetting::LayerSetting(const Config& config, const std::string& key,
   }
 }
 
-Tensor LayerSetting::value(const Tensor& input, const Pass& pass) const {
+Tensor LayerSetting::value(const Tensor& x, const Pass& pass) const {
   static const ParameterSet none;
   const ParameterSet& hyper = pass.hyper != nullptr ? *pass.hyper : none;
-  Tensor value = pass.response != nullptr
-                     ? setting_.value_of_examples(hyper, pass.step)
-                     : setting_.value(hyper, pass.step, pass.particles);
+  const bool several = pass.hyper_axis != HyperAxis::kNone && !hyper.empty();
+  Tensor value = setting_.value(hyper, pass.step,
+                                several ? hyper.tensors().front().size(0) : 0);
   if (!declared_.differentiable) value = value.detach();
-  const auto type = at::isFloatingType(input.scalar_type())
-                        ? input.options()
-                        : value.options().device(input.device());
+  const auto type = at::isFloatingType(x.scalar_type())
+                        ? x.options()
+                        : value.options().device(x.device());
   value = value.to(type);
-  return value.dim() == 0 ? value : along_first(value, input);
+  return value.dim() == 0 ? value : along_first(value, x);
 }
 
 void LayerSetting::declare(std::vector<Hyperparameter>& to) const {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/config/config.h"
-#include "core/nn/model.h"
+#include "core/nn/layer.h"
 #include "core/setting.h"
 
 namespace nestgrad {
@@ -15,20 +15,22 @@ namespace nestgrad {
 /// ("$name"), in which case the layer declares it.
 class LayerSetting {
  public:
-  /// Reads `key`. `declared` says, up to the name, what hyperparameter may
-  /// stand there. Throws ConfigError for a schedule of a hyperparameter.
+  /// Reads `key`. `declared` is the hyperparameter that may stand there, except
+  /// for its name. Throws ConfigError for a schedule that depends on a
+  /// hyperparameter.
   LayerSetting(const Config& config, const std::string& key,
                Hyperparameter declared);
 
-  /// The value for a batch like `input`: a scalar or, if each example or each
-  /// particle has its own, [examples or particles, 1, ...] of as many
-  /// dimensions as `input`. Of its floating-point type, and on the tape of the
-  /// hyperparameter if that is differentiable.
-  Tensor value(const Tensor& input, const Pass& pass) const;
+  /// The value for a batch like `x`: a scalar or, if each example or each
+  /// particle has its own, [examples or particles, 1, ...] of as many axes as
+  /// `x`. Of its floating-point type, and on the tape of the hyperparameter if
+  /// that is differentiable.
+  Tensor value(const Tensor& x, const Pass& pass) const;
 
+  /// Whether it is this constant.
   bool is(double constant) const { return setting_.is(constant); }
 
-  /// Adds the hyperparameter that is named, if one is.
+  /// Appends the hyperparameter to the list, if this is one.
   void declare(std::vector<Hyperparameter>& to) const;
 
  private:
@@ -40,10 +42,10 @@ class LayerSetting {
 std::vector<Hyperparameter> named_by(
     std::initializer_list<std::reference_wrapper<const LayerSetting>> settings);
 
-/// A number of a layer as a hyperparameter: `coordinates` are its default.
+/// A hyperparameter of a layer with these coordinates as the default.
 Hyperparameter strength(std::string meaning, Coordinates coordinates);
 
-/// A strength of noise, which has no derivative.
+/// The same for the strength of noise: losses have no derivative by it.
 Hyperparameter noise_strength(std::string meaning, Coordinates coordinates);
 
 }  // namespace nestgrad

@@ -3,16 +3,14 @@
 #include <cmath>
 
 #include "core/nn/layers/initial.h"
-#include "core/nn/layers/row_wise.h"
 #include "core/nn/layers/shapes.h"
-#include "core/platform/batched_product.h"
 
 namespace nestgrad {
 namespace {
 
 /// y = x W' + b, along the last dimension. weight: [out, in], bias: [out], both
 /// U(+-1/sqrt(in)) at the start.
-class Linear : public RowWise {
+class Linear : public Layer {
  public:
   static Schema schema() {
     return Schema("An affine map of every vector: y = W x + b.")
@@ -46,27 +44,12 @@ class Linear : public RowWise {
     return weights;
   }
 
-  Tensor apply_particles(at::ArrayRef<Tensor> weights, const Tensor& input,
-                         const Pass&) const override {
-    const Tensor x = input.dim() == 3 ? input : input.flatten(1, 2);
-    Tensor y = batched_product(x, weights[0].transpose(1, 2));
-    if (bias_) y = y + weights[1].unsqueeze(1);
-    return input.dim() == 3 ? y : y.unflatten(1, input.sizes().slice(1, 2));
-  }
-
-  bool flips() const override { return true; }
-  Tensor flip(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
-              const Tensor& input, const Key& signs,
-              const Pass&) const override {
-    return flipped(weights, noise, input, /*channels=*/-1, signs);
+  Tensor apply(const Weights& weights, const Tensor& x,
+               const Pass&) const override {
+    return weights.linear(x);
   }
 
  private:
-  Tensor map(const Tensor& weight, const Tensor& bias,
-             const Tensor& input) const override {
-    return at::linear(input, weight, bias);
-  }
-
   Shape output_;
   std::int64_t in_;
   bool bias_;

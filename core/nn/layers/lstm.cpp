@@ -2,10 +2,8 @@
 
 #include <cmath>
 
-#include "core/nn/layers/flip_score.h"
 #include "core/nn/layers/initial.h"
 #include "core/nn/layers/shapes.h"
-#include "core/platform/batched_product.h"
 
 namespace nestgrad {
 namespace {
@@ -17,10 +15,8 @@ namespace {
 /// The weights are torch.nn.LSTM's: weight_ih [4 hidden, features], weight_hh
 /// [4 hidden, hidden], bias_ih and bias_hh [4 hidden], all U(+-1/sqrt(hidden))
 /// at the start; with "_l0", "_l1", ... after the name if there are more layers
-/// than one.
-///
-/// LIMIT: second derivatives are for the CPU; cuDNN, which LibTorch uses on a
-/// GPU, has only first ones.
+/// than one. An example that has weights of its own has the same ones in every
+/// step.
 class Lstm : public Layer {
  public:
   static Schema schema() {
@@ -68,102 +64,29 @@ class Lstm : public Layer {
     return weights;
   }
 
-  Tensor apply(at::ArrayRef<Tensor> weights, const Tensor& input,
+  Tensor apply(const Weights& weights, const Tensor& input,
                const Pass&) const override {
-    const Tensor zero =
-        at::zeros({layers_, input.size(0), hidden_}, input.options());
-    const Tensor states = std::get<0>(
-        at::lstm(input, {zero, zero}, weights, /*has_biases=*/true, layers_,
-                 /*dropout=*/0, /*train=*/true, /*bidirectional=*/false,
-                 /*batch_first=*/true));
-    return last_only_ ? states.select(1, -1) : states;
-  }
-
-  /// Step by step, one product for all particles.
-  Tensor apply_particles(at::ArrayRef<Tensor> weights, const Tensor& input,
-                         const Pass&) const override {
-    Tensor x = input;  // [particles, batch, time, features]
-    for (std::size_t layer = 0; layer < weights.size() / 4; ++layer) {
-      const Tensor &w_ih = weights[4 * layer], &w_hh = weights[4 * layer + 1];
-      const Tensor bias =
-          (weights[4 * layer + 2] + weights[4 * layer + 3]).unsqueeze(1);
-      const Tensor read =
-          (bias + batched_product(x.flatten(1, 2), w_ih.transpose(1, 2)))
-              .unflatten(1, x.sizes().slice(1, 2));
-      x = recur(read, [&](const Tensor& now, const Tensor& h) {
-        return now + batched_product(h, w_hh.transpose(1, 2));
-      });
-    }
-    return last_only_ ? x.select(2, -1) : x;
-  }
-
-  bool flips() const override { return true; }
-
-  /// The noise and the signs are the same in all steps of a sequence.
-  Tensor flip(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
-              const Tensor& input, const Key& signs,
-              const Pass&) const override {
     Tensor x = input;
-    for (std::size_t layer = 0; layer < weights.size() / 4; ++layer) {
-      const at::ArrayRef<Tensor> w = weights.slice(4 * layer, 4),
-                                 d = noise.slice(4 * layer, 4);
-      const Signs own(signs.fold(layer), x.size(0), w[0]);
-      const Tensor read = at::linear(x, w[0], w[2]) +
-                          own.r_x.unsqueeze(1) *
-                              at::linear(own.s_x.unsqueeze(1) * x, d[0], d[2]);
-      x = recur(read, [&](const Tensor& now, const Tensor& h) {
-        return now + at::linear(h, w[1], w[3]) +
-               own.r_h * at::linear(own.s_h * h, d[1], d[3]);
-      });
+    for (std::size_t first = 0; first < weights.size(); first += 4) {
+      x = states(weights.slice(first, 4), x);
     }
-    return last_only_ ? x.select(1, -1) : x;
-  }
-
-  Tensor score(at::ArrayRef<Tensor> weights, at::ArrayRef<Tensor> noise,
-               std::int64_t examples, const Key& signs) const override {
-    Tensor sum;
-    for (std::size_t layer = 0; layer < weights.size() / 4; ++layer) {
-      const at::ArrayRef<Tensor> w = weights.slice(4 * layer, 4),
-                                 d = noise.slice(4 * layer, 4);
-      const Signs own(signs.fold(layer), examples, w[0]);
-      const Tensor score =
-          flip_score(w[0], d[0], w[2], d[2], own.r_x, own.s_x) +
-          flip_score(w[1], d[1], w[3], d[3], own.r_h, own.s_h);
-      sum = sum.defined() ? sum + score : score;
-    }
-    return sum;
+    return last_only_ ? x.select(-2, -1) : x;
   }
 
  private:
-  /// Those of inputs and states, and of the gates that read them, of each
-  /// example.
-  struct Signs {
-    Tensor s_x, s_h, r_x, r_h;
+  enum : std::size_t { kInput, kState, kInputBias, kStateBias };
 
-    /// `w_ih`: [gates, features].
-    Signs(const Key& key, std::int64_t examples, const Tensor& w_ih) {
-      const auto drawn = [&](const char* name, std::int64_t features) {
-        return key.fold(name).signs(
-            at::empty({examples, features}, w_ih.options()));
-      };
-      s_x = drawn("inputs", w_ih.size(1));
-      s_h = drawn("states", w_ih.size(0) / 4);
-      r_x = drawn("gates by inputs", w_ih.size(0));
-      r_h = drawn("gates by states", w_ih.size(0));
-    }
-  };
-
-  /// The states after all steps, [..., time, hidden], from what the gates read
-  /// of the input, [..., time, 4 hidden]; gates(read, h) adds the state's part.
-  template <class Gates>
-  Tensor recur(const Tensor& read, Gates&& gates) const {
+  /// The states after all steps of the sequences x, [batch..., time, features].
+  Tensor states(const Weights& w, const Tensor& x) const {
+    const Tensor read = w.linear(x, kInput, kInputBias);
     std::vector<std::int64_t> sizes = read.sizes().vec();
     sizes.erase(sizes.end() - 2);
     sizes.back() = hidden_;
     Tensor h = at::zeros(sizes, read.options()), c = h;
     std::vector<Tensor> states;
     for (const Tensor& now : read.unbind(-2)) {
-      const std::vector<Tensor> gate = gates(now, h).chunk(4, -1);
+      const std::vector<Tensor> gate =
+          (w.linear(h, kState, kStateBias) + now).chunk(4, -1);
       c = gate[1].sigmoid() * c + gate[0].sigmoid() * gate[2].tanh();
       h = gate[3].sigmoid() * c.tanh();
       states.push_back(h);

@@ -26,7 +26,7 @@ class Mask : public SameShape {
         share_(config, "share",
                noise_strength(kMeaning, Coordinates::logit())) {}
 
-  Tensor apply(at::ArrayRef<Tensor>, const Tensor& input,
+  Tensor apply(const Weights&, const Tensor& input,
                const Pass& pass) const override {
     const std::int64_t n = input.size(axis_);
     std::vector<std::int64_t> sizes(static_cast<std::size_t>(-axis_), 1);
@@ -34,11 +34,6 @@ class Mask : public SameShape {
     const Tensor number = at::arange(n, input.options()).view(sizes);
     const Tensor kept = (share_.value(input, pass) * n).floor();
     return input * (number < kept).to(input.scalar_type());
-  }
-
-  Tensor apply_particles(at::ArrayRef<Tensor> weights, const Tensor& input,
-                         const Pass& pass) const override {
-    return apply(weights, input, pass);
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {

@@ -1,37 +1,40 @@
 #include <ATen/ATen.h>
 
+#include "core/nn/batch.h"
 #include "core/nn/layers/shapes.h"
 
 namespace nestgrad {
 namespace {
 
-/// Takes one number from every square window of every channel. Pixels at the
-/// right and lower edge that do not fill a window are left out.
+/// One number for each position of a square kernel and each channel. Pixels at
+/// the right and lower edge that the kernel does not reach are left out.
 class Pool2d : public Layer {
  public:
   Pool2d(const Config& config, const Shape& input)
-      : window_{config.integer("kernel"),
+      : kernel_{config.integer("kernel"),
                 config.integer(config.has("stride") ? "stride" : "kernel"), 0},
-        output_(window_.slide(config, input)) {}
+        output_(kernel_.moved_over(config, input)) {}
 
   Shape output_shape() const override { return output_; }
 
-  Tensor apply_particles(at::ArrayRef<Tensor>, const Tensor& input,
-                         const Pass& pass) const override {
-    return apply_to_all(input, pass);
+  Tensor apply(const Weights&, const Tensor& x, const Pass&) const final {
+    return as_one_batch(x, 3, [&](const Tensor& t) { return pooled(t); });
   }
 
  protected:
+  virtual Tensor pooled(const Tensor& images) const = 0;
+
   static Schema pool_schema(std::string meaning) {
     return Schema(std::move(meaning))
-        .integer("kernel", 2, "Side of the windows, in pixels.", at_least(1))
-        .integer("stride", kAbsent,
-                 "Step between two windows, in pixels; as large as the kernel "
-                 "if left out.",
-                 at_least(1));
+        .integer("kernel", 2, "Side of the kernel, in pixels.", at_least(1))
+        .integer(
+            "stride", kAbsent,
+            "Step between two positions of the kernel, in pixels; its side "
+            "if left out.",
+            at_least(1));
   }
 
-  Window window_;
+  SquareKernel kernel_;
 
  private:
   Shape output_;
@@ -42,12 +45,13 @@ class MaxPool2d : public Pool2d {
   using Pool2d::Pool2d;
 
   static Schema schema() {
-    return pool_schema("The largest number of every window of an image.");
+    return pool_schema(
+        "The largest number under each position of a square kernel.");
   }
 
-  Tensor apply(at::ArrayRef<Tensor>, const Tensor& input,
-               const Pass&) const override {
-    return at::max_pool2d(input, window_.kernel, window_.stride);
+ private:
+  Tensor pooled(const Tensor& images) const override {
+    return at::max_pool2d(images, kernel_.side, kernel_.stride);
   }
 };
 
@@ -56,12 +60,12 @@ class AvgPool2d : public Pool2d {
   using Pool2d::Pool2d;
 
   static Schema schema() {
-    return pool_schema("The mean of every window of an image.");
+    return pool_schema("The mean under each position of a square kernel.");
   }
 
-  Tensor apply(at::ArrayRef<Tensor>, const Tensor& input,
-               const Pass&) const override {
-    return at::avg_pool2d(input, window_.kernel, window_.stride);
+ private:
+  Tensor pooled(const Tensor& images) const override {
+    return at::avg_pool2d(images, kernel_.side, kernel_.stride);
   }
 };
 
@@ -79,14 +83,8 @@ class GlobalAvgPool2d : public Layer {
 
   Shape output_shape() const override { return output_; }
 
-  Tensor apply(at::ArrayRef<Tensor>, const Tensor& input,
-               const Pass&) const override {
-    return input.mean({2, 3});
-  }
-
-  Tensor apply_particles(at::ArrayRef<Tensor>, const Tensor& input,
-                         const Pass& pass) const override {
-    return apply_to_all(input, pass);
+  Tensor apply(const Weights&, const Tensor& x, const Pass&) const override {
+    return x.mean({-2, -1});
   }
 
  private:

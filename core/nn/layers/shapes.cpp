@@ -28,18 +28,19 @@ void require_images(const Config& config, const Shape& shape) {
   }
 }
 
-Shape Window::slide(const Config& config, const Shape& images) const {
+Shape SquareKernel::moved_over(const Config& config,
+                               const Shape& images) const {
   require_images(config, images);
   const std::int64_t height = images[1] + 2 * padding;
   const std::int64_t width = images[2] + 2 * padding;
-  if (height < kernel || width < kernel) {
-    config.fail("kernel",
-                fmt::format("a window of {0} x {0} does not fit into images of "
-                            "{1} x {2} (padding included)",
-                            kernel, height, width));
+  if (height < side || width < side) {
+    config.fail(
+        "kernel",
+        fmt::format("a kernel of {0} x {0} is larger than the images of "
+                    "{1} x {2} pixels, padding included",
+                    side, height, width));
   }
-  return {images[0], (height - kernel) / stride + 1,
-          (width - kernel) / stride + 1};
+  return {images[0], (height - side) / stride + 1, (width - side) / stride + 1};
 }
 
 }  // namespace nestgrad

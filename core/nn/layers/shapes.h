@@ -2,14 +2,15 @@
 
 #include <string>
 
-#include "core/nn/model.h"
+#include "core/config/config.h"
+#include "core/nn/layer.h"
 
 namespace nestgrad {
 
-/// "[3, 32, 32]", as messages spell a shape.
+/// A shape as messages write it: "[3, 32, 32]".
 std::string to_string(const Shape& shape);
 
-/// The product of the sizes: how many numbers an example has.
+/// The product of the sizes: the number of numbers in one example.
 std::int64_t numel(const Shape& shape);
 
 /// Throws a ConfigError that points at the type of the layer:
@@ -20,19 +21,20 @@ std::int64_t numel(const Shape& shape);
 /// Throws a ConfigError unless `shape` is [channels, height, width].
 void require_images(const Config& config, const Shape& shape);
 
-/// A square window that slides over images.
-struct Window {
-  std::int64_t kernel;
+/// A square kernel that moves over images.
+struct SquareKernel {
+  std::int64_t side;
   std::int64_t stride;
   std::int64_t padding;
 
-  /// The shape of the images [channels, height, width] that it leaves: along
-  /// each side floor((size + 2 padding - kernel) / stride) + 1. Throws a
-  /// ConfigError that points at "kernel" if it does not fit even once.
-  Shape slide(const Config& config, const Shape& images) const;
+  /// The shape that images [channels, height, width] have after it: for each
+  /// side floor((size + 2 padding - side) / stride) + 1 positions of the
+  /// kernel. Throws a ConfigError that points at "kernel" if the kernel is
+  /// larger than the images.
+  Shape moved_over(const Config& config, const Shape& images) const;
 };
 
-/// A layer that changes numbers but no sizes.
+/// Base of the layers whose output has the shape of their input.
 class SameShape : public Layer {
  public:
   explicit SameShape(Shape shape) : shape_(std::move(shape)) {}

@@ -42,40 +42,40 @@ class Cnn : public Sequential {
       : Sequential(layers(config, input, outputs)) {}
 
  private:
-  static std::vector<LayerPtr> layers(const Config& config, const Shape& input,
-                                      const Shape& outputs) {
+  static Chain layers(const Config& config, const Shape& input,
+                      const Shape& outputs) {
     require_images(config, input);
-    LayerStack stack(input);
-    add_augmentation(stack, config);
+    Chain chain(input);
+    add_augmentation(chain, config);
     Dropouts dropouts;
     for (const std::int64_t channels : config.integers("channels")) {
-      add_block(stack, config, channels);
-      dropouts.add(stack, config.value("conv_dropout"));
+      add_block(chain, config, channels);
+      dropouts.add(chain, config.value("conv_dropout"));
     }
-    add_dense(stack, config, outputs, dropouts);
-    return stack.take();
+    add_dense(chain, config, outputs, dropouts);
+    return chain;
   }
 
-  static void add_block(LayerStack& stack, const Config& config,
+  static void add_block(Chain& chain, const Config& config,
                         std::int64_t channels) {
     const std::int64_t kernel = config.integer("kernel");
-    stack.add(Json{{"type", "conv2d"},
+    chain.add(Json{{"type", "conv2d"},
                    {"out", channels},
                    {"kernel", kernel},
                    {"padding", kernel / 2}});
-    if (stack.shape()[1] < 2 || stack.shape()[2] < 2) {
+    if (chain.shape()[1] < 2 || chain.shape()[2] < 2) {
       config.fail("channels",
                   fmt::format("has too many blocks: each halves the images, "
                               "and {} is too small for that",
-                              to_string(stack.shape())));
+                              to_string(chain.shape())));
     }
-    add_norm(stack, config, channels);
-    add_activation(stack, config);
+    add_norm(chain, config, channels);
+    add_activation(chain, config);
     const bool max = config.text("pool") == "max";
-    stack.add(Json{{"type", max ? "max_pool2d" : "avg_pool2d"}, {"kernel", 2}});
+    chain.add(Json{{"type", max ? "max_pool2d" : "avg_pool2d"}, {"kernel", 2}});
   }
 
-  static void add_norm(LayerStack& stack, const Config& config,
+  static void add_norm(Chain& chain, const Config& config,
                        std::int64_t channels) {
     const std::string norm = config.text("norm");
     if (norm == "none") return;
@@ -90,7 +90,7 @@ class Cnn : public Sequential {
       }
       layer["groups"] = groups;
     }
-    stack.add(layer);
+    chain.add(layer);
   }
 };
 

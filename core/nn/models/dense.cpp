@@ -37,15 +37,15 @@ std::int64_t classes_of(const Config& config, const Shape& outputs) {
   return outputs[0];
 }
 
-void add_augmentation(LayerStack& stack, const Config& config) {
-  for (const Config& layer : config.objects("augment")) stack.add(layer);
+void add_augmentation(Chain& chain, const Config& config) {
+  for (const Config& layer : config.objects("augment")) chain.add(layer);
 }
 
-void add_activation(LayerStack& stack, const Config& config) {
-  stack.add(Json{{"type", config.text("activation")}});
+void add_activation(Chain& chain, const Config& config) {
+  chain.add(Json{{"type", config.text("activation")}});
 }
 
-void Dropouts::add(LayerStack& stack, Json rate) {
+void Dropouts::add(Chain& chain, Json rate) {
   if (rate == 0) return;
   if (rate.is_string()) {
     const auto name = rate.get<std::string>();
@@ -53,19 +53,19 @@ void Dropouts::add(LayerStack& stack, Json rate) {
       rate = fmt::format("{}.{}", name, met_[name]++);
     }
   }
-  stack.add(Json{{"type", "dropout"}, {"rate", rate}});
+  chain.add(Json{{"type", "dropout"}, {"rate", rate}});
 }
 
-void add_dense(LayerStack& stack, const Config& config, const Shape& outputs,
+void add_dense(Chain& chain, const Config& config, const Shape& outputs,
                Dropouts dropouts) {
-  stack.add(Json{{"type", "flatten"}});
-  dropouts.add(stack, config.value("input_dropout"));
+  chain.add(Json{{"type", "flatten"}});
+  dropouts.add(chain, config.value("input_dropout"));
   for (const std::int64_t size : config.integers("hidden")) {
-    stack.add(Json{{"type", "linear"}, {"out", size}});
-    add_activation(stack, config);
-    dropouts.add(stack, config.value("dropout"));
+    chain.add(Json{{"type", "linear"}, {"out", size}});
+    add_activation(chain, config);
+    dropouts.add(chain, config.value("dropout"));
   }
-  stack.add(Json{{"type", "linear"}, {"out", classes_of(config, outputs)}});
+  chain.add(Json{{"type", "linear"}, {"out", classes_of(config, outputs)}});
 }
 
 }  // namespace nestgrad

@@ -19,17 +19,17 @@ std::int64_t classes_of(const Config& config, const Shape& outputs);
 
 /// Adds what the configuration says comes before anything else: layers that
 /// change inputs in training.
-void add_augmentation(LayerStack& stack, const Config& config);
+void add_augmentation(Chain& chain, const Config& config);
 
 /// The activation that the configuration says comes after each hidden layer.
-void add_activation(LayerStack& stack, const Config& config);
+void add_activation(Chain& chain, const Config& config);
 
 /// The dropouts of one model, added from input to output: a rate "$name" stands
 /// for "$name.0" where it is first met, "$name.1" after that, and so on.
 class Dropouts {
  public:
   /// With this rate, a setting of the model; 0 adds nothing.
-  void add(LayerStack& stack, Json rate);
+  void add(Chain& chain, Json rate);
 
  private:
   std::map<std::string, int> met_;
@@ -37,7 +37,7 @@ class Dropouts {
 
 /// Flattens, adds dropout of the input, the hidden linear layers, each with
 /// activation and dropout, and a last linear layer to `outputs`.
-void add_dense(LayerStack& stack, const Config& config, const Shape& outputs,
+void add_dense(Chain& chain, const Config& config, const Shape& outputs,
                Dropouts dropouts = {});
 
 }  // namespace nestgrad

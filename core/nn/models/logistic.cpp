@@ -11,11 +11,10 @@ class Logistic : public Sequential {
   }
 
   Logistic(const Config& config, const Shape& input, const Shape& outputs)
-      : Sequential(LayerStack(input)
+      : Sequential(Chain(input)
                        .add(Json{{"type", "flatten"}})
                        .add(Json{{"type", "linear"},
-                                 {"out", classes_of(config, outputs)}})
-                       .take()) {}
+                                 {"out", classes_of(config, outputs)}})) {}
 };
 
 NESTGRAD_REGISTER(ModelRegistry, "logistic", Logistic)

@@ -39,8 +39,8 @@ class LstmModel : public Sequential {
       : Sequential(layers(config, input, outputs)) {}
 
  private:
-  static std::vector<LayerPtr> layers(const Config& config, const Shape& input,
-                                      const Shape& outputs) {
+  static Chain layers(const Config& config, const Shape& input,
+                      const Shape& outputs) {
     if (input.size() != 1 || outputs.size() != 2) {
       config.fail("type",
                   fmt::format("lstm reads sequences of tokens and predicts the "
@@ -48,31 +48,31 @@ class LstmModel : public Sequential {
                               "are wanted",
                               to_string(input), to_string(outputs)));
     }
-    LayerStack stack(input);
-    stack.add(Json{{"type", "embedding"},
+    Chain chain(input);
+    chain.add(Json{{"type", "embedding"},
                    {"vocabulary", outputs[1]},
                    {"dimension", config.integer("embedding")}});
     Dropouts dropouts;
-    dropouts.add(stack, config.value("input_dropout"));
+    dropouts.add(chain, config.value("input_dropout"));
     const std::int64_t count = config.integer("layers");
     for (std::int64_t i = 0; i < count; ++i) {
       const bool last = i + 1 == count;
-      stack.add(Json{{"type", "lstm"},
+      chain.add(Json{{"type", "lstm"},
                      {"hidden", config.integer("hidden")},
                      {"output", "all"}});
-      if (last) add_penalty(stack, config, "slowness_penalty");
-      dropouts.add(stack, config.value("dropout"));
-      if (last) add_penalty(stack, config, "activation_penalty");
+      if (last) add_penalty(chain, config, "slowness_penalty");
+      dropouts.add(chain, config.value("dropout"));
+      if (last) add_penalty(chain, config, "activation_penalty");
     }
-    stack.add(Json{{"type", "linear"}, {"out", outputs[1]}});
-    return stack.take();
+    chain.add(Json{{"type", "linear"}, {"out", outputs[1]}});
+    return chain;
   }
 
-  static void add_penalty(LayerStack& stack, const Config& config,
+  static void add_penalty(Chain& chain, const Config& config,
                           const char* type) {
     const Json& strength = config.value(type);
     if (strength == 0) return;
-    stack.add(Json{{"type", type}, {"strength", strength}});
+    chain.add(Json{{"type", type}, {"strength", strength}});
   }
 };
 

@@ -15,12 +15,12 @@ class Mlp : public Sequential {
       : Sequential(layers(config, input, outputs)) {}
 
  private:
-  static std::vector<LayerPtr> layers(const Config& config, const Shape& input,
-                                      const Shape& outputs) {
-    LayerStack stack(input);
-    add_augmentation(stack, config);
-    add_dense(stack, config, outputs);
-    return stack.take();
+  static Chain layers(const Config& config, const Shape& input,
+                      const Shape& outputs) {
+    Chain chain(input);
+    add_augmentation(chain, config);
+    add_dense(chain, config, outputs);
+    return chain;
   }
 };
 

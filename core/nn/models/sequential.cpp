@@ -21,18 +21,18 @@ class SequentialFromConfig : public Sequential {
       : Sequential(layers(config, input, outputs)) {}
 
  private:
-  static std::vector<LayerPtr> layers(const Config& config, const Shape& input,
-                                      const Shape& outputs) {
-    LayerStack stack(input);
-    for (const Config& layer : config.objects("layers")) stack.add(layer);
-    if (stack.shape() != outputs) {
+  static Chain layers(const Config& config, const Shape& input,
+                      const Shape& outputs) {
+    Chain chain(input);
+    for (const Config& layer : config.objects("layers")) chain.add(layer);
+    if (chain.shape() != outputs) {
       config.fail("layers",
                   fmt::format("must end in the shape {}, one number for each "
                               "output, but end in {}; a final linear layer is "
                               "not added by itself",
-                              to_string(outputs), to_string(stack.shape())));
+                              to_string(outputs), to_string(chain.shape())));
     }
-    return stack.take();
+    return chain;
   }
 };
 

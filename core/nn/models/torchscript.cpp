@@ -144,10 +144,12 @@ struct TorchScript::Script {
     }
   }
 
-  Tensor run(const ParameterSet& values, const Tensor& input, bool training) {
-    require(values.size() == weights.size(),
+  Tensor run(const std::vector<Tensor>& numbers, const Tensor& input,
+             bool training) {
+    require(numbers.size() == weights.size(),
             "the script has {} weight tensors, but was given {}",
-            weights.size(), values.size());
+            weights.size(), numbers.size());
+    const ParameterSet values = weights.with(numbers);
     const Restored restored(slots);
     const at::TensorOptions options = values.tensors().front().options();
     set(values, [&](const Tensor& own) { return scratch_copy(own, options); });
@@ -239,8 +241,8 @@ ParameterSet TorchScript::initial_weights(const Key& key) const {
   });
 }
 
-Tensor TorchScript::forward(const ParameterSet& weights, const Tensor& input,
-                            const Pass& pass) const {
+Tensor TorchScript::call(const std::vector<Tensor>& weights,
+                         const Tensor& input, const Pass& pass) const {
   Tensor out;
   {
     const GlobalSeed seed(pass.key, input.device());

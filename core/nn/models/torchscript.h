@@ -22,7 +22,7 @@ namespace nestgrad {
 /// of the pass.
 ///
 /// Calls are serialised by a lock.
-class TorchScript : public Model {
+class TorchScript : public ForeignModel {
  public:
   static Schema schema();
 
@@ -33,11 +33,11 @@ class TorchScript : public Model {
 
   ParameterSet initial_weights(const Key& key) const override;
 
-  /// Throws Error if the output has another shape than is wanted.
-  Tensor forward(const ParameterSet& weights, const Tensor& input,
-                 const Pass& pass) const override;
-
  private:
+  /// Throws Error if the output has another shape than is wanted.
+  Tensor call(const std::vector<Tensor>& weights, const Tensor& input,
+              const Pass& pass) const override;
+
   friend void save_torchscript(const std::string&, const ParameterSet&,
                                const std::string&);
 

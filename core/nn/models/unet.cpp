@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include "core/nn/batch.h"
 #include "core/nn/layers/shapes.h"
 #include "core/nn/model.h"
 
@@ -8,10 +9,10 @@ namespace nestgrad {
 namespace {
 
 /// From images to images (Ronneberger, Fischer and Brox 2015, "U-Net:
-/// convolutional networks for biomedical image segmentation"): `depth` times
-/// half the size and twice the channels, and back, each size seeing what there
-/// was on the way down. The last convolution starts at zero, and so does the
-/// output.
+/// convolutional networks for biomedical image segmentation"). `depth` times
+/// the size is halved and the channels are doubled, and then back; on the way
+/// back each size also sees the images of that size from the way down. The last
+/// convolution starts at zero, and so does the output.
 class UNet : public Model {
  public:
   static Schema schema() {
@@ -59,30 +60,34 @@ class UNet : public Model {
     return weights;
   }
 
-  Tensor forward(const ParameterSet& weights, const Tensor& input,
-                 const Pass& pass) const override {
-    const at::ArrayRef<Tensor> all(weights.tensors());
+  Tensor apply(const Weights& weights, const Tensor& input,
+               const Pass& pass) const override {
+    const Tensor batch = with_batch_axes(input, weights.particles());
     std::size_t next = 0;
     const auto convolved = [&](const Tensor& x) {
       const std::size_t i = next++;
-      return convolutions_[i]->apply(all.slice(2 * i, 2), x, pass);
+      return convolutions_[i]->apply(weights.slice(2 * i, 2), x, pass);
     };
-    std::vector<Tensor> down{convolved(input).relu()};
+    std::vector<Tensor> down{convolved(batch).relu()};
     for (std::int64_t level = 1; level <= depth_; ++level) {
-      down.push_back(convolved(at::avg_pool2d(down.back(), 2)).relu());
+      const Tensor half = as_one_batch(
+          down.back(), 3, [](const Tensor& x) { return at::avg_pool2d(x, 2); });
+      down.push_back(convolved(half).relu());
     }
     Tensor x = down.back();
     for (std::int64_t level = depth_ - 1; level >= 0; --level) {
       const Tensor& beside = down[static_cast<std::size_t>(level)];
-      const Tensor up = at::upsample_nearest2d(x, beside.sizes().slice(2));
-      x = convolved(at::cat({beside, up}, 1)).relu();
+      const Tensor up = as_one_batch(x, 3, [&](const Tensor& t) {
+        return at::upsample_nearest2d(t, {beside.size(-2), beside.size(-1)});
+      });
+      x = convolved(at::cat({beside, up}, -3)).relu();
     }
     return convolved(x);
   }
 
  private:
   void add(std::int64_t in, std::int64_t out, std::int64_t kernel) {
-    // A layer asks for the sizes of its input only to tell those of its output.
+    // The weights of a convolution do not depend on the size of the images.
     const Shape any{in, kernel, kernel};
     convolutions_.push_back(
         LayerRegistry::instance().make(Json{{"type", "conv2d"},
@@ -93,7 +98,8 @@ class UNet : public Model {
   }
 
   std::int64_t depth_;
-  std::vector<LayerPtr> convolutions_;  // in the order in which they are used
+  std::vector<std::shared_ptr<const Layer>>
+      convolutions_;  // in the order in which they are used
 };
 
 NESTGRAD_REGISTER(ModelRegistry, "unet", UNet)

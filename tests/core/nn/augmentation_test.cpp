@@ -1,4 +1,5 @@
 #include "core/nn/model.h"
+#include "core/nn/weight_forms.h"
 #include "tests/support/support.h"
 
 namespace nestgrad {
@@ -18,7 +19,7 @@ std::unique_ptr<Layer> make(const Json& json) {
 }
 
 Tensor in_training(const Json& json, const Tensor& x) {
-  return make(json)->apply({}, x, {true, Key(3)});
+  return make(json)->apply(SharedWeights(), x, {true, Key(3)});
 }
 
 /// The key of the strength of each augmentation, and a strength that shows.
@@ -77,10 +78,9 @@ TEST_CASE("every example may have its own strength of augmentation",
     // Half of the examples are left alone.
     const Tensor on = (at::arange(kImages) % 2 == 0).to(at::kDouble);
     const ParameterSet each{{"s", (strength.second * on).requires_grad_()}};
-    const RowResponse response;
     Pass pass{true, Key(3), &each};
-    pass.response = &response;
-    const Tensor y = layer->apply({}, x, pass);
+    pass.hyper_axis = HyperAxis::kExamples;
+    const Tensor y = layer->apply(SharedWeights(), x, pass);
     const Tensor changed = (y - x).abs().flatten(1).amax(1) > 1e-9;
     CHECK(changed.logical_and(on == 0).sum().item<double>() == 0);
     CHECK(changed.sum().item<double>() > 0.45 * kImages);
@@ -89,7 +89,8 @@ TEST_CASE("every example may have its own strength of augmentation",
     // What the others undergo does not depend on them.
     const ParameterSet all{
         {"s", at::scalar_tensor(strength.second, float64())}};
-    const Tensor expected = layer->apply({}, x, {true, Key(3), &all});
+    const Tensor expected =
+        layer->apply(SharedWeights(), x, {true, Key(3), &all});
     CHECK(
         at::allclose(at::where((on > 0).view({-1, 1, 1, 1}), expected, x), y));
   }
@@ -208,13 +209,15 @@ TEST_CASE("penalties on activations are what they say, and have a derivative",
         Json{{"type", type}, {"strength", "$alpha"}}, {4, 3});
     CHECK(layer->hyperparameters()[0].differentiable);
     std::vector<Tensor> penalties;
-    CHECK(layer->apply({}, x, Pass::training_as(Draw(), hyper, &penalties))
+    CHECK(layer
+              ->apply(SharedWeights(), x,
+                      Pass::training_as(Draw(), hyper, &penalties))
               .equal(x));
     REQUIRE(penalties.size() == 1);
     CHECK(penalties[0].requires_grad());
     Pass evaluation;
     evaluation.penalties = &penalties;
-    layer->apply({}, x, evaluation);
+    layer->apply(SharedWeights(), x, evaluation);
     CHECK(penalties.size() == 1);
     return penalties[0].item<double>();
   };

@@ -2,6 +2,7 @@
 
 #include "core/nn/evolved_loss.h"
 #include "core/nn/model.h"
+#include "core/nn/weight_forms.h"
 #include "core/tensor/autodiff.h"
 #include "core/training_loop.h"
 #include "tests/kit/numbers.h"
@@ -19,7 +20,9 @@ std::vector<Wrapped> wrapped() {
   return {{{{"type", "linear"}, {"out", 3}}, {4}},
           {{{"type", "linear"}, {"out", 3}, {"bias", false}}, {5, 4}},
           {{{"type", "conv2d"}, {"out", 3}, {"kernel", 2}}, {2, 4, 4}},
-          {{{"type", "lstm"}, {"hidden", 3}, {"output", "all"}}, {5, 4}}};
+          {{{"type", "lstm"}, {"hidden", 3}, {"output", "all"}}, {5, 4}},
+          {{{"type", "layer_norm"}}, {4}},
+          {{{"type", "attention"}, {"heads", 2}}, {5, 4}}};
 }
 
 std::unique_ptr<Layer> flipout(const Wrapped& w, const Json& deviation = 0.3) {
@@ -55,31 +58,19 @@ Tensor with_signs(const Tensor& noise, const Tensor& rows,
   return out;
 }
 
-/// The noise of example n of so many, of deviation 0.3, in a layer with `key`.
-ParameterSet noise_of(const Wrapped& w, const ParameterSet& weights,
-                      const Key& key, std::int64_t n, std::int64_t examples) {
-  const bool recurrent = w.layer["type"] == "lstm";
-  const Key signs = recurrent ? key.fold("signs").fold(0) : key.fold("signs");
-  const auto drawn = [&](const char* name, std::int64_t size) {
-    return signs.fold(name).signs(at::empty({examples, size}, float64()))[n];
-  };
-  const std::int64_t in = w.input.size() == 3 ? w.input[0] : w.input.back();
+/// The noise of example n of so many, of deviation 0.3, of weights with `key`.
+ParameterSet noise_of(const ParameterSet& weights, const Key& key,
+                      std::int64_t n, std::int64_t examples) {
   std::vector<Tensor> own;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const Tensor& t = weights.tensors()[i];
     const Tensor noise = 0.3 * key.fold("noise").fold(i).normal(t);
-    Tensor rows, columns;
-    if (!recurrent) {
-      rows = drawn("outputs", t.size(0));
-      columns = drawn("inputs", in);
-    } else if (i % 2 == 0) {
-      rows = drawn("gates by inputs", 12);
-      columns = drawn("inputs", in);
-    } else {
-      rows = drawn("gates by states", 12);
-      columns = drawn("states", 3);
-    }
-    own.push_back(with_signs(noise, rows, columns));
+    const auto drawn = [&](const char* name, std::int64_t axis) {
+      return key.fold("signs").fold(i).fold(name).signs(
+          at::empty({examples, t.size(axis)}, float64()))[n];
+    };
+    own.push_back(with_signs(noise, drawn("rows", 0),
+                             t.dim() > 1 ? drawn("columns", 1) : Tensor()));
   }
   return weights.with(std::move(own));
 }
@@ -101,18 +92,17 @@ TEST_CASE("flipout gives each example weights with signs of its own",
     const ParameterSet weights = noisy->initial_weights(Key(1)).to(float64());
     const Tensor x = batch_for(w, kExamples);
     const Key key(7);
-    const Tensor y = noisy->apply(weights.tensors(), x, training(key));
+    const Tensor y = noisy->apply(SharedWeights(weights), x, training(key));
 
     for (std::int64_t n = 0; n < kExamples; ++n) {
-      const ParameterSet own =
-          weights + noise_of(w, weights, key, n, kExamples);
+      const ParameterSet own = weights + noise_of(weights, key, n, kExamples);
       const Tensor alone =
-          plain->apply(own.tensors(), x.narrow(0, n, 1), Pass());
+          plain->apply(SharedWeights(own), x.narrow(0, n, 1), Pass());
       CHECK(relative_error(y.narrow(0, n, 1), alone) < 1e-13);
     }
     // Outside of training there is no noise.
-    CHECK(at::equal(noisy->apply(weights.tensors(), x, Pass()),
-                    plain->apply(weights.tensors(), x, Pass())));
+    CHECK(at::equal(noisy->apply(SharedWeights(weights), x, Pass()),
+                    plain->apply(SharedWeights(weights), x, Pass())));
   }
 }
 
@@ -124,7 +114,7 @@ TEST_CASE("noise by flipout has its deviation and no correlation",
   const Tensor x = batch_for(w, 1).expand({2, 4});
   std::vector<Tensor> draws;
   for (std::uint64_t k = 0; k < 4000; ++k) {
-    draws.push_back(noisy->apply(weights.tensors(), x, training(Key(k))));
+    draws.push_back(noisy->apply(SharedWeights(weights), x, training(Key(k))));
   }
   const Tensor y = at::stack(draws);  // [draws, examples, out]
   const Tensor off = y - y.mean(0);
@@ -157,9 +147,9 @@ TEST_CASE("with flipout the variance of a gradient falls like 1 / batch",
           moved.push_back(at.tensors()[i] +
                           0.3 * Key(k).fold(i).normal(weights.tensors()[i]));
         }
-        y = plain->apply(moved, x, Pass());
+        y = plain->apply(SharedWeights(moved), x, Pass());
       } else {
-        y = noisy->apply(at.tensors(), x, training(Key(k)));
+        y = noisy->apply(SharedWeights(at), x, training(Key(k)));
       }
       all.push_back(gradient(0.5 * y.square().sum(1).mean(), at).flatten());
     }
@@ -182,7 +172,7 @@ TEST_CASE("the deviation of flipout has a derivative", "[flipout]") {
     const auto loss = [&](const ParameterSet& hyper) {
       Pass pass = training(Key(5));
       pass.hyper = &hyper;
-      return noisy->apply(weights.tensors(), x, pass).square().sum();
+      return noisy->apply(SharedWeights(weights), x, pass).square().sum();
     };
     const ParameterSet at =
         ParameterSet{{"noise", at::scalar_tensor(0.2, float64())}}.leaves();
@@ -191,38 +181,29 @@ TEST_CASE("the deviation of flipout has a derivative", "[flipout]") {
   }
 }
 
-TEST_CASE("flipout refuses a layer that cannot be flipped", "[flipout]") {
-  CHECK_THROWS_WITH(flipout({{{"type", "layer_norm"}}, {4}}),
-                    ContainsSubstring("must be linear, conv2d or lstm"));
-}
-
 TEST_CASE("an evolved loss has the value and the derivative of its formula",
           "[flipout]") {
   constexpr std::int64_t kExamples = 4, kPerturbations = 2;
   constexpr double kDeviation = 0.3;
   for (const Wrapped& w : wrapped()) {
     CAPTURE(w.layer.dump());
-    LayerStack stack(w.input);
-    const Sequential model(stack.add(w.layer).take());
+    const Sequential model(Chain(w.input).add(w.layer));
     const ParameterSet weights =
         model.initial_weights(Key(1)).to(float64()).leaves();
     const Tensor x = batch_for(w, kExamples);
     const Key key(9);
-    const Tensor loss =
-        evolved_loss(kDeviation, kPerturbations, key,
-                     [&](const Flips& flips, const Key& of_pass) {
-                       Pass pass = training(of_pass);
-                       pass.flips = &flips;
-                       return losses_of(model.forward(weights, x, pass));
-                     });
+    const Tensor loss = evolved_loss(
+        weights, kExamples, kDeviation, kPerturbations, key,
+        [&](const Weights& noisy, const Key& of_pass) {
+          return losses_of(model.apply(noisy, x, training(of_pass)));
+        });
     ParameterSet sum = weights.zeros();
     double value = 0;
     for (std::int64_t m = 0; m < kPerturbations; ++m) {
-      // The key of the perturbation, and of the first layer.
-      const Key layer = key.fold(static_cast<std::uint64_t>(m)).fold(0);
+      const Key own = key.fold(static_cast<std::uint64_t>(m));
       for (std::int64_t n = 0; n < kExamples; ++n) {
         const ParameterSet noise =
-            noise_of(w, weights.detach(), layer, n, kExamples);
+            noise_of(weights.detach(), own, n, kExamples);
         const auto at = [&](double sign) {
           return losses_of(model.forward(weights.detach() + sign * noise,
                                          x.narrow(0, n, 1), Pass()))
@@ -244,8 +225,7 @@ TEST_CASE("an evolved loss has the gradient of a quadratic on average",
           "[flipout]") {
   // Smoothing changes no gradient of a quadratic.
   const Wrapped w = wrapped().front();
-  LayerStack stack(w.input);
-  const Sequential model(stack.add(w.layer).take());
+  const Sequential model(Chain(w.input).add(w.layer));
   const ParameterSet weights =
       model.initial_weights(Key(1)).to(float64()).leaves();
   const Tensor x = batch_for(w, 6);
@@ -254,12 +234,11 @@ TEST_CASE("an evolved loss has the gradient of a quadratic on average",
   };
   std::vector<Tensor> all;
   for (std::uint64_t k = 0; k < 3000; ++k) {
-    const Tensor loss = evolved_loss(
-        0.1, 1, Key(k), [&](const Flips& flips, const Key& of_pass) {
-          Pass pass = training(of_pass);
-          pass.flips = &flips;
-          return squares(model.forward(weights, x, pass));
-        });
+    const Tensor loss =
+        evolved_loss(weights, 6, 0.1, 1, Key(k),
+                     [&](const Weights& noisy, const Key& of_pass) {
+                       return squares(model.apply(noisy, x, training(of_pass)));
+                     });
     all.push_back(gradient(loss, weights).flatten());
   }
   const Tensor g = at::stack(all);
@@ -312,15 +291,6 @@ TEST_CASE("what is trained by evolution has no derivative of training",
   CHECK_THROWS_WITH(
       gradient(problem->train_loss(weights, hyper, Draw()), weights, Tape::kOn),
       ContainsSubstring("have no derivative of their training"));
-}
-
-TEST_CASE("evolution refuses a model with a layer that cannot be flipped",
-          "[flipout]") {
-  CHECK_THROWS_WITH(
-      evolving(Json::object(),
-               {{"type", "sequential"},
-                {"layers", {"layer_norm", {{"type", "linear"}, {"out", 2}}}}}),
-      ContainsSubstring("layers with weights are linear, conv2d or lstm"));
 }
 
 }  // namespace nestgrad

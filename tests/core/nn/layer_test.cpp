@@ -20,7 +20,7 @@ TEST_CASE("every layer computes its formula", "[layers]") {
     CAPTURE(c.config.dump());
     const ParameterSet weights = weights_for(c);
     const Tensor input = input_for(c);
-    const Tensor y = c.make()->apply(weights.tensors(), input, Pass{});
+    const Tensor y = c.make()->apply(SharedWeights(weights), input, Pass{});
     const Tensor expected = c.expected(weights, input);
     REQUIRE(y.sizes() == expected.sizes());
     CHECK(at::allclose(y, expected, 1e-12, 1e-12));
@@ -34,7 +34,7 @@ TEST_CASE("every layer gives the shape that it promises", "[layers]") {
     const ParameterSet weights = weights_for(c);
     for (const std::int64_t batch : {1, 3}) {
       const Tensor input = input_for(c).slice(0, 0, batch);
-      const Tensor y = c.make()->apply(weights.tensors(), input, Pass{});
+      const Tensor y = c.make()->apply(SharedWeights(weights), input, Pass{});
       Shape sizes = c.output;
       sizes.insert(sizes.begin(), batch);
       CHECK(y.sizes() == at::IntArrayRef(sizes));
@@ -114,14 +114,14 @@ TEST_CASE("dropout sets a share of the numbers to zero and keeps the mean",
   const auto layer = LayerRegistry::instance().make(
       Json{{"type", "dropout"}, {"rate", 0.3}}, {1000});
   const Tensor ones = at::ones({20, 1000}, float64());
-  const Tensor y = layer->apply({}, ones, {true, Key(1)});
+  const Tensor y = layer->apply(SharedWeights(), ones, {true, Key(1)});
   const Tensor zero = y == 0;
   // 20000 numbers: the share of zeros is known to 0.0032.
   CHECK(zero.to(at::kDouble).mean().item<double>() ==
         Approx(0.3).margin(0.0130));
   CHECK(at::allclose(y, zero.logical_not().to(at::kDouble) / 0.7));
-  CHECK_FALSE(y.equal(layer->apply({}, ones, {true, Key(2)})));
-  CHECK(ones.equal(layer->apply({}, ones, {false, Key(1)})));
+  CHECK_FALSE(y.equal(layer->apply(SharedWeights(), ones, {true, Key(2)})));
+  CHECK(ones.equal(layer->apply(SharedWeights(), ones, {false, Key(1)})));
 }
 
 TEST_CASE("batch_norm uses the statistics of its batch in evaluation too",
@@ -130,7 +130,8 @@ TEST_CASE("batch_norm uses the statistics of its batch in evaluation too",
       LayerRegistry::instance().make(Json{{"type", "batch_norm"}}, {2});
   const std::vector<Tensor> weights = {at::ones(2), at::zeros(2)};
   const Tensor input = at::tensor({1.0, 5.0, 3.0, 9.0}).view({2, 2});
-  const Tensor y = layer->apply(weights, input.to(at::kFloat), Pass{});
+  const Tensor y =
+      layer->apply(SharedWeights(weights), input.to(at::kFloat), Pass{});
   const Tensor expected = at::tensor({-1.0, -1.0, 1.0, 1.0}).view({2, 2});
   CHECK(at::allclose(y, expected.to(at::kFloat), 1e-4, 1e-4));
 }
@@ -182,14 +183,14 @@ TEST_CASE("a layer refuses an input of the wrong shape in a sentence",
         "/type: lstm expects sequences [time, features], but its input is [4]");
 }
 
-TEST_CASE("a window larger than the image is refused", "[layers]") {
+TEST_CASE("a kernel larger than the image is refused", "[layers]") {
   CHECK(complaint(Json{{"type", "conv2d"}, {"out", 1}, {"kernel", 5}},
                   {1, 4, 9}) ==
-        "/kernel: a window of 5 x 5 does not fit into images of 4 x 9 (padding "
-        "included)");
+        "/kernel: a kernel of 5 x 5 is larger than the images of 4 x 9 pixels, "
+        "padding included");
   CHECK(complaint(Json{{"type", "avg_pool2d"}, {"kernel", 3}}, {1, 8, 2}) ==
-        "/kernel: a window of 3 x 3 does not fit into images of 8 x 2 (padding "
-        "included)");
+        "/kernel: a kernel of 3 x 3 is larger than the images of 8 x 2 pixels, "
+        "padding included");
   CHECK(complaint(
             Json{{"type", "conv2d"}, {"out", 1}, {"kernel", 5}, {"padding", 1}},
             {1, 3, 3}) == "none");

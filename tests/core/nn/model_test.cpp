@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "core/nn/weight_forms.h"
 #include "core/tensor/autodiff.h"
 #include "tests/support/support.h"
 
@@ -224,7 +225,7 @@ TEST_CASE("a model refuses another number of weights", "[model]") {
   CHECK_THROWS_WITH(
       model->forward({{"1.weight", at::zeros({2, 5})}}, at::zeros({1, 5}),
                      Pass{}),
-      ContainsSubstring("the model has 2 weight tensors, but was given 1"));
+      ContainsSubstring("the layers have 2 weight tensors, but were given 1"));
 }
 
 TEST_CASE("a sequential model must end in the outputs", "[model]") {
@@ -320,7 +321,7 @@ TEST_CASE("a rate may follow a schedule of the training step", "[model]") {
   const auto kept = [&](std::int64_t step) {
     Pass pass{true, Key(1)};
     pass.step = step;
-    return (layer->apply({}, x, pass) > 0)
+    return (layer->apply(SharedWeights(), x, pass) > 0)
         .to(at::kDouble)
         .mean()
         .item<double>();

@@ -1,6 +1,7 @@
 #include "hypergrad/self_tuning/response_problem.h"
 
 #include "core/nn/layers/shapes.h"
+#include "core/nn/model.h"
 #include "core/tensor/autodiff.h"
 #include "tests/kit/bench.h"
 #include "tests/support/support.h"
@@ -33,8 +34,9 @@ class Images : public BilevelProblem {
   Tensor train_loss(const ParameterSet& w, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const Tensor x = Key(1).normal(at::empty({6, 1, 4, 4}, float64()));
-    const Tensor y = model_->forward(w, x, Pass::training_as(draw, hyper));
-    const Tensor outputs = draw.linear ? to_first_order(y) : y;
+    const Tensor y =
+        model_->forward(w, x, Pass::training_as(draw, hyper), draw);
+    const Tensor outputs = to_first_order(y);
     const Tensor each =
         at::cross_entropy_loss(outputs, at::arange(6, at::kLong).remainder(3),
                                {}, at::Reduction::None);
@@ -66,10 +68,12 @@ class Shown : public ResponseProblem {
   }
 };
 
-/// Says where hyperparameters start, which a ResponseProblem asks for.
+/// Says where hyperparameters start, which a ResponseProblem asks for. It gives
+/// no example weights of its own.
 class Given : public ProblemDecorator {
  public:
   using ProblemDecorator::ProblemDecorator;
+  ProblemAbilities abilities() const override { return {}; }
   ParameterSet initial_hyper() const override {
     return {{"p", at::zeros({}, float64())},
             {"alpha", at::zeros({}, float64())},
@@ -222,7 +226,7 @@ TEST_CASE(
                  {"slowness_penalty", 0.3},
                  {"activation_penalty", "$alpha"}}}},
           {float64(), Key(1)});
-  CHECK(problem->abilities().responding_examples.train == 0);
+  CHECK(problem->abilities().responding_examples.train == 31);
   const std::shared_ptr<const Response> rows =
       ResponseRegistry::instance().make(Json{{"type", "rows"}});
   const ParameterSet w = problem->initial_weights({}, Key(1));

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/nn/layer.h"
+
+namespace nestgrad {
+
+/// Layers one after another. Each is made for the shape that the layer before
+/// it leaves. Weights are named by the position of their layer: "0.weight",
+/// "2.bias". Every layer draws its initial weights and its noise from a key of
+/// its own.
+class Chain {
+ public:
+  /// Without layers. `input`: the shape of one example.
+  explicit Chain(Shape input) : shape_(std::move(input)) {}
+
+  /// Appends a layer that the program wrote, not a user, such as
+  /// {"type": "linear", "out": 10}. Throws ConfigError if it cannot work on the
+  /// shape so far.
+  Chain& add(const Json& layer);
+
+  /// Appends a layer of a checked configuration. A ConfigError points there.
+  Chain& add(const Config& layer);
+
+  /// The shape of one example after the layers so far.
+  const Shape& shape() const { return shape_; }
+
+  ParameterSet initial_weights(const Key& key) const;
+
+  /// The output for a batch, as Layer::apply(). Throws Error if the number of
+  /// weight tensors is wrong.
+  Tensor apply(const Weights& weights, const Tensor& x, const Pass& pass) const;
+
+  /// The hyperparameters of all layers. A name that several of them use is one
+  /// hyperparameter: with one number for all of them or, where they say
+  /// "$name.0", "$name.1", ..., one number for each.
+  std::vector<Hyperparameter> hyperparameters() const;
+
+ private:
+  void append(std::unique_ptr<const Layer> layer);
+
+  Shape shape_;
+  std::vector<std::shared_ptr<const Layer>> layers_;
+  std::vector<std::size_t> counts_;  // the number of weight tensors per layer
+};
+
+}  // namespace nestgrad

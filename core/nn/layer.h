@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/config/registry.h"
+#include "core/hyperparameter.h"
+#include "core/nn/pass.h"
+#include "core/nn/weights.h"
+
+namespace nestgrad {
+
+/// The sizes of one example, without the batch: {1, 28, 28}.
+using Shape = std::vector<std::int64_t>;
+
+/// A layer of a network: a function of its weights and a batch. It knows shapes
+/// but holds no weights.
+class Layer {
+ public:
+  static constexpr const char* kKind = "layers";
+
+  virtual ~Layer() = default;
+
+  /// The shape of one example after this layer.
+  virtual Shape output_shape() const = 0;
+
+  /// Fresh weights under short names ("weight", "bias"), float32 on the CPU, a
+  /// function of `key` alone. The default: none.
+  virtual ParameterSet initial_weights(const Key& key) const;
+
+  /// The output for a batch x, [batch..., shape of an example]; see Weights for
+  /// the axes of a batch. `weights` are in the order of initial_weights(). The
+  /// output for an example depends only on that example and its weights, except
+  /// in layers that say otherwise (batch_norm).
+  virtual Tensor apply(const Weights& weights, const Tensor& x,
+                       const Pass& pass) const = 0;
+
+  /// The hyperparameters that the settings of the layer name. The default:
+  /// none.
+  virtual std::vector<Hyperparameter> hyperparameters() const { return {}; }
+};
+
+/// The argument is the shape of one example before the layer.
+using LayerRegistry = Registry<Layer, const Shape&>;
+
+}  // namespace nestgrad

@@ -1,0 +1,141 @@
+#include <torch/nn/modules/activation.h>
+
+#include "core/nn/model.h"
+#include "core/nn/weight_forms.h"
+#include "tests/kit/contract.h"
+#include "tests/support/layer_cases.h"
+
+namespace nestgrad {
+namespace {
+
+Json attention(int heads, bool causal) {
+  return {{"type", "attention"}, {"heads", heads}, {"causal", causal}};
+}
+
+Json residual(Json layers) {
+  return {{"type", "residual"}, {"layers", std::move(layers)}};
+}
+
+std::string complaint(const Json& layer, const Shape& input) {
+  try {
+    LayerRegistry::instance().make(layer, input);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+/// A language model with two residual blocks, for sequences of 5 of 7 tokens.
+std::unique_ptr<Model> transformer() {
+  return ModelRegistry::instance().make(
+      Json{{"type", "sequential"},
+           {"layers",
+            {{{"type", "embedding"}, {"vocabulary", 7}, {"dimension", 4}},
+             residual({"layer_norm", attention(2, true)}),
+             residual({"layer_norm",
+                       {{"type", "linear"}, {"out", 6}},
+                       "gelu",
+                       {{"type", "linear"}, {"out", 4}}}),
+             {{"type", "linear"}, {"out", 7}}}}},
+      {5}, {5, 7});
+}
+
+}  // namespace
+
+TEST_CASE("attention is torch::nn::MultiheadAttention of x with itself",
+          "[attention]") {
+  constexpr std::int64_t kTime = 5, kFeatures = 6;
+  for (const int heads : {1, 2, 3}) {
+    for (const bool causal : {false, true}) {
+      CAPTURE(heads, causal);
+      const auto layer = LayerRegistry::instance().make(
+          attention(heads, causal), {kTime, kFeatures});
+      const ParameterSet w = layer->initial_weights(Key(1)).to(float64());
+      torch::nn::MultiheadAttention reference(
+          torch::nn::MultiheadAttentionOptions(kFeatures, heads));
+      reference->in_proj_weight = w.at("in_weight");
+      reference->in_proj_bias = w.at("in_bias");
+      reference->out_proj->weight = w.at("out_weight");
+      reference->out_proj->bias = w.at("out_bias");
+
+      const Tensor x =
+          Key(2).normal(at::empty({3, kTime, kFeatures}, float64()));
+      const Tensor time_first = x.transpose(0, 1);
+      const Tensor later =
+          at::ones({kTime, kTime}, at::kBool).triu(1);  // not looked at
+      const Tensor expected =
+          std::get<0>(reference->forward(time_first, time_first, time_first,
+                                         /*key_padding_mask=*/{},
+                                         /*need_weights=*/false,
+                                         causal ? later : Tensor()))
+              .transpose(0, 1);
+      CHECK(at::allclose(layer->apply(SharedWeights(w), x, Pass()), expected,
+                         1e-12, 1e-12));
+    }
+  }
+}
+
+TEST_CASE("attention keeps large scores finite", "[attention]") {
+  const auto layer = LayerRegistry::instance().make(attention(1, true), {3, 2});
+  const ParameterSet w = layer->initial_weights(Key(1)).to(float64());
+  const Tensor x = 1e6 * Key(2).normal(at::empty({2, 3, 2}, float64()));
+  const Tensor y = layer->apply(SharedWeights(w), x, Pass());
+  CHECK(y.isfinite().all().item<bool>());
+}
+
+TEST_CASE("residual blocks and attention keep the contract of models",
+          "[attention]") {
+  const Tensor tokens = at::arange(10, at::kLong).remainder(7).view({2, 5});
+  CHECK(testing::model_faults(*transformer(), tokens).empty());
+}
+
+TEST_CASE("a causal transformer answers no step by a later token",
+          "[attention]") {
+  const auto model = transformer();
+  const ParameterSet w = model->initial_weights(Key(1));
+  const Tensor tokens = at::arange(10, at::kLong).remainder(7).view({2, 5});
+  Tensor other = tokens.clone();
+  other.select(1, 3).fill_(0);
+  const Tensor y = model->forward(w, tokens, Pass());
+  const Tensor changed = model->forward(w, other, Pass());
+  CHECK(at::allclose(y.narrow(1, 0, 3), changed.narrow(1, 0, 3)));
+  CHECK_FALSE(at::allclose(y.narrow(1, 4, 1), changed.narrow(1, 4, 1)));
+}
+
+TEST_CASE("a residual block names its hyperparameters and draws its own noise",
+          "[attention]") {
+  const auto block = LayerRegistry::instance().make(
+      residual({{{"type", "dropout"}, {"rate", "$a"}},
+                residual({{{"type", "dropout"}, {"rate", "$b"}}})}),
+      {50});
+  std::set<std::string> named;
+  for (const Hyperparameter& h : block->hyperparameters()) named.insert(h.name);
+  CHECK(named == std::set<std::string>{"a", "b"});
+
+  // With rates of 1/2 and x = 1 the output is 1, or 1 + 2, or 1 + 2 + 4.
+  const ParameterSet hyper{{"a", at::scalar_tensor(0.5, float64())},
+                           {"b", at::scalar_tensor(0.5, float64())}};
+  const Tensor y = block->apply(SharedWeights(), at::ones({1, 50}, float64()),
+                                {true, Key(1), &hyper});
+  for (const double value : {1.0, 3.0, 7.0})
+    CHECK((y == value).any().item<bool>());
+  CHECK((y == 1).logical_or(y == 3).logical_or(y == 7).all().item<bool>());
+}
+
+TEST_CASE("residual and attention refuse shapes that do not fit",
+          "[attention]") {
+  CHECK(complaint(residual({{{"type", "linear"}, {"out", 3}}}), {2, 4}) ==
+        "/layers: must keep the shape of their input, [2, 4], but end in [2, "
+        "3]");
+  CHECK(complaint(residual({"relu", {{"type", "linear"}, {"oud", 4}}}), {4})
+            .rfind("/layers/1/oud: ", 0) == 0);
+  CHECK(complaint(attention(3, false), {5, 4}) ==
+        "/heads: must divide the number of features, 4, but is 3");
+  CHECK(complaint(attention(1, false), {4}) ==
+        "/type: attention expects sequences [time, features], but its input is "
+        "[4]");
+  CHECK(complaint({{"type", "attention"}, {"head", 2}}, {5, 4})
+            .rfind("/head: ", 0) == 0);
+}
+
+}  // namespace nestgrad
