@@ -9,6 +9,7 @@
 #include "experiments/record/learned_examples.h"
 #include "experiments/run/final_runs.h"
 #include "experiments/setup/experiment.h"
+#include "tests/experiments/problems/clusters.h"
 #include "tests/kit/numbers.h"
 #include "tests/support/program.h"
 #include "tests/support/support.h"
@@ -16,23 +17,6 @@
 
 namespace nestgrad {
 namespace {
-
-Json clusters(std::int64_t examples, Json start = "noise") {
-  return {{"type", "distillation"},
-          {"data",
-           {{"type", "gaussian_clusters"},
-            {"classes", 3},
-            {"features", 4},
-            {"spread", 0.5},
-            {"train", 60},
-            {"valid", 30},
-            {"test", 30},
-            {"standardize", true}}},
-          {"model", {{"type", "mlp"}, {"hidden", {5}}, {"activation", "tanh"}}},
-          {"examples", examples},
-          {"start", std::move(start)},
-          {"valid_batch", 0}};
-}
 
 std::shared_ptr<const BilevelProblem> problem_of(const Json& json) {
   return ProblemRegistry::instance().make(json, {float64(), Key(1)});
@@ -358,142 +342,6 @@ numpy.savez_compressed('again.npz', inputs=a['inputs'], other=numpy.arange(3))
                     ContainsSubstring("damaged.npz"));
   CHECK_THROWS_WITH(read_npz(folder.path("none.npz")),
                     ContainsSubstring("there is no such file"));
-}
-
-TEST_CASE("a run of distillation leaves what a later run can train on",
-          "[distillation]") {
-  const TemporaryFolder folder;
-  Json config = {
-      {"problem", clusters(6, {{"type", "random"}})},
-      {"hyperparameters",
-       {{"inputs", Json::object()}, {"labels", Json::object()}}},
-      {"inner", {{"type", "sgd"}, {"lr", 0.5}}},
-      {"estimator", {{"type", "unrolled"}, {"window", 20}, {"horizon", 20}}},
-      {"outer", {{"type", "adam"}, {"lr", 0.05}, {"steps", 60}}},
-      {"record",
-       {{"networks", 3},
-        {"checkpoint", {{"minutes", 0}}},
-        {"other_models", {{{"type", "mlp"}, {"hidden", {8}}}}}}}};
-  config["problem"]["baselines"] = {"random", "class_mean"};
-  folder.write("d.json", config.dump());
-  const Ended ended = program(folder.path(""), "run d.json --out a");
-  CAPTURE(ended.output);
-  REQUIRE(ended.code == 0);
-  for (const char* words :
-       {"MiB of tensors, about", "retrained, found", "other model, mlp",
-        "baseline, class_mean", " ± ", "warm/cold gap"}) {
-    CHECK_THAT(ended.output, ContainsSubstring(words));
-  }
-  const Json summary = Json::parse(read_file(folder.path("a/summary.json")));
-  const auto accuracy = [&](const Json& run) {
-    return run["test_accuracy"].get<double>();
-  };
-  CHECK(summary["baselines"].size() == 2);
-  CHECK(summary["other_models"][0]["model"] == "mlp");
-  CHECK(summary["retrained_found"]["deviation"].contains("test_loss"));
-  CHECK(summary["retrained_found"]["test_loss"].get<double>() <
-        summary["retrained_start"]["test_loss"].get<double>());
-  const Json& gap = summary["warm_cold_gap"];
-  CHECK(gap["metric"] == "test_accuracy");
-  CHECK(gap["joint"].get<double>() == accuracy(summary["tuned"]));
-  CHECK(gap["retrained"].get<double>() == accuracy(summary["retrained_found"]));
-  CHECK(gap["gap"].get<double>() ==
-        Approx(gap["joint"].get<double>() - gap["retrained"].get<double>()));
-
-  // The file, in the units of the source and not of the prepared inputs, is the
-  // hyperparameters found.
-  Json again = config;
-  again["problem"]["start"] = {{"type", "file"},
-                               {"file", folder.path("a/distilled.npz")}};
-  again["problem"]["baselines"] = Json::array();
-  again["record"]["other_models"] = Json::array();
-  again["outer"]["steps"] = 1;
-  again["record"]["retrain"] = 20;
-  folder.write("again.json", again.dump());
-  const Ended later = program(folder.path(""), "run again.json --out b");
-  CAPTURE(later.output);
-  REQUIRE(later.code == 0);
-  const Json repeated = Json::parse(read_file(folder.path("b/summary.json")));
-  CHECK(repeated["retrained_start"]["test_loss"].get<double>() ==
-        Approx(summary["retrained_found"]["test_loss"].get<double>())
-            .epsilon(1e-3));
-
-  // Constant, they are a training set like any other.
-  Json plain = again;
-  plain["hyperparameters"] = {{"inputs", {{"tuned", false}}}};
-  plain["estimator"] = {{"window", 20}};
-  folder.write("plain.json", plain.dump());
-  const Ended trained = program(folder.path(""), "run plain.json --out p");
-  CAPTURE(trained.output);
-  CHECK(trained.code == 0);
-  CHECK_THAT(trained.output, ContainsSubstring("plain training"));
-  CHECK(Json::parse(
-            read_file(folder.path("p/summary.json")))["tuned"]["test_accuracy"]
-            .get<double>() > 0.8);
-
-  // Mistakes are told before the run.
-  again["problem"]["start"]["file"] = folder.path("none.npz");
-  folder.write("again.json", again.dump());
-  const Ended missing = program(folder.path(""), "run again.json --out c");
-  CHECK(missing.code == 2);
-  CHECK_THAT(missing.output, ContainsSubstring("/problem/start") &&
-                                 ContainsSubstring("there is no such file"));
-  config["record"]["other_models"] = {{{"type", "cnn"}}};
-  folder.write("wrong.json", config.dump());
-  const Ended wrong = program(folder.path(""), "run wrong.json --out d");
-  CHECK(wrong.code == 2);
-  CHECK_THAT(wrong.output, ContainsSubstring("/record/other_models/0"));
-}
-
-TEST_CASE("ten learned images teach logistic regression more than real ones",
-          "[distillation]") {
-  // METHODS A3: 0.80 where ten real images give 0.43 and class means 0.68.
-  const Json config =
-      JsonFile::read(NESTGRAD_SOURCE_DIR "/configs/distill_logistic.json")
-          .json();
-  const TemporaryFolder folder;
-  Json own = config;
-  own["record"]["other_models"] = Json::array();
-  folder.write("a.json", own.dump());
-  const Ended ended = program(folder.path(""), "run a.json --quiet --out a");
-  CAPTURE(ended.output);
-  REQUIRE(ended.code == 0);
-  const Json summary = Json::parse(read_file(folder.path("a/summary.json")));
-  const auto accuracy = [](const Json& run) {
-    return run["test_accuracy"].get<double>();
-  };
-  CHECK(accuracy(summary["retrained_found"]) > 0.80);
-  CHECK(accuracy(summary["baselines"]["random"]) < 0.6);
-  CHECK(accuracy(summary["baselines"]["class_mean"]) < 0.75);
-  CHECK(std::filesystem::file_size(folder.path("a/distilled_over_time.png")) >
-        1000);
-}
-
-TEST_CASE(
-    "images that are good for weights that were trained along with them do not "
-    "teach others, and those of cold starts do",
-    "[distillation]") {
-  const TemporaryFolder folder;
-  // METHODS C3.
-  const auto gap = [&](const std::string& name) {
-    const Ended ended =
-        program(folder.path(""),
-                fmt::format("run '{}/configs/{}.json' --quiet --out {}",
-                            NESTGRAD_SOURCE_DIR, name, name));
-    CAPTURE(ended.output);
-    REQUIRE(ended.code == 0);
-    return Json::parse(
-        read_file(folder.path(name + "/summary.json")))["warm_cold_gap"];
-  };
-  const Json warm = gap("distill_warm"), cold = gap("distill_cold");
-  CHECK(warm["joint"].get<double>() >= 0.70);
-  CHECK(warm["retrained"].get<double>() <= 0.30);
-  CHECK(std::abs(cold["gap"].get<double>()) < 0.06);
-  CHECK(cold["retrained"].get<double>() > 0.70);
-  // One point in turn for three classes.
-  const Json point = gap("distill_one_point");
-  CHECK(point["joint"].get<double>() > 0.8);
-  CHECK(point["retrained"].get<double>() < 0.5);
 }
 
 }  // namespace nestgrad
