@@ -152,9 +152,6 @@ TEST_CASE("ten learned images teach logistic regression more than real ones",
   CAPTURE(ended.output);
   REQUIRE(ended.code == 0);
   const Json summary = Json::parse(read_file(folder.path("a/summary.json")));
-  const auto accuracy = [](const Json& run) {
-    return run["test_accuracy"].get<double>();
-  };
   CHECK(accuracy(summary["retrained_found"]) > 0.80);
   CHECK(accuracy(summary["baselines"]["random"]) < 0.6);
   CHECK(accuracy(summary["baselines"]["class_mean"]) < 0.75);
