@@ -6,6 +6,7 @@
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <algorithm>
 #include <mutex>
 #include <unordered_set>
 
@@ -146,6 +147,12 @@ Tensor to_first_order(const Tensor& dual) {
   if (!dual._fw_grad(kLevel).defined()) return dual;
   const auto [x, t] = at::_unpack_dual(dual, kLevel);
   return x + t;
+}
+
+ParameterSet to_first_order(const ParameterSet& duals) {
+  const std::vector<Tensor>& tensors = duals.tensors();
+  if (std::none_of(tensors.begin(), tensors.end(), is_dual)) return duals;
+  return duals.map([](const Tensor& t) { return to_first_order(t); });
 }
 
 }  // namespace nestgrad

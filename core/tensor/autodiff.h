@@ -89,4 +89,8 @@ Tensor tangent(const Tensor& dual);
 /// is returned as it is.
 Tensor to_first_order(const Tensor& dual);
 
+/// The same for every tensor. A set without dual numbers is returned as it is,
+/// so that a set made from one vector stays one; see ParameterSet::whole().
+ParameterSet to_first_order(const ParameterSet& duals);
+
 }  // namespace nestgrad

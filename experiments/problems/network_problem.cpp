@@ -86,7 +86,7 @@ Tensor NetworkProblem::with_penalties(Tensor loss,
   if (draw.particles > 0) {
     return loss + l2_penalty(weights, decay, draw.particles);
   }
-  return loss + l2_penalty(weights.map(to_first_order), decay);
+  return loss + l2_penalty(to_first_order(weights), decay);
 }
 
 Tensor NetworkProblem::fit_of_examples(const Tensor& outputs,

@@ -31,7 +31,7 @@ Tensor Quadratic::train_loss(const ParameterSet& given,
                              const ParameterSet& hyper,
                              const Draw& draw) const {
   // The outputs of the model are its weights.
-  const ParameterSet weights = given.map(to_first_order);
+  const ParameterSet weights = to_first_order(given);
   return output_loss(weights.at("w"), hyper, draw) +
          l2_penalty(weights, hyper.at("weight_decay"), draw.particles) +
          terms_.c;

@@ -45,7 +45,7 @@ class TinyNetwork : public BilevelProblem {
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const Tensor out = to_first_order(outputs(weights, hyper, draw));
-    const ParameterSet w = weights.map(to_first_order);
+    const ParameterSet w = to_first_order(weights);
     return output_loss(out, hyper, draw) +
            0.5 * hyper.at("weight_decay") * dot(w, w);
   }

@@ -42,7 +42,7 @@ TEST_CASE("a dimension spreads its values evenly", "[sweep]") {
 
   const Dimension three = dimension({{"low", 0}, {"high", 1}, {"count", 3}});
   const double u[] = {0.1, 0.2, 0.3};
-  CHECK(three.at(u) == Json{0.1, 0.2, 0.3});
+  CHECK(three.value_at(u) == Json{0.1, 0.2, 0.3});
   CHECK(three.coordinates() == 3);
   CHECK_THROWS_AS(three.grid(), ConfigError);
 }
