@@ -5,6 +5,7 @@
 
 #include "core/config/registry.h"
 #include "core/row_response.h"
+#include "core/tensor/key.h"
 
 namespace nestgrad {
 
