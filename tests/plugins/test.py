@@ -117,7 +117,7 @@ run(nestgrad, "sweep", "sweep.json", "--plugin", plugin, "--quiet", "--out",
 
 # Not every file is a plugin of this program.
 run(nestgrad, "list", "--plugin", "none.so", code=2, says="No such file")
-run(nestgrad, "list", "--plugin", "config.json", code=2, says="is no plugin of")
+run(nestgrad, "list", "--plugin", "config.json", code=2, says="is not a nestgrad plugin")
 run(nestgrad, "run", "config.json", "--set", "plugins=[1]", code=2,
     says="/plugins/0: must be a string, is 1")
 good = pathlib.Path(plugin).read_bytes()
@@ -129,7 +129,7 @@ run(nestgrad, "list", "--plugin", "old.so", code=2,
 begin = good.index(b"(interface ") + len("(interface ")
 other = good[:begin] + b"00000000" + good[begin + 8:]
 (here / "other.so").write_bytes(other)
-run(nestgrad, "list", "--plugin", "other.so", code=2, says="build it again")
+run(nestgrad, "list", "--plugin", "other.so", code=2, says="rebuild it")
 (here / "short.so").write_bytes(good[:len(good) // 2] + old[-200:])
 run(nestgrad, "list", "--plugin", "short.so", code=2)
 shutil.copy(here / "my_problem/build/libmy_problem.so", here / "again.so")

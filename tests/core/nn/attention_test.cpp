@@ -61,8 +61,9 @@ TEST_CASE("attention is torch::nn::MultiheadAttention of x with itself",
       const Tensor x =
           Key(2).normal(at::empty({3, kTime, kFeatures}, float64()));
       const Tensor time_first = x.transpose(0, 1);
+      // LibTorch adds it to the scores.
       const Tensor later =
-          at::ones({kTime, kTime}, at::kBool).triu(1);  // not looked at
+          at::full({kTime, kTime}, -INFINITY, float64()).triu(1);
       const Tensor expected =
           std::get<0>(reference->forward(time_first, time_first, time_first,
                                          /*key_padding_mask=*/{},

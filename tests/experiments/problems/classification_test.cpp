@@ -46,9 +46,11 @@ std::vector<double> shares(const BilevelProblem& problem) {
 TEST_CASE("weights of classes differ from weights of as many examples",
           "[classification]") {
   const auto by_class = four_of_four("class");
-  const auto offered = by_class->hyperparameters();
-  CHECK(offered[0].granularities ==
-        std::vector<Granularity>{{"example", 4}, {"class", 4}});
+  for (const Hyperparameter& h : by_class->hyperparameters()) {
+    if (h.name != "example_weight") continue;
+    CHECK(h.granularities ==
+          std::vector<Granularity>{{"example", 4}, {"class", 4}});
+  }
   const std::vector<double> classes = shares(*by_class);
   const std::vector<double> examples = shares(*four_of_four("example"));
   // Two of the four are of one class, so another class has none.

@@ -238,7 +238,7 @@ TEST_CASE("coresets are chosen as they say, the classes taking turns",
       }
     }
     CHECK_THROWS_WITH(made(name, data, 3000),
-                      ContainsSubstring("examples of class 0 are wanted"));
+                      ContainsSubstring("examples of class 0 are needed"));
   }
   const Tensor means = made("class_mean", data, 3).inputs;
   for (std::int64_t c = 0; c < 3; ++c) {

@@ -329,7 +329,7 @@ TEST_CASE("resume says what is missing where no run began", "[resume]") {
              ContainsSubstring("nowhere: there is no such folder"));
   fs::create_directory(folder.path("empty"));
   CHECK_THAT(program(folder.path(""), "resume empty").output,
-             ContainsSubstring("holds no config.json"));
+             ContainsSubstring("contains no config.json"));
 }
 
 }  // namespace nestgrad

@@ -153,7 +153,7 @@ TEST_CASE("mistakes end with exit code 2, one sentence each and no folder",
   check("run missing.json", {"missing.json"});
   check("run good.json --out used", {"used: already contains files"});
   check("run good.json --out typo.json", {"typo.json: is not a folder"});
-  check("run good.json --out /proc/nestgrad", {"cannot make this folder"});
+  check("run good.json --out /proc/nestgrad", {"cannot create this folder"});
   check("run good.json --set outer.steps", {"expected path=value"});
   check("run good.json --set outer.steps=0", {"--set: /outer/steps"});
   check("run good.json --set device=cuda", {"/device: there is no CUDA"});

@@ -199,6 +199,11 @@ TEST_CASE("particles together move as each by itself", "[evolution]") {
   class OneByOne : public ProblemDecorator {
    public:
     using ProblemDecorator::ProblemDecorator;
+    ProblemAbilities abilities() const override {
+      ProblemAbilities out = ProblemDecorator::abilities();
+      out.particles = false;
+      return out;
+    }
     ParameterSet natural(const ParameterSet& hyper) const override {
       require(hyper.at("lr").dim() == 0, "not one by one");
       return ProblemDecorator::natural(hyper);
