@@ -18,7 +18,12 @@ class Flatten : public Layer {
   Shape output_shape() const override { return {features_}; }
 
   Tensor apply(const Weights&, const Tensor& x, const Pass&) const override {
-    return x.flatten(-axes_);
+    // flatten() would keep unusual strides of axes of one, with which products
+    // are rounded differently.
+    std::vector<std::int64_t> sizes = x.sizes().vec();
+    sizes.resize(sizes.size() - static_cast<std::size_t>(axes_));
+    sizes.push_back(features_);
+    return x.reshape(sizes);
   }
 
  private:
