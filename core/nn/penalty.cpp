@@ -5,6 +5,7 @@
 
 #include "core/hyperparameter.h"
 #include "core/platform/error.h"
+#include "core/tensor/sum.h"
 
 namespace nestgrad {
 namespace {
@@ -45,7 +46,7 @@ Tensor l2_penalty(const ParameterSet& weights, const Tensor& decay,
       const Tensor part = (factors[i] * weights.tensors()[i].square())
                               .reshape({particles, -1})
                               .sum(1);
-      sum = sum.defined() ? sum + part : part;
+      add_to(sum, part);
     }
     return 0.5 * sum;
   }
@@ -62,7 +63,7 @@ Tensor l2_penalty(const ParameterSet& weights, const Tensor& decay,
     const Tensor& d = factors[i];
     const Tensor part = d.dim() == 0 ? d * at::dot(w, w)
                                      : WeightedSquares::apply(w, d.reshape(-1));
-    sum = sum.defined() ? sum + part : part;
+    add_to(sum, part);
   }
   return 0.5 * sum;
 }
@@ -88,7 +89,7 @@ Tensor l2_penalty(const ParameterSet& weights, const RowResponse& response,
                            at::mv(s * s, (r * r).sum(1));
     const Tensor part =
         (decays.select(1, which[i].item<std::int64_t>()) * squares).mean();
-    sum = sum.defined() ? sum + part : part;
+    add_to(sum, part);
   }
   return 0.5 * sum;
 }
