@@ -39,12 +39,14 @@ Schema BestResponse::common_keys() {
               "perturbation", perturbation_schema(), Json::object(),
               "The noise that hyperparameters are trained and judged with.")
           .also(warm_up_schema())
-          .integer(
-              "draws", 1,
-              "How many perturbations a loss is averaged over where examples "
-              "cannot have one each (recurrent layers, other responses than "
-              "rows).",
-              at_least(1)),
+          .boolean("per_example", true,
+                   "Whether each example of a minibatch has its own "
+                   "perturbation, if the model and the response allow it. "
+                   "Recurrent layers take less time without.")
+          .integer("draws", 1,
+                   "How many perturbations a loss is averaged over where "
+                   "examples do not have one each.",
+                   at_least(1)),
       1000,
       "; the response has a number for each of them and each row of the "
       "weights.");

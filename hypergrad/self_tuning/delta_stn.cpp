@@ -10,8 +10,9 @@ class DeltaStnProblem : public ResponseProblem {
  public:
   DeltaStnProblem(std::shared_ptr<const BilevelProblem> problem,
                   std::shared_ptr<const Response> response, std::int64_t draws,
-                  bool linear)
-      : ResponseProblem(std::move(problem), std::move(response), draws),
+                  bool per_example, bool linear)
+      : ResponseProblem(std::move(problem), std::move(response), draws,
+                        per_example),
         linear_(linear) {}
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
@@ -47,10 +48,11 @@ class DeltaStnProblem : public ResponseProblem {
 class DeltaStn : public BestResponse {
  public:
   DeltaStn(const Config& config, const TrainingLoop& loop)
-      : BestResponse(config, loop,
-                     std::make_shared<DeltaStnProblem>(
-                         loop.problem(), response(config),
-                         config.integer("draws"), config.boolean("linearize"))),
+      : BestResponse(
+            config, loop,
+            std::make_shared<DeltaStnProblem>(
+                loop.problem(), response(config), config.integer("draws"),
+                config.boolean("per_example"), config.boolean("linearize"))),
         linearizes_(config.boolean("linearize")) {}
 
   static Schema schema() {

@@ -28,13 +28,13 @@ ParameterSet cut_rows(const Tensor& rows, const ParameterSet& layout) {
 
 ResponseProblem::ResponseProblem(std::shared_ptr<const BilevelProblem> problem,
                                  std::shared_ptr<const Response> response,
-                                 std::int64_t draws)
+                                 std::int64_t draws, bool per_example)
     : ProblemDecorator(std::move(problem)),
       response_(std::move(response)),
       draws_(draws) {
   // An empty map, since with too many hyperparameters a real one may not fit
   // into memory.
-  if (response_->rows({}, Tensor())) {
+  if (per_example && response_->rows({}, Tensor())) {
     sizes_ = this->problem().abilities().responding_examples;
   }
 }

@@ -15,15 +15,16 @@ namespace nestgrad {
 /// of the problem's and, under kDeviation, the standard deviations of the noise
 /// that perturbs them, [n].
 ///
-/// If the problem and the response allow it, each example of a minibatch has
-/// its own perturbation; otherwise losses are means over `draws` perturbations
-/// that all examples share.
+/// If `per_example`, and if the problem and the response allow it, each example
+/// of a minibatch has its own perturbation; otherwise losses are means over
+/// `draws` perturbations that all examples share.
 class ResponseProblem : public ProblemDecorator {
  public:
   static constexpr const char* kDeviation = "stn/deviation";
 
   ResponseProblem(std::shared_ptr<const BilevelProblem> problem,
-                  std::shared_ptr<const Response> response, std::int64_t draws);
+                  std::shared_ptr<const Response> response, std::int64_t draws,
+                  bool per_example = true);
 
   ParameterSet initial_weights(const ParameterSet& hyper,
                                const Key& key) const override;

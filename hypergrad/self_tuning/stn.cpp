@@ -8,8 +8,9 @@ namespace {
 class StnProblem : public ResponseProblem {
  public:
   StnProblem(const std::shared_ptr<const BilevelProblem>& problem,
-             std::shared_ptr<const Response> response, std::int64_t draws)
-      : ResponseProblem(problem, std::move(response), draws),
+             std::shared_ptr<const Response> response, std::int64_t draws,
+             bool per_example)
+      : ResponseProblem(problem, std::move(response), draws, per_example),
         start_(problem->initial_hyper().flatten()) {}
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
@@ -45,7 +46,8 @@ class Stn : public BestResponse {
       : BestResponse(
             config, loop,
             std::make_shared<StnProblem>(loop.problem(), response(config),
-                                         config.integer("draws"))) {}
+                                         config.integer("draws"),
+                                         config.boolean("per_example"))) {}
 
   static Schema schema() {
     return Schema(

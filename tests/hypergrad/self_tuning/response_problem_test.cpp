@@ -258,4 +258,18 @@ TEST_CASE(
   CHECK(loss(0.5, zero.expand({2, 3})) != Approx(loss(0.5, zero)));
 }
 
+TEST_CASE("a minibatch shares one perturbation if that is asked for", "[stn]") {
+  const auto problem = std::make_shared<Images>(0);
+  const std::shared_ptr<const Response> rows =
+      ResponseRegistry::instance().make(Json{{"type", "rows"}});
+  ParameterSet hyper = problem->initial_hyper();
+  hyper.insert(ResponseProblem::kDeviation, at::tensor({2.0}, float64()));
+  const Shown each(problem, rows, 1);
+  CHECK(each.per_example());
+  CHECK(each.perturbed(hyper, Key(1)).size(0) == 6);
+  const Shown shared(problem, rows, 2, /*per_example=*/false);
+  CHECK_FALSE(shared.per_example());
+  CHECK(shared.perturbed(hyper, Key(1)).size(0) == 2);
+}
+
 }  // namespace nestgrad
