@@ -6,6 +6,7 @@
 
 #include "core/nn/row_wise_weights.h"
 #include "core/platform/error.h"
+#include "core/tensor/sum.h"
 
 namespace nestgrad {
 namespace {
@@ -51,8 +52,8 @@ Tensor evolved_loss(
         at::dot(up - down, plus.inner_products(weights.tensors())) /
         (deviation * deviation * static_cast<double>(up.numel()));
     const Tensor mean = (up + down).mean();
-    surrogate = m == 0 ? slope : surrogate + slope;
-    value = m == 0 ? mean : value + mean;
+    add_to(surrogate, slope);
+    add_to(value, mean);
   }
   const double half = 0.5 / static_cast<double>(perturbations);
   return WithSlopeOf::apply(half * surrogate, half * value);

@@ -5,6 +5,7 @@
 #include "core/nn/batch.h"
 #include "core/platform/error.h"
 #include "core/tensor/autodiff.h"
+#include "core/tensor/sum.h"
 
 namespace nestgrad {
 namespace {
@@ -111,7 +112,7 @@ Tensor RowWiseWeights::inner_products(
     const Tensor of_tensor =
         product.dim() == 1 ? at::mv(rows(w), product)
                            : (rows(w) * at::mm(columns(w), product.t())).sum(1);
-    total = total.defined() ? total + of_tensor : of_tensor;
+    add_to(total, of_tensor);
   }
   return total;
 }
