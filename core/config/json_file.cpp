@@ -1,7 +1,6 @@
 #include "core/config/json_file.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <iterator>
 
 #include "core/platform/files.h"
@@ -275,8 +274,8 @@ std::string join_pointer(const std::string& pointer, std::string_view key) {
 }
 
 JsonFile JsonFile::read(const std::string& path) {
-  require(!std::filesystem::is_directory(path),
-          "cannot read '{}': it is a folder, not a file", path);
+  require(!folder_exists(path), "cannot read '{}': it is a folder, not a file",
+          path);
   return parse(read_file(path), path);
 }
 

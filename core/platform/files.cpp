@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -13,6 +14,8 @@
 #include "core/platform/error.h"
 
 namespace nestgrad {
+namespace fs = std::filesystem;
+
 namespace {
 
 /// Separates the name of a file from the number of a temporary name.
@@ -20,10 +23,39 @@ constexpr const char* kTemporary = ".tmp-";
 
 constexpr std::size_t kChunk = std::size_t{1} << 20;
 
+constexpr int kMostLinks = 40;  // as Linux
+
+[[noreturn]] void fail(const char* action, const std::string& path,
+                       const std::string& reason) {
+  throw Error(fmt::format("cannot {} '{}': {}", action, path, reason));
+}
+
 /// Throws Error with the text of `errno`.
 [[noreturn]] void fail(const char* action, const std::string& path) {
-  throw Error(
-      fmt::format("cannot {} '{}': {}", action, path, std::strerror(errno)));
+  fail(action, path, std::strerror(errno));
+}
+
+/// What is at `path`; file_type::not_found if nothing is. Throws Error if the
+/// system does not tell.
+fs::file_type type_of(const std::string& path) {
+  std::error_code error;
+  const fs::file_type type = fs::status(path, error).type();
+  if (type == fs::file_type::none) fail("read", path, error.message());
+  return type;
+}
+
+/// Where the symbolic links that start at `path` end, whether or not a file is
+/// there.
+std::string end_of_links(const std::string& path) {
+  fs::path at = path;
+  for (int i = 0; i < kMostLinks; ++i) {
+    std::error_code no_link;
+    const fs::path next = fs::read_symlink(at, no_link);
+    if (no_link) return at;
+    at = at.parent_path() / next;  // `next` alone if it is absolute
+  }
+  errno = ELOOP;
+  fail("write", path);
 }
 
 /// A file descriptor that is closed at the end of its scope.
@@ -69,6 +101,8 @@ class TemporaryFile {
     if (!moved_) ::unlink(name_.c_str());
   }
 
+  void set_permissions(mode_t mode) { (void)::fchmod(file_.number(), mode); }
+
   void write(std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t count = ::write(file_.number(), bytes.data(), bytes.size());
@@ -108,7 +142,7 @@ bool is_temporary(const std::string& name) {
 }
 
 /// Makes a renaming in this folder survive a power cut.
-void flush_folder(const std::filesystem::path& folder) {
+void flush_folder(const fs::path& folder) {
   const std::string name = folder.empty() ? "." : folder.string();
   Descriptor file;
   file.open(name, O_RDONLY);
@@ -149,26 +183,55 @@ void write_file(const std::string& path, std::string_view bytes) {
 void write_file(const std::string& path,
                 const std::vector<std::string_view>& pieces) {
   struct stat status = {};
+  const bool replaces = ::stat(path.c_str(), &status) == 0;
   // Renaming onto a device (/dev/null) would replace the device.
-  require(::lstat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) ||
-              S_ISLNK(status.st_mode),
+  require(!replaces || S_ISREG(status.st_mode),
           "cannot write '{}': it exists and is not a regular file", path);
-  TemporaryFile file(path);
+  const std::string target = end_of_links(path);
+  TemporaryFile file(target);
+  if (replaces) file.set_permissions(status.st_mode & 07777);
   for (const std::string_view bytes : pieces) file.write(bytes);
   file.move_to_target();
-  flush_folder(std::filesystem::path(path).parent_path());
+  flush_folder(fs::path(target).parent_path());
+}
+
+bool file_exists(const std::string& path) {
+  return type_of(path) != fs::file_type::not_found;
+}
+
+bool folder_exists(const std::string& path) {
+  return type_of(path) == fs::file_type::directory;
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  // A loop over a range would throw while it goes on.
+  for (fs::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    names.push_back(at->path().filename().string());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    fail("read", folder, error.message());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void make_folders(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  require(!error, "{}: cannot create this folder: {}", path, error.message());
+}
+
+void remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) fail("remove", path);
 }
 
 void remove_temporary_files(const std::string& folder) {
-  std::error_code error;
-  for (std::filesystem::directory_iterator at(folder, error), end;
-       !error && at != end; at.increment(error)) {
-    const std::string name = at->path().filename().string();
-    if (is_temporary(name)) {
-      std::filesystem::remove(at->path(), error);
-    }
+  for (const std::string& name : names_in(folder)) {
+    if (is_temporary(name)) remove_file(folder + "/" + name);
   }
-  require(!error, "cannot clear '{}': {}", folder, error.message());
 }
 
 }  // namespace nestgrad

@@ -6,11 +6,14 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <utility>
 
 #include "core/platform/error.h"
+#include "core/platform/files.h"
 
 namespace nestgrad {
 namespace {
@@ -30,13 +33,15 @@ std::int64_t byte_count(const Shape& shape, std::int64_t bytes) {
 }  // namespace
 
 ByteFile::ByteFile(std::string path) : path_(std::move(path)) {
+  if (!file_exists(path_)) fail("there is no such file");
   std::error_code error;
-  const auto status = std::filesystem::status(path_, error);
-  if (!std::filesystem::exists(status)) fail("there is no such file");
-  if (!std::filesystem::is_regular_file(status)) fail("this is not a file");
+  if (!std::filesystem::is_regular_file(path_, error)) {
+    fail("this is not a file");
+  }
   size_ = static_cast<std::int64_t>(std::filesystem::file_size(path_, error));
   if (error) fail(error.message());
   if (size_ == 0) fail("the file is empty");
+  errno = 0;
   open(gzopen(path_.c_str(), "rb"));
 }
 
@@ -57,7 +62,10 @@ void ByteFile::open(gzFile_s* file) {
   file_ = {file, [](gzFile_s* opened) {
              if (opened != nullptr) gzclose(opened);
            }};
-  if (file_ == nullptr) fail("the file cannot be opened for reading");
+  if (file_ == nullptr) {
+    fail(errno == 0 ? "there is not enough memory to read it"
+                    : fmt::format("cannot be read: {}", std::strerror(errno)));
+  }
 }
 
 void ByteFile::fail(const std::string& reason) const {

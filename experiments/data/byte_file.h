@@ -26,6 +26,9 @@ class ByteFile {
 
   const std::string& path() const { return path_; }
 
+  /// The bytes of the file itself, compressed or not.
+  std::int64_t size() const { return size_; }
+
   /// The next `count` bytes. `what` names them in messages: "its header".
   std::string read(std::int64_t count, const char* what);
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "core/platform/files.h"
 #include "experiments/data/byte_file.h"
 #include "experiments/data/data.h"
 
@@ -23,7 +24,7 @@ struct Record {
 Tensor read_records(const std::filesystem::path& path, const Record& record) {
   ByteFile file(path.string());
   const std::int64_t bytes = record.label_bytes + kPixels;
-  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path));
+  const std::int64_t size = file.size();
   if (size % bytes != 0) {
     file.fail(
         fmt::format("expected records of {} bytes, but the file has {} bytes",
@@ -53,7 +54,7 @@ Dataset read_files(const std::filesystem::path& folder,
 }
 
 void require_folder(const std::filesystem::path& folder, const char* archive) {
-  require(std::filesystem::is_directory(folder),
+  require(folder_exists(folder.string()),
           "'{}': there is no such folder; expected the unpacked archive {} "
           "from https://www.cs.toronto.edu/~kriz/cifar.html",
           folder.string(), archive);

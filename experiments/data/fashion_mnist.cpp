@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "core/platform/files.h"
 #include "experiments/data/data.h"
 #include "experiments/data/idx_file.h"
 
@@ -29,7 +30,7 @@ class FashionMnist : public DataSource {
       : folder_(config.text("folder")) {}
 
   Examples load(const Key&) const override {
-    require(std::filesystem::is_directory(folder_),
+    require(folder_exists(folder_.string()),
             "'{}': there is no such folder; fashion_mnist expects the files "
             "that the Debian package dataset-fashion-mnist installs",
             folder_.string());
@@ -52,9 +53,8 @@ class FashionMnist : public DataSource {
   }
 
   std::string file(const std::string& name) const {
-    const std::filesystem::path plain = folder_ / name;
-    return std::filesystem::exists(plain) ? plain.string()
-                                          : plain.string() + ".gz";
+    const std::string plain = folder_ / name;
+    return file_exists(plain) ? plain : plain + ".gz";
   }
 
   std::filesystem::path folder_;

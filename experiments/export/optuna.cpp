@@ -1,7 +1,5 @@
 #include "experiments/export/optuna.h"
 
-#include <filesystem>
-
 #include "core/metric.h"
 #include "core/platform/files.h"
 #include "experiments/record/json_lines.h"
@@ -144,7 +142,7 @@ class Journal {
 
   void intermediate_values(const SweepEntry& run) {
     const std::string path = record_.folder + "/" + run.run + "/metrics.jsonl";
-    if (!std::filesystem::exists(path)) return;
+    if (!file_exists(path)) return;
     for (const Json& line : parse_json_lines(read_file(path))) {
       const auto value = line.find(kEvaluated + record_.metric);
       if (value == line.end() || !value->is_number()) continue;
@@ -163,13 +161,16 @@ class Journal {
 }  // namespace
 
 std::string optuna_journal(const SweepRecord& record) {
-  Journal journal(record);
-  const std::string name = folder_name(record.folder);
-  journal.study(name, record.dimensions, record.trials, record.rungs - 1);
-  if (!record.random.empty()) {
-    journal.study(name + "-random", record.random_dimensions, record.random, 0);
-  }
-  return std::move(journal).text();
+  return as_written(record.folder, [&] {
+    Journal journal(record);
+    const std::string name = folder_name(record.folder);
+    journal.study(name, record.dimensions, record.trials, record.rungs - 1);
+    if (!record.random.empty()) {
+      journal.study(name + "-random", record.random_dimensions, record.random,
+                    0);
+    }
+    return std::move(journal).text();
+  });
 }
 
 }  // namespace nestgrad

@@ -11,22 +11,17 @@ namespace fs = std::filesystem;
 std::map<std::int64_t, std::string, std::greater<>> Checkpoints::files() const {
   static const std::regex pattern("checkpoint-([0-9]{1,15})");
   std::map<std::int64_t, std::string, std::greater<>> out;
-  std::error_code none_yet;
-  for (const auto& entry : fs::directory_iterator(folder_, none_yet)) {
-    const std::string name = entry.path().filename().string();
+  for (const std::string& name : names_in(folder_)) {
     std::smatch number;
     if (std::regex_match(name, number, pattern)) {
-      out[std::stoll(number[1])] = entry.path().string();
+      out[std::stoll(number[1])] = folder_ + "/" + name;
     }
   }
   return out;
 }
 
 void Checkpoints::write(const Snapshot& snapshot, const Json& about) {
-  std::error_code error;
-  fs::create_directories(folder_, error);
-  require(!error, "{}: cannot create this folder: {}", folder_,
-          error.message());
+  make_folders(folder_);
   auto all = files();
   const std::int64_t number = all.empty() ? 1 : all.begin()->first + 1;
   const std::string path = fmt::format("{}/checkpoint-{:06}", folder_, number);
@@ -34,13 +29,14 @@ void Checkpoints::write(const Snapshot& snapshot, const Json& about) {
   all[number] = path;
   std::int64_t kept = 0;
   for (const auto& [n, file] : all) {
-    if (kept++ >= keep_) fs::remove(file, error);
+    std::error_code ignored;
+    if (kept++ >= keep_) fs::remove(file, ignored);
   }
 }
 
 std::optional<SavedSnapshot> Checkpoints::newest(
     const std::function<void(const std::string&)>& warn) const {
-  if (fs::is_directory(folder_)) remove_temporary_files(folder_);
+  remove_temporary_files(folder_);
   for (const auto& [number, path] : files()) {
     try {
       return load_snapshot(path);
@@ -51,8 +47,7 @@ std::optional<SavedSnapshot> Checkpoints::newest(
     }
   }
   // Starting again would overwrite results that may still be saved by hand.
-  std::error_code none;
-  require(!fs::exists(folder_) || fs::is_empty(folder_, none),
+  require(names_in(folder_).empty(),
           "all checkpoints in {} are damaged; remove this folder to start the "
           "run again",
           folder_);

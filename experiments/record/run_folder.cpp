@@ -13,22 +13,18 @@ namespace {
 
 /// Throws Error if the folder contains anything but a lock.
 void require_empty(const std::string& path) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(path, error)) {
-    require(entry.path().filename() == FolderLock::kFile,
+  for (const std::string& name : names_in(path)) {
+    require(name == FolderLock::kFile,
             "{}: already contains files; name an empty or a new folder", path);
   }
-  require(!error, "{}: cannot be read: {}", path, error.message());
 }
 
 }  // namespace
 
 RunFolder RunFolder::create(const std::string& path) {
-  std::error_code error;
-  require(!fs::exists(path, error) || fs::is_directory(path, error),
-          "{}: is not a folder", path);
-  fs::create_directories(path, error);
-  require(!error, "{}: cannot create this folder: {}", path, error.message());
+  require(!file_exists(path) || folder_exists(path), "{}: is not a folder",
+          path);
+  make_folders(path);
   require_empty(path);
   RunFolder folder(path);
   require_empty(path);  // again: another process may have come first
@@ -37,8 +33,8 @@ RunFolder RunFolder::create(const std::string& path) {
 
 RunFolder RunFolder::open(const std::string& path, const std::string& needed,
                           double wait) {
-  require(fs::is_directory(path), "{}: there is no such folder", path);
-  require(fs::exists(path + "/" + needed),
+  require(folder_exists(path), "{}: there is no such folder", path);
+  require(file_exists(path + "/" + needed),
           "{}: contains no {}, so no run began here", path, needed);
   RunFolder folder(path, wait);
   remove_temporary_files(path);
@@ -46,19 +42,21 @@ RunFolder RunFolder::open(const std::string& path, const std::string& needed,
 }
 
 RunFolder RunFolder::create_next(const std::string& name) {
-  std::error_code error;
-  fs::create_directories("runs", error);
-  require(!error, "runs: cannot create this folder: {}", error.message());
+  make_folders("runs");
   for (int n = 1;; ++n) {
     const std::string path = fmt::format("runs/{}-{}", name, n);
     // If several processes try the same name, only one gets it.
+    std::error_code error;
     if (fs::create_directory(path, error)) return RunFolder(path);
     require(!error, "{}: cannot create this folder: {}", path, error.message());
   }
 }
 
 std::string folder_name(const std::string& path) {
-  const fs::path whole = fs::absolute(path).lexically_normal();
+  std::error_code no_working_folder;
+  const fs::path absolute = fs::absolute(path, no_working_folder);
+  const fs::path whole =
+      (no_working_folder ? fs::path(path) : absolute).lexically_normal();
   return (whole.has_filename() ? whole : whole.parent_path())
       .filename()
       .string();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 
 #include "core/platform/files.h"
 #include "core/platform/text.h"
@@ -15,8 +14,6 @@
 
 namespace nestgrad {
 namespace {
-
-namespace fs = std::filesystem;
 
 /// Rows of a chart. A screen cannot show more points of a line.
 constexpr std::size_t kMostRows = 2000;
@@ -32,14 +29,14 @@ constexpr const char* kScripts[] = {
 
 /// The object in a file, or null if there is no such file.
 Json json_of(const std::string& path) {
-  if (!fs::exists(path)) return nullptr;
+  if (!file_exists(path)) return nullptr;
   Json json = Json::parse(read_file(path), nullptr, false);
   require(json.is_object(), "{}: is damaged", path);
   return json;
 }
 
 std::vector<Json> lines_of(const std::string& path) {
-  if (!fs::exists(path)) return {};
+  if (!file_exists(path)) return {};
   try {
     return parse_json_lines(read_file(path));
   } catch (const Error& error) {
@@ -197,7 +194,7 @@ Json read_run(const std::string& folder) {
   const auto file = [&](const std::string& name) {
     return folder + "/" + name;
   };
-  require(fs::is_directory(folder), "{}: there is no such folder", folder);
+  require(folder_exists(folder), "{}: there is no such folder", folder);
   const Json config = json_of(file("config.json"));
   require(!config.is_null(), "{}: holds no config.json, so no run began here",
           folder);
@@ -208,7 +205,7 @@ Json read_run(const std::string& folder) {
   for (const Json& line : lines) status.push_back(line.value("status", "ok"));
   Json images = Json::array();
   for (const char* name : kPictures) {
-    if (!fs::exists(file(name))) continue;
+    if (!file_exists(file(name))) continue;
     images.push_back(
         {{"name", name},
          {"data", "data:image/png;base64," + base64(read_file(file(name)))}});

@@ -41,8 +41,9 @@ std::string mark_in(const std::string& bytes) {
 
 void load_plugin(const std::string& path) {
   std::error_code error;
-  const std::string file =
-      std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
+  const std::string file = std::filesystem::weakly_canonical(
+      std::filesystem::absolute(path, error), error);
+  require(!error, "cannot read '{}': {}", path, error.message());
   for (const Plugin& known : loaded()) {
     if (known.file == file) return;
   }

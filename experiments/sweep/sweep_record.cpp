@@ -1,7 +1,5 @@
 #include "experiments/sweep/sweep_record.h"
 
-#include <filesystem>
-
 #include "core/platform/files.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/sweep/sweep_plan.h"
@@ -75,7 +73,7 @@ SweepRecord read_sweep(const std::string& folder) {
     }
   }
   const std::string lines = folder + "/runs.jsonl";
-  if (!std::filesystem::exists(lines)) return out;
+  if (!file_exists(lines)) return out;
   for (const Json& line : parse_json_lines(read_file(lines))) {
     const SweepEntry entry =
         as_written(folder, [&] { return SweepEntry::from(line); });

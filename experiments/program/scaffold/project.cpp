@@ -59,10 +59,14 @@ std::string prefix() {
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   const fs::path prefix = program.parent_path().parent_path();
   for (const char* lib : {"lib", "lib64"}) {
-    if (fs::exists(prefix / lib / "cmake/nestgrad")) return prefix.string();
+    if (fs::exists(prefix / lib / "cmake/nestgrad", error)) {
+      return prefix.string();
+    }
   }
-  for (const auto& entry : fs::directory_iterator(prefix / "lib", error)) {
-    if (fs::exists(entry.path() / "cmake/nestgrad")) return prefix.string();
+  for (const std::string& name : names_in((prefix / "lib").string())) {
+    if (fs::exists(prefix / "lib" / name / "cmake/nestgrad", error)) {
+      return prefix.string();
+    }
   }
   return "PREFIX";
 }
@@ -87,10 +91,8 @@ void new_project(const std::string& kind, const std::string& name,
           "there is no project of '{}'; there are: {}", kind,
           fmt::join(kinds, ", "));
   require_name(kind, name);
-  require(!fs::exists(folder), "{}: is there already", folder);
-  std::error_code error;
-  fs::create_directories(folder, error);
-  require(!error, "{}: cannot make this folder: {}", folder, error.message());
+  require(!file_exists(folder), "{}: is there already", folder);
+  make_folders(folder);
   for (const auto& [path, content] : assets()) {
     // Templates of all kinds lie beside the folders of single kinds.
     const std::string of_kind = kRoot + kind + "/";
