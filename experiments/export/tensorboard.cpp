@@ -1,15 +1,18 @@
 #include "experiments/export/tensorboard.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <vector>
 
 #include "core/platform/error.h"
 #include "core/platform/files.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/record/recorder.h"
+#include "experiments/record/run_folder.h"
 
 namespace nestgrad {
 namespace {
@@ -83,7 +86,7 @@ std::string scalar(const std::string& tag, float value) {
 /// The start of the run in seconds since 1970; 0 if unknown.
 double start_of(const std::string& folder) {
   const std::string path = folder + "/run.json";
-  if (!std::filesystem::exists(path)) return 0;
+  if (!file_exists(path)) return 0;
   const Json run = Json::parse(read_file(path), nullptr, false);
   if (!run.is_object()) return 0;
   std::tm time = {};
@@ -117,6 +120,32 @@ std::string events_of(const std::string& folder) {
 
 std::string tensorboard_events(const std::string& folder) {
   return as_written(folder, [&] { return events_of(folder); });
+}
+
+std::string write_tensorboard(const std::string& folder,
+                              const std::string& to) {
+  const std::string kind = "events.out.tfevents.";
+  // TensorBoard shows all event files of a folder as one run, so the name of
+  // the file says which run it is from.
+  std::error_code error;
+  const std::string from = std::filesystem::weakly_canonical(
+      std::filesystem::absolute(folder, error), error);
+  const std::string file =
+      fmt::format("{}0.nestgrad-{:08x}", kind, crc32c(error ? folder : from));
+  const std::string events = tensorboard_events(folder);
+  const std::string first = to + "/" + folder_name(folder);
+  for (int n = 1;; ++n) {
+    const std::string own = n == 1 ? first : fmt::format("{}-{}", first, n);
+    const std::vector<std::string> names = names_in(own);
+    const bool known = std::count(names.begin(), names.end(), file) > 0;
+    const bool taken = std::any_of(
+        names.begin(), names.end(),
+        [&](const std::string& name) { return name.rfind(kind, 0) == 0; });
+    if (taken && !known) continue;
+    make_folders(own);
+    write_file(own + "/" + file, events);
+    return own;
+  }
 }
 
 }  // namespace nestgrad

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,7 +11,6 @@
 #include "experiments/export/tensorboard.h"
 #include "experiments/export/torchscript.h"
 #include "experiments/program/command.h"
-#include "experiments/record/run_folder.h"
 #include "experiments/setup/process.h"
 #include "experiments/sweep/sweep.h"
 #include "experiments/sweep/sweep_record.h"
@@ -52,17 +50,11 @@ Action add(CLI::App& command) {
     if (a->tensorboard.empty()) return kExitDone;
     std::vector<std::string> runs{a->folder};
     if (sweep) runs = SweepResults(read_sweep(a->folder)).folders();
+    std::string last;
     for (const std::string& run : runs) {
-      const std::filesystem::path to =
-          std::filesystem::path(a->tensorboard) / folder_name(run);
-      std::error_code error;
-      std::filesystem::create_directories(to, error);
-      require(!error, "{}: cannot make this folder: {}", to.string(),
-              error.message());
-      write_file(to / "events.out.tfevents.0.nestgrad",
-                 tensorboard_events(run));
+      last = write_tensorboard(run, a->tensorboard);
     }
-    fmt::print("Event files are in {}\n", a->tensorboard);
+    fmt::print("Event files are in {}\n", sweep ? a->tensorboard : last);
     return kExitDone;
   };
 }

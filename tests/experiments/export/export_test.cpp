@@ -1,4 +1,5 @@
 #include "core/platform/files.h"
+#include "experiments/export/tensorboard.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/sweep/sweep_record.h"
 #include "tests/experiments/sweep/small_sweep.h"
@@ -86,6 +87,38 @@ TEST_CASE("an event file of a run is what TensorBoard reads", "[sweep]") {
     CHECK(event["values"]["outer_loss"].get<double>() ==
           Approx(lines[i]["outer_loss"].get<double>()).epsilon(1e-6));
     CHECK(event["values"].contains("evaluated/valid_loss") == (i % 2 == 1));
+  }
+}
+
+TEST_CASE("runs of the same name have event files of their own", "[sweep]") {
+  const TemporaryFolder folder;
+  folder.write("a.json", small_sweep()["config"].dump());
+  const auto events = [&](const std::string& run) {
+    const Ended ended =
+        program(folder.path(""), "export " + run + " --tensorboard tb");
+    CAPTURE(ended.output);
+    REQUIRE(ended.code == 0);
+    const std::string begin = "Event files are in ";
+    REQUIRE(ended.output.rfind(begin, 0) == 0);
+    return ended.output.substr(begin.size(),
+                               ended.output.size() - begin.size() - 1);
+  };
+  for (const char* run : {"x/r", "y/r --seed 2"}) {
+    REQUIRE(
+        program(folder.path(""), std::string("run a.json --quiet --out ") + run)
+            .code == 0);
+  }
+  CHECK(events("x/r") == "tb/r");
+  CHECK(events("y/r") == "tb/r-2");
+  // Written again, each replaces its own file.
+  CHECK(events("./y/r/") == "tb/r-2");
+  CHECK(events("x/r") == "tb/r");
+  for (const char* place : {"tb/r", "tb/r-2"}) {
+    const std::vector<std::string> names = names_in(folder.path(place));
+    REQUIRE(names.size() == 1);
+    CHECK(read_file(folder.path(std::string(place) + "/" + names[0])) ==
+          tensorboard_events(
+              folder.path(place == std::string("tb/r") ? "x/r" : "y/r")));
   }
 }
 
