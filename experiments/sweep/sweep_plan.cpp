@@ -1,8 +1,8 @@
 #include "experiments/sweep/sweep_plan.h"
 
 #include <algorithm>
-#include <thread>
 
+#include "core/platform/threads.h"
 #include "experiments/setup/experiment.h"
 
 namespace nestgrad {
@@ -150,7 +150,7 @@ SweepPlan::SweepPlan(const Config& sweep)
                      .make(sweep.object("search"))
                      ->trials(main_.dimensions, key);
   // Concurrent processes that each use all cores would be slow.
-  const std::int64_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::int64_t cores = available_cores();
   const std::int64_t given = sweep.integer("threads");
   if (given > 0 || !main_.base.json().contains("threads")) {
     const std::int64_t share = std::max<std::int64_t>(1, cores / workers_);
