@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 
 #include "core/platform/files.h"
+#include "core/platform/standard_streams.h"
 #include "experiments/judge/plan.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/run/difference.h"
@@ -89,7 +89,7 @@ void Run::restore(const SavedSnapshot& saved,
     final_runs_.clear();
     retraining_seconds_ = 0;
   }
-  std::filesystem::remove(folder_->file("summary.json"));  // of before
+  remove_file(folder_->file("summary.json"));  // of before
   write_config();
   // So that the changed configuration is that of a checkpoint, too.
   if (!changed.empty()) checkpoint();
@@ -241,7 +241,7 @@ void Run::tell_cost() {
   try {
     const PlanResult plan = make_plan(config_, experiment_, memory_);
     if (plan.cost) console_.say(plan.cost->text());
-  } catch (const Error&) {
+  } catch (const std::exception&) {
   }
   experiment_.problem().start_again();
 }
@@ -291,7 +291,8 @@ Ending Run::ending() const {
 
 bool Run::is_due() const {
   const Config every = config_.object("record").object("checkpoint");
-  return since_checkpoint_.seconds() >= 60 * every.number("minutes");
+  return take_checkpoint_request() ||
+         since_checkpoint_.seconds() >= 60 * every.number("minutes");
 }
 
 void Run::checkpoint() {
@@ -320,7 +321,7 @@ void Run::show(const RunSummary& summary) {
   if (ending.termination == "diverged") {
     console_.warn(fmt::format("diverged: {}; what was reached before is in {}",
                               ending.message, folder_->path()));
-  } else if (ending.termination == "stopped") {
+  } else if (ending.termination == "stopped" && !reader_has_ended()) {
     console_.warn(fmt::format(
         "stopped after outer step {}; what was reached is in {}, and "
         "'nestgrad resume {}' goes on",
@@ -352,7 +353,7 @@ class Run::Checkpointing : public Observer {
 
   Verdict on_step(const OuterStep& step) override {
     const std::int64_t steps = run_.checkpoint_integer("steps");
-    const bool due = (steps > 0 && step.step % steps == 0) || run_.is_due();
+    const bool due = run_.is_due() || (steps > 0 && step.step % steps == 0);
     // After the last step another checkpoint follows, when tuning is over.
     const bool last =
         step.step == step.steps || !run_.stopping_->kind().empty();

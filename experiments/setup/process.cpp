@@ -11,21 +11,27 @@
 #include <csignal>
 #include <ctime>
 #include <fstream>
-#include <thread>
 
 #include "core/platform/blas.h"
 #include "core/platform/error.h"
+#include "core/platform/standard_streams.h"
 #include "core/platform/threads.h"
 
 namespace nestgrad {
 namespace {
 
-volatile std::sig_atomic_t noted = 0;
+volatile std::sig_atomic_t noted = 0, checkpoint_requested = 0;
 
-extern "C" void note(int signal) {
-  noted = signal;
+extern "C" void note_and_end_next_time(int signal) {
+  if (noted == 0) noted = signal;
   std::signal(signal, SIG_DFL);
 }
+
+extern "C" void note(int signal) {
+  if (noted == 0) noted = signal;
+}
+
+extern "C" void request_checkpoint(int) { checkpoint_requested = 1; }
 
 std::string processor() {
   std::ifstream file("/proc/cpuinfo");
@@ -40,10 +46,7 @@ std::string processor() {
 }  // namespace
 
 void prepare_process(std::int64_t threads) {
-  const int cores =
-      std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int n = threads > 0 ? static_cast<int>(threads) : cores;
-  use_threads(n);
+  use_threads(threads > 0 ? static_cast<int>(threads) : available_cores());
 }
 
 Json host_facts() {
@@ -51,7 +54,7 @@ Json host_facts() {
                                "OpenMP"};
   return {{"libtorch", TORCH_VERSION},
           {"processor", processor()},
-          {"cores", std::thread::hardware_concurrency()},
+          {"cores", available_cores()},
           {"threads", at::get_num_threads()},
           {"blas_threads", blas_threads()},
           {"allocator",
@@ -68,13 +71,25 @@ double peak_memory_mib() {
 }
 
 void note_signals() {
-  std::signal(SIGINT, note);
-  std::signal(SIGTERM, note);
+  std::signal(SIGINT, note_and_end_next_time);
+  std::signal(SIGTERM, note_and_end_next_time);
+  if (std::signal(SIGHUP, note) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
+  std::signal(SIGXCPU, note);
+  std::signal(SIGUSR1, request_checkpoint);
   // Exceeding a limit on file size becomes an error, like a full disk.
   std::signal(SIGXFSZ, SIG_IGN);
 }
 
-int noted_signal() { return noted; }
+int noted_signal() {
+  if (noted != 0) return noted;
+  return reader_has_ended() ? SIGPIPE : 0;
+}
+
+bool take_checkpoint_request() {
+  const bool requested = checkpoint_requested != 0;
+  checkpoint_requested = 0;
+  return requested;
+}
 
 std::string utc_now() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));

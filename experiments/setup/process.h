@@ -13,12 +13,13 @@ enum ExitCode {
   kExitInternal = 1,
   kExitMistake = 2,
   kExitDiverged = 3,
-  kExitCheckFailed = 4
+  kExitCheckFailed = 4,
+  kExitMemory = 5
 };
 
 /// Fixes, once per process, what LibTorch would take from its environment.
-/// `threads`: for LibTorch and BLAS together; 0 means one per core. See
-/// use_threads().
+/// `threads`: for LibTorch and BLAS together; 0 means one for each of the
+/// available_cores(). See use_threads().
 void prepare_process(std::int64_t threads);
 
 /// Facts about the machine for records: threads, processor, LibTorch's version.
@@ -27,12 +28,17 @@ Json host_facts();
 /// The peak of this process's resident memory so far, in MiB.
 double peak_memory_mib();
 
-/// From now on the first SIGINT or SIGTERM is noted instead of ending the
-/// process. A second one ends it.
+/// From now on the first SIGINT, SIGTERM, SIGHUP or SIGXCPU is noted instead of
+/// ending the process. A second SIGINT or SIGTERM ends it. SIGHUP and SIGXCPU
+/// come more than once for one reason, so later ones are ignored; a SIGHUP that
+/// is ignored at the start (nohup) stays so. SIGUSR1 asks for a checkpoint.
 void note_signals();
 
-/// The noted signal, or 0.
+/// The noted signal, SIGPIPE if the reader of standard output has ended, or 0.
 int noted_signal();
+
+/// Whether SIGUSR1 has come since the last call.
+bool take_checkpoint_request();
 
 /// Seconds since 1970 as "2024-05-17T09:30:00Z".
 std::string utc_now();

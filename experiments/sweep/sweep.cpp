@@ -10,6 +10,7 @@
 
 #include "core/metric.h"
 #include "core/platform/files.h"
+#include "core/platform/standard_streams.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/record/run_folder.h"
 #include "experiments/setup/experiment.h"
@@ -43,11 +44,8 @@ class Sweep {
         allowed_(options.allowed),
         console_(options.talk),
         lines_(folder_.file("runs.jsonl")) {
-    std::error_code error;
     for (const char* name : {"configs", "logs"}) {
-      fs::create_directories(folder_.file(name), error);
-      require(!error, "{}: cannot create this folder: {}", folder_.file(name),
-              error.message());
+      make_folders(folder_.file(name));
     }
     lines_.keep();
     for (const Json& line : lines_.lines()) {
@@ -73,8 +71,10 @@ class Sweep {
       done = run_random_search(SweepResults(read_sweep(folder_.path())).best());
     }
     if (!done) {
-      console_.warn(fmt::format("stopped; 'nestgrad resume {}' continues",
-                                folder_.path()));
+      if (!reader_has_ended()) {
+        console_.warn(fmt::format("stopped; 'nestgrad resume {}' continues",
+                                  folder_.path()));
+      }
       return ended(128 + noted_signal());
     }
     const SweepResults results(read_sweep(folder_.path()));
@@ -119,14 +119,16 @@ class Sweep {
     Job out;
     out.id = id;
     out.log = folder_.file("logs/" + run.name + ".log");
-    if (fs::exists(folder + "/config.json")) {
+    if (file_exists(folder + "/config.json")) {
       // The run's process may have outlived its sweep and still be working.
       out.arguments = {"resume", folder, "--quiet", "--wait", "3600"};
       for (const std::string& key : allowed_) {
         out.arguments.insert(out.arguments.end(), {"--allow", key});
       }
     } else {
-      fs::remove_all(folder);
+      std::error_code error;
+      fs::remove_all(folder, error);
+      require(!error, "cannot remove '{}': {}", folder, error.message());
       const std::string config = "configs/" + run.name + ".json";
       folder_.write(config, arm.config(run.trial, run.seed).json());
       out.arguments = {"run", folder_.file(config), "--out", folder, "--quiet"};
@@ -143,18 +145,20 @@ class Sweep {
     SweepEntry entry{run.name, run.trial,          run.seed, rung,
                      code,     started_[run.name], utc_now()};
     if (entry.good() || code == kExitDiverged) {
-      const Json s =
-          Json::parse(read_file(folder_.file(run.name + "/summary.json")));
-      s.at("outer_steps").get_to(entry.outer_steps);
-      s.at("seconds").at("tuning").get_to(entry.tuning_seconds);
-      s.at("seconds").at("retraining").get_to(entry.retraining_seconds);
-      if (entry.good()) {
-        entry.metrics = numbers_of(s.value("retrained_found", s.at("tuned")));
-      }
+      as_written(folder_.file(run.name), [&] {
+        const Json s =
+            Json::parse(read_file(folder_.file(run.name + "/summary.json")));
+        s.at("outer_steps").get_to(entry.outer_steps);
+        s.at("seconds").at("tuning").get_to(entry.tuning_seconds);
+        s.at("seconds").at("retraining").get_to(entry.retraining_seconds);
+        if (entry.good()) {
+          entry.metrics = numbers_of(s.value("retrained_found", s.at("tuned")));
+        }
+      });
     }
     if (!entry.good()) {
       const std::string log = folder_.file("logs/" + run.name + ".log");
-      if (fs::exists(log)) entry.error = last_line(read_file(log));
+      if (file_exists(log)) entry.error = last_line(read_file(log));
     }
     lines_.append(entry.json());
     lines_.flush();
@@ -327,7 +331,7 @@ int run_sweep(const JsonFile& file, const SweepOptions& options) {
 }
 
 bool is_sweep(const std::string& folder) {
-  return fs::exists(folder + "/sweep.json");
+  return file_exists(folder + "/sweep.json");
 }
 
 int resume_sweep(const std::string& path, const SweepOptions& options) {

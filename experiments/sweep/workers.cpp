@@ -27,17 +27,22 @@ pid_t start(const Job& job) {
   arguments.push_back(nullptr);
   const pid_t parent = getpid();
   // A signal between fork and exec would be noted by the copy and then lost.
-  sigset_t stops, before;
-  sigemptyset(&stops);
-  sigaddset(&stops, SIGINT);
-  sigaddset(&stops, SIGTERM);
-  sigprocmask(SIG_BLOCK, &stops, &before);
+  sigset_t noted, before;
+  sigemptyset(&noted);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGUSR1}) {
+    sigaddset(&noted, signal);
+  }
+  sigprocmask(SIG_BLOCK, &noted, &before);
   const pid_t child = fork();
   if (child != 0) sigprocmask(SIG_SETMASK, &before, nullptr);
   require(child >= 0, "cannot start a process");
   if (child > 0) return child;
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
+  for (const int signal : {SIGINT, SIGTERM, SIGXCPU}) {
+    std::signal(signal, SIG_DFL);
+  }
+  if (std::signal(SIGHUP, SIG_DFL) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
+  // Until the run is ready for it, a request for a checkpoint would end it.
+  std::signal(SIGUSR1, SIG_IGN);
   sigprocmask(SIG_SETMASK, &before, nullptr);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(143);
@@ -64,6 +69,9 @@ bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
       running.emplace(process, std::move(*job));
     }
     if (running.empty()) return noted_signal() == 0;
+    if (take_checkpoint_request()) {
+      for (const auto& entry : running) kill(entry.first, SIGUSR1);
+    }
     if (noted_signal() != 0 && !told) {
       for (const auto& entry : running) kill(entry.first, SIGTERM);
       told = true;

@@ -19,7 +19,8 @@ struct Job {
 /// others run. `finished` receives the exit code of each job, or 128 + n after
 /// signal n.
 ///
-/// When a signal has been noted, the running jobs get SIGTERM, so that they can
+/// A request for a checkpoint is passed on to the running jobs. When a signal
+/// has been noted, the running jobs get SIGTERM, so that they can
 /// write checkpoints, and no more are started. Returns false in this case. If
 /// this process is killed, its jobs also get SIGTERM.
 bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
