@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/platform/exceptions.h"
 #include "core/platform/files.h"
 #include "core/storage/safetensors.h"
 
@@ -185,9 +186,8 @@ SavedSnapshot load_snapshot(const std::string& path) {
     out = loaded(bytes);
   } catch (const OtherFormat& error) {
     throw OtherFormat(fmt::format("{}: {}", path, error.what()));
-  } catch (const std::bad_alloc&) {
-    throw;
   } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) throw;
     // Rarely needed, since the checksum is correct. c10 and JSON throw their
     // own errors.
     throw DamagedSnapshot(fmt::format("{}: {}", path, error.what()));

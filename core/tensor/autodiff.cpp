@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "core/platform/error.h"
+#include "core/platform/exceptions.h"
 
 namespace nestgrad {
 namespace {
@@ -29,9 +30,17 @@ variable_list grad(const variable_list& outputs, const variable_list& inputs,
   }
   variable_list out(inputs.size());
   if (!taped.empty() && !inputs.empty()) {
-    out = torch::autograd::grad(taped, inputs, taped_v,
-                                graph == Graph::kKeep || tape == Tape::kOn,
-                                tape == Tape::kOn, /*allow_unused=*/true);
+    try {
+      out = torch::autograd::grad(taped, inputs, taped_v,
+                                  graph == Graph::kKeep || tape == Tape::kOn,
+                                  tape == Tape::kOn, /*allow_unused=*/true);
+    } catch (const c10::Error& error) {
+      if (is_out_of_memory(error)) throw;
+      throw Unsupported(
+          fmt::format("LibTorch cannot differentiate what this problem "
+                      "computes: {}",
+                      one_line(error)));
+    }
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!out[i].defined()) out[i] = at::zeros_like(inputs[i]);

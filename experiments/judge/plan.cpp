@@ -8,6 +8,7 @@
 #include <regex>
 
 #include "core/config/alternatives.h"
+#include "core/platform/exceptions.h"
 #include "core/platform/stopwatch.h"
 #include "core/tensor/autodiff.h"
 
@@ -57,10 +58,12 @@ class Plan {
     out.second_derivative = second_derivative(start.weights, hyper);
     try {
       out.cost = cost(start, hyper);
-    } catch (const c10::Error& error) {
+    } catch (const Unsupported& error) {
       // Often an operator that LibTorch cannot differentiate twice.
-      const std::string what = error.what_without_backtrace();
-      out.trouble = what.substr(0, what.find('\n'));
+      out.trouble = error.what();
+    } catch (const c10::Error& error) {
+      if (is_out_of_memory(error)) throw;
+      out.trouble = one_line(error);
     }
     return out;
   }
@@ -96,8 +99,8 @@ class Plan {
     try {
       const ParameterSet product = vjp(gradient_at(w, Tape::kOn), w, v);
       if (norm(product).item<double>() > 0) return {};
-    } catch (const c10::Error& error) {
-      const std::string what = error.what_without_backtrace();
+    } catch (const Unsupported& error) {
+      const std::string what = error.what();
       std::smatch found;
       const bool named = std::regex_search(
           what, found, std::regex("derivative for '?([\\w:]+)'? is not"));

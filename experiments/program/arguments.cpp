@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "core/platform/error.h"
+#include "experiments/setup/out_of_memory.h"
 #include "experiments/setup/plugin.h"
 #include "experiments/setup/process.h"
 
@@ -29,7 +30,7 @@ int ConfigArguments::with(
     file.set("plugins=" + with_plugins["plugins"].dump());
   }
   try {
-    return work(file);
+    return within_memory(file.json(), [&] { return work(file); });
   } catch (const ConfigError& error) {
     fmt::print(stderr, "{}\n", file.describe_all(error));
     return kExitMistake;

@@ -1,16 +1,16 @@
-#include <c10/util/Exception.h>
-#include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
+#include <csignal>
 #include <string>
 #include <vector>
 
 #include "core/platform/error.h"
 #include "core/platform/memory_meter.h"
+#include "core/platform/standard_streams.h"
 #include "experiments/program/command.h"
+#include "experiments/program/failure.h"
 #include "experiments/setup/plugin.h"
 #include "experiments/setup/process.h"
 
@@ -51,17 +51,13 @@ int parsed_main(int argc, char** argv) {
 }  // namespace nestgrad
 
 int main(int argc, char** argv) {
+  nestgrad::guard_standard_streams();
+  // It asks for a checkpoint. What writes none has nothing to do.
+  std::signal(SIGUSR1, SIG_IGN);
   const nestgrad::MemoryMeter memory;  // so that every tensor is known to it
   try {
-    return nestgrad::parsed_main(argc, argv);
-  } catch (const nestgrad::Error& error) {
-    fmt::print(stderr, "nestgrad: {}\n", error.what());
-    return nestgrad::kExitMistake;
-  } catch (const c10::Error& error) {
-    fmt::print(stderr, "nestgrad: internal error: {}\n",
-               error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "nestgrad: internal error: {}\n", error.what());
+    return nestgrad::code_after_output(nestgrad::parsed_main(argc, argv));
+  } catch (...) {
+    return nestgrad::code_after_output(nestgrad::report_failure());
   }
-  return nestgrad::kExitInternal;
 }

@@ -86,7 +86,7 @@ void Console::event(const char* name, const Json& fields) {
   if (!json_) return;
   Json out = {{"event", name}};
   out.update(fields);
-  fmt::print("{}\n", out.dump());
+  fmt::print("{}\n", out.dump(-1, ' ', false, Json::error_handler_t::replace));
   std::fflush(stdout);
 }
 

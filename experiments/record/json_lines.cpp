@@ -31,7 +31,9 @@ void JsonLines::keep() {
 }
 
 void JsonLines::append(const Json& line) {
-  const std::string text = line.dump() + "\n";
+  // Messages may hold names of files, which need not be UTF-8.
+  const std::string text =
+      line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   if (length_ == 0 && ::ftruncate(file_, 0) != 0) fail();
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t count =

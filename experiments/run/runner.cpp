@@ -2,9 +2,11 @@
 
 #include <filesystem>
 
+#include "core/platform/files.h"
 #include "experiments/run/difference.h"
 #include "experiments/run/program_facts.h"
 #include "experiments/run/run.h"
+#include "experiments/setup/out_of_memory.h"
 #include "experiments/setup/process.h"
 
 namespace nestgrad {
@@ -54,7 +56,7 @@ int resume(const RunFolder& folder, const Config& config,
   std::vector<std::string> changed;
   if (saved) changed = changed_keys(saved->about, config, options);
   const bool ended = saved && saved->about.value("ended", false) &&
-                     std::filesystem::exists(folder.file("summary.json"));
+                     file_exists(folder.file("summary.json"));
   if (ended && changed.empty()) {
     console.say(
         fmt::format("{}: is finished, nothing is left to do", folder.path()));
@@ -100,7 +102,8 @@ int resume_experiment(const std::string& path, const ResumeOptions& options) {
     file.set(assignment);
   }
   try {
-    return resume(folder, completed(file), options);
+    return within_memory(
+        file.json(), [&] { return resume(folder, completed(file), options); });
   } catch (const ConfigError& error) {
     throw Error(file.describe_all(error));
   }

@@ -67,7 +67,8 @@ class Unrolled : public WindowEstimator {
                  at_least(0))
         .number("checkpoints", "none",
                 "Training states that are kept for the way back; the others "
-                "are trained again: a number, sqrt (of the steps), log (to "
+                "are trained again, which saves memory: a number, sqrt (of the "
+                "steps), log (to "
                 "base 2; steps are trained again several times) or all (each "
                 "step is taped alone); none: everything is on one tape.",
                 at_least(1), {"none", "all", "sqrt", "log"})

@@ -27,7 +27,7 @@ Action add(CLI::App& command) {
       prepare_process(config.integer("threads"));
       const PlanResult plan = make_plan(config);
       fmt::print("{}", a->json ? plan.to_json().dump(2) + "\n" : plan.text());
-      return static_cast<int>(kExitDone);
+      return static_cast<int>(plan.cost ? kExitDone : kExitMistake);
     });
   };
 }

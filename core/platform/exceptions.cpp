@@ -1,0 +1,53 @@
+#include "core/platform/exceptions.h"
+
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <new>
+#include <regex>
+#include <stdexcept>
+
+namespace nestgrad {
+namespace {
+
+/// The whole message, without a backtrace.
+std::string message(const std::exception& error) {
+  const auto* const torch = dynamic_cast<const c10::Error*>(&error);
+  return torch != nullptr ? torch->what_without_backtrace() : error.what();
+}
+
+}  // namespace
+
+std::string one_line(const std::exception& error) {
+  const std::string text = message(error);
+  return text.substr(0, text.find('\n'));
+}
+
+bool is_out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+      dynamic_cast<const std::length_error*>(&error) != nullptr) {
+    return true;
+  }
+  // A script's errors are plain runtime errors, so that only the text tells.
+  constexpr const char* kTexts[] = {
+      "DefaultCPUAllocator: ", "CUDA out of memory", "alloc_cpu() seems",
+      "Storage size calculation overflowed",
+      "numel: integer multiplication overflow"};
+  const std::string text = message(error);
+  return std::any_of(std::begin(kTexts), std::end(kTexts), [&](const char* t) {
+    return text.find(t) != std::string::npos;
+  });
+}
+
+std::string wanted_memory(const std::exception& error) {
+  static const std::regex pattern(
+      "[Tt]ried to allocate ([0-9.]+) ?([A-Za-z]+)");
+  std::smatch found;
+  const std::string text = message(error);
+  if (!std::regex_search(text, found, pattern)) return "";
+  if (found[2] != "bytes") return found[1].str() + " " + found[2].str();
+  return fmt::format("{:.1f} MiB", std::stod(found[1]) / (1024.0 * 1024.0));
+}
+
+}  // namespace nestgrad
