@@ -2,69 +2,79 @@
 
 #include <ATen/ATen.h>
 
-#include <mutex>
+#include <functional>
+#include <unordered_map>
+#include <vector>
 
-#include "core/platform/error.h"
-#include "core/tensor/autodiff.h"
 #include "core/tensor/key.h"
+#include "core/tensor/parameter_set.h"
 
 // What makes pure functions of foreign networks: scripts and modules, which
-// hold their tensors themselves and draw from LibTorch's generator.
+// hold their tensors themselves, may write into whatever they are given, and
+// draw from LibTorch's generator.
 
 namespace nestgrad {
 
-/// While one lives, LibTorch's own generator follows a key; after that it is
-/// where it was before. For foreign code that draws from it (dropout in a
-/// script or a module). LibTorch's CPU generator looks at 32 bits of a seed
-/// only, which is enough for what a mask is.
+/// The arguments of a foreign network.
+struct ForeignArguments {
+  std::vector<Tensor> weights;
+  Tensor input;
+};
+
+/// What is known of a foreign network before it is called.
+struct ForeignNetwork {
+  std::function<Tensor(const ForeignArguments&)> call;
+
+  /// Its own trained parameters, for which the weights stand.
+  std::vector<Tensor> own;
+
+  /// How it might reach one of `own` all the same, for the message then.
+  const char* detour = "";
+
+  /// Tensors of its own that a call cannot replace.
+  std::vector<Tensor> constants;
+
+  /// False if no operator in it writes into a tensor.
+  bool may_write = true;
+};
+
+/// Calls a foreign network so that the output depends on the arguments alone,
+/// and nothing of the program changes:
 ///
-/// There is one generator per process, so whoever holds one of these holds the
-/// lock of all who use foreign code.
-class GlobalSeed {
+/// - LibTorch's generators follow the key, and are afterwards where they were.
+///   (The one of the CPU looks at 32 bits of a seed only, which is enough for
+///   what a mask is.)
+/// - Whether a tape is recorded, the default type of tensors and the number of
+///   threads are afterwards what they were.
+/// - An argument that an operator writes into is copied. This is found out when
+///   it is about to happen: the call is then given up and made again with a
+///   copy of that argument, and so are all later calls.
+///
+/// Memory that is written through a bare pointer is not noticed.
+///
+/// There is one generator per process, so calls are serialised by a lock.
+class ForeignCalls {
  public:
-  GlobalSeed(const Key& key, c10::Device device)
-      : lock_(mutex()),
-        generator_(at::globalContext().defaultGenerator(device)),
-        before_(generator_.get_state()) {
-    generator_.set_current_seed(key.bits() ^ (key.bits() >> 32));
-  }
-  ~GlobalSeed() { generator_.set_state(before_); }
-  GlobalSeed(const GlobalSeed&) = delete;
-  GlobalSeed& operator=(const GlobalSeed&) = delete;
+  /// Throws Unsupported if the output depends on one of the network's own
+  /// parameters, or on none of the weights although they are on a tape, or if
+  /// the network writes into its constants.
+  Tensor operator()(const ForeignNetwork& network,
+                    const ForeignArguments& arguments, const Key& key) const;
 
  private:
-  static std::mutex& mutex() {
-    static std::mutex one;
-    return one;
-  }
-
-  std::lock_guard<std::mutex> lock_;
-  at::Generator generator_;
-  Tensor before_;
+  /// Which arguments the network writes into, the input last.
+  mutable std::vector<bool> written_;
 };
+
+/// Tensors by what stands for them.
+using Substitutes = std::unordered_map<const c10::TensorImpl*, Tensor>;
+
+/// out = f(), where every operator receives substitutes for its arguments.
+Tensor with_substitutes(const Substitutes& substitutes,
+                        const std::function<Tensor()>& f);
 
 /// A tensor of a network that a call may write into, of the weights' type if it
 /// holds floating-point numbers.
-inline Tensor scratch_copy(const Tensor& own,
-                           const at::TensorOptions& of_weights) {
-  const auto type = own.is_floating_point() ? of_weights.dtype().toScalarType()
-                                            : own.scalar_type();
-  return own.detach().to(of_weights.device(), type, /*non_blocking=*/false,
-                         /*copy=*/true);
-}
-
-/// Throws Unsupported, with the reason `how`, if `out` depends on a parameter
-/// of the network itself, `own`, and not on the weight that should stand for
-/// it.
-inline void refuse_lost_gradients(const Tensor& out,
-                                  const std::vector<Tensor>& own,
-                                  const ParameterSet& weights,
-                                  const Tensor& input, const char* how) {
-  std::vector<Tensor> arguments = weights.tensors();
-  arguments.push_back(input);
-  if (depends_on(out, own, arguments)) {
-    throw Unsupported(fmt::format("{}, so its gradient would be lost", how));
-  }
-}
+Tensor scratch_copy(const Tensor& own, const at::TensorOptions& of_weights);
 
 }  // namespace nestgrad

@@ -20,7 +20,7 @@ class Model {
 
   virtual ~Model() = default;
 
-  /// Fresh weights, float32 on the CPU, a function of `key` alone.
+  /// Fresh weights on the CPU, float32 or finer, a function of `key` alone.
   virtual ParameterSet initial_weights(const Key& key) const = 0;
 
   /// The outputs for a batch, [batch..., output of one example]; see Weights

@@ -10,15 +10,18 @@
 #include <sstream>
 #include <unordered_map>
 
-#include "core/nn/foreign.h"
 #include "core/nn/layers/shapes.h"
+#include "core/nn/models/script_facts.h"
+#include "core/platform/exceptions.h"
 #include "core/platform/files.h"
+#include "core/platform/warning.h"
 
 namespace nestgrad {
 namespace {
 
-/// An attribute of one of the modules of a script that holds tensors: a
-/// parameter, a buffer, or a list of such (torch.nn.LSTM has one).
+/// An attribute of one of the modules of a script that a call may change: a
+/// parameter, a buffer, a list of such (torch.nn.LSTM has one), or whatever the
+/// code assigns to or keeps in a list.
 struct Slot {
   torch::jit::Module module;
   std::string attribute;
@@ -49,7 +52,7 @@ std::string identity(const Tensor& t) {
                      fmt::join(t.sizes(), ","), fmt::join(t.strides(), ","));
 }
 
-/// `value` with f of every tensor in it.
+/// A copy of `value` with f of every tensor in it.
 template <class F>
 c10::IValue each_tensor(const c10::IValue& value, F&& f) {
   if (value.isTensor()) {
@@ -80,7 +83,16 @@ c10::IValue each_tensor(const c10::IValue& value, F&& f) {
     }
     return dict;
   }
+  // Of a class of the script's own.
+  if (value.isObject() && !value.isModule() && !value.isCustomClass()) {
+    return value.deepcopy();
+  }
   return value;
+}
+
+/// Whether a value can change without an assignment to it.
+bool is_mutable(const c10::IValue& value) {
+  return value.isList() || value.isGenericDict() || value.isObject();
 }
 
 /// Of a traceback its last line, "RuntimeError: ...".
@@ -105,11 +117,13 @@ torch::jit::Module read_script(const std::string& file) {
 
 struct TorchScript::Script {
   torch::jit::Module module;
+  ScriptFacts facts;
   ParameterSet weights;                         // those of the file
-  std::vector<Slot> slots;                      // all that hold tensors
+  std::vector<Slot> slots;                      // all that a call may change
   std::vector<torch::jit::Module> normalizing;  // with running averages
 
-  explicit Script(const std::string& file) : module(read_script(file)) {
+  explicit Script(const std::string& file)
+      : module(read_script(file)), facts(module) {
     std::map<std::string, std::size_t> known;  // weights, by identity
     visit(module, "", known);
     for (const Slot& slot : slots) {
@@ -129,6 +143,10 @@ struct TorchScript::Script {
                   "optimize_for_inference) and there is nothing to train; save "
                   "the script before it is frozen",
             file);
+    require(!facts.sparse,
+            "{}: an embedding has sparse gradients, which have no second "
+            "derivative; save it with sparse=False",
+            file);
   }
 
   /// `values` in the place of the weights, and other(t) of every tensor t that
@@ -144,12 +162,27 @@ struct TorchScript::Script {
     }
   }
 
-  Tensor run(const std::vector<Tensor>& numbers, const Tensor& input,
-             bool training) {
-    require(numbers.size() == weights.size(),
+  /// This script, to be called with `training`.
+  ForeignNetwork network(bool training) {
+    ForeignNetwork out;
+    out.call = [this, training](const ForeignArguments& arguments) {
+      return run(arguments, training);
+    };
+    out.own = own_;
+    out.detour =
+        "this script reaches a parameter in a way that cannot be set from "
+        "outside";
+    out.constants = facts.constants;
+    out.may_write = facts.writes;
+    return out;
+  }
+
+ private:
+  Tensor run(const ForeignArguments& arguments, bool training) {
+    require(arguments.weights.size() == weights.size(),
             "the script has {} weight tensors, but was given {}",
-            weights.size(), numbers.size());
-    const ParameterSet values = weights.with(numbers);
+            weights.size(), arguments.weights.size());
+    const ParameterSet values = weights.with(arguments.weights);
     const Restored restored(slots);
     const at::TensorOptions options = values.tensors().front().options();
     set(values, [&](const Tensor& own) { return scratch_copy(own, options); });
@@ -157,17 +190,21 @@ struct TorchScript::Script {
     for (torch::jit::Module& one : normalizing) one.train(true);
     // The profiling executor would run other operators the second time.
     const torch::jit::GraphOptimizerEnabledGuard as_written(false);
-    const c10::IValue out = module.forward({input});
+    const c10::IValue out = output(arguments.input);
     require(out.isTensor(), "the script gives a {}, not a tensor",
             out.tagKind());
-    refuse_lost_gradients(
-        out.toTensor(), own_, values, input,
-        "this script reaches a parameter in a way that cannot "
-        "be set from outside");
     return out.toTensor();
   }
 
- private:
+  c10::IValue output(const Tensor& input) {
+    if (!facts.forks) return module.forward({input});
+    // Here, one part after another: threads would draw noise in any order.
+    const auto future = module.get_method("forward").run_async(
+        {input}, {}, [](std::function<void()> part) { part(); });
+    future->wait();
+    return future->value();
+  }
+
   /// In the order of Python's named_parameters(): those of a module before
   /// those of the modules in it.
   void visit(const torch::jit::Module& at, const std::string& prefix,
@@ -184,14 +221,14 @@ struct TorchScript::Script {
       if (buffer.name == "running_mean") normalizing.push_back(at);
     }
     for (const auto& own : at.named_attributes(/*recurse=*/false)) {
-      bool any = false;
-      if (!own.value.isModule()) {
-        each_tensor(own.value, [&](const Tensor& t) {
-          any = true;
-          return t;
-        });
-      }
-      if (any) slots.push_back({at, own.name, own.value});
+      if (own.value.isModule()) continue;
+      bool changes = facts.assigned.count(own.name) > 0 ||
+                     own.name == "training" || is_mutable(own.value);
+      each_tensor(own.value, [&](const Tensor& t) {
+        changes = true;
+        return t;
+      });
+      if (changes) slots.push_back({at, own.name, own.value});
     }
     for (const auto& child : at.named_children()) {
       visit(child.value, prefix + child.name + ".", known);
@@ -219,19 +256,40 @@ Schema TorchScript::schema() {
 TorchScript::TorchScript(const Config& config, const Shape& input,
                          const Shape& outputs)
     : outputs_(outputs), shuffled_(config.text("start") == "shuffled") {
-  (void)input;  // a script knows no shapes
   try {
     script_ = std::make_unique<Script>(config.text("file"));
+    require_gradient(input);
   } catch (const Error& error) {
     config.fail("file", error.what());
+  }
+  const std::string about_modes = script_->facts.about_modes();
+  if (!about_modes.empty()) {
+    warn(fmt::format("{}: {}", config.text("file"), about_modes));
   }
 }
 
 TorchScript::~TorchScript() = default;
 
+void TorchScript::require_gradient(const Shape& input) const {
+  Shape two = input;
+  two.insert(two.begin(), 2);
+  const ParameterSet weights = script_->weights.clone().leaves();
+  // A script does not say whether it takes numbers or tokens.
+  for (const auto type : {weights.tensors().front().scalar_type(), at::kLong}) {
+    try {
+      call(weights.tensors(), at::zeros(two, type), Pass());
+      return;
+    } catch (const Unsupported&) {
+      throw;
+    } catch (const std::exception&) {
+      // It needs other inputs than zeros; its first step judges it.
+    }
+  }
+}
+
 ParameterSet TorchScript::initial_weights(const Key& key) const {
-  const ParameterSet own = script_->weights.to(
-      at::TensorOptions().dtype(at::kFloat).device(at::kCPU));
+  const ParameterSet own =
+      script_->weights.to(at::TensorOptions().device(at::kCPU));
   if (!shuffled_) return own.clone();
   std::uint64_t i = 0;
   return own.map([&](const Tensor& t) {
@@ -244,15 +302,13 @@ ParameterSet TorchScript::initial_weights(const Key& key) const {
 Tensor TorchScript::call(const std::vector<Tensor>& weights,
                          const Tensor& input, const Pass& pass) const {
   Tensor out;
-  {
-    const GlobalSeed seed(pass.key, input.device());
-    try {
-      out = script_->run(weights, input, pass.training);
-    } catch (const Error&) {
-      throw;
-    } catch (const std::exception& error) {
-      throw Error(fmt::format("the script fails: {}", reason(error.what())));
-    }
+  try {
+    out = calls_(script_->network(pass.training), {weights, input}, pass.key);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) throw;
+    throw Error(fmt::format("the script fails: {}", reason(error.what())));
   }
   const Shape got =
       out.sizes().slice(std::min<std::int64_t>(out.dim(), 1)).vec();

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/nn/foreign.h"
 #include "core/nn/model.h"
 
 namespace nestgrad {
@@ -15,19 +16,22 @@ namespace nestgrad {
 /// derivatives are right. Names of weights are those of Python's
 /// named_parameters(); parameters that do not require gradients are constants.
 ///
-/// Buffers (running averages) are replaced by scratch copies in every call: the
-/// function is pure, and they stay what they are in the file. Modules with
-/// running averages use the statistics of the batch, in evaluation as well,
-/// like nestgrad's own batch_norm. Noise of training (dropout) follows the key
-/// of the pass.
+/// Buffers (running averages) and all else that a script keeps in attributes
+/// are replaced by scratch copies in every call: the function is pure, and they
+/// stay what they are in the file. Modules with running averages use the
+/// statistics of the batch, in evaluation as well, like nestgrad's own
+/// batch_norm. Noise of training (dropout) follows the key of the pass. A trace
+/// follows neither train() nor eval(); the constructor warns of dropout and
+/// batch norm in one.
 ///
-/// Calls are serialised by a lock.
+/// What a script may not change stays as it is: see ForeignCalls.
 class TorchScript : public ForeignModel {
  public:
   static Schema schema();
 
-  /// Throws ConfigError if the file cannot be read, or has been frozen: its
-  /// parameters are constants then.
+  /// Throws ConfigError if the file cannot be read, if it has been frozen (its
+  /// parameters are constants then), or if the outputs do not depend on the
+  /// weights.
   TorchScript(const Config& config, const Shape& input, const Shape& outputs);
   ~TorchScript() override;
 
@@ -41,8 +45,13 @@ class TorchScript : public ForeignModel {
   friend void save_torchscript(const std::string&, const ParameterSet&,
                                const std::string&);
 
+  /// Calls the script with zeros and throws Unsupported if derivatives with
+  /// respect to the weights are lost.
+  void require_gradient(const Shape& input) const;
+
   struct Script;
   std::unique_ptr<Script> script_;
+  ForeignCalls calls_;
   Shape outputs_;
   bool shuffled_;
 };

@@ -4,39 +4,12 @@
 
 #include "core/hyper_space.h"
 #include "core/storage/safetensors.h"
+#include "tests/core/nn/torchscript/scripts.h"
 #include "tests/kit/bench.h"
 #include "tests/kit/contract.h"
-#include "tests/support/program.h"
-#include "tests/support/temporary_folder.h"
 
 namespace nestgrad {
 namespace {
-
-constexpr std::int64_t kVocabulary = 27;
-
-/// Scripts that Python has written, once for all tests.
-std::string script(const std::string& name) {
-  static const TemporaryFolder folder;
-  static const bool written = [] {
-    const Ended ended =
-        shell(folder.path(""),
-              fmt::format(
-                  "/usr/bin/python3 {}/tests/core/nn/torchscript/write.py . {}",
-                  NESTGRAD_SOURCE_DIR, kVocabulary));
-    CAPTURE(ended.output);
-    REQUIRE(ended.code == 0);
-    return true;
-  }();
-  REQUIRE(written);
-  return folder.path(name);
-}
-
-std::unique_ptr<Model> load(const std::string& name, const Shape& input,
-                            const Shape& outputs, Json keys = Json::object()) {
-  keys["type"] = "torchscript";
-  keys["file"] = script(name);
-  return ModelRegistry::instance().make(keys, input, outputs);
-}
 
 /// A problem whose training starts at given weights.
 class StartingAt : public ProblemDecorator {
@@ -239,6 +212,71 @@ TEST_CASE("the weights that a run finds go back into a script of Python's",
   CHECK(at::equal(
       again->initial_weights(Key()).flatten(),
       load_safetensors(folder.path("run/weights.safetensors")).flatten()));
+}
+
+TEST_CASE("a trace that does not follow train() and eval() is warned of",
+          "[torchscript]") {
+  const TemporaryFolder folder;
+  const auto said = [&](const std::string& name) {
+    const Json config = {
+        {"problem",
+         {{"type", "classification"},
+          {"data",
+           {{"type", "gaussian_clusters"},
+            {"features", 4},
+            {"classes", 2},
+            {"train", 50},
+            {"valid", 30},
+            {"test", 20}}},
+          {"model", {{"type", "torchscript"}, {"file", script(name)}}}}},
+        {"hyperparameters", {{"weight_decay", Json::object()}}},
+        {"outer", {{"steps", 1}}}};
+    folder.write("a.json", config.dump());
+    const Ended ended = program(folder.path(""), "plan a.json");
+    CAPTURE(ended.output);
+    CHECK(ended.code == 0);
+    return ended.output;
+  };
+  const std::string train = said("traced_train.pt");
+  CHECK_THAT(train, ContainsSubstring("dropout stays on in evaluation"));
+  CHECK(train.find("running averages") == std::string::npos);
+  const std::string eval = said("traced_eval.pt");
+  CHECK_THAT(eval, ContainsSubstring("dropout is off in training"));
+  CHECK_THAT(eval, ContainsSubstring("running averages of the file"));
+  CHECK(said("drops.pt").find("train()") == std::string::npos);
+}
+
+TEST_CASE("a run in double precision begins at the numbers of its script",
+          "[torchscript]") {
+  const TemporaryFolder folder;
+  const Json config = {
+      {"dtype", "float64"},
+      {"problem",
+       {{"type", "classification"},
+        {"data",
+         {{"type", "gaussian_clusters"},
+          {"features", 4},
+          {"classes", 2},
+          {"train", 50},
+          {"valid", 30},
+          {"test", 20}}},
+        {"model", {{"type", "torchscript"}, {"file", script("double.pt")}}}}},
+      {"hyperparameters", {{"weight_decay", Json::object()}}},
+      {"inner", {{"type", "sgd"}, {"lr", 0}}},
+      {"outer", {{"steps", 1}}},
+      {"record", {{"retrain", 0}}}};
+  folder.write("a.json", config.dump());
+  const Ended ended =
+      shell(folder.path(""),
+            fmt::format("'{0}' run a.json --quiet --out a && '{0}' export a "
+                        "--torchscript out.pt && /usr/bin/python3 -c \""
+                        "import torch; a, b = torch.jit.load('out.pt'), "
+                        "torch.jit.load('{1}'); "
+                        "assert all(torch.equal(p, q) for p, q in "
+                        "zip(a.parameters(), b.parameters()))\"",
+                        NESTGRAD_PROGRAM, script("double.pt")));
+  CAPTURE(ended.output);
+  CHECK(ended.code == 0);
 }
 
 }  // namespace nestgrad
