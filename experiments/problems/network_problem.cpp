@@ -10,7 +10,8 @@
 namespace nestgrad {
 namespace {
 
-/// How many examples are evaluated at a time: bounds the memory that it takes.
+/// The most examples that are evaluated at a time: bounds the memory that it
+/// takes.
 constexpr std::int64_t kEvaluationBatch = 1000;
 
 constexpr const char* kDecay = "weight_decay";
@@ -117,11 +118,17 @@ void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
   if (!data.inputs.defined() || data.size() == 0) return;
   const at::NoGradGuard no_tape;
   double loss = 0, right = 0;
-  for (std::int64_t i = 0; i < data.size(); i += kEvaluationBatch) {
-    const std::int64_t n = std::min(kEvaluationBatch, data.size() - i);
-    const Tensor outputs = model_->forward(weights, data.inputs.narrow(0, i, n),
-                                           Pass::evaluation_as(Draw(), hyper));
-    const Tensor targets = data.targets.narrow(0, i, n);
+  // Parts of equal size: a network with batch statistics cannot take a rest of
+  // one example.
+  const std::int64_t size = data.size();
+  const std::int64_t parts = (size + kEvaluationBatch - 1) / kEvaluationBatch;
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const std::int64_t first = size * part / parts;
+    const std::int64_t n = size * (part + 1) / parts - first;
+    const Tensor outputs =
+        model_->forward(weights, data.inputs.narrow(0, first, n),
+                        Pass::evaluation_as(Draw(), hyper));
+    const Tensor targets = data.targets.narrow(0, first, n);
     loss += fit(outputs, targets, at::Reduction::Sum).item<double>();
     right += outputs.argmax(-1).eq(targets).sum().item<double>();
   }

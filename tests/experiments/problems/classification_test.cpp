@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/problem.h"
+#include "tests/core/nn/torchscript/scripts.h"
 #include "tests/support/support.h"
 
 namespace nestgrad {
@@ -27,6 +28,23 @@ std::shared_ptr<const BilevelProblem> four_of_four(
            {"batch", 0},
            {"model", "logistic"}},
       {float64(), Key(3), {{"example_weight", granularity}}});
+}
+
+/// A network with batch norm, two classes and so many validation examples.
+std::shared_ptr<const BilevelProblem> normalizing(std::int64_t valid) {
+  return ProblemRegistry::instance().make(
+      Json{{"type", "classification"},
+           {"data",
+            {{"type", "gaussian_clusters"},
+             {"classes", 2},
+             {"features", 4},
+             {"examples", 2100},
+             {"train", 50},
+             {"valid", valid},
+             {"test", 0}}},
+           {"batch", 0},
+           {"model", {{"type", "torchscript"}, {"file", script("drops.pt")}}}},
+      {float64(), Key(3), {}});
 }
 
 /// The training loss where one weight alone counts, for each of the weights.
@@ -74,4 +92,17 @@ TEST_CASE("weights of classes differ from weights of as many examples",
 }
 
 }  // namespace
+TEST_CASE("any number of examples is evaluated with statistics of the batch",
+          "[classification]") {
+  for (const std::int64_t valid : {2, 999, 1000, 1001, 2001}) {
+    CAPTURE(valid);
+    const auto problem = normalizing(valid);
+    const ParameterSet weights = problem->initial_weights({}, Key(1));
+    const double loss = problem->evaluate(weights, {}).at("valid_loss");
+    // The statistics of a half of the examples are nearly those of all.
+    const Tensor whole = problem->valid_loss(weights, {}, {0, Key(1)});
+    CHECK(loss == Approx(whole.item<double>()).epsilon(0.02));
+  }
+}
+
 }  // namespace nestgrad
