@@ -8,6 +8,9 @@
 #include "core/platform/error.h"
 
 namespace nestgrad {
+
+ParameterSet Layer::initial_weights(const Key&) const { return {}; }
+
 namespace {
 
 /// Adds a hyperparameter that a layer names, or merges it with an equal name.

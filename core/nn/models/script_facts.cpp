@@ -37,7 +37,7 @@ bool is_zero(const c10::IValue& value) {
 }  // namespace
 
 ScriptFacts::ScriptFacts(const torch::jit::Module& module) {
-  const auto forward = module.find_method("forward");
+  const auto forward = module.find_method(kMethod);
   require(forward.has_value(), "has no method forward()");
   const auto graph = forward->graph()->copy();
   torch::jit::Inline(*graph);

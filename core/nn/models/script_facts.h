@@ -12,7 +12,10 @@ namespace nestgrad {
 
 /// What the code of a TorchScript module says before it is run.
 struct ScriptFacts {
-  /// Reads the method forward() and all that it calls.
+  /// The method of a module that is called.
+  static constexpr const char* kMethod = "forward";
+
+  /// Reads kMethod and all that it calls. Throws Error if the module has none.
   explicit ScriptFacts(const torch::jit::Module& module);
 
   bool writes = false;  ///< an operator may write into a tensor

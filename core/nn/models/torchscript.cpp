@@ -199,8 +199,9 @@ struct TorchScript::Script {
   c10::IValue output(const Tensor& input) {
     if (!facts.forks) return module.forward({input});
     // Here, one part after another: threads would draw noise in any order.
-    const auto future = module.get_method("forward").run_async(
-        {input}, {}, [](std::function<void()> part) { part(); });
+    const auto future =
+        module.get_method(ScriptFacts::kMethod)
+            .run_async({input}, {}, [](std::function<void()> part) { part(); });
     future->wait();
     return future->value();
   }
