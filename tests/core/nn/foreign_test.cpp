@@ -52,8 +52,9 @@ std::unique_ptr<Model> told(std::function<Tensor(Told&, const Tensor&)> what) {
 
 TEST_CASE("scripts that reach for the program's state are pure functions",
           "[foreign]") {
-  const auto name = GENERATE("shifts_input.pt", "shifts_view.pt", "counts.pt",
-                             "seeds.pt", "no_tape.pt", "forks.pt");
+  const auto name =
+      GENERATE(as<std::string>{}, "shifts_input.pt", "shifts_view.pt",
+               "counts.pt", "seeds.pt", "no_tape.pt", "forks.pt");
   CAPTURE(name);
   CHECK(testing::model_faults(*load(name, kInput, kOutput), rows()) ==
         testing::Faults{});

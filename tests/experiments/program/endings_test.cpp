@@ -1,6 +1,7 @@
 // How the program ends when the system refuses: standard streams, folders,
 // memory.
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/platform/files.h"
@@ -152,7 +153,7 @@ TEST_CASE("too little memory is one sentence that says what lowers it",
     }
   }
   // A size that no machine has.
-  config["problem"]["model"]["hidden"] = {4000000000, 4000000000};
+  config["problem"]["model"]["hidden"] = {3000000000000, 8};
   folder.write("b.json", config.dump());
   const Ended ended = program(folder.path(""), "plan b.json");
   CAPTURE(ended.output);
@@ -164,15 +165,19 @@ TEST_CASE("too little memory is one sentence that says what lowers it",
 TEST_CASE("a run uses the cores that it may run on", "[program]") {
   const TemporaryFolder folder;
   folder.write("a.json", small(2).dump());
-  folder.write("s.json",
-               Json{{"config", small(2)}, {"workers", 2}, {"seeds", 1}}.dump());
-  REQUIRE(within(folder, "run a.json --quiet --out run",
-                 "taskset -c $(taskset -cp $$ | sed 's/.*: *//; s/[,-].*//')")
-              .code == 0);
+  folder.write("s.json", Json{{"config", small(2)}, {"seeds", 1}}.dump());
+  const std::string on_one_core =
+      "taskset -c $(taskset -cp $$ | sed 's/.*: *//; s/[,-].*//')";
+  REQUIRE(within(folder, "run a.json --quiet --out run", on_one_core).code ==
+          0);
   const Json host = json_of(folder.path("run/run.json"))["host"];
   CHECK(host["cores"] == 1);
   CHECK(host["threads"] == 1);
   CHECK(host["blas_threads"] <= 1);
+  REQUIRE(within(folder, "sweep s.json --quiet --out s", on_one_core).code ==
+          0);
+  CHECK(json_of(folder.path("s/configs/trial-0001-seed-1.json"))["threads"] ==
+        1);
 }
 
 }  // namespace nestgrad
