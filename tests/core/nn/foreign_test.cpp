@@ -11,6 +11,7 @@
 #include "core/tensor/autodiff.h"
 #include "tests/core/nn/torchscript/scripts.h"
 #include "tests/kit/contract.h"
+#include "tests/kit/findings.h"
 
 namespace nestgrad {
 namespace {
