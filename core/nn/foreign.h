@@ -8,18 +8,19 @@
 #include "core/tensor/autodiff.h"
 #include "core/tensor/key.h"
 
-// What makes pure functions of foreign networks: scripts and modules, which
-// hold their tensors themselves and draw from LibTorch's generator.
+// Shared by foreign networks (scripts and modules), which hold their tensors
+// themselves and draw from LibTorch's generator. With these they can be called
+// as pure functions.
 
 namespace nestgrad {
 
-/// While one lives, LibTorch's own generator follows a key; after that it is
-/// where it was before. For foreign code that draws from it (dropout in a
-/// script or a module). LibTorch's CPU generator looks at 32 bits of a seed
-/// only, which is enough for what a mask is.
+/// Seeds LibTorch's own generator with a key during its lifetime, and restores
+/// the generator's state when it is destroyed. For foreign code that draws from
+/// that generator (dropout in a script or a module). LibTorch's CPU generator
+/// uses only 32 bits of a seed, which is enough for dropout masks.
 ///
-/// There is one generator per process, so whoever holds one of these holds the
-/// lock of all who use foreign code.
+/// A process has one such generator, so a GlobalSeed holds a lock that
+/// serialises all calls of foreign code.
 class GlobalSeed {
  public:
   GlobalSeed(const Key& key, c10::Device device)
@@ -43,8 +44,8 @@ class GlobalSeed {
   Tensor before_;
 };
 
-/// A tensor of a network that a call may write into, of the weights' type if it
-/// holds floating-point numbers.
+/// A copy of `own`, a tensor that the network holds, for one call to write
+/// into. Floating-point numbers get the type of the weights.
 inline Tensor scratch_copy(const Tensor& own,
                            const at::TensorOptions& of_weights) {
   const auto type = own.is_floating_point() ? of_weights.dtype().toScalarType()
@@ -53,9 +54,9 @@ inline Tensor scratch_copy(const Tensor& own,
                          /*copy=*/true);
 }
 
-/// Throws Unsupported, with the reason `how`, if `out` depends on a parameter
-/// of the network itself, `own`, and not on the weight that should stand for
-/// it.
+/// Throws Unsupported, with the reason `how`, if `out` depends on one of the
+/// network's own parameters, `own`, where it should depend on the entry of
+/// `weights` that replaces it.
 inline void refuse_lost_gradients(const Tensor& out,
                                   const std::vector<Tensor>& own,
                                   const ParameterSet& weights,

@@ -57,7 +57,7 @@ Action add(CLI::App& command) {
           std::filesystem::path(a->tensorboard) / folder_name(run);
       std::error_code error;
       std::filesystem::create_directories(to, error);
-      require(!error, "{}: cannot make this folder: {}", to.string(),
+      require(!error, "{}: cannot create this folder: {}", to.string(),
               error.message());
       write_file(to / "events.out.tfevents.0.nestgrad",
                  tensorboard_events(run));

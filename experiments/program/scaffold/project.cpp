@@ -90,7 +90,7 @@ void new_project(const std::string& kind, const std::string& name,
   require(!fs::exists(folder), "{}: is there already", folder);
   std::error_code error;
   fs::create_directories(folder, error);
-  require(!error, "{}: cannot make this folder: {}", folder, error.message());
+  require(!error, "{}: cannot create this folder: {}", folder, error.message());
   for (const auto& [path, content] : assets()) {
     // Templates of all kinds lie beside the folders of single kinds.
     const std::string of_kind = kRoot + kind + "/";
