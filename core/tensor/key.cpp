@@ -91,6 +91,11 @@ Tensor Key::signs(const Tensor& like) const {
   return 2 * (uniform(like) < 0.5).to(like.scalar_type()) - 1;
 }
 
+ParameterSet Key::signs(const ParameterSet& like) const {
+  std::uint64_t i = 0;
+  return like.map([&](const Tensor& t) { return fold(i++).signs(t); });
+}
+
 Tensor Key::permutation(std::int64_t n) const {
   Tensor order = at::arange(n, at::kLong);
   std::int64_t* const data = order.data_ptr<std::int64_t>();

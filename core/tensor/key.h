@@ -32,6 +32,7 @@ class Key {
 
   /// +1 or -1, each with probability 1/2, shaped like `like`.
   Tensor signs(const Tensor& like) const;
+  ParameterSet signs(const ParameterSet& like) const;
 
   /// A random order of 0 .. n-1, as an int64 tensor on the CPU.
   Tensor permutation(std::int64_t n) const;

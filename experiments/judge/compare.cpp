@@ -162,7 +162,7 @@ class Comparison {
     return (steps_ / cut.window - 1) * cut.outer_steps_per_window + 1;
   }
 
-  /// The weights after so many turns.
+  /// The weights after the given number of turns.
   Tensor trained(const Config& section) const {
     const ParameterSet hyper = cost_->initial_hyper();
     InnerRun run(cost_->loop(), Truncation::read(section));

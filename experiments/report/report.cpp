@@ -196,7 +196,7 @@ Json read_run(const std::string& folder) {
   };
   require(folder_exists(folder), "{}: there is no such folder", folder);
   const Json config = json_of(file("config.json"));
-  require(!config.is_null(), "{}: holds no config.json, so no run began here",
+  require(!config.is_null(), "{}: contains no config.json, so no run began here",
           folder);
   const std::vector<Json> all = lines_of(file("metrics.jsonl"));
   const std::vector<Json> lines = thinned(all);

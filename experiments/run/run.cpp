@@ -324,7 +324,7 @@ void Run::show(const RunSummary& summary) {
   } else if (ending.termination == "stopped" && !reader_has_ended()) {
     console_.warn(fmt::format(
         "stopped after outer step {}; what was reached is in {}, and "
-        "'nestgrad resume {}' goes on",
+        "'nestgrad resume {}' continues it",
         ending.steps, folder_->path(), folder_->path()));
   } else if (!ending.message.empty()) {
     console_.say(fmt::format("Tuning ended after outer step {}: {}",

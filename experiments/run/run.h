@@ -64,7 +64,7 @@ class Run {
   void tune();
   void train_final_runs();
 
-  /// Whether so many minutes have passed since the last checkpoint.
+  /// Whether the interval between checkpoints has passed since the last one.
   bool is_due() const;
 
   void checkpoint();

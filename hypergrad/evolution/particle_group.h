@@ -26,7 +26,7 @@ struct ParticleGroup {
   /// Starts all runs afresh.
   void begin(const ParameterSet& hyper, std::int64_t pairs, const Key& key);
 
-  /// Ends the first run after so many steps, not at the horizon.
+  /// Ends the first run after this number of steps, not at the horizon.
   void set_first_horizon(std::int64_t steps);
 
   /// Begins a new run: no perturbation has been seen yet.

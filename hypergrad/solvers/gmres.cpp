@@ -28,8 +28,8 @@ class Gmres : public Krylov {
                "Generalized minimal residuals, for systems that need not be "
                "symmetric: the form fixed_point.")
         .integer("restart", 20,
-                 "Starts again after so many iterations, each of which keeps a "
-                 "vector in memory.",
+                 "The solver restarts after this number of iterations, each of "
+                 "which keeps a vector in memory.",
                  at_least(1));
   }
 

@@ -33,13 +33,12 @@ class Nystrom : public InverseHessian {
                "The Nystrom approximation of the Hessian from some of its "
                "columns.")
         .integer("rank", 10,
-                 "Number k of columns, a Hessian product each; all of them if "
-                 "there are not so many.",
+                 "Number k of columns, each of which takes a Hessian product; at "
+                 "most the number of weights is used.",
                  at_least(1))
         .number("rho", 1e-2,
-                "Added to the diagonal of the approximation, whose other "
-                "eigenvalues are zero: what the columns do not see is divided "
-                "by it.",
+                "Added to the diagonal of the approximation. The part of b that "
+                "the columns do not represent is divided by it.",
                 above(0));
   }
 

@@ -83,11 +83,7 @@ class Uoro : public WindowEstimator {
       const TapedSteps step(loop_, state, 1, hyper, key);
       const ParameterSet end = step.end.joined();
       const ParameterSet nu =
-          noise_key_.fold(static_cast<std::uint64_t>(count++))
-              .normal(u)
-              .map([](const Tensor& x) {
-                return at::where(x < 0, -at::ones_like(x), 1.0);
-              });
+          noise_key_.fold(static_cast<std::uint64_t>(count++)).signs(u);
       const ParameterSet pushed = Pushforward(end, step.start.joined())(u);
       const ParameterSet pulled = vjp(end, step.hyper, nu);
       const double rho_0 = balance(v, pushed), rho_1 = balance(pulled, nu);

@@ -103,7 +103,7 @@ TEST_CASE("fresh starts have new weights and new noise, the first excepted",
   }
 }
 
-TEST_CASE("runs that start again take turns among so many starts",
+TEST_CASE("runs that start again take turns among the given number of starts",
           "[inner_run]") {
   const Course c = course(cut(2, 2, 1, /*starts=*/3), 7);
   const Course fresh = course(cut(2, 2, 1, /*starts=*/0), 3);

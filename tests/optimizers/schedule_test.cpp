@@ -140,7 +140,7 @@ TEST_CASE("a cosine goes from one value to the other and stays there",
   check_equal(derivatives(s, 2), {0.25, 0.75, 0});
 }
 
-TEST_CASE("a step schedule changes every so many steps", "[schedule]") {
+TEST_CASE("a step schedule changes after each interval", "[schedule]") {
   check_equal(
       values(setting(R"({"type": "step", "initial": 3, "every": 2})"), 5),
       {3, 3, 0.3, 0.3, 0.03});

@@ -23,8 +23,7 @@ class Cnn : public Sequential {
             .choice("norm", "none", "What normalizes after each convolution.",
                     {"none", "batch", "group", "instance"})
             .integer("groups", 8,
-                     "Into how many groups norm \"group\" divides the "
-                     "channels.",
+                     "The number of groups of channels in norm \"group\".",
                      at_least(1))
             .choice("pool", "max",
                     "What is taken from every 2 x 2 pixels: the largest or "
@@ -32,8 +31,8 @@ class Cnn : public Sequential {
                     {"max", "average"})
             .setting("conv_dropout", 0,
                      "Probability that a number after the pooling of a block "
-                     "is set to zero in training. A hyperparameter that "
-                     "dropout names as well has its first positions here.",
+                     "is set to zero in training. If \"dropout\" names the "
+                     "same hyperparameter, its first entries are used here.",
                      from_below(0, 1)),
         Json::array({64}));
   }

@@ -13,22 +13,22 @@ namespace nestgrad {
 /// of the third.
 Schema with_dense_keys(Schema schema, Json hidden);
 
-/// How many classes a model is to tell apart. Throws ConfigError if the outputs
-/// that are wanted have another shape than {classes}.
+/// The number of classes of a classifier. Throws ConfigError unless `outputs`,
+/// the shape that the problem wants, is {classes}.
 std::int64_t classes_of(const Config& config, const Shape& outputs);
 
-/// Adds what the configuration says comes before anything else: layers that
-/// change inputs in training.
+/// Adds the layers of "augment", which change inputs in training, before all
+/// others.
 void add_augmentation(Chain& chain, const Config& config);
 
-/// The activation that the configuration says comes after each hidden layer.
+/// Adds the layer that "activation" names.
 void add_activation(Chain& chain, const Config& config);
 
-/// The dropouts of one model, added from input to output: a rate "$name" stands
-/// for "$name.0" where it is first met, "$name.1" after that, and so on.
+/// Adds the dropout layers of one model, from input to output. A rate "$name"
+/// becomes "$name.0" at its first use, "$name.1" at its second, and so on.
 class Dropouts {
  public:
-  /// With this rate, a setting of the model; 0 adds nothing.
+  /// Adds one with this rate, a setting of the model; 0 adds nothing.
   void add(Chain& chain, Json rate);
 
  private:

@@ -11,8 +11,8 @@ namespace nestgrad {
 /// Model: a network that was written, and perhaps trained, in Python.
 ///
 /// A script reads its parameters from slots that can be set from outside, so
-/// forward() puts `weights` there, runs the script, and puts its own tensors
-/// back. Nothing on a tape refers to the slots, so unrolled and second
+/// forward() puts `weights` there, runs the script, and puts the script's own
+/// tensors back. Nothing on a tape refers to the slots, so unrolled and second
 /// derivatives are right. Names of weights are those of Python's
 /// named_parameters(); parameters that do not require gradients are constants.
 ///
@@ -56,8 +56,10 @@ class TorchScript : public ForeignModel {
   bool shuffled_;
 };
 
-/// Writes the script in `file` with other weights, for Python or C++ to load:
-/// torch.jit.load(to). `weights` are alike to its own. Throws Error.
+/// Writes the script in `file` with other weights to the file `to`, which
+/// torch.jit.load() reads in Python and C++. `weights` have the names and
+/// shapes of the script's own. Throws Error if a file cannot be read or
+/// written.
 void save_torchscript(const std::string& file, const ParameterSet& weights,
                       const std::string& to);
 

@@ -9,17 +9,18 @@ namespace nestgrad {
 namespace {
 
 /// From images to images (Ronneberger, Fischer and Brox 2015, "U-Net:
-/// convolutional networks for biomedical image segmentation"). `depth` times
-/// the size is halved and the channels are doubled, and then back; on the way
-/// back each size also sees the images of that size from the way down. The last
-/// convolution starts at zero, and so does the output.
+/// convolutional networks for biomedical image segmentation"). The way down
+/// halves the size and doubles the channels `depth` times; the way up undoes
+/// this, and at each size also takes the images of the way down. The weights of
+/// the last convolution start at zero, and so does the output.
 class UNet : public Model {
  public:
   static Schema schema() {
     return Schema(
-               "From images to images: half the size and twice the channels, "
-               "and back. Its output starts at zero.")
-        .integer("depth", 1, "How often the size is halved.", from_to(1, 8))
+               "U-Net, from images to images of the same size. It halves the "
+               "size and doubles the channels, then goes back. Its output "
+               "starts at zero.")
+        .integer("depth", 1, "How many times the size is halved.", from_to(1, 8))
         .integer("channels", 4, "Channels at full size.", at_least(1));
   }
 

@@ -172,7 +172,7 @@ TEST_CASE("translation moves images by whole pixels, all distances alike",
   for (const auto& [distance, count] : met) CHECK(count < 16 + 6 * 4);
 }
 
-TEST_CASE("cutout sets so many squares of that size to zero",
+TEST_CASE("cutout sets the given number of squares of that size to zero",
           "[augmentation]") {
   const Tensor x = images();
   // Both are rounded down.

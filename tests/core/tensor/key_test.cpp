@@ -106,6 +106,21 @@ TEST_CASE("different keys have uncorrelated streams", "[key]") {
   }
 }
 
+TEST_CASE("signs are +1 or -1 with equal probability, and sets have independent "
+          "ones",
+          "[key]") {
+  ParameterSet like_both;
+  like_both.insert("a", like(kMany));
+  like_both.insert("b", like(kMany));
+  const ParameterSet signs = Key(9).signs(like_both);
+  const Tensor a = signs.at("a"), b = signs.at("b");
+  CHECK(at::equal(a.abs(), at::ones_like(a)));
+  CHECK(std::abs(a.mean().item<double>()) < bound(kMany));
+  CHECK(std::abs(b.mean().item<double>()) < bound(kMany));
+  CHECK(std::abs(correlation(a, b)) < bound(kMany));
+  CHECK(at::equal(signs.at("a"), Key(9).signs(like_both).at("a")));
+}
+
 TEST_CASE("the numbers within a stream are uncorrelated", "[key]") {
   // 1 and 2: pairs made together; 1024: neighbours in different chunks.
   const auto lag = GENERATE(1, 2, 4, 1023, 1024);

@@ -53,7 +53,7 @@ struct Learned {
   double retrained;  // by new weights, from what was found
 };
 
-/// Runs configs/NAME.json for so many outer steps. A long run in warm start
+/// Runs configs/NAME.json for this number of outer steps. A long run in warm start
 /// enlarges rounding, which differs between processors, until nothing is left
 /// to compare with: after all its steps distill_one_point has a joint accuracy
 /// of 0.75 on one processor and 0.99 on another. So few steps are taken.

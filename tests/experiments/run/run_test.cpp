@@ -163,7 +163,7 @@ TEST_CASE("mistakes end with exit code 2, one sentence each and no folder",
   check("explain windw", {"did you mean 'window'?"});
 }
 
-TEST_CASE("numbers that go bad end with exit code 3 and keep what there is",
+TEST_CASE("numbers that are not finite end a run with exit code 3 and its files are kept",
           "[experiment]") {
   const TemporaryFolder folder;
   Json config = ridge_config();
@@ -193,7 +193,7 @@ TEST_CASE("numbers that go bad end with exit code 3 and keep what there is",
       load_safetensors(folder.path("runs/a-1/hyperparameters.safetensors"))));
 }
 
-TEST_CASE("an interrupted run keeps what there is and says which signal",
+TEST_CASE("an interrupted run keeps its files and says which signal",
           "[experiment]") {
   const TemporaryFolder folder;
   Json config = ridge_config();

@@ -49,7 +49,7 @@ Moments moments_of(const std::vector<double>& values) {
       all.std().item<double>() / std::sqrt(static_cast<double>(values.size()))};
 }
 
-/// The estimate of the last of so many windows, for several keys.
+/// The estimate of the last of several windows, for several keys.
 Moments estimates(Json section, std::int64_t windows, double at_theta) {
   section["window"] = 3;
   const TrainingLoop loop = loop_of(influence_balancing());

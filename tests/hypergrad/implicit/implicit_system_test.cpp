@@ -16,7 +16,7 @@ const HessianOptions kGaussNewton{0, /*gauss_newton=*/true, false};
 const HessianOptions kDifferences{0, false, /*finite_difference=*/true};
 const HessianOptions kBoth{0, true, true};
 
-/// A run of so many steps.
+/// A run of this number of steps.
 InnerRun trained(const Bench& bench, std::int64_t steps) {
   Truncation truncation;
   truncation.window = steps;
