@@ -77,7 +77,9 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
     r = b - a(out.x);
     left = length(r);
     if (claimed && !(left < before / 2)) {
-      obstacle = "came as near as rounding allows";
+      obstacle =
+          "came as near as rounding allows (a larger \"tolerance\" asks for "
+          "no more)";
     }
   }
 
@@ -85,13 +87,18 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
   if (!std::isfinite(left)) {
     out.status = Status::kDiverged;
     out.trouble = fmt::format(
-        "a Hessian product in {} is not finite (iteration {})", name_, done);
+        "a Hessian product in {} is not finite (iteration {}); weights or "
+        "hyperparameters have grown too large, which smaller learning rates "
+        "prevent",
+        name_, done);
   } else if (left > enough) {
     out.status = Status::kNotConverged;
     out.trouble = fmt::format(
         "{} {}, residual {:.3g}", name_,
         obstacle.empty()
-            ? fmt::format("stopped at its limit of {} iterations", iterations_)
+            ? fmt::format("stopped at its limit of {} iterations (more "
+                          "\"iterations\" or \"damping\" bring it nearer)",
+                          iterations_)
             : obstacle,
         out.residual);
   }
