@@ -86,8 +86,8 @@ Json RunSummary::to_json() const {
   }
   if (gap) out["warm_cold_gap"] = gap->to_json();
   std::vector<std::string> all = warnings;
-  const std::vector<std::string> more = troubles();
-  all.insert(all.end(), more.begin(), more.end());
+  const std::vector<std::string> still = unmoved();
+  all.insert(all.end(), still.begin(), still.end());
   if (!all.empty()) out["warnings"] = all;
   out["train_gradients"] = train_gradients;
   out["valid_gradients"] = valid_gradients;
@@ -129,8 +129,17 @@ std::vector<std::string> RunSummary::troubles() const {
   add(retrained, "hyperparameters");
   add(other_models, "other model");
   add(baselines, "baseline");
+  const std::vector<std::string> still = unmoved();
+  out.insert(out.end(), still.begin(), still.end());
+  return out;
+}
+
+std::vector<std::string> RunSummary::unmoved() const {
+  std::vector<std::string> out;
   if (ending.steps == 0) return out;
-  for (const std::string& name : unmoved()) {
+  for (std::size_t i = 0; i < start.size(); ++i) {
+    const std::string& name = start.name(i);
+    if (!at::equal(start.tensors()[i], found.at(name))) continue;
     out.push_back(fmt::format(
         "'{}' did not move in {}: its hypergradient was zero{}", name,
         ending.steps == 1 ? "one outer step"
@@ -138,16 +147,6 @@ std::vector<std::string> RunSummary::troubles() const {
         ending.steps == 1 ? ""
                           : " in each; 'nestgrad check' tells what the "
                             "estimator sees of it"));
-  }
-  return out;
-}
-
-std::vector<std::string> RunSummary::unmoved() const {
-  std::vector<std::string> out;
-  for (std::size_t i = 0; i < start.size(); ++i) {
-    if (at::equal(start.tensors()[i], found.at(start.name(i)))) {
-      out.push_back(start.name(i));
-    }
   }
   return out;
 }

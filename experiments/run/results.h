@@ -48,10 +48,11 @@ struct RunSummary {
   /// The tables at the end of a run.
   std::string text() const;
 
-  /// What went wrong in final runs, in sentences.
+  /// What went wrong in final runs, and unmoved(), in sentences.
   std::vector<std::string> troubles() const;
 
-  /// The hyperparameters that are what they were at the start to the last bit.
+  /// A sentence on each hyperparameter that is what it was at the start to the
+  /// last bit.
   std::vector<std::string> unmoved() const;
 };
 
