@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -223,17 +224,29 @@ class Csv : public DataSource {
                                                   : *position);
   }
 
+  /// What may be done about a field that is no number.
+  static const char* advice_on(const Table& table, std::string field) {
+    if (table.names.empty() && table.labels.empty()) {
+      return "; if this line has the names of the columns, set \"header\" to "
+             "true";
+    }
+    std::replace(field.begin(), field.end(), ',', '.');
+    if (number_in(field)) return "; decimal commas must be points";
+    for (const char* missing : {"", "?", "NA", "N/A", "nan", "NaN", "null"}) {
+      if (field == missing) {
+        return "; a missing value has to be filled in, or its line removed";
+      }
+    }
+    return "";
+  }
+
   static double feature(const CsvFile& reader, const Table& table,
                         const Fields& row, std::size_t column) {
     const std::optional<double> value = number_in(row[column]);
     if (!value) {
-      const bool header = table.names.empty() && table.labels.empty();
-      reader.fail_here(
-          fmt::format("column {} must be a finite number, is '{}'{}",
-                      table.name(column), shown_field(row[column]),
-                      header ? "; if this line has the names of the columns, "
-                               "set \"header\" to true"
-                             : ""));
+      reader.fail_here(fmt::format(
+          "column {} must be a finite number, is '{}'{}", table.name(column),
+          shown_field(row[column]), advice_on(table, row[column])));
     }
     return *value;
   }
@@ -241,6 +254,7 @@ class Csv : public DataSource {
   Dataset classified(const Table& table) const {
     std::map<std::string, std::int64_t, ClassOrder> classes;
     for (const std::string& label : table.labels) classes[label] = 0;
+    warn_of_spellings(table, classes);
     std::int64_t count = 0;
     for (auto& [label, position] : classes) position = count++;
     std::vector<std::int64_t> targets;
@@ -256,6 +270,34 @@ class Csv : public DataSource {
     labels.distinct_values = true;
     describe_numbers(table, classes, labels);
     return {table.inputs, labels.targets, number_of_classes(labels)};
+  }
+
+  /// Warns of labels that are the same but for upper and lower case, and of
+  /// words among numbers.
+  template <class Classes>
+  void warn_of_spellings(const Table& table, const Classes& classes) const {
+    const std::string where =
+        fmt::format("'{}', column {}", path_, table.name(table.target));
+    std::map<std::string, std::string> known;
+    for (const auto& [label, position] : classes) {
+      std::string lower = label;
+      for (char& c : lower) {
+        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      }
+      const auto [other, is_new] = known.emplace(lower, label);
+      if (is_new) continue;
+      add_warning(fmt::format("{}: '{}' and '{}' are taken for two classes",
+                              where, shown_field(other->second),
+                              shown_field(label)));
+    }
+    const std::string &first = classes.begin()->first,
+                      &last = classes.rbegin()->first;
+    if (number_in(first) && !number_in(last)) {
+      add_warning(fmt::format(
+          "{}: some labels are numbers, others are not, '{}' for instance; "
+          "each is taken for a class",
+          where, shown_field(last)));
+    }
   }
 
   /// Fills in what is to be said about labels that are all numbers. `classes`

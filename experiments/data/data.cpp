@@ -178,6 +178,7 @@ Splits load_splits(const Config& data, const Key& key,
   if (data.boolean("standardize")) splits = standardized(std::move(splits));
   require_representable(data, splits, at::typeMetaToScalarType(options.dtype()),
                         place);
+  warn_of_one_class(splits);
   splits = corrupted(std::move(splits), data, key.fold("corrupt"));
   for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
     *part = part->to(options);

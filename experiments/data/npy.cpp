@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include "core/platform/warnings.h"
 #include "experiments/data/data.h"
 #include "experiments/data/labels.h"
 #include "experiments/data/npy_file.h"
@@ -8,6 +9,9 @@ namespace nestgrad {
 namespace {
 
 constexpr std::int64_t kMostClasses = 65536;
+
+/// Images whose pixels are all below this are too dark to be images.
+constexpr int kDark = 32;
 
 /// Two arrays of NumPy, inputs and classes.
 class Npy : public DataSource {
@@ -60,7 +64,16 @@ class Npy : public DataSource {
             "'{}': expected 2 or more dimensions, the first of which counts "
             "the examples, found {}",
             inputs_, inputs.dim());
-    if (inputs.scalar_type() == at::kByte) return inputs;
+    if (inputs.scalar_type() == at::kByte) {
+      const auto largest = inputs.max().item<int>();
+      if (largest < kDark) {
+        add_warning(fmt::format(
+            "'{}': bytes (u1) are taken for pixels and divided by 255, but the "
+            "largest is {}; save numbers as f4",
+            inputs_, largest));
+      }
+      return inputs;
+    }
     // Not float32, which has too few digits for whole numbers.
     if (!inputs.is_floating_point()) return inputs.to(at::kDouble);
     require(at::isfinite(inputs).all().item<bool>(),

@@ -87,9 +87,11 @@ void warn_of_lost_digits(const Config& data, const Splits& splits,
 
 Splits standardized(Splits splits) {
   Statistics of = statistics(splits.train.inputs);
+  // In float32 the square of 1e20 is infinite, that of 1e-25 is zero.
   const bool is_double = splits.train.inputs.scalar_type() == at::kDouble;
-  if (!is_double &&
-      (of.deviation * kFarFromZero < of.mean.abs()).any().item<bool>()) {
+  const Tensor lost = (of.deviation * kFarFromZero < of.mean.abs())
+                          .logical_or(of.deviation.isfinite().logical_not());
+  if (!is_double && lost.any().item<bool>()) {
     for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
       part->inputs = part->inputs.to(at::kDouble);
     }
@@ -108,6 +110,16 @@ Splits standardized(Splits splits) {
   splits.mean = of.mean;
   splits.deviation = deviation;
   return splits;
+}
+
+void warn_of_one_class(const Splits& splits) {
+  const Dataset& train = splits.train;
+  if (train.targets.dim() != 1 || train.classes < 2) return;
+  if (!train.targets.eq(train.targets[0]).all().item<bool>()) return;
+  add_warning(fmt::format(
+      "all {} training examples are of one class, number {} of 0 to {}; take "
+      "more examples or another seed",
+      train.size(), train.targets[0].item<std::int64_t>(), train.classes - 1));
 }
 
 void require_differences(const Config& data, const Tensor& inputs) {

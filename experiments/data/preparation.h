@@ -22,6 +22,9 @@ using Place = std::function<std::string(Part part, std::int64_t example,
 /// for each index of dimension 1. What is constant up to rounding becomes 0.
 Splits standardized(Splits splits);
 
+/// Warns if all training examples have the same class, of several.
+void warn_of_one_class(const Splits& splits);
+
 /// Throws ConfigError at `data` if all inputs, of two or more, are the same.
 void require_differences(const Config& data, const Tensor& inputs);
 

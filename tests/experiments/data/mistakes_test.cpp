@@ -208,4 +208,47 @@ TEST_CASE("columns that tell nothing are warned of, or refused if all do",
                     ContainsSubstring("the same features"));
 }
 
+TEST_CASE("fields that are no numbers come with what to do", "[data]") {
+  const auto says = [](const char* field, const char* advice) {
+    CHECK_THROWS_WITH(
+        Table(fmt::format("a;b;y\n1;2;x\n{};2;y\n", field))
+            .load({{"separator", "semicolon"}}),
+        ContainsSubstring("line 3: column 'a'") && ContainsSubstring(advice));
+  };
+  says("1,5", "decimal commas must be points");
+  says("NA", "a missing value has to be filled in");
+  says("", "a missing value has to be filled in");
+}
+
+TEST_CASE("labels that are spelt in two ways are warned of", "[data]") {
+  untold_warnings();
+  labelled(20, [](int i) {
+    return i % 3 == 0 ? "cat" : i % 3 == 1 ? "Cat" : "dog";
+  }).load();
+  CHECK(warned({"'Cat' and 'cat' are taken for two classes"}));
+  labelled(20, [](int i) {
+    return i % 3 == 0 ? "0" : i % 3 == 1 ? "1" : "NA";
+  }).load();
+  CHECK(warned({"some labels are numbers, others are not, 'NA'"}));
+  labelled(20, [](int i) { return i % 2 == 0 ? "cat" : "dog"; }).load();
+  CHECK(untold_warnings().empty());
+}
+
+TEST_CASE("bytes that are no pixels are warned of", "[data]") {
+  const TemporaryFolder folder;
+  const auto load = [&](const char* name, std::int64_t largest) {
+    const Tensor bytes =
+        at::arange(12, at::kLong).remainder(largest + 1).to(at::kByte);
+    return load_source(
+        {{"type", "npy"},
+         {"inputs", folder.write(name, npy_bytes(npy_header("|u1", "(6, 2)"),
+                                                 raw_bytes(bytes)))},
+         {"targets", folder.write("y", npy_bytes(npy_header("|u1", "(6,)"),
+                                                 {0, 1, 0, 1, 0, 1}))}});
+  };
+  untold_warnings();
+  load("binary", 1);
+  CHECK(warned({"binary", "divided by 255, but the largest is 1"}));
+}
+
 }  // namespace nestgrad

@@ -163,4 +163,37 @@ TEST_CASE("inputs that are all the same are refused", "[data]") {
                     ContainsSubstring("all 6 examples have the same inputs"));
 }
 
+TEST_CASE("features whose squares float32 cannot hold are standardized",
+          "[data]") {
+  const TemporaryFolder folder;
+  const double size = GENERATE(1e20, 1e-25);
+  const Tensor a = Key(5).normal(at::empty({40, 2}, float64()));
+  const auto splits = [&](double factor) {
+    const std::string name = fmt::format("x{}", factor);
+    const Tensor inputs = (factor * a).to(at::kFloat);
+    return splits_of(
+        {{"type", "npy"},
+         {"standardize", true},
+         {"inputs", folder.write(name, npy_bytes(npy_header("<f4", "(40, 2)"),
+                                                 raw_bytes(inputs)))},
+         {"targets",
+          folder.write(
+              "y",
+              npy_bytes(npy_header("<i8", "(40,)"),
+                        raw_bytes(at::arange(40, at::kLong).remainder(2))))}});
+  };
+  CHECK(at::allclose(splits(size).train.inputs, splits(1).train.inputs, 1e-4,
+                     1e-5));
+}
+
+TEST_CASE("training examples of one class are warned of", "[data]") {
+  const TemporaryFolder folder;
+  untold_warnings();
+  splits_of(table(folder, [](int i) { return i % 5; }, {{"train", 1}}));
+  const std::vector<std::string> told = untold_warnings();
+  REQUIRE(told.size() == 1);
+  CHECK_THAT(told[0],
+             ContainsSubstring("all 1 training examples are of one class"));
+}
+
 }  // namespace nestgrad
