@@ -117,9 +117,11 @@ void warn_of_one_class(const Splits& splits) {
   if (train.targets.dim() != 1 || train.classes < 2) return;
   if (!train.targets.eq(train.targets[0]).all().item<bool>()) return;
   add_warning(fmt::format(
-      "all {} training examples are of one class, number {} of 0 to {}; take "
-      "more examples or another seed",
-      train.size(), train.targets[0].item<std::int64_t>(), train.classes - 1));
+      "the training part ({}) has the class {} only, of {}; take more examples "
+      "or another seed",
+      train.size() == 1 ? "one example"
+                        : fmt::format("{} examples", train.size()),
+      train.targets[0].item<std::int64_t>(), train.classes));
 }
 
 void require_differences(const Config& data, const Tensor& inputs) {
