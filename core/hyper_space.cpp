@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 namespace nestgrad {
@@ -18,6 +19,29 @@ Hyperparameter declared_by_rule(const std::string& name,
   out.granularities = parts;
   out.granularities.emplace_back("step", 0);  // the key "steps" has the number
   return out;
+}
+
+const char* name_of(at::ScalarType type) {
+  return type == at::kDouble ? "float64" : "float32";
+}
+
+/// The position of the first value that has no finite coordinates in this type,
+/// and what it becomes there; -1 if all have. Coordinates must lead back to an
+/// allowed value.
+std::pair<std::int64_t, double> first_without_coordinates(
+    const Coordinates& coordinates, const std::vector<double>& values,
+    at::ScalarType type) {
+  const Tensor x =
+      coordinates.unconstrained(at::tensor(values, at::kDouble).to(type));
+  const Tensor back = coordinates.natural(x).to(at::kDouble);
+  const Tensor finite = x.isfinite().logical_and(back.isfinite());
+  for (std::int64_t i = 0; i < back.numel(); ++i) {
+    const double value = back.data_ptr<double>()[i];
+    if (!finite.data_ptr<bool>()[i] || !coordinates.contains(value)) {
+      return {i, value};
+    }
+  }
+  return {-1, NAN};
 }
 
 /// Reads one entry of the section. Appends its mistakes to `complaints`.
@@ -54,6 +78,7 @@ class EntryReader {
                                       spec.coordinates.describe(), value));
       return spec;
     }
+    if (!is_representable(spec.coordinates, values, options)) return spec;
 
     const std::vector<std::int64_t> sizes = shape();
     std::int64_t count = 1;
@@ -75,6 +100,41 @@ class EntryReader {
  private:
   void complain(const std::string& key, std::string what) {
     complaints_.push_back({entry_.pointer(key), std::move(what)});
+  }
+
+  /// Whether an interval of kLogit is still there when its ends are numbers of
+  /// this type; complains otherwise.
+  bool range_is_resolved(const Coordinates& coordinates, at::ScalarType type) {
+    const double width = coordinates.high - coordinates.low;
+    const Tensor ends =
+        at::tensor({coordinates.low, coordinates.high}, at::kDouble);
+    const auto error = (ends.to(type) - ends).abs().max().item<double>();
+    if (std::isfinite(width) && error <= 0.01 * width) return true;
+    complain("range",
+             fmt::format("from {} to {} is too narrow or too wide for {}; take "
+                         "another range or \"dtype\": \"float64\"",
+                         coordinates.low, coordinates.high, name_of(type)));
+    return false;
+  }
+
+  /// Whether the range and the start are what they are in this type, too;
+  /// complains otherwise.
+  bool is_representable(const Coordinates& coordinates,
+                        const std::vector<double>& values,
+                        const at::TensorOptions& options) {
+    const at::ScalarType type = at::typeMetaToScalarType(options.dtype());
+    const bool bounded = coordinates.kind == Coordinates::Kind::kLogit;
+    if (bounded && !range_is_resolved(coordinates, type)) return false;
+    const auto [place, met] =
+        first_without_coordinates(coordinates, values, type);
+    if (place < 0) return true;
+    complain("initial",
+             fmt::format("must be {}, but {} is {} in {}; take another start "
+                         "or \"dtype\": \"float64\"",
+                         coordinates.describe(),
+                         values[static_cast<std::size_t>(place)], met,
+                         name_of(type)));
+    return false;
   }
 
   Coordinates coordinates() {
@@ -271,59 +331,6 @@ class SpaceReader {
 };
 
 }  // namespace
-
-Reparameterized::Reparameterized(std::shared_ptr<const BilevelProblem> problem,
-                                 std::vector<HyperSpec> space)
-    : ProblemDecorator(std::move(problem)), space_(std::move(space)) {}
-
-ParameterSet Reparameterized::initial_hyper() const {
-  ParameterSet hyper;
-  for (const HyperSpec& spec : space_) {
-    if (spec.tuned) {
-      hyper.insert(spec.name, spec.coordinates.unconstrained(spec.initial));
-    }
-  }
-  return hyper;
-}
-
-ParameterSet Reparameterized::natural(const ParameterSet& hyper) const {
-  // If each example has its own hyperparameters, constants are repeated.
-  std::int64_t examples = 0;
-  for (const HyperSpec& spec : space_) {
-    if (!spec.tuned) continue;
-    const Tensor& h = hyper.at(spec.name);
-    if (h.dim() > spec.initial.dim()) examples = h.size(0);
-  }
-  ParameterSet natural;
-  for (const HyperSpec& spec : space_) {
-    if (spec.tuned) {
-      natural.insert(spec.name, spec.coordinates.natural(hyper.at(spec.name)));
-    } else if (examples == 0) {
-      natural.insert(spec.name, spec.initial);
-    } else {
-      std::vector<std::int64_t> sizes = spec.initial.sizes().vec();
-      sizes.insert(sizes.begin(), examples);
-      natural.insert(spec.name, spec.initial.expand(sizes));
-    }
-  }
-  return natural;
-}
-
-std::vector<std::pair<std::string, ParameterSet>> Reparameterized::baselines()
-    const {
-  auto out = ProblemDecorator::baselines();
-  for (auto& [name, natural] : out) {
-    ParameterSet hyper;
-    for (const HyperSpec& spec : space_) {
-      if (!spec.tuned) continue;
-      const Tensor value =
-          natural.contains(spec.name) ? natural.at(spec.name) : spec.initial;
-      hyper.insert(spec.name, spec.coordinates.unconstrained(value));
-    }
-    natural = hyper;
-  }
-  return out;
-}
 
 Schema hyper_spec_schema() {
   return Schema(

@@ -1,8 +1,24 @@
 #include "core/problem.h"
 
+#include <ATen/core/Tensor.h>
+#include <fmt/ranges.h>
+
 #include "core/platform/error.h"
 
 namespace nestgrad {
+namespace {
+
+/// A loss of a problem, or of each of many particles.
+Tensor checked(Tensor loss, const char* name, const Draw& draw) {
+  require(
+      draw.particles > 0 || loss.numel() == 1,
+      "the {} loss must be one number (a scalar tensor, such as a mean over "
+      "examples), it has the shape [{}]",
+      name, fmt::join(loss.sizes(), ", "));
+  return loss;
+}
+
+}  // namespace
 
 ParameterSet BilevelProblem::initial_hyper() const {
   ParameterSet hyper;
@@ -57,13 +73,17 @@ ParameterSet ProblemDecorator::initial_weights(const ParameterSet& hyper,
 Tensor ProblemDecorator::train_loss(const ParameterSet& weights,
                                     const ParameterSet& hyper,
                                     const Draw& draw) const {
-  return problem_->train_loss(inner_weights(weights), inner_hyper(hyper), draw);
+  return checked(
+      problem_->train_loss(inner_weights(weights), inner_hyper(hyper), draw),
+      "training", draw);
 }
 
 Tensor ProblemDecorator::valid_loss(const ParameterSet& weights,
                                     const ParameterSet& hyper,
                                     const Draw& draw) const {
-  return problem_->valid_loss(inner_weights(weights), inner_hyper(hyper), draw);
+  return checked(
+      problem_->valid_loss(inner_weights(weights), inner_hyper(hyper), draw),
+      "validation", draw);
 }
 
 ParameterSet ProblemDecorator::initial_hyper() const {

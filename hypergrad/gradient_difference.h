@@ -5,6 +5,7 @@
 #include "core/config/config.h"
 #include "core/config/schema.h"
 #include "core/tensor/parameter_set.h"
+#include "hypergrad/resolution.h"
 
 namespace nestgrad {
 
@@ -36,12 +37,15 @@ inline Schema difference_schema() {
               above(0), {"auto"});
 }
 
-/// The value of that key, for weights of this floating-point type.
+/// The value of that key, for weights of this floating-point type. Throws
+/// ConfigError if rounding of the weights would drown it.
 inline double read_difference(const Config& config,
                               const ParameterSet& weights) {
-  if (!config.is_text("difference")) return config.number("difference");
   const bool exact = weights.tensors().front().scalar_type() == at::kDouble;
-  return exact ? 1e-6 : 0.01;
+  if (config.is_text("difference")) return exact ? 1e-6 : 0.01;
+  require_resolved(config, "difference", norm(weights).item<double>(), weights,
+                   "weights");
+  return config.number("difference");
 }
 
 }  // namespace nestgrad

@@ -11,17 +11,27 @@
 namespace nestgrad {
 namespace {
 
+/// What to do when training or hyperparameters have gone out of range.
+constexpr const char* kRemedy =
+    "; smaller learning rates in \"inner\" or \"outer\", or a \"range\" with "
+    "\"logit\" coordinates, keep training stable";
+
 /// Why an estimate cannot be followed, in words; "" if it can.
 std::string trouble_of(const Estimate& estimate) {
   if (!std::isfinite(estimate.objective)) {
-    return fmt::format("the validation loss is {}", estimate.objective);
+    return fmt::format("the validation loss is {}{}",
+                       std::isnan(estimate.objective) ? "not a number"
+                       : estimate.objective > 0       ? "inf"
+                                                      : "-inf",
+                       kRemedy);
   }
   if (estimate.status == Status::kDiverged) return estimate.trouble;
   const ParameterSet& g = estimate.gradient;
   if (all_finite(g)) return "";
   for (std::size_t i = 0; i < g.size(); ++i) {
     if (!g.tensors()[i].isfinite().all().item<bool>()) {
-      return fmt::format("the hypergradient of '{}' is not finite", g.name(i));
+      return fmt::format("the hypergradient of '{}' is not finite{}", g.name(i),
+                         kRemedy);
     }
   }
   return "";
@@ -134,7 +144,8 @@ OuterResult OuterLoop::run() {
     if (!all_finite(next.weights)) {
       return ended(Termination::kDiverged,
                    fmt::format("the hyperparameters after outer step {} are "
-                               "not finite",
+                               "not finite; a smaller learning rate in "
+                               "\"outer\" keeps them",
                                next.step));
     }
     state_ = next;

@@ -1,6 +1,7 @@
 #include "core/tensor/autodiff.h"
 
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/forward_grad.h>
 #include <torch/csrc/autograd/function.h>
@@ -49,8 +50,10 @@ variable_list grad(const variable_list& outputs, const variable_list& inputs,
 }
 
 void require_scalar(const Tensor& loss) {
-  require(loss.numel() == 1, "a loss must be a scalar, this one has {} numbers",
-          loss.numel());
+  require(loss.numel() == 1,
+          "a loss must be one number (a scalar tensor), this one has the shape "
+          "[{}]",
+          fmt::join(loss.sizes(), ", "));
 }
 
 }  // namespace

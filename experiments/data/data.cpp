@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "experiments/data/preparation.h"
+
 namespace nestgrad {
 namespace {
 
@@ -68,33 +70,25 @@ Cut draw_cut(const Config& data, const Examples& examples, const Key& key) {
   return cut;
 }
 
+/// The places in the source of the numbers of a part, as far as the source
+/// tells them.
+Place places(const Examples& examples, const Cut& cut) {
+  return [place = examples.place, cut](Part part, std::int64_t example,
+                                       std::int64_t number) -> std::string {
+    if (part == Part::kTest && cut.own_test) return "";
+    const Tensor& rows = part == Part::kTrain   ? cut.train
+                         : part == Part::kValid ? cut.valid
+                                                : cut.test;
+    return place(rows[example].item<std::int64_t>(), number);
+  };
+}
+
 /// The examples in these rows. Pixels become numbers from 0 to 1.
 Dataset select(const Dataset& source, const Tensor& rows) {
   const Batch chosen = source.rows(rows);
   const bool pixels = chosen.input.scalar_type() == at::kByte;
   return {pixels ? chosen.input.to(at::kFloat).div_(255) : chosen.input,
           chosen.target, source.classes};
-}
-
-/// (x - mean) / deviation, with one mean and deviation of the training inputs
-/// for each index of dimension 1.
-Splits standardized(Splits splits) {
-  std::vector<std::int64_t> others = {0};
-  for (std::int64_t i = 2; i < splits.train.inputs.dim(); ++i) {
-    others.push_back(i);
-  }
-  const auto [variance, mean] = at::var_mean(
-      splits.train.inputs, others, /*unbiased=*/false, /*keepdim=*/true);
-  const Tensor spread = variance.sqrt();
-  // Features that are constant up to rounding become 0.
-  const Tensor deviation =
-      at::where(spread > 1e-6 * mean.abs(), spread, at::ones_like(spread));
-  for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
-    part->inputs = (part->inputs - mean).div_(deviation);
-  }
-  splits.mean = mean;
-  splits.deviation = deviation;
-  return splits;
 }
 
 /// Gives a share of the training examples a wrong class, uniformly drawn from
@@ -163,9 +157,12 @@ Examples load(const Config& data, const Key& key) {
 Splits load_splits(const Config& data, const Key& key,
                    const at::TensorOptions& options) {
   Splits splits;
+  Place place;
   {
     const Examples examples = load(data, key.fold("source"));
+    require_differences(data, examples.training.inputs);
     const Cut cut = draw_cut(data, examples, key.fold("cut"));
+    if (examples.place) place = places(examples, cut);
     splits.train = select(examples.training, cut.train);
     splits.valid = select(examples.training, cut.valid);
     splits.test =
@@ -179,6 +176,9 @@ Splits load_splits(const Config& data, const Key& key,
     data.fail("corrupt_labels", "must be 0 where the target is a sequence");
   }
   if (data.boolean("standardize")) splits = standardized(std::move(splits));
+  require_representable(data, splits, at::typeMetaToScalarType(options.dtype()),
+                        place);
+  warn_of_one_class(splits);
   splits = corrupted(std::move(splits), data, key.fold("corrupt"));
   for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
     *part = part->to(options);
@@ -187,8 +187,10 @@ Splits load_splits(const Config& data, const Key& key,
     splits.corrupted = splits.corrupted.to(splits.train.targets.device());
   }
   if (splits.mean.defined()) {
-    splits.mean = splits.mean.to(options);
-    splits.deviation = splits.deviation.to(options);
+    const at::TensorOptions units = options.dtype(at::promoteTypes(
+        splits.mean.scalar_type(), at::typeMetaToScalarType(options.dtype())));
+    splits.mean = splits.mean.to(units);
+    splits.deviation = splits.deviation.to(units);
   }
   return splits;
 }
@@ -198,8 +200,10 @@ Tensor Splits::in_source_units(const Tensor& inputs) const {
 }
 
 Tensor Splits::prepared(const Tensor& in_source_units) const {
-  const Tensor inputs = in_source_units.to(train.inputs.options());
-  return mean.defined() ? (inputs - mean) / deviation : inputs;
+  const at::TensorOptions options = train.inputs.options();
+  if (!mean.defined()) return in_source_units.to(options);
+  const Tensor inputs = in_source_units.to(mean.options());
+  return ((inputs - mean) / deviation).to(options);
 }
 
 }  // namespace nestgrad

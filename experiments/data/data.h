@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "core/config/registry.h"
 #include "core/dataset.h"
 #include "core/nn/model.h"
@@ -10,6 +13,12 @@ namespace nestgrad {
 struct Examples {
   Dataset training;
   Dataset test;  ///< `inputs` undefined if the source has no test set
+
+  /// Where a number of a training example stands in the source, for messages:
+  /// "'data.csv', line 5: column 'a'". Numbers of an example are counted from
+  /// 0 in the order of memory. May be empty.
+  std::function<std::string(std::int64_t example, std::int64_t number)> place =
+      {};
 };
 
 /// A source of labelled examples: files, or a formula.
@@ -40,8 +49,8 @@ struct Splits {
   /// [train], bool: whether the label was corrupted; undefined if none was.
   Tensor corrupted;
 
-  /// The shift and scale of "standardize" for one example; undefined without
-  /// it.
+  /// The shift and scale of "standardize" for one example, in double precision
+  /// if the source's numbers are; undefined without it.
   Tensor mean, deviation;
 
   /// Shape of one example: {1, 28, 28}.
@@ -55,7 +64,9 @@ struct Splits {
 /// Loads the source that `data` names and splits it as the common keys say.
 /// Training and validation examples are disjoint random subsets of the source's
 /// training part. The test set is the source's own or, without one, a further
-/// disjoint subset. Throws ConfigError that points into `data`.
+/// disjoint subset. Throws ConfigError that points into `data`; a number that
+/// is not finite in the type of `options` is a mistake. Warns of features whose
+/// values are no longer told apart in that type.
 Splits load_splits(const Config& data, const Key& key,
                    const at::TensorOptions& options);
 

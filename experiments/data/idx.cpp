@@ -1,7 +1,10 @@
+#include <ATen/ATen.h>
+
 #include <algorithm>
 
 #include "experiments/data/data.h"
 #include "experiments/data/idx_file.h"
+#include "experiments/data/labels.h"
 
 namespace nestgrad {
 namespace {
@@ -10,17 +13,19 @@ namespace {
 class Idx : public DataSource {
  public:
   static Schema schema() {
-    return Schema(
-               "Grey images in IDX files, the format of MNIST, gzipped or not.")
-        .text("images", kRequired, "File of the images.")
-        .text("labels", kRequired, "File of their labels.")
-        .text("test_images", kAbsent,
-              "File of the test images, if there are any.")
-        .text("test_labels", kAbsent, "File of their labels.");
+    return with_classes_key(
+        Schema("Grey images in IDX files, the format of MNIST, gzipped or not.")
+            .text("images", kRequired, "File of the images.")
+            .text("labels", kRequired, "File of their labels.")
+            .text("test_images", kAbsent,
+                  "File of the test images, if there are any.")
+            .text("test_labels", kAbsent, "File of their labels."));
   }
 
   explicit Idx(const Config& config)
-      : images_(config.text("images")), labels_(config.text("labels")) {
+      : images_(config.text("images")),
+        labels_(config.text("labels")),
+        told_classes_(read_classes(config)) {
     if (!config.has("test_images") && !config.has("test_labels")) return;
     if (!config.has("test_images")) {
       config.fail("test_labels", "must come together with 'test_images'");
@@ -35,16 +40,25 @@ class Idx : public DataSource {
   Examples load(const Key&) const override {
     Examples examples;
     examples.training = read_idx(images_, labels_);
-    if (test_images_.empty()) return examples;
-    examples.test = read_idx(test_images_, test_labels_);
-    // A class may be missing in one of them.
+    Labels labels;
+    labels.where = "'" + labels_ + "'";
+    labels.targets = examples.training.targets;
+    labels.classes = examples.training.classes;
+    labels.told = told_classes_;
+    if (!test_images_.empty()) {
+      examples.test = read_idx(test_images_, test_labels_);
+      // A class may be missing in one of them.
+      labels.classes = std::max(labels.classes, examples.test.classes);
+      labels.targets = at::cat({labels.targets, examples.test.targets});
+    }
     examples.training.classes = examples.test.classes =
-        std::max(examples.training.classes, examples.test.classes);
+        number_of_classes(labels);
     return examples;
   }
 
  private:
   std::string images_, labels_;
+  std::int64_t told_classes_;
   std::string test_images_, test_labels_;  // empty: there are none
 };
 

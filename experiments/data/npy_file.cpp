@@ -129,7 +129,7 @@ at::ScalarType element_type(const ByteFile& file, const std::string& name) {
   }
   file.fail(fmt::format(
       "expected elements of type f4, f8, u1, i4 or i8, little-endian, found "
-      "'{}'",
+      "'{}'; save array.astype(\"f4\"), for instance",
       name));
 }
 
@@ -202,7 +202,8 @@ using Archive = std::unique_ptr<zip_t, void (*)(zip_t*)>;
 
 Tensor read_npy(const std::string& path) { return read_array(ByteFile(path)); }
 
-std::map<std::string, Tensor> read_npz(const std::string& path) {
+std::map<std::string, Tensor> read_npz(const std::string& path,
+                                       const std::vector<std::string>& wanted) {
   ByteFile(path).path();  // throws if it is not a file
   int code = 0;
   const Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code), zip_discard);
@@ -220,6 +221,11 @@ std::map<std::string, Tensor> read_npz(const std::string& path) {
             "'{}': entry {} is damaged", path, i);
     std::string name = about.name;
     const std::string place = path + ": " + name;
+    const std::size_t stem =
+        name.size() - std::min<std::size_t>(4, name.size());
+    if (name.substr(stem) == kSuffix) name.resize(stem);
+    if (!wanted.empty() && std::count(wanted.begin(), wanted.end(), name) == 0)
+      continue;
     const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> entry(
         zip_fopen_index(archive.get(), i, 0), zip_fclose);
     require(entry != nullptr, "'{}': cannot be unpacked: {}", place,
@@ -231,9 +237,6 @@ std::map<std::string, Tensor> read_npz(const std::string& path) {
       bytes.append(chunk, 0, static_cast<std::size_t>(n));
     }
     require(n >= 0 && bytes.size() == about.size, "'{}': is damaged", place);
-    const std::size_t stem =
-        name.size() - std::min<std::size_t>(4, name.size());
-    if (name.substr(stem) == kSuffix) name.resize(stem);
     arrays[name] = read_array(ByteFile(place, bytes));
   }
   return arrays;

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/tensor/parameter_set.h"
 
@@ -13,9 +14,12 @@ namespace nestgrad {
 /// else, is empty or is damaged.
 Tensor read_npy(const std::string& path);
 
-/// Reads the arrays of a NumPy .npz file (savez or savez_compressed), by name.
-/// Each must be as for read_npy(). Also throws Error if the archive is damaged.
-std::map<std::string, Tensor> read_npz(const std::string& path);
+/// Reads arrays of a NumPy .npz file (savez or savez_compressed), by name:
+/// those that are wanted and are there, or all if none is named. Each must be
+/// as for read_npy(); others are skipped. Also throws Error if the archive is
+/// damaged.
+std::map<std::string, Tensor> read_npz(
+    const std::string& path, const std::vector<std::string>& wanted = {});
 
 /// Writes an uncompressed .npz file, which numpy.load opens: float32, float64,
 /// int64, int32 or uint8. The file is replaced as a whole; see write_file().

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace nestgrad {
 namespace {
 
@@ -65,8 +67,15 @@ std::string line(const std::string& name, const std::string& value) {
 }
 
 std::string numbers(const Distance& distance) {
-  return fmt::format("error {:.2e}   cosine {:.6f}   norm ratio {:.6f}",
-                     distance.error, distance.cosine, distance.norm_ratio);
+  // There is no angle to a vector of zeros, and nothing is relative to one.
+  const std::string cosine = std::isfinite(distance.cosine)
+                                 ? fmt::format("{:.6f}", distance.cosine)
+                                 : "none";
+  if (!std::isfinite(distance.norm_ratio)) {
+    return "the reference is zero, the estimate is not";
+  }
+  return fmt::format("error {:.2e}   cosine {}   norm ratio {:.6f}",
+                     distance.error, cosine, distance.norm_ratio);
 }
 
 std::string text_of(const ClaimResult& claim) {
@@ -87,7 +96,8 @@ std::string text_of(const ClaimResult& claim) {
   return out;
 }
 
-std::string text_of(const BiasResult& bias) {
+/// `draws`: of a random method, 0 for others.
+std::string text_of(const BiasResult& bias, std::int64_t draws) {
   if (!bias.distance) return "";
   if (!bias.known) {
     return line("its target", "no reference to be trusted") +
@@ -95,6 +105,11 @@ std::string text_of(const BiasResult& bias) {
   }
   std::string out = line("against its target", numbers(*bias.distance)) +
                     line("", bias.reference);
+  if (draws > 0) {
+    out += line("",
+                "by one draw of the method's randomness; the mean of "
+                "several is below");
+  }
   for (const auto& [name, part] : bias.parts) {
     out += line("  " + name, numbers(part));
   }
@@ -122,7 +137,10 @@ Json CheckResult::to_json() const {
               {"status", to_string(status)}};
   if (!trouble.empty()) out["trouble"] = trouble;
   if (claim) out["claim"] = json_of(*claim);
-  if (bias) out["bias"] = json_of(*bias);
+  if (bias) {
+    out["bias"] = json_of(*bias);
+    if (random) out["bias"]["draws"] = 1;
+  }
   if (random) out["random"] = json_of(*random);
   if (mean_claim) out["mean_claim"] = json_of(*mean_claim);
   out["passed"] = passed;
@@ -134,7 +152,7 @@ std::string CheckResult::text() const {
   std::string out;
   if (!trouble.empty()) out += line("trouble", trouble);
   if (claim) out += text_of(*claim);
-  if (bias) out += text_of(*bias);
+  if (bias) out += text_of(*bias, random ? random->keys : 0);
   if (mean_claim) {
     out += line("its mean", numbers(mean_claim->distance)) +
            line("",

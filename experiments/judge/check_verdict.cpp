@@ -17,10 +17,23 @@ std::string to_words(Target target) {
   return target == Target::kTraining ? "whole run's" : "exact implicit";
 }
 
+/// So many draws tell how far their mean scatters.
+constexpr std::int64_t kEnoughDraws = 10;
+
 /// For a random method without a claim: by the mean of its draws.
 Verdict verdict_on_mean(const CheckResult& measured,
                         const CheckOptions& options) {
   const MeanClaimResult& mean = *measured.mean_claim;
+  if (!mean.holds && options.keys < kEnoughDraws) {
+    return {
+        false,
+        fmt::format("CANNOT BE JUDGED: the mean of {} is {} off what the "
+                    "method claims on average, which may well be chance; "
+                    "--keys 20 draws more.",
+                    options.keys == 1 ? "one draw"
+                                      : fmt::format("{} draws", options.keys),
+                    percent(mean.distance.error))};
+  }
   std::string text = fmt::format(
       "{}The mean of {} draws is {} off what the method claims on average, "
       "with a standard error of {}",
@@ -79,16 +92,64 @@ Verdict without_reference(const CheckResult& measured,
                             start, to_words(measured.target), reason)};
 }
 
-/// By the distance to the reference.
+/// Where the estimate or the reference is zero, so that there is no angle
+/// between them. `who`: what has been compared.
+Verdict without_direction(const CheckResult& measured, const Distance& off,
+                          const std::string& start, const std::string& who) {
+  const std::string zero =
+      off.norm_ratio == 0
+          ? fmt::format(
+                "{} is zero after {} of training, the {} hypergradient "
+                "is not",
+                who,
+                measured.windows == 1
+                    ? "one window"
+                    : fmt::format("{} windows", measured.windows),
+                to_words(measured.target))
+          : fmt::format("the {} hypergradient is zero, {} is not",
+                        to_words(measured.target), who);
+  return {false, fmt::format("CANNOT BE JUDGED: {}. {}--windows {} trains "
+                             "longer first.",
+                             zero, measured.claim ? start + "). " : "",
+                             10 * measured.windows)};
+}
+
+/// " It is zero for 'lr'.": the hyperparameters of which the method sees
+/// nothing; "" if there are none.
+std::string unseen(const BiasResult& bias) {
+  std::string names;
+  for (const auto& [name, part] : bias.parts) {
+    if (part.norm_ratio != 0) continue;
+    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", name);
+  }
+  return names.empty() ? "" : fmt::format(" It is zero for {}.", names);
+}
+
+/// By the distance to the reference: of the estimate or, for a random method,
+/// of the mean of its draws.
 Verdict verdict_on_bias(const CheckResult& measured,
                         const CheckOptions& options, const std::string& start) {
-  const Distance& off = *measured.bias->distance;
+  const bool random = measured.random && measured.random->distance;
+  const Distance& off =
+      random ? *measured.random->distance : *measured.bias->distance;
+  const std::string who =
+      random ? fmt::format("the mean of {} draws", measured.random->keys)
+             : "the estimate";
+  if (!std::isfinite(off.cosine)) {
+    return without_direction(measured, off, start, who);
+  }
   const std::string both = fmt::format(
-      "{}{} and {} off the {} hypergradient (cosine {:.4g}, norm ratio "
-      "{:.4g}).",
-      start, measured.claim ? ")" : "", percent(off.error),
-      to_words(measured.target), off.cosine, off.norm_ratio);
-  // Not a number if the estimate or the reference is zero: no direction.
+      "{}{} and {}{} off the {} hypergradient (cosine {:.4g}, norm ratio "
+      "{:.4g}).{}",
+      start, measured.claim ? ")" : "", random ? who + " is " : "",
+      percent(off.error), to_words(measured.target), off.cosine, off.norm_ratio,
+      unseen(*measured.bias));
+  const double noise = random ? 3 * measured.random->standard_error : 0;
+  if (!(off.cosine > 0) && off.norm_ratio <= noise) {
+    return {false, "CANNOT BE JUDGED: " + both +
+                       " So few draws may point anywhere by chance; --keys "
+                       "draws more."};
+  }
   if (!(off.cosine > 0)) {
     return {false, "WRONG DIRECTION: " + both +
                        " At these weights the method points away from what it "
@@ -96,7 +157,7 @@ Verdict verdict_on_bias(const CheckResult& measured,
   }
   const double most =
       options.max_bias.value_or(measured.claim ? INFINITY : options.tolerance);
-  if (!(off.error <= most)) {
+  if (!(off.error <= most + noise)) {
     return {false, fmt::format("TOO FAR OFF: {} At most {} is allowed.", both,
                                percent(most))};
   }

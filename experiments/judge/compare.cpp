@@ -10,6 +10,7 @@
 #include "core/platform/memory_meter.h"
 #include "core/platform/stopwatch.h"
 #include "experiments/setup/experiment.h"
+#include "experiments/setup/movable.h"
 #include "hypergrad/solvers/inverse_hessian.h"
 
 namespace nestgrad {
@@ -107,6 +108,7 @@ class Comparison {
  public:
   Comparison(const Config& config, const CompareOptions& options)
       : options_(options),
+        config_(config),
         estimator_(config.object("estimator")),
         cost_(std::make_shared<Experiment>(config)),
         exact_(cost_) {
@@ -197,6 +199,9 @@ class Comparison {
       out.trouble = trouble;
     };
     try {
+      require_movable(config_, contestant.section,
+                      *cost_->make_estimator(contestant.section),
+                      cost_->loop());
       measure_cost(contestant.section, out);
       measure_distance(contestant.section, reference, out);
     } catch (const ConfigError& error) {
@@ -273,6 +278,7 @@ class Comparison {
   }
 
   CompareOptions options_;
+  Config config_;
   Config estimator_;
   std::shared_ptr<const Experiment> cost_;   // as configured
   std::shared_ptr<const Experiment> exact_;  // in double precision

@@ -6,6 +6,7 @@
 
 #include "core/platform/error.h"
 #include "experiments/setup/out_of_memory.h"
+#include "core/platform/warnings.h"
 #include "experiments/setup/plugin.h"
 #include "experiments/setup/process.h"
 
@@ -20,8 +21,22 @@ void ConfigArguments::add_to(CLI::App& command) {
   command.add_option("--seed", seed, "Replace the seed of the configuration");
 }
 
+namespace {
+
+/// Tells the warnings that nobody has told by its end.
+struct WarningsTold {
+  ~WarningsTold() {
+    for (const std::string& text : untold_warnings()) {
+      fmt::print(stderr, "nestgrad: {}\n", text);
+    }
+  }
+};
+
+}  // namespace
+
 int ConfigArguments::with(
     const std::function<int(const JsonFile&)>& work) const {
+  const WarningsTold at_the_end;
   JsonFile file = JsonFile::read(path);
   for (const std::string& assignment : assignments) file.set(assignment);
   if (!seed.empty()) file.set("seed=" + seed);

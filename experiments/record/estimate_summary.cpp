@@ -97,6 +97,7 @@ EstimateReport EstimateSummary::report() const {
   out.estimates = estimates_;
   out.not_converged = not_converged_;
   out.last_trouble = trouble_;
+  out.failed = failed_;
   out.last_metrics = last_metrics_;
   out.products = products_;
   if (largest_residual_ >= 0) {
@@ -116,11 +117,37 @@ std::string EstimateReport::Curvature::sign() const {
   return largest > 0 ? "indefinite" : "negative";
 }
 
+std::string EstimateReport::meaning() const {
+  if (not_converged == 0) return "";
+  const std::string end =
+      failed ? "tuning ended because the last estimate could not be followed"
+             : "";
+  const std::int64_t followed = not_converged - (failed ? 1 : 0);
+  if (followed == 0) return end;
+  // So few steps in a wrong direction are made good by the others.
+  constexpr std::int64_t kRarely = 20;
+  const std::string steps =
+      fmt::format("{}{}{} of {} outer steps followed {}", end,
+                  failed ? "; " : "", followed, estimates,
+                  followed == 1 ? "an estimate that is only approximate"
+                                : "estimates that are only approximate");
+  if (followed * kRarely <= estimates) {
+    return steps + "; so few matter little";
+  }
+  return fmt::format(
+      "{}; the result may suffer: 'nestgrad check CONFIG --windows {}' tells "
+      "how far off they are",
+      steps, std::max<std::int64_t>(1, estimates / 2));
+}
+
 Json EstimateReport::to_json() const {
   Json out = {{"given", given},         {"used", used},
               {"estimates", estimates}, {"not_converged", not_converged},
               {"seconds", seconds},     {"tensor_mib", mebibytes(bytes)}};
-  if (!last_trouble.empty()) out["last_trouble"] = last_trouble;
+  if (!last_trouble.empty()) {
+    out["last_trouble"] = last_trouble;
+    out["trouble_means"] = meaning();
+  }
   if (!last_metrics.empty()) out["last_metrics"] = last_metrics;
   if (products > 0) out["products"] = products;
   if (residual) {
@@ -149,7 +176,10 @@ std::string EstimateReport::text() const {
   line("estimates", not_converged == 0 ? fmt::format("{}", estimates)
                                        : fmt::format("{}, {} not converged",
                                                      estimates, not_converged));
-  if (!last_trouble.empty()) line("last trouble", last_trouble);
+  if (!last_trouble.empty()) {
+    line("last trouble", last_trouble);
+    line("", meaning());
+  }
   if (products > 0) {
     line("Hessian products",
          fmt::format("{}, {:.3g} per estimate", products, products / count));

@@ -31,12 +31,17 @@ struct EstimateReport {
   std::int64_t estimates = 0;
   std::int64_t not_converged = 0;  ///< estimates with another status than ok
   std::string last_trouble;        ///< of these; "" if there are none
+  bool failed = false;             ///< the last of these was not followed
   Metrics last_metrics;            ///< of the last estimate
   double products = 0;             ///< Hessian products of all estimates
   std::optional<Residual> residual;
   std::optional<Curvature> curvature;
   double seconds = 0;      ///< of all estimates, with their training
   std::int64_t bytes = 0;  ///< of tensors, at the peak of an estimate
+
+  /// What the troubles mean for the result and how to find out more, in one or
+  /// two sentences; "" if there were none.
+  std::string meaning() const;
 
   /// For summary.json. Keys that say nothing about this method are left out.
   Json to_json() const;
@@ -52,7 +57,10 @@ class EstimateSummary : public Observer {
   explicit EstimateSummary(Json estimator) : given_(std::move(estimator)) {}
 
   Verdict on_step(const OuterStep& step) override;
-  void on_failure(const OuterStep& step) override { on_step(step); }
+  void on_failure(const OuterStep& step) override {
+    on_step(step);
+    failed_ = true;
+  }
 
   void persist(Archive& archive);
 
@@ -66,6 +74,7 @@ class EstimateSummary : public Observer {
   Json found_ = Json::object();  // the last value of each setting
   std::int64_t estimates_ = 0, not_converged_ = 0;
   std::string trouble_;  // the last
+  bool failed_ = false;  // the last estimate could not be followed
   double products_ = 0;
   Metrics last_metrics_;
   double last_residual_ = 0, largest_residual_ = -INFINITY;

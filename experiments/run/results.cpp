@@ -6,6 +6,7 @@
 
 #include "core/platform/files.h"
 #include "core/platform/memory_meter.h"
+#include "core/platform/warnings.h"
 #include "experiments/record/table.h"
 #include "experiments/setup/process.h"
 
@@ -64,6 +65,7 @@ RunSummary Results::summary(const Ending& ending) const {
   out.valid_gradients = experiment.problem().valid_losses();
   out.estimates = estimates.report();
   out.peak_memory_mib = peak_memory_mib();
+  out.warnings = warnings();
   return out;
 }
 
@@ -83,6 +85,10 @@ Json RunSummary::to_json() const {
     out["baselines"][run.name] = run.to_json();
   }
   if (gap) out["warm_cold_gap"] = gap->to_json();
+  std::vector<std::string> all = warnings;
+  const std::vector<std::string> still = unmoved();
+  all.insert(all.end(), still.begin(), still.end());
+  if (!all.empty()) out["warnings"] = all;
   out["train_gradients"] = train_gradients;
   out["valid_gradients"] = valid_gradients;
   out["hessian_products"] = static_cast<std::int64_t>(estimates.products);
@@ -123,6 +129,25 @@ std::vector<std::string> RunSummary::troubles() const {
   add(retrained, "hyperparameters");
   add(other_models, "other model");
   add(baselines, "baseline");
+  const std::vector<std::string> still = unmoved();
+  out.insert(out.end(), still.begin(), still.end());
+  return out;
+}
+
+std::vector<std::string> RunSummary::unmoved() const {
+  std::vector<std::string> out;
+  if (ending.steps == 0) return out;
+  for (std::size_t i = 0; i < start.size(); ++i) {
+    const std::string& name = start.name(i);
+    if (!at::equal(start.tensors()[i], found.at(name))) continue;
+    out.push_back(fmt::format(
+        "'{}' did not move in {}: its hypergradient was zero{}", name,
+        ending.steps == 1 ? "one outer step"
+                          : fmt::format("{} outer steps", ending.steps),
+        ending.steps == 1 ? ""
+                          : " in each; 'nestgrad check' tells what the "
+                            "estimator sees of it"));
+  }
   return out;
 }
 

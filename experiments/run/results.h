@@ -36,6 +36,8 @@ struct RunSummary {
   std::vector<FinalRun> retrained, other_models, baselines;
   std::optional<WarmColdGap> gap;  ///< empty if it cannot be told
 
+  std::vector<std::string> warnings;  ///< about inputs; have been told
+
   std::int64_t train_gradients = 0, valid_gradients = 0;
   EstimateReport estimates;
   double peak_memory_mib = 0;  ///< of the process
@@ -46,8 +48,12 @@ struct RunSummary {
   /// The tables at the end of a run.
   std::string text() const;
 
-  /// What went wrong in final runs, in sentences.
+  /// What went wrong in final runs, and unmoved(), in sentences.
   std::vector<std::string> troubles() const;
+
+  /// A sentence on each hyperparameter that is what it was at the start to the
+  /// last bit.
+  std::vector<std::string> unmoved() const;
 };
 
 /// The parts of a run that know its results.

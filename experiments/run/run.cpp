@@ -7,6 +7,7 @@
 
 #include "core/platform/files.h"
 #include "core/platform/standard_streams.h"
+#include "core/platform/warnings.h"
 #include "experiments/judge/plan.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/run/difference.h"
@@ -230,6 +231,7 @@ void Run::write_config() const {
 }
 
 void Run::tell_start(std::int64_t step) {
+  for (const std::string& text : untold_warnings()) console_.warn(text);
   console_.event("start", {{"folder", folder_->path()},
                            {"step", step},
                            {"steps", experiment_.outer_steps()},

@@ -5,8 +5,10 @@
 #include <ATen/core/grad_mode.h>
 
 #include "core/config/alternatives.h"
+#include "core/config/float32.h"
 #include "core/hyper_space.h"
 #include "core/nn/model.h"
+#include "experiments/setup/movable.h"
 #include "experiments/setup/plain_training.h"
 #include "experiments/setup/plugin.h"
 #include "experiments/setup/stopping.h"
@@ -85,6 +87,26 @@ void attempt(std::vector<Complaint>& complaints, const std::string& pointer,
   }
 }
 
+/// Throws ConfigError if float32 is chosen and a number that the losses, the
+/// rules or the estimator use is something else there. Starts of
+/// hyperparameters are judged where their coordinates are known.
+void require_single_precision(const Config& config) {
+  if (config.text("dtype") != "float32") return;
+  std::vector<Complaint> all, complaints;
+  refuse_beyond_float32(experiment_schema(), config.json(), "", all);
+  for (Complaint& complaint : all) {
+    const auto in = [&](const char* section) {
+      return complaint.where.rfind(section, 0) == 0;
+    };
+    // Budgets and what is recorded are no tensors.
+    if (in("/outer/stop/") || in("/record/") || in("/hyperparameters/")) {
+      continue;
+    }
+    complaints.push_back(std::move(complaint));
+  }
+  if (!complaints.empty()) throw ConfigError(std::move(complaints));
+}
+
 /// As many steps as tuning makes in one run of inner training.
 std::int64_t steps_of_tuning(const Truncation& cut, std::int64_t warm_up,
                              std::int64_t outer_steps) {
@@ -130,7 +152,9 @@ Schema experiment_schema() {
 
 Config experiment_config(const Json& json) {
   load_plugins(json);
-  return Config(complete(experiment_schema(), json));
+  Config config(complete(experiment_schema(), json));
+  require_single_precision(config);
+  return config;
 }
 
 Experiment::Experiment(const Config& config)
@@ -186,11 +210,14 @@ void Experiment::build_estimator(
   estimator_ = make_estimator(estimator);
   if (!tunes()) return;
   const Config record = config.object("record");
-  retraining_steps_ =
-      record.is_text("retrain")
-          ? steps_of_tuning(cut, estimator_->warm_up(), outer_steps_)
-          : static_cast<std::int64_t>(record.number("retrain"));
+  const std::int64_t steps =
+      steps_of_tuning(cut, estimator_->warm_up(), outer_steps_);
+  retraining_steps_ = record.is_text("retrain")
+                          ? steps
+                          : static_cast<std::int64_t>(record.number("retrain"));
   require_derivatives(config.object("hyperparameters"), estimator);
+  require_movable(config, estimator, *estimator_, *loop_);
+  warn_of_unused_steps(config, steps);
 }
 
 std::unique_ptr<HypergradientEstimator> Experiment::make_estimator(

@@ -151,6 +151,11 @@ class Sweep {
         s.at("outer_steps").get_to(entry.outer_steps);
         s.at("seconds").at("tuning").get_to(entry.tuning_seconds);
         s.at("seconds").at("retraining").get_to(entry.retraining_seconds);
+        for (const Json& text : s.value("warnings", Json::array())) {
+          const auto warning = text.get<std::string>();
+          if (!warned_.insert(warning).second) continue;
+          console_.warn(fmt::format("{}: {}", run.name, warning));
+        }
         if (entry.good()) {
           entry.metrics = numbers_of(s.value("retrained_found", s.at("tuned")));
         }
@@ -299,6 +304,7 @@ class Sweep {
   std::map<std::string, std::string> started_;  // start time by run
   std::map<Place, SweepEntry> entries_;         // the latest of each
   std::map<Place, std::int64_t> attempts_;
+  std::set<std::string> warned_;  // warnings of runs that have been told
 };
 
 }  // namespace

@@ -39,10 +39,29 @@ Schema random_search_schema() {
            "The values to draw from, by dotted key.");
 }
 
+/// Throws ConfigError for a key that the sweep itself sets in every run.
+void refuse_own_keys(const Config& vary, const std::string& key) {
+  const auto is = [&](const std::string& own) {
+    return key == own || key.rfind(own + ".", 0) == 0;
+  };
+  if (is("seed")) {
+    vary.fail(key,
+              "cannot be varied, since the best of several seeds is chance; "
+              "\"seeds\": 3 runs every trial with three seeds and compares "
+              "means");
+  }
+  if (is("record.folder") || key == "record") {
+    vary.fail(key,
+              "cannot be varied: the folder of the sweep has a folder for "
+              "every run");
+  }
+}
+
 std::vector<Dimension> dimensions_of(const Config& section) {
   std::vector<Dimension> out;
   const Config vary = section.object("vary");
   for (const auto& entry : vary.json().items()) {
+    refuse_own_keys(vary, entry.key());
     out.emplace_back(entry.key(), vary.object(entry.key()));
   }
   return out;
@@ -193,8 +212,10 @@ void SweepPlan::check() const {
   check_arm(main_, seeds_.size());
   for (const Arm& arm : random_) check_arm(arm, 1);
   for (const Dimension& d : main_.dimensions) {
-    require(rungs_.size() == 1 || d.key() != "outer.steps",
-            "halving sets outer.steps, so a sweep with halving cannot vary it");
+    require(rungs_.size() == 1 ||
+                (d.key() != "outer.steps" && d.key() != "record.retrain"),
+            "halving sets {0}, so a sweep with halving cannot vary it",
+            d.key());
   }
 }
 

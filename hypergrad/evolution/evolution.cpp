@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/particles.h"
+#include "hypergrad/resolution.h"
 
 namespace nestgrad {
 namespace {
@@ -52,6 +53,9 @@ Evolution::Evolution(const Config& config, const TrainingLoop& loop,
   if (config.integer("particles") % 2 != 0) {
     config.fail("particles", "must be even");
   }
+  const ParameterSet hyper = problem().initial_hyper();
+  require_resolved(config, "sigma", largest_of(hyper), hyper,
+                   "hyperparameters");
   const Truncation& cut = run_.truncation();
   const std::int64_t groups = config.integer("groups");
   if (staggered_ && cut.horizon < groups * cut.window) {
@@ -136,7 +140,9 @@ Estimate Evolution::estimate(ParticleGroup& group, std::size_t number,
   out.metrics[kLost] = losses.particles_lost();
   if (losses.kept() == 0) {
     out.status = Status::kDiverged;
-    out.trouble = "the losses of all particles are not finite";
+    out.trouble =
+        "the losses of all particles are not finite; a smaller \"sigma\" or "
+        "smaller learning rates keep them finite";
     return out;
   }
   const double deviation = losses.deviation();

@@ -65,13 +65,15 @@ class Soba : public SingleRun {
     out.used = {{"scale", scale}};
     if (!all_finite(next_)) {
       out.status = Status::kDiverged;
-      out.trouble = "the vector v of soba is not finite; a smaller scale helps";
+      out.trouble =
+          "the vector v of soba is not finite; a smaller \"scale\" helps";
     } else if (residual > 1) {
       out.status = Status::kNotConverged;
       out.trouble = fmt::format(
           "the residual of v is {:.3g} times that of zeros: the scale {:.3g} "
           "is above 2 / (largest eigenvalue), curvature is negative, or "
-          "weights and hyperparameters move too fast for v to follow",
+          "weights and hyperparameters move too fast for v to follow; a "
+          "smaller \"scale\" or smaller learning rates help",
           residual, scale);
     }
     return out;

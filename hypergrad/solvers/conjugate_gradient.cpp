@@ -98,7 +98,8 @@ class ConjugateGradient : public Krylov {
       }
       if (curvature <= machine_epsilon(r) * largest) {
         out.obstacle = fmt::format(
-            "met {} curvature in iteration {} and kept the iterate before",
+            "met {} curvature in iteration {} and kept the iterate before "
+            "(\"damping\" or \"hessian\": \"gauss_newton\" make it positive)",
             curvature < 0 ? "negative" : "no", out.iterations);
         break;
       }

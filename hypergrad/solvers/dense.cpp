@@ -42,14 +42,17 @@ class Dense : public InverseHessian {
     if (!matrix.isfinite().all().item<bool>()) {
       out.x = b;
       out.status = Status::kDiverged;
-      out.trouble = "the Hessian has entries that are not finite";
+      out.trouble =
+          "the Hessian has entries that are not finite; weights or "
+          "hyperparameters have grown too large, which smaller learning rates "
+          "prevent";
       return out;
     }
     const auto [x, info] = at::linalg_solve_ex(matrix, flat);
     out.x = b.unflatten(x);
     if (info.item<int>() != 0) {
       out.status = Status::kDiverged;
-      out.trouble = "the Hessian is singular";
+      out.trouble = "the Hessian is singular; \"damping\" helps";
       return out;
     }
     out.residual =
@@ -57,7 +60,8 @@ class Dense : public InverseHessian {
     if (!(out.residual < std::sqrt(machine_epsilon(b)))) {
       out.status = Status::kNotConverged;
       out.trouble = fmt::format(
-          "the Hessian is singular but for rounding, residual {:.3g}",
+          "the Hessian is singular but for rounding, residual {:.3g}; "
+          "\"damping\" helps",
           out.residual);
     }
     return out;

@@ -85,7 +85,7 @@ class Gmres : public Krylov {
       if (gamma <= tiny * largest) {
         out.obstacle =
             "ended in a direction that the Hessian, which is singular, maps to "
-            "what there is already";
+            "what there is already (\"damping\" helps)";
         break;
       }
       const double c = h.back() / gamma, s = below / gamma;

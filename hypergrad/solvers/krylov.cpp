@@ -5,6 +5,15 @@
 namespace nestgrad {
 namespace {
 
+// What helps against a trouble.
+constexpr const char* kNoNearer =
+    "came as near as rounding allows (a larger \"tolerance\" asks for no more)";
+constexpr const char* kNearer =
+    "more \"iterations\" or \"damping\" bring it nearer";
+constexpr const char* kTooLarge =
+    "weights or hyperparameters have grown too large, which smaller learning "
+    "rates prevent";
+
 double length(const ParameterSet& v) { return norm(v).item<double>(); }
 double length(const Tensor& v) { return v.norm().item<double>(); }
 
@@ -77,21 +86,23 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
     r = b - a(out.x);
     left = length(r);
     if (claimed && !(left < before / 2)) {
-      obstacle = "came as near as rounding allows";
+      obstacle = kNoNearer;
     }
   }
 
   out.residual = left / size;
   if (!std::isfinite(left)) {
     out.status = Status::kDiverged;
-    out.trouble = fmt::format(
-        "a Hessian product in {} is not finite (iteration {})", name_, done);
+    out.trouble =
+        fmt::format("a Hessian product in {} is not finite (iteration {}); {}",
+                    name_, done, kTooLarge);
   } else if (left > enough) {
     out.status = Status::kNotConverged;
     out.trouble = fmt::format(
         "{} {}, residual {:.3g}", name_,
         obstacle.empty()
-            ? fmt::format("stopped at its limit of {} iterations", iterations_)
+            ? fmt::format("stopped at its limit of {} iterations ({})",
+                          iterations_, kNearer)
             : obstacle,
         out.residual);
   }

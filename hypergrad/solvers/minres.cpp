@@ -91,7 +91,7 @@ class Minres : public Krylov {
       if (gamma <= tiny * largest) {
         out.obstacle =
             "ended in a direction that the Hessian, which is singular, maps to "
-            "zero";
+            "zero (\"damping\" helps)";
         break;
       }
       c_old = std::exchange(c, bar / gamma);

@@ -87,15 +87,16 @@ class Neumann : public InverseHessian {
     if (!std::isfinite(out.residual)) {
       out.status = Status::kDiverged;
       out.trouble = fmt::format(
-          "the Neumann series is not finite after {} terms"
-          " (scale {:.3g})",
+          "the Neumann series is not finite after {} terms (scale {:.3g}); a "
+          "smaller \"scale\", fewer \"terms\" or \"damping\" help",
           terms_, alpha);
     } else if (out.residual > 1) {
       out.status = Status::kNotConverged;
       out.trouble = fmt::format(
           "the terms of the Neumann series grow ({:.3g} times in {}): the "
-          "scale "
-          "{:.3g} is above 2 / (largest eigenvalue), or curvature is negative",
+          "scale {:.3g} is above 2 / (largest eigenvalue), or curvature is "
+          "negative; fewer \"terms\", \"damping\" or \"hessian\": "
+          "\"gauss_newton\" help",
           out.residual, terms_, alpha);
     }
     return out;

@@ -78,7 +78,9 @@ class Nystrom : public InverseHessian {
     out.x = b;
     if (!c.isfinite().all().item<bool>()) {
       out.status = Status::kDiverged;
-      out.trouble = "a column of the Hessian is not finite";
+      out.trouble =
+          "a column of the Hessian is not finite; weights or hyperparameters "
+          "have grown too large, which smaller learning rates prevent";
       return out;
     }
     const Tensor w = c.index_select(0, chosen.to(c.device()));

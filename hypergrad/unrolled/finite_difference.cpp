@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "hypergrad/hyper_limit.h"
+#include "hypergrad/resolution.h"
 #include "hypergrad/unrolled/window_estimator.h"
 
 namespace nestgrad {
@@ -18,7 +19,12 @@ class FiniteDifference : public WindowEstimator {
   FiniteDifference(const Config& config, const TrainingLoop& loop)
       : WindowEstimator(config, loop),
         difference_(config.number("difference")),
-        limit_(config) {}
+        limit_(config) {
+    // Twice their rounding is enough, since the distance is measured.
+    const ParameterSet hyper = problem().initial_hyper();
+    require_resolved(config, "difference", 0.2 * largest_of(hyper), hyper,
+                     "hyperparameters");
+  }
 
   static Schema schema() {
     return HyperLimit::add_key(

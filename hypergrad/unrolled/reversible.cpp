@@ -84,7 +84,8 @@ class Reversible : public WindowEstimator {
       out.status = Status::kDiverged;
       out.trouble =
           "training could not be run backwards: gradients of the training "
-          "loss, computed again, are not the same bit for bit";
+          "loss, computed again, are not the same bit for bit; an estimator "
+          "that keeps states of training needs no such gradients";
       return out;
     }
     if (window.first.weights.tensors()[0].requires_grad()) {
@@ -124,8 +125,9 @@ class Reversible : public WindowEstimator {
       const MomentumStep rule = rule_of(position.step);
       if (!(rule.momentum > 0 && rule.momentum <= 1)) {
         return fmt::format(
-            "the momentum of training step {} is {}; to be run "
-            "backwards it must be above 0 and at most 1",
+            "the momentum of training step {} is {}; to be run backwards it "
+            "must be above 0 and at most 1, where \"coordinates\": \"logit\" "
+            "keep it",
             position.step + 1, rule.momentum);
       }
       const TrainState now{
@@ -137,9 +139,9 @@ class Reversible : public WindowEstimator {
       ++position.step;
       if (!position.w.overflowed() && !position.v.overflowed()) return "";
       return fmt::format(
-          "a weight or its velocity is not below 2048 after "
-          "training step {}, which training that is to be run "
-          "backwards cannot hold",
+          "a weight or its velocity is not below 2048 after training step {}, "
+          "which training that is to be run backwards cannot hold; a smaller "
+          "learning rate or momentum keeps them small",
           position.step);
     }
 

@@ -108,7 +108,7 @@ std::vector<Reader> data_readers(const TemporaryFolder& folder) {
   save_npz(folder.path("n"), {{"inputs", at::rand({4, 3})},
                               {"targets", at::arange(4, at::kLong)}});
   const Dataset images{at::arange(54, at::kByte).view({6, 1, 3, 3}),
-                       at::arange(6, at::kLong), 6};
+                       at::arange(6, at::kLong).remainder(3), 3};
   write_idx(folder.path("i"), folder.path("l"), images);
   const std::string npy =
       std::string("\x93NUMPY\x01\x00\x46\x00", 10) +

@@ -8,7 +8,7 @@
 namespace nestgrad::testing {
 
 Faults dataset_faults(const Json& section) {
-  return found([&](Findings& findings) {
+  return found(named("data source", section), [&](Findings& findings) {
     const auto source = DataRegistry::instance().make(section);
     disturb(1);
     const Examples first = source->load(Key(1));

@@ -165,7 +165,7 @@ void judge_claim(Findings& findings, const Json& section, const Bench& bench) {
 }  // namespace
 
 Faults estimator_faults(const Json& section) {
-  return found([&](Findings& findings) {
+  return found(named("estimator", section), [&](Findings& findings) {
     for (const std::int64_t horizon : {0, 4, 8}) {
       findings.at(fmt::format("(horizon {})", horizon));
       const Json cut = {{"window", 4}, {"horizon", horizon}};

@@ -23,12 +23,26 @@ void Findings::expect(bool holds, const std::string& fault) {
   }
 }
 
-Faults found(const std::function<void(Findings&)>& judge) {
+std::string named(const char* noun, const Json& section) {
+  const std::string type = section.is_string() ? section.get<std::string>()
+                                               : section.value("type", "");
+  return fmt::format("the {} '{}'", noun, type);
+}
+
+Faults found(const std::string& who,
+             const std::function<void(Findings&)>& judge) {
   Findings findings;
+  const auto thrown = [&](const std::string& what) {
+    findings.expect(false, fmt::format("{} throws: {}", who, what));
+  };
   try {
     judge(findings);
+  } catch (const c10::Error& error) {
+    // Its first line says what is wrong; where in LibTorch is no help.
+    const std::string what = error.what_without_backtrace();
+    thrown(what.substr(0, what.find('\n')));
   } catch (const std::exception& error) {
-    findings.expect(false, fmt::format("throws: {}", error.what()));
+    thrown(error.what());
   }
   return findings.take();
 }

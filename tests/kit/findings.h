@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 
+#include "core/config/json_file.h"
 #include "core/tensor/parameter_set.h"
 #include "faults.h"
 
@@ -26,8 +27,13 @@ class Findings {
   Faults faults_;
 };
 
-/// The faults that `judge` finds. An exception is one of them.
-Faults found(const std::function<void(Findings&)>& judge);
+/// "the estimator 'mine'", for a section of a configuration.
+std::string named(const char* noun, const Json& section);
+
+/// The faults that `judge` finds. An exception is one of them, `who` (such as
+/// "the estimator 'mine'") the subject of its sentence.
+Faults found(const std::string& who,
+             const std::function<void(Findings&)>& judge);
 
 /// Whether names, shapes and all numbers are the same.
 bool equal(const ParameterSet& a, const ParameterSet& b);

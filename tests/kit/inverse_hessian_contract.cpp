@@ -54,7 +54,7 @@ Faults inverse_hessian_faults(const InverseHessian& solver,
     const char* name;
     std::vector<double> eigenvalues;
   };
-  return found([&](Findings& findings) {
+  return found("the inverse Hessian", [&](Findings& findings) {
     const bool solves = enough_products && solver.converges();
     for (const auto& [name, eigenvalues] :
          {Named{"for one unknown", {2.5}},

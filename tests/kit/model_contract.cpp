@@ -77,12 +77,13 @@ void judge_model(Findings& findings, const Model& model, const Tensor& input) {
 }  // namespace
 
 Faults model_faults(const Model& model, const Tensor& input) {
-  return found(
-      [&](Findings& findings) { judge_model(findings, model, input); });
+  return found("the model", [&](Findings& findings) {
+    judge_model(findings, model, input);
+  });
 }
 
 Faults layer_faults(const Json& section, const Tensor& input) {
-  return found([&](Findings& findings) {
+  return found(named("layer", section), [&](Findings& findings) {
     const Shape shape = input.sizes().slice(1).vec();
     const std::shared_ptr<const Layer> layer =
         LayerRegistry::instance().make(section, shape);

@@ -111,7 +111,7 @@ void judge_slopes(Findings& findings, const Optimizer& rule,
 }  // namespace
 
 Faults optimizer_faults(const Json& section, const ParameterSet& natural) {
-  return found([&](Findings& findings) {
+  return found(named("training rule", section), [&](Findings& findings) {
     const auto rule = OptimizerRegistry::instance().make(section);
     const ParameterSet weights = some_weights();
     const ParameterSet zeros = rule->slots(weights);

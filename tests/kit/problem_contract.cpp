@@ -180,7 +180,7 @@ void judge_problem(Findings& findings, const BilevelProblem& problem) {
 }  // namespace
 
 Faults problem_faults(const Json& section, const Json& hyperparameters) {
-  return found([&](Findings& findings) {
+  return found(named("problem", section), [&](Findings& findings) {
     const std::shared_ptr<const BilevelProblem> problem =
         ProblemRegistry::instance().make(section, {float64(), Key(1)});
     judge_problem(findings, in_coordinates(problem, hyperparameters));

@@ -48,6 +48,7 @@ class FaultyEstimator : public WindowEstimator {
     out.objective = loss.item<double>();
     run_.finish_turn(end);
     if (fault_ == "stands") run_ = before_;
+    if (fault_ == "vector") out.objective = h.flatten().item<double>();
     if (fault_ == "wrong") out.gradient = 1.001 * out.gradient;
     if (fault_ == "infinite") out.gradient = INFINITY * out.gradient;
     if (fault_ == "not saved" || fault_ == "remembers") {
@@ -111,13 +112,15 @@ class FaultyProblem : public BilevelProblem {
     if (fault_ == "noise") loss = loss + at::rand({}, options_);
     if (fault_ == "first order") loss = loss + (w.detach() * w).sum();
     if (fault_ == "not finite") loss = loss + INFINITY;
+    if (fault_ == "vector") return loss + w;
     if (fault_ == "state") loss = loss + static_cast<double>(draws_++);
     return loss + 0 * draw.key.normal(w).sum();
   }
 
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
                     const Draw&) const override {
-    return (weights.at("w") - 2).square().sum(-1);
+    const Tensor squares = (weights.at("w") - 2).square();
+    return fault_ == "no mean" ? squares : squares.sum(-1);
   }
 
  private:
@@ -281,6 +284,11 @@ TEST_CASE("the kit finds what is wrong with an estimator", "[contract]") {
   CHECK(mentions(faults("global"), "more than the key"));
   CHECK(mentions(faults("writes"), "changes the hyperparameters"));
   CHECK(mentions(faults("stands"), "does not train on"));
+  const Faults thrown = faults("vector");
+  REQUIRE(thrown.size() == 1);
+  CHECK_THAT(thrown[0], Catch::Matchers::StartsWith(
+                            "the estimator 'faulty' throws: a Tensor with"));
+  CHECK(thrown[0].find('\n') == std::string::npos);
 }
 
 TEST_CASE("the kit finds what is wrong with a problem", "[contract]") {
@@ -298,6 +306,11 @@ TEST_CASE("the kit finds what is wrong with a problem", "[contract]") {
   CHECK(mentions(faults("derivative"), "gives a derivative of training"));
   CHECK(mentions(faults("particles"), "particles other losses"));
   CHECK(mentions(faults("outputs"), "does not define the outputs"));
+  CHECK(faults("vector") ==
+        Faults{"the problem 'faulty' throws: the training loss must be one "
+               "number (a scalar tensor, such as a mean over examples), it has "
+               "the shape [3]"});
+  CHECK(mentions(faults("no mean"), "the validation loss must be one number"));
 }
 
 TEST_CASE("the kit finds what is wrong with a training rule", "[contract]") {

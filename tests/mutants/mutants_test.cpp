@@ -170,8 +170,9 @@ NESTGRAD_REGISTER(InverseHessianRegistry, "faulty_conjugate_gradient",
 NESTGRAD_REGISTER(EstimatorRegistry, "faulty_ift", FaultyIft)
 NESTGRAD_REGISTER(EstimatorRegistry, "faulty_unrolled", FaultyUnrolled)
 
-Json check(const Json& estimator, const Json& problem = "ridge") {
-  const Json config = {
+/// `rule`: whether settings of the training rule are tuned as well.
+Json check(const Json& estimator, const Json& problem, bool rule) {
+  Json config = {
       {"dtype", "float64"},
       {"problem", problem},
       {"hyperparameters",
@@ -180,6 +181,11 @@ Json check(const Json& estimator, const Json& problem = "ridge") {
         {"momentum", {{"initial", 0.6}, {"coordinates", "logit"}}}}},
       {"inner", {{"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}},
       {"estimator", estimator}};
+  if (!rule) {
+    config["inner"] = {{"type", "sgd"}, {"lr", 0.1}, {"momentum", 0.6}};
+    config["hyperparameters"].erase("lr");
+    config["hyperparameters"].erase("momentum");
+  }
   return check_estimator(Config(complete(experiment_schema(), config)), {})
       .to_json();
 }
@@ -206,13 +212,14 @@ TEST_CASE("check finds each fault, and nothing in its right twin") {
        {"momentum_not_differentiated", "rate_detached"}}};
   for (const auto& [estimator, faults] : mutants) {
     CAPTURE(estimator.dump());
-    const Json right = check(with_fault(estimator, "none"));
+    const bool window = estimator["type"] == "faulty_unrolled";
+    const Json right = check(with_fault(estimator, "none"), "ridge", window);
     CAPTURE(right["verdict"].get<std::string>());
     CHECK(right["passed"] == true);
     CHECK(right["claim"]["error"].get<double>() < 1e-8);
     for (const std::string& fault : faults) {
       CAPTURE(fault);
-      const Json wrong = check(with_fault(estimator, fault));
+      const Json wrong = check(with_fault(estimator, fault), "ridge", window);
       CHECK(wrong["passed"] == false);
       CHECK_THAT(wrong["verdict"].get<std::string>(),
                  ContainsSubstring("WRONG"));
@@ -230,7 +237,7 @@ TEST_CASE("check finds a wrong solver in models too large for dense algebra") {
     const auto judged = [&, solver = type](const std::string& fault) {
       return check(
           with_fault({{"type", "ift"}, {"solver", {{"type", solver}}}}, fault),
-          problem);
+          problem, /*rule=*/false);
     };
     const Json right = judged("none");
     CAPTURE(type, right["verdict"].get<std::string>());
@@ -248,7 +255,8 @@ TEST_CASE("check finds a wrong solver in models too large for dense algebra") {
 
 TEST_CASE("check names the hyperparameter that is wrong") {
   const Json got =
-      check(with_fault({{"type", "faulty_unrolled"}}, "rate_detached"));
+      check(with_fault({{"type", "faulty_unrolled"}}, "rate_detached"), "ridge",
+            /*rule=*/true);
   CHECK(got["claim"]["parts"]["lr"]["holds"] == false);
   CHECK(got["claim"]["parts"]["lr"]["error"].get<double>() == Approx(1));
   CHECK(got["claim"]["parts"]["weight_decay"]["holds"] == true);

@@ -134,7 +134,7 @@ TEST_CASE("npy files of every element type load with their numbers", "[data]") {
   const Type type = GENERATE(
       Type{"<f4", at::kFloat, at::kFloat},
       Type{"<f8", at::kDouble, at::kDouble}, Type{"|u1", at::kByte, at::kByte},
-      Type{"<i4", at::kInt, at::kFloat}, Type{"<i8", at::kLong, at::kFloat});
+      Type{"<i4", at::kInt, at::kDouble}, Type{"<i8", at::kLong, at::kDouble});
   CAPTURE(type.name);
   const TemporaryFolder folder;
   const Tensor numbers = at::arange(250, 262, at::kLong).sub(7).view({2, 3, 2});

@@ -236,6 +236,7 @@ TEST_CASE("images are standardized per channel, constant channels become 0",
   images.select(1, 2).fill_(0.1);
   Json section = {
       {"type", "npy"},
+      {"classes", 1},
       {"inputs", folder.write("x", npy_bytes(npy_header("<f8", "(20, 3, 4, 5)"),
                                              raw_bytes(images)))},
       {"targets", folder.write("y", npy_bytes(npy_header("|u1", "(20,)"),
@@ -288,6 +289,7 @@ TEST_CASE("labels of a single class cannot be corrupted", "[data]") {
   const Json section = {{"type", "csv"},
                         {"file", file},
                         {"header", false},
+                        {"classes", 1},
                         {"corrupt_labels", 1.0}};
   CHECK_THROWS_WITH(load_splits(data_section(section), Key(1), float64()),
                     ContainsSubstring("/data/corrupt_labels: must be 0"));

@@ -88,6 +88,38 @@ TEST_CASE("a summary of estimates leaves out what a method does not have",
   CHECK_THAT(summary.report().text(), !ContainsSubstring("residual"));
 }
 
+TEST_CASE("troubles come with what they mean for the result",
+          "[estimate_summary]") {
+  EstimateSummary summary(Json{{"type", "ift"}});
+  tell(summary, {}, Status::kNotConverged, "it stopped");
+  CHECK_THAT(summary.report().meaning(),
+             ContainsSubstring("1 of 1 outer steps followed an estimate that "
+                               "is only approximate; the result may suffer") &&
+                 ContainsSubstring("nestgrad check"));
+  for (int i = 0; i < 60; ++i) tell(summary, {}, Status::kOk);
+  CHECK_THAT(summary.report().meaning(),
+             ContainsSubstring("1 of 61") &&
+                 ContainsSubstring("so few matter little"));
+  CHECK_THAT(summary.report().text(), ContainsSubstring("matter little"));
+  CHECK(summary.report().to_json()["trouble_means"] ==
+        summary.report().meaning());
+
+  EstimateSummary failed(Json{{"type", "ift"}});
+  for (int i = 0; i < 3; ++i) tell(failed, {}, Status::kOk);
+  CHECK(failed.report().meaning().empty());
+  const Metrics none;
+  const Json nothing = Json::object();
+  const std::string trouble = "it is not finite";
+  OuterStep step;
+  step.status = Status::kDiverged;
+  step.trouble = &trouble;
+  step.metrics = &none;
+  step.used = &nothing;
+  failed.on_failure(step);
+  CHECK(failed.report().meaning() ==
+        "tuning ended because the last estimate could not be followed");
+}
+
 TEST_CASE("a metric is no setting, whatever its name", "[estimate_summary]") {
   EstimateSummary summary(Json{
       {"type", "ift"}, {"penalty", 10}, {"solver", {{"products", "exact"}}}});

@@ -235,9 +235,20 @@ TEST_CASE("a sweep with a mistake starts nothing", "[sweep]") {
   refused({{"vary", {{"outer.lr", {{"low", 1}}}}}},
           "/vary/outer.lr: must have");
   refused({{"vary",
-            {{"seed", {{"low", 0}, {"high", 1e9}, {"points", 10000}}},
+            {{"inner.lr", {{"low", 0.1}, {"high", 1}, {"points", 10000}}},
              {"threads", {{"low", 1}, {"high", 1e9}, {"points", 10000}}}}}},
           "a grid of more than 100000 combinations");
+  refused({{"vary", {{"seed", {{"values", {1, 2, 3}}}}}}},
+          "/vary/seed: cannot be varied");
+  refused({{"vary", {{"seed", {{"values", {1, 2, 3}}}}}}}, "\"seeds\": 3");
+  refused({{"vary", {{"record.folder", {{"values", {"x", "y"}}}}}}},
+          "/vary/record.folder: cannot be varied");
+  refused({{"random_search",
+            {{"trials", 3}, {"vary", {{"seed", {{"low", 1}, {"high", 9}}}}}}}},
+          "/random_search/vary/seed: cannot be varied");
+  refused({{"vary", {{"record.retrain", {{"values", {0, 5}}}}}},
+           {"halving", {{"first", 2}}}},
+          "halving sets record.retrain");
   refused({{"seed", 2}}, "there is no key 'seed' here; did you mean 'seeds'?");
   refused({{"config", "nowhere.json"}}, "nowhere.json");
   refused({{"config", {{"seed", "x"}}}}, "/seed: must be a whole number");

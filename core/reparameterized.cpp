@@ -1,0 +1,58 @@
+#include "core/hyper_space.h"
+
+namespace nestgrad {
+
+Reparameterized::Reparameterized(std::shared_ptr<const BilevelProblem> problem,
+                                 std::vector<HyperSpec> space)
+    : ProblemDecorator(std::move(problem)), space_(std::move(space)) {}
+
+ParameterSet Reparameterized::initial_hyper() const {
+  ParameterSet hyper;
+  for (const HyperSpec& spec : space_) {
+    if (spec.tuned) {
+      hyper.insert(spec.name, spec.coordinates.unconstrained(spec.initial));
+    }
+  }
+  return hyper;
+}
+
+ParameterSet Reparameterized::natural(const ParameterSet& hyper) const {
+  // If each example has its own hyperparameters, constants are repeated.
+  std::int64_t examples = 0;
+  for (const HyperSpec& spec : space_) {
+    if (!spec.tuned) continue;
+    const Tensor& h = hyper.at(spec.name);
+    if (h.dim() > spec.initial.dim()) examples = h.size(0);
+  }
+  ParameterSet natural;
+  for (const HyperSpec& spec : space_) {
+    if (spec.tuned) {
+      natural.insert(spec.name, spec.coordinates.natural(hyper.at(spec.name)));
+    } else if (examples == 0) {
+      natural.insert(spec.name, spec.initial);
+    } else {
+      std::vector<std::int64_t> sizes = spec.initial.sizes().vec();
+      sizes.insert(sizes.begin(), examples);
+      natural.insert(spec.name, spec.initial.expand(sizes));
+    }
+  }
+  return natural;
+}
+
+std::vector<std::pair<std::string, ParameterSet>> Reparameterized::baselines()
+    const {
+  auto out = ProblemDecorator::baselines();
+  for (auto& [name, natural] : out) {
+    ParameterSet hyper;
+    for (const HyperSpec& spec : space_) {
+      if (!spec.tuned) continue;
+      const Tensor value =
+          natural.contains(spec.name) ? natural.at(spec.name) : spec.initial;
+      hyper.insert(spec.name, spec.coordinates.unconstrained(value));
+    }
+    natural = hyper;
+  }
+  return out;
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,99 @@
+#include "experiments/data/csv_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "core/platform/error.h"
+#include "core/platform/files.h"
+
+namespace nestgrad {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+}
+
+std::string unquoted(std::string_view field) {
+  if (field.size() < 2 || field.front() != '"' || field.back() != '"') {
+    return std::string(field);
+  }
+  std::string text;
+  for (std::size_t i = 1; i + 1 < field.size(); ++i) {
+    text += field[i];
+    if (field[i] == '"' && field[i + 1] == '"') ++i;
+  }
+  return text;
+}
+
+}  // namespace
+
+std::optional<double> number_in(std::string_view field) {
+  if (!field.empty() && field.front() == '+') field.remove_prefix(1);
+  double value = 0;
+  const char* const end = field.data() + field.size();
+  const auto [rest, error] = std::from_chars(field.data(), end, value);
+  if (error != std::errc() || rest != end || !std::isfinite(value)) return {};
+  return value;
+}
+
+std::string shown_field(std::string_view field) {
+  constexpr std::size_t kLongest = 30;
+  std::string text(field.substr(0, kLongest));
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
+  }
+  return text + (field.size() > kLongest ? "..." : "");
+}
+
+CsvFile::CsvFile(std::string path, char separator)
+    : path_(std::move(path)), separator_(separator), text_(read_file(path_)) {
+  rest_ = text_;
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (rest_.substr(0, kByteOrderMark.size()) == kByteOrderMark) {
+    rest_.remove_prefix(kByteOrderMark.size());
+  }
+}
+
+Fields CsvFile::next() {
+  while (!rest_.empty()) {
+    const auto end = std::min(rest_.find('\n'), rest_.size());
+    const std::string_view line = rest_.substr(0, end);
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    ++line_;
+    if (!trimmed(line).empty()) return split(line);
+  }
+  return {};
+}
+
+void CsvFile::fail(const std::string& reason) const {
+  throw Error(fmt::format("'{}': {}", path_, reason));
+}
+
+void CsvFile::fail_here(const std::string& reason) const {
+  throw Error(fmt::format("'{}', line {}: {}", path_, line_, reason));
+}
+
+Fields CsvFile::split(std::string_view line) const {
+  Fields fields(1);
+  bool quoted = false;
+  for (const char c : line) {
+    if (c == '"') {
+      quoted = !quoted;
+      fields.back() += c;
+    } else if (c == separator_ && !quoted) {
+      fields.emplace_back();
+    } else {
+      fields.back() += c;
+    }
+  }
+  if (quoted) fail_here("a quote is opened but not closed on the same line");
+  for (std::string& field : fields) field = unquoted(trimmed(field));
+  return fields;
+}
+
+}  // namespace nestgrad

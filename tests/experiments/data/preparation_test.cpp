@@ -1,0 +1,199 @@
+// Numbers of a source in the type in which they are used.
+#include "experiments/data/preparation.h"
+
+#include <ATen/ATen.h>
+
+#include "core/platform/warnings.h"
+#include "tests/support/data_support.h"
+#include "tests/support/support.h"
+#include "tests/support/temporary_folder.h"
+
+namespace nestgrad {
+namespace {
+
+const auto kFloat32 = at::TensorOptions().dtype(at::kFloat);
+
+/// A table of 40 examples in two features: a(i) as written, and noise.
+template <class F>
+Json table(const TemporaryFolder& folder, F a,
+           const Json& keys = Json::object()) {
+  std::string text = "a,b,y\n";
+  const Tensor noise = Key(8).normal(at::empty({40}, float64()));
+  for (int i = 0; i < 40; ++i) {
+    text += fmt::format("{},{},{}\n", a(i), noise[i].item<double>(), i % 2);
+  }
+  Json section = {{"type", "csv"}, {"file", folder.write("t.csv", text)}};
+  section.update(keys);
+  return section;
+}
+
+Splits splits_of(const Json& section,
+                 const at::TensorOptions& options = kFloat32) {
+  return load_splits(data_section(section), Key(1), options);
+}
+
+}  // namespace
+
+TEST_CASE("a feature far from zero is standardized like one around zero",
+          "[data]") {
+  const TemporaryFolder folder;
+  const Json keys = {{"standardize", true}};
+  const auto seconds = [](int i) { return 37 * (i * i % 41) - 700; };
+  const Splits around = splits_of(table(folder, seconds, keys));
+  const Splits far = splits_of(table(
+      folder, [&](int i) { return 1600000000 + seconds(i); }, keys));
+  CHECK(at::allclose(far.train.inputs, around.train.inputs, 0, 1e-6));
+  CHECK(at::allclose(far.test.inputs, around.test.inputs, 0, 1e-6));
+  const Tensor x = far.train.inputs;
+  CHECK(at::allclose(x.var(0, /*unbiased=*/false), at::ones({2}), 1e-5));
+  // And back, with all digits.
+  CHECK(at::allclose(
+      far.in_source_units(x),
+      around.in_source_units(x) + at::tensor({1.6e9, 0.}, float64()), 0, 1e-3));
+  CHECK(at::allclose(far.prepared(far.in_source_units(x)), x, 0, 1e-6));
+}
+
+TEST_CASE("features of float32 files are standardized with their digits",
+          "[data]") {
+  const TemporaryFolder folder;
+  // Rounded to multiples of 128, of which the deviation is 7.
+  const Tensor offset = (at::arange(40, at::kDouble) * 7).remainder(25) * 128;
+  const Tensor inputs =
+      at::stack({1.6e9 + offset, at::ones_like(offset) * 0.1}, 1)
+          .to(at::kFloat);
+  const Json section = {
+      {"type", "npy"},
+      {"standardize", true},
+      {"inputs", folder.write("x", npy_bytes(npy_header("<f4", "(40, 2)"),
+                                             raw_bytes(inputs.contiguous())))},
+      {"targets",
+       folder.write(
+           "y", npy_bytes(npy_header("<i8", "(40,)"),
+                          raw_bytes(at::arange(40, at::kLong).remainder(2))))}};
+  const Tensor x = splits_of(section).train.inputs.to(at::kDouble);
+  CHECK(x.select(1, 0).var(/*unbiased=*/false).item<double>() ==
+        Approx(1).epsilon(1e-5));
+  CHECK(x.select(1, 1).abs().max().item<double>() < 1e-6);
+}
+
+TEST_CASE("whole numbers keep all digits that double precision has", "[data]") {
+  const TemporaryFolder folder;
+  const Tensor big = 1600000000 + at::arange(10, at::kLong).view({5, 2});
+  const Json section = {
+      {"type", "npy"},
+      {"inputs", folder.write("x", npy_bytes(npy_header("<i8", "(5, 2)"),
+                                             raw_bytes(big)))},
+      {"targets", folder.write("y", npy_bytes(npy_header("|u1", "(5,)"),
+                                              {0, 1, 0, 1, 0}))}};
+  CHECK(at::equal(load_source(section).training.inputs.to(at::kLong), big));
+}
+
+TEST_CASE(
+    "a number that the floating-point type cannot hold is refused where "
+    "it stands",
+    "[data]") {
+  const TemporaryFolder folder;
+  const auto with = [](const char* number) {
+    return [=](int i) { return i == 3 ? number : std::to_string(i % 7); };
+  };
+  const std::string place = "line 5: column 'a' is 1e+39";
+  CHECK_THROWS_AS(splits_of(table(folder, with("1e39"))), ConfigError);
+  CHECK_THROWS_WITH(splits_of(table(folder, with("1e39"))),
+                    ContainsSubstring("/data: ") && ContainsSubstring(place) &&
+                        ContainsSubstring("float32 cannot hold") &&
+                        ContainsSubstring("\"dtype\": \"float64\""));
+  CHECK_NOTHROW(splits_of(table(folder, with("1e39")), float64()));
+  CHECK_NOTHROW(splits_of(table(folder, with("3e38"))));
+  // What counts is the number that the network gets.
+  const auto huge = [](int i) { return fmt::format("{}e39", 1 + i % 7); };
+  CHECK_THROWS_WITH(splits_of(table(folder, huge)),
+                    ContainsSubstring("column 'a'"));
+  CHECK_NOTHROW(splits_of(table(folder, huge, {{"standardize", true}})));
+}
+
+TEST_CASE("numbers of npy files are judged in the type in which they are used",
+          "[data]") {
+  const TemporaryFolder folder;
+  Tensor inputs = Key(3).normal(at::empty({20, 2, 3}, float64()));
+  inputs[7][1][2] = -1e300;
+  const Json section = {
+      {"type", "npy"},
+      {"inputs", folder.write("x", npy_bytes(npy_header("<f8", "(20, 2, 3)"),
+                                             raw_bytes(inputs)))},
+      {"targets",
+       folder.write(
+           "y", npy_bytes(npy_header("<i8", "(20,)"),
+                          raw_bytes(at::arange(20, at::kLong).remainder(2))))}};
+  CHECK_THROWS_WITH(splits_of(section),
+                    ContainsSubstring("number 5 of example 7") &&
+                        ContainsSubstring("-1e+300"));
+  CHECK_NOTHROW(splits_of(section, float64()));
+}
+
+TEST_CASE("differences that float32 rounds away are warned of", "[data]") {
+  const TemporaryFolder folder;
+  const auto told = [] {
+    std::string out;
+    for (const std::string& text : untold_warnings()) out += text + "\n";
+    return out;
+  };
+  told();
+  const auto seconds = [](int i) { return 1600000000 + 37 * (i * i % 41); };
+  splits_of(table(folder, seconds));
+  CHECK_THAT(told(), ContainsSubstring("column 'a' is 16000") &&
+                         ContainsSubstring("set \"standardize\" to true"));
+  splits_of(table(folder, seconds, {{"standardize", true}}));
+  splits_of(table(folder, seconds), float64());
+  splits_of(table(folder, [](int i) { return 1600 + i % 5; }));
+  CHECK(told().empty());
+  // Too small to be told from zero.
+  splits_of(table(folder, [](int i) { return fmt::format("{}e-50", 1 + i); }));
+  CHECK_THAT(told(), ContainsSubstring("column 'a'"));
+}
+
+TEST_CASE("inputs that are all the same are refused", "[data]") {
+  const TemporaryFolder folder;
+  const Json section = {
+      {"type", "npy"},
+      {"inputs", folder.write("x", npy_bytes(npy_header("|u1", "(6, 2)"),
+                                             std::string(12, '\7')))},
+      {"targets", folder.write("y", npy_bytes(npy_header("|u1", "(6,)"),
+                                              {0, 1, 0, 1, 0, 1}))}};
+  CHECK_THROWS_WITH(splits_of(section),
+                    ContainsSubstring("all 6 examples have the same inputs"));
+}
+
+TEST_CASE("features whose squares float32 cannot hold are standardized",
+          "[data]") {
+  const TemporaryFolder folder;
+  const double size = GENERATE(1e20, 1e-25);
+  const Tensor a = Key(5).normal(at::empty({40, 2}, float64()));
+  const auto splits = [&](double factor) {
+    const std::string name = fmt::format("x{}", factor);
+    const Tensor inputs = (factor * a).to(at::kFloat);
+    return splits_of(
+        {{"type", "npy"},
+         {"standardize", true},
+         {"inputs", folder.write(name, npy_bytes(npy_header("<f4", "(40, 2)"),
+                                                 raw_bytes(inputs)))},
+         {"targets",
+          folder.write(
+              "y",
+              npy_bytes(npy_header("<i8", "(40,)"),
+                        raw_bytes(at::arange(40, at::kLong).remainder(2))))}});
+  };
+  CHECK(at::allclose(splits(size).train.inputs, splits(1).train.inputs, 1e-4,
+                     1e-5));
+}
+
+TEST_CASE("training examples of one class are warned of", "[data]") {
+  const TemporaryFolder folder;
+  untold_warnings();
+  splits_of(table(folder, [](int i) { return i % 5; }, {{"train", 1}}));
+  const std::vector<std::string> told = untold_warnings();
+  REQUIRE(told.size() == 1);
+  CHECK_THAT(told[0], ContainsSubstring(
+                          "the training part (one example) has the class"));
+}
+
+}  // namespace nestgrad
