@@ -141,7 +141,7 @@ class Csv : public DataSource {
   }
 
   explicit Csv(const Config& config)
-      : path_(config.text("file")),
+      : path_(config.path("file")),
         header_(config.boolean("header")),
         target_(config.text("target")) {
     const std::string separator = config.text("separator");

@@ -26,7 +26,7 @@ class FashionMnist : public DataSource {
   }
 
   explicit FashionMnist(const Config& config)
-      : folder_(config.text("folder")) {}
+      : folder_(config.path("folder")) {}
 
   Examples load(const Key&) const override {
     require(std::filesystem::is_directory(folder_),

@@ -24,7 +24,7 @@ class Npy : public DataSource {
   }
 
   explicit Npy(const Config& config)
-      : inputs_(config.text("inputs")), targets_(config.text("targets")) {}
+      : inputs_(config.path("inputs")), targets_(config.path("targets")) {}
 
   Examples load(const Key&) const override {
     Dataset data;

@@ -4,6 +4,7 @@
 #include "core/nn/models/torchscript.h"
 #include "core/platform/files.h"
 #include "core/storage/safetensors.h"
+#include "experiments/record/run_folder.h"
 
 namespace nestgrad {
 
@@ -14,7 +15,9 @@ void export_torchscript(const std::string& run, const std::string& to) {
           "{}: its model is not a TorchScript file; the tuned weights are in "
           "weights.safetensors",
           run);
-  save_torchscript(model.at("file"),
+  const auto file = model.at("file").get<std::string>();
+  const std::string found = found_in(folders_of_run(run), file);
+  save_torchscript(found.empty() ? file : found,
                    load_safetensors(run + "/weights.safetensors"), to);
 }
 

@@ -128,9 +128,14 @@ Schema experiment_schema() {
              "named here; see docs/adding_an_estimator.md.");
 }
 
-Config experiment_config(const Json& json) {
-  load_plugins(json);
-  return Config(complete(experiment_schema(), json));
+Config experiment_config(const Json& json,
+                         const std::vector<std::string>& folders) {
+  load_plugins(json, folders);
+  return Config(complete(experiment_schema(), json), "", folders);
+}
+
+Config experiment_config(const JsonFile& file) {
+  return experiment_config(file.json(), file.folders());
 }
 
 Experiment::Experiment(const Config& config)

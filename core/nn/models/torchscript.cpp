@@ -221,7 +221,7 @@ TorchScript::TorchScript(const Config& config, const Shape& input,
     : outputs_(outputs), shuffled_(config.text("start") == "shuffled") {
   (void)input;  // a script knows no shapes
   try {
-    script_ = std::make_unique<Script>(config.text("file"));
+    script_ = std::make_unique<Script>(config.path("file"));
   } catch (const Error& error) {
     config.fail("file", error.what());
   }

@@ -15,7 +15,7 @@ class FromFile : public Coreset {
               "A .npz file with `inputs` in the units of the source (pixels "
               "from 0 to 1) and `labels`, probabilities [examples, classes].");
   }
-  explicit FromFile(const Config& config) : path_(config.text("file")) {}
+  explicit FromFile(const Config& config) : path_(config.path("file")) {}
 
   SoftExamples make(const Splits& data, std::int64_t examples,
                     const Key&) const override {
