@@ -38,7 +38,7 @@ TEST_CASE("explain finds the place that a person means", "[help]") {
              ContainsSubstring("did you mean 'example_weight'?"));
   CHECK(said("explain hyperparameters").rfind("hyperparameters\n", 0) == 0);
   CHECK_THAT(said("explain classification"),
-             ContainsSubstring("  hyperparameters:\n    example_weight"));
+             ContainsSubstring("  hyperparameters:\n    weight_decay "));
   const std::string sweep = said("explain sweep");
   CHECK(sweep.rfind("sweep\n", 0) == 0);
   CHECK_THAT(sweep, ContainsSubstring("    vary "));
@@ -133,8 +133,8 @@ TEST_CASE("the page of the manual has every command and every option",
       "if command -v groff >/dev/null; then groff -man -Tascii -ww nestgrad.1; "
       "else cat nestgrad.1; fi");
   CHECK(shown.code == 0);
-  CHECK(shown.output.find("warning") == std::string::npos);
-  CHECK(shown.output.find("error:") == std::string::npos);
+  CHECK(shown.output.find(": warning:") == std::string::npos);
+  CHECK(shown.output.find(": error:") == std::string::npos);
 }
 
 }  // namespace nestgrad
