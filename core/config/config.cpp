@@ -1,5 +1,11 @@
 #include "core/config/config.h"
 
+#include <fmt/ranges.h>
+
+#include <filesystem>
+
+#include "core/platform/files.h"
+
 namespace nestgrad {
 namespace {
 
@@ -60,6 +66,19 @@ std::vector<std::string> Config::texts(const std::string& key) const {
                                   "strings");
 }
 
+std::string Config::path(const std::string& key) const {
+  const std::string given = text(key);
+  if (folders_.empty() || std::filesystem::path(given).is_absolute()) {
+    return given;
+  }
+  const std::string found = found_in(folders_, given);
+  if (found.empty()) {
+    fail(key, fmt::format("there is no '{}' in {}", given,
+                          fmt::join(folders_, " or in ")));
+  }
+  return found;
+}
+
 bool Config::is_text(const std::string& key) const {
   return value(key).is_string();
 }
@@ -69,7 +88,7 @@ Config Config::object(const std::string& key) const {
   require(json.is_object(),
           "{}: an object was asked for, but the schema allows a {}",
           pointer(key), json.type_name());
-  return Config(json, pointer(key));
+  return Config(json, pointer(key), folders_);
 }
 
 std::vector<Config> Config::objects(const std::string& key) const {
@@ -79,8 +98,8 @@ std::vector<Config> Config::objects(const std::string& key) const {
           json.type_name());
   std::vector<Config> configs;
   for (std::size_t i = 0; i < json.size(); ++i) {
-    configs.emplace_back(json[i],
-                         join_pointer(pointer(key), std::to_string(i)));
+    configs.emplace_back(json[i], join_pointer(pointer(key), std::to_string(i)),
+                         folders_);
   }
   return configs;
 }

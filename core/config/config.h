@@ -16,8 +16,12 @@ namespace nestgrad {
 /// throws Error.
 class Config {
  public:
-  explicit Config(Json json, std::string pointer = "")
-      : json_(std::move(json)), pointer_(std::move(pointer)) {}
+  /// `folders`: see folders().
+  explicit Config(Json json, std::string pointer = "",
+                  std::vector<std::string> folders = {})
+      : json_(std::move(json)),
+        pointer_(std::move(pointer)),
+        folders_(std::move(folders)) {}
 
   /// False for an optional key that was left out.
   bool has(const std::string& key) const { return json_.contains(key); }
@@ -34,6 +38,11 @@ class Config {
   std::vector<std::int64_t> integers(const std::string& key) const;
   std::vector<std::string> texts(const std::string& key) const;
 
+  /// The path of the file or the folder that `key` names, for this process to
+  /// open. A relative path is looked for in folders(); without folders it stays
+  /// as it is. Throws ConfigError if no folder has it.
+  std::string path(const std::string& key) const;
+
   /// Whether the key holds a string (e.g. "auto") instead of a number.
   bool is_text(const std::string& key) const;
 
@@ -49,12 +58,17 @@ class Config {
     return join_pointer(pointer_, key);
   }
 
+  /// The folders from which relative paths are seen; the first that has the
+  /// file counts. None if the configuration was not read from a file.
+  const std::vector<std::string>& folders() const { return folders_; }
+
   /// Throws a ConfigError at `key`.
   [[noreturn]] void fail(const std::string& key, const std::string& what) const;
 
  private:
   Json json_;
   std::string pointer_;
+  std::vector<std::string> folders_;
 };
 
 }  // namespace nestgrad

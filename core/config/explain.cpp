@@ -1,6 +1,7 @@
 #include "core/config/explain.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -83,17 +84,20 @@ std::string default_of(const KeySpec& key) {
   return text;
 }
 
-// A key, or a type that an object may have, in the tree of all possible
-// configurations.
+// A key, a type that an object may have, or a hyperparameter that a type reads,
+// in the tree of all possible configurations.
 struct Node {
   std::string path;            // "estimator.ift.solver"
   std::string short_path;      // the path without types: "estimator.solver"
   std::string name;            // "solver"
   std::string owner;           // "the estimator 'ift'"; "" if there is none
-  std::optional<KeySpec> key;  // none for a type
+  std::optional<KeySpec> key;  // of a key
   const RegistryBase* registry = nullptr;  // of a type
+  std::vector<const RegistryBase*> above;  // of the types on the path
+  std::string tuned = {};  // of a hyperparameter that a type reads: its meaning
 
-  bool is_type() const { return !key.has_value(); }
+  bool is_type() const { return registry != nullptr; }
+  bool is_tuned() const { return !tuned.empty(); }
 };
 
 std::string joined(const std::string& path, const std::string& name) {
@@ -105,21 +109,30 @@ std::vector<Node> children(const Node& node) {
   const auto add_keys = [&](const Schema& schema, const std::string& owner) {
     for (const KeySpec& key : schema.keys()) {
       found.push_back({joined(node.path, key.name),
-                       joined(node.short_path, key.name), key.name, owner,
-                       key});
+                       joined(node.short_path, key.name), key.name, owner, key,
+                       nullptr, node.above});
     }
   };
+  if (node.is_tuned()) return found;
   if (node.is_type()) {
-    add_keys(node.registry->schema(node.name),
-             fmt::format("the {} '{}'", node.registry->noun(), node.name));
+    const Schema schema = node.registry->schema(node.name);
+    const std::string owner =
+        fmt::format("the {} '{}'", node.registry->noun(), node.name);
+    add_keys(schema, owner);
+    for (const auto& [name, meaning] : schema.tuned()) {
+      found.push_back({joined(node.path, name), name, name, owner, std::nullopt,
+                       nullptr, node.above, meaning});
+    }
     return found;
   }
   if (node.key->schema != nullptr) add_keys(*node.key->schema, node.owner);
   const RegistryBase* types = node.key->types();
   if (types == nullptr) return found;
+  std::vector<const RegistryBase*> above = node.above;
+  above.push_back(types);
   for (const std::string& name : types->names()) {
     found.push_back({joined(node.path, name), node.short_path, name, node.owner,
-                     std::nullopt, types});
+                     std::nullopt, types, above});
   }
   return found;
 }
@@ -131,20 +144,30 @@ Node root_of(const Schema& top) {
   return root;
 }
 
-// All nodes below `root`, nearest first. Types can nest without end, so only
-// the first occurrence of each registry is expanded.
-std::vector<Node> everything(const Node& root) {
-  std::vector<Node> all = {root};
-  std::set<const RegistryBase*> entered;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const Node node = all[i];
-    const bool is_new =
-        node.is_type() || entered.insert(node.key->types()).second;
-    for (Node& child : children(node)) {
-      if (is_new || !child.is_type()) all.push_back(std::move(child));
-    }
+// Adds all nodes below `node`. Types can nest without end, so the types of a
+// registry have none of the same registry below them.
+void add_below(const Node& node, std::vector<Node>& all) {
+  const bool again =
+      node.key &&
+      std::count(node.above.begin(), node.above.end(), node.key->types()) > 0;
+  for (const Node& child : children(node)) {
+    if (again && child.is_type()) continue;
+    all.push_back(child);
+    add_below(child, all);
   }
-  all.erase(all.begin());
+}
+
+// All nodes below `root`, those with short paths first, otherwise in the order
+// of the schemas.
+std::vector<Node> everything(const Node& root) {
+  std::vector<Node> all;
+  add_below(root, all);
+  const auto steps = [](const Node& node) {
+    return std::count(node.short_path.begin(), node.short_path.end(), '.');
+  };
+  std::stable_sort(all.begin(), all.end(), [&](const Node& a, const Node& b) {
+    return steps(a) < steps(b);
+  });
   return all;
 }
 
@@ -165,8 +188,8 @@ std::vector<Node> find(const Node& node, const std::vector<std::string>& steps,
     }
   }
   const bool has_free_names =
-      !node.is_type() && (node.key->kind == KeySpec::Kind::kMap ||
-                          node.key->kind == KeySpec::Kind::kObjects);
+      node.key && (node.key->kind == KeySpec::Kind::kMap ||
+                   node.key->kind == KeySpec::Kind::kObjects);
   if (hits.empty() && has_free_names && !has_passed) {
     return find(node, steps, i + 1, true);
   }
@@ -191,21 +214,36 @@ std::string types_table(const RegistryBase& registry, std::size_t indentation) {
   return table(indentation, rows);
 }
 
-// The first line of a node's explanation: its place.
+// The hyperparameters that a type reads.
+std::string tuned_table(const Schema& schema) {
+  std::vector<std::pair<std::string, std::string>> rows;
+  for (const auto& [name, meaning] : schema.tuned()) {
+    rows.emplace_back(name, first_sentence(meaning));
+  }
+  return rows.empty() ? "" : "\n  hyperparameters:\n" + table(4, rows);
+}
+
+// The first line of a node's explanation: its place, as --set takes it.
 std::string title(const Node& node) {
   if (node.is_type()) {
-    return paragraph(node.path, 4, "(" + node.registry->a_noun() + ")");
+    return paragraph(joined(node.short_path, node.name), 4,
+                     "(" + node.registry->a_noun() + ")");
   }
-  if (node.owner.empty()) return node.path + "\n";
-  return paragraph(node.path, 4, "(a key of " + node.owner + ")");
+  if (node.owner.empty()) return node.short_path + "\n";
+  return paragraph(
+      node.short_path, 4,
+      fmt::format("(a {} of {})", node.is_tuned() ? "hyperparameter" : "key",
+                  node.owner));
 }
 
 // The explanation below the title.
 std::string body(const Node& node) {
   if (node.is_type()) {
     const Schema schema = node.registry->schema(node.name);
-    return paragraph("", 2, schema.meaning()) + keys_table(schema);
+    return paragraph("", 2, schema.meaning()) + keys_table(schema) +
+           tuned_table(schema);
   }
+  if (node.is_tuned()) return paragraph("", 2, node.tuned);
   const KeySpec& key = *node.key;
   std::string text =
       paragraph("", 2, key.meaning) + "\n" +
@@ -228,7 +266,10 @@ std::string entries(const std::vector<Node>& nodes) {
     auto entry = std::find_if(by_body.begin(), by_body.end(),
                               [&](const auto& e) { return e.first == text; });
     if (entry == by_body.end()) entry = by_body.insert(entry, {text, {}});
-    entry->second.push_back(title(node));
+    const std::string place = title(node);
+    if (std::count(entry->second.begin(), entry->second.end(), place) == 0) {
+      entry->second.push_back(place);
+    }
   }
   std::string out;
   for (const auto& [text, titles] : by_body) {
@@ -265,7 +306,7 @@ std::string nothing_like(const std::string& path, const std::string& last_step,
 std::vector<std::string> all_keys(const Schema& top) {
   std::set<std::string> keys;
   for (const Node& node : everything(root_of(top))) {
-    if (!node.is_type()) keys.insert(node.short_path);
+    if (node.key) keys.insert(node.short_path);
   }
   return {keys.begin(), keys.end()};
 }
@@ -277,6 +318,17 @@ std::string explain(const Schema& top, const std::string& key) {
 
   std::vector<Node> hits;
   if (steps.size() > 1) hits = find(root, steps, 0);
+  // "hyperparameters.weight_decay": a free name that is known all the same.
+  if (!hits.empty() && hits[0].key &&
+      hits[0].key->kind == KeySpec::Kind::kMap &&
+      hits[0].name != steps.back()) {
+    std::vector<Node> named;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(named),
+                 [&](const Node& node) {
+                   return node.is_tuned() && node.name == steps.back();
+                 });
+    hits.insert(hits.begin(), named.begin(), named.end());
+  }
   if (hits.empty()) {
     for (const Node& node : all) {
       if (node.name != steps[0]) continue;

@@ -15,8 +15,10 @@ namespace nestgrad {
 ///   - a path from the top, such as "estimator.solver.terms" or, with the types
 ///   named, "estimator.ift.solver.neumann.terms";
 ///   - the end of a path, such as "neumann.terms" or "terms";
-///   - the name of a type, "neumann".
-/// Where types are not named, every type that fits is shown.
+///   - the name of a type, "neumann";
+///   - the name of a hyperparameter that a type reads, "weight_decay".
+/// Where types are not named, every type that fits is shown. Places are paths
+/// without type names, as --set takes them, and those near the top come first.
 ///
 /// Throws Error, with the nearest known key, if nothing matches.
 std::string explain(const Schema& top, const std::string& key);

@@ -276,7 +276,23 @@ std::string join_pointer(const std::string& pointer, std::string_view key) {
 JsonFile JsonFile::read(const std::string& path) {
   require(!folder_exists(path), "cannot read '{}': it is a folder, not a file",
           path);
-  return parse(read_file(path), path);
+  JsonFile file = parse(read_file(path), path);
+  file.see_from({".", std::filesystem::path(path).parent_path().string()});
+  return file;
+}
+
+void JsonFile::see_from(const std::vector<std::string>& folders) {
+  folders_.clear();
+  for (const std::string& folder : folders) {
+    std::filesystem::path whole =
+        std::filesystem::absolute(folder.empty() ? "." : folder)
+            .lexically_normal();
+    // "/a/" and "/a" are one folder.
+    if (!whole.has_filename()) whole = whole.parent_path();
+    if (std::count(folders_.begin(), folders_.end(), whole) == 0) {
+      folders_.push_back(whole);
+    }
+  }
 }
 
 JsonFile JsonFile::parse(std::string_view text, std::string name) {

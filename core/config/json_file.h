@@ -20,7 +20,8 @@ std::string join_pointer(const std::string& pointer, std::string_view key);
 /// A JSON document that remembers the line of each value, for messages.
 class JsonFile {
  public:
-  /// Reads a file. Throws Error if it cannot be read, ConfigError as parse().
+  /// Reads a file, whose folders() are the working folder and the file's own.
+  /// Throws Error if it cannot be read, ConfigError as parse().
   static JsonFile read(const std::string& path);
 
   /// Parses a text. Throws ConfigError on a syntax error (with line and column)
@@ -31,6 +32,11 @@ class JsonFile {
 
   const std::string& name() const { return name_; }
   const Json& json() const { return json_; }
+
+  /// The folders from which relative paths in the document are seen, absolute;
+  /// see Config::folders().
+  const std::vector<std::string>& folders() const { return folders_; }
+  void see_from(const std::vector<std::string>& folders);
 
   /// Carries out `--set path=value`, for example "estimator.window=20". The
   /// value is JSON if it parses as JSON, otherwise a string. Missing objects on
@@ -60,6 +66,7 @@ class JsonFile {
   std::string name_;
   Json json_;
   std::map<std::string, int> lines_;  // by JSON pointer
+  std::vector<std::string> folders_;
 };
 
 }  // namespace nestgrad

@@ -238,8 +238,14 @@ Schema& Schema::json(std::string name, Json fallback, std::string meaning) {
               std::move(fallback)});
 }
 
+Schema& Schema::tunes(std::string name, std::string meaning) {
+  tuned_.emplace_back(std::move(name), std::move(meaning));
+  return *this;
+}
+
 Schema& Schema::also(const Schema& other) {
   for (const KeySpec& key : other.keys_) add(key);
+  tuned_.insert(tuned_.end(), other.tuned_.begin(), other.tuned_.end());
   return *this;
 }
 

@@ -3,6 +3,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/config/json_file.h"
@@ -140,19 +141,29 @@ class Schema {
   /// Any value. The code that reads it reports mistakes in it.
   Schema& json(std::string name, Json fallback, std::string meaning);
 
-  /// Appends the keys of another schema. Throws Error, like all of the above,
-  /// if a key of this name exists already.
+  /// A hyperparameter that objects of this type read, for `nestgrad explain`.
+  /// `meaning`: one sentence, with units.
+  Schema& tunes(std::string name, std::string meaning);
+
+  /// Appends the keys and hyperparameters of another schema. Throws Error, like
+  /// all of the above, if a key of this name exists already.
   Schema& also(const Schema& other);
 
   const std::string& meaning() const { return meaning_; }
   const std::vector<KeySpec>& keys() const& { return keys_; }
   std::vector<KeySpec> keys() && { return std::move(keys_); }
 
+  /// Names and meanings of hyperparameters.
+  const std::vector<std::pair<std::string, std::string>>& tuned() const& {
+    return tuned_;
+  }
+
  private:
   Schema& add(KeySpec key);
 
   std::string meaning_;
   std::vector<KeySpec> keys_;
+  std::vector<std::pair<std::string, std::string>> tuned_;
 };
 
 /// Returns `json` with every default filled in, in the order of the schema.

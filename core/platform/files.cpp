@@ -176,6 +176,23 @@ std::string read_file(const std::string& path) {
   return bytes;
 }
 
+std::string found_in(const std::vector<std::string>& folders,
+                     const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::path(path).is_absolute()) {
+    return fs::exists(path, error) ? path : "";
+  }
+  const fs::path here = fs::current_path(error);
+  for (const std::string& folder : folders) {
+    // A path that this process sees itself stays as users wrote it.
+    const std::string whole =
+        folder == here ? path : (fs::path(folder) / path).string();
+    if (fs::exists(whole, error)) return whole;
+  }
+  return "";
+}
+
 void write_file(const std::string& path, std::string_view bytes) {
   write_file(path, std::vector<std::string_view>{bytes});
 }

@@ -9,6 +9,11 @@ namespace nestgrad {
 /// All bytes of a file. Throws Error with the reason if it cannot be read.
 std::string read_file(const std::string& path);
 
+/// The path of a file or a folder that exists: of an absolute path itself, of a
+/// relative one in the first of `folders` that has it. "" if there is none.
+std::string found_in(const std::vector<std::string>& folders,
+                     const std::string& path);
+
 /// Replaces a whole file, or leaves it as it was. The bytes are written to a
 /// temporary file in the same folder and flushed to the disk; then it is
 /// renamed to `path`. On failure (a full disk, say) throws Error with the

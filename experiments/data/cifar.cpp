@@ -72,7 +72,7 @@ class Cifar10 : public DataSource {
               "Folder of the binary version (cifar-10-batches-bin).");
   }
 
-  explicit Cifar10(const Config& config) : folder_(config.text("folder")) {}
+  explicit Cifar10(const Config& config) : folder_(config.path("folder")) {}
 
   Examples load(const Key&) const override {
     require_folder(folder_, "cifar-10-binary.tar.gz");
@@ -105,7 +105,7 @@ class Cifar100 : public DataSource {
   }
 
   explicit Cifar100(const Config& config)
-      : folder_(config.text("folder")),
+      : folder_(config.path("folder")),
         record_(config.text("labels") == "fine" ? Record{2, 1, 100}
                                                 : Record{2, 0, 20}) {}
 

@@ -108,7 +108,7 @@ class Csv : public DataSource {
   }
 
   explicit Csv(const Config& config)
-      : path_(config.text("file")),
+      : path_(config.path("file")),
         target_(config.text("target")),
         told_classes_(read_classes(config)) {
     if (config.has("header")) header_ = config.boolean("header");

@@ -27,7 +27,7 @@ class FashionMnist : public DataSource {
   }
 
   explicit FashionMnist(const Config& config)
-      : folder_(config.text("folder")) {}
+      : folder_(config.path("folder")) {}
 
   Examples load(const Key&) const override {
     require(folder_exists(folder_.string()),

@@ -23,8 +23,8 @@ class Idx : public DataSource {
   }
 
   explicit Idx(const Config& config)
-      : images_(config.text("images")),
-        labels_(config.text("labels")),
+      : images_(config.path("images")),
+        labels_(config.path("labels")),
         told_classes_(read_classes(config)) {
     if (!config.has("test_images") && !config.has("test_labels")) return;
     if (!config.has("test_images")) {
@@ -33,8 +33,8 @@ class Idx : public DataSource {
     if (!config.has("test_labels")) {
       config.fail("test_images", "must come together with 'test_labels'");
     }
-    test_images_ = config.text("test_images");
-    test_labels_ = config.text("test_labels");
+    test_images_ = config.path("test_images");
+    test_labels_ = config.path("test_labels");
   }
 
   Examples load(const Key&) const override {

@@ -30,8 +30,8 @@ class Npy : public DataSource {
   }
 
   explicit Npy(const Config& config)
-      : inputs_(config.text("inputs")),
-        targets_(config.text("targets")),
+      : inputs_(config.path("inputs")),
+        targets_(config.path("targets")),
         told_classes_(read_classes(config)) {}
 
   Examples load(const Key&) const override {

@@ -64,7 +64,7 @@ std::map<std::string, std::int64_t> numbered(
 class Text : public DataSource {
  public:
   explicit Text(const Config& config)
-      : file_(config.text("file")),
+      : file_(config.path("file")),
         words_(config.text("unit") == "words"),
         length_(config.integer("length")),
         vocabulary_(config.integer("vocabulary")) {}

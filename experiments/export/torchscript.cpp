@@ -5,6 +5,7 @@
 #include "core/platform/files.h"
 #include "core/storage/safetensors.h"
 #include "experiments/record/json_lines.h"
+#include "experiments/record/run_folder.h"
 
 namespace nestgrad {
 
@@ -18,7 +19,9 @@ void export_torchscript(const std::string& run, const std::string& to) {
             run);
     return model.at("file");
   });
-  save_torchscript(file, load_safetensors(run + "/weights.safetensors"), to);
+  const std::string found = found_in(folders_of_run(run), file);
+  save_torchscript(found.empty() ? file : found,
+                   load_safetensors(run + "/weights.safetensors"), to);
 }
 
 }  // namespace nestgrad

@@ -86,7 +86,8 @@ Contestant contestant(const JsonFile& file, const std::string& pointer,
     }
     throw Error(described(file, ConfigError(std::move(complaints))));
   }
-  return {name_of(json), Config(std::move(section), pointer), &file};
+  return {name_of(json), Config(std::move(section), pointer, file.folders()),
+          &file};
 }
 
 /// Adds all estimators of a file, which holds one section or a list of them.
@@ -116,7 +117,8 @@ class Comparison {
     if (config.text("dtype") != "float64") {
       Json exact = config.json();
       exact["dtype"] = "float64";
-      exact_ = std::make_shared<Experiment>(Config(std::move(exact)));
+      exact_ = std::make_shared<Experiment>(
+          Config(std::move(exact), "", config.folders()));
     }
     steps_ = options_.windows * Truncation::read(estimator_).window;
     weights_ = trained(estimator_);
@@ -291,7 +293,7 @@ class Comparison {
 ComparisonResult compare_estimators(const JsonFile& config,
                                     const std::vector<JsonFile>& others,
                                     const CompareOptions& options) {
-  const Config whole = experiment_config(config.json());
+  const Config whole = experiment_config(config);
   const Config own = whole.object("estimator");
   const Json& given = config.json().contains("estimator")
                           ? config.json()["estimator"]

@@ -149,7 +149,7 @@ class Plan {
     const auto estimator = experiment_.make_estimator(
         Config(experiment_.estimator().rehearsal(section.json(), window,
                                                  outer_steps_per_window),
-               section.pointer()));
+               section.pointer(), section.folders()));
     out.footprint = estimator->footprint();
     OuterLoop loop(*estimator, experiment_.problem(), experiment_.outer_rule(),
                    2);

@@ -48,6 +48,7 @@ class Antidistillation : public BilevelProblem {
     return Schema(
                "A linear model of Fourier features, trained on learned targets "
                "to predict one datum.")
+        .tunes("targets", kTargetsMeaning)
         .integer("targets", 13, "Number of learned targets.", at_least(2))
         .integer("harmonics", 30,
                  "Number of frequencies, with two features each.", at_least(1))
@@ -57,7 +58,7 @@ class Antidistillation : public BilevelProblem {
   std::vector<Hyperparameter> hyperparameters() const override {
     Hyperparameter targets;
     targets.name = "targets";
-    targets.meaning = "The learned targets, from left to right.";
+    targets.meaning = kTargetsMeaning;
     targets.initial = at::zeros({phi_.size(0)}, phi_.options());
     return {targets};
   }
@@ -103,6 +104,9 @@ class Antidistillation : public BilevelProblem {
   }
 
  private:
+  static constexpr const char* kTargetsMeaning =
+      "The learned targets, from left to right.";
+
   double value_;
   Tensor phi_;   // [targets, 1 + 2 harmonics]
   Tensor phi0_;  // [1 + 2 harmonics], at x = 0

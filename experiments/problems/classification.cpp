@@ -78,6 +78,9 @@ class Classification : public NetworkProblem {
     return network_schema(
                "A network that classifies; tunes weight decay and weights "
                "of examples.")
+        .tunes(kWeight, kWeightMeaning)
+        .tunes(kAugmentation, kAugmentationMeaning)
+        .tunes(kWeighting, kWeightingMeaning)
         .object("augmentation", ModelRegistry::instance(), kAbsent,
                 "A network that changes the inputs in training, unet for "
                 "example; its weights are the hyperparameter `augmentation`.")
@@ -101,8 +104,8 @@ class Classification : public NetworkProblem {
 
   std::vector<Hyperparameter> hyperparameters() const override {
     Hyperparameter weight;
-    weight.name = "example_weight";
-    weight.meaning = "Factor of an example's loss, between 0 and 1.";
+    weight.name = kWeight;
+    weight.meaning = kWeightMeaning;
     weight.initial = at::scalar_tensor(0.5, at::kDouble);
     weight.coordinates = Coordinates::logit();
     weight.granularities = {{"example", data_.train.size()}};
@@ -113,12 +116,10 @@ class Classification : public NetworkProblem {
 
     std::vector<Hyperparameter> of_loss{weight};
     if (augmentation_) {
-      of_loss.push_back(augmentation_->hyperparameter(
-          "Weights of the network that changes inputs."));
+      of_loss.push_back(augmentation_->hyperparameter(kAugmentationMeaning));
     }
     if (weighting_) {
-      of_loss.push_back(weighting_->hyperparameter(
-          "Weights of the network that weighs examples."));
+      of_loss.push_back(weighting_->hyperparameter(kWeightingMeaning));
     }
     return with_those_of_the_network(std::move(of_loss));
   }
@@ -189,6 +190,13 @@ class Classification : public NetworkProblem {
  private:
   static constexpr const char* kAugmentation = "augmentation";
   static constexpr const char* kWeighting = "weighting";
+  static constexpr const char* kWeight = "example_weight";
+  static constexpr const char* kWeightMeaning =
+      "Factor of an example's loss, between 0 and 1.";
+  static constexpr const char* kAugmentationMeaning =
+      "Weights of the network that changes inputs.";
+  static constexpr const char* kWeightingMeaning =
+      "Weights of the network that weighs examples.";
 
   using NetworkProblem::fit;
 

@@ -47,6 +47,8 @@ class Distillation : public NetworkProblem {
     return network_schema(
                "A few training examples, learned so that a network trained on "
                "them performs well on real ones.")
+        .tunes("inputs", kInputsMeaning)
+        .tunes("labels", kLabelsMeaning)
         .integer("examples", 10,
                  "Number of learned examples. Classes take turns, so ten times "
                  "the number of classes gives ten per class.",
@@ -65,12 +67,12 @@ class Distillation : public NetworkProblem {
   std::vector<Hyperparameter> hyperparameters() const override {
     Hyperparameter inputs;
     inputs.name = "inputs";
-    inputs.meaning = "The learned examples, in the units of the real ones.";
+    inputs.meaning = kInputsMeaning;
     inputs.initial = start_.inputs;
 
     Hyperparameter labels;
     labels.name = "labels";
-    labels.meaning = "Logits of their labels.";
+    labels.meaning = kLabelsMeaning;
     labels.initial = logits(start_.labels);
     labels.optional = true;
     return with_those_of_the_network({inputs, labels});
@@ -177,6 +179,10 @@ class Distillation : public NetworkProblem {
         weights, of_batch(hyper.at("inputs"), train_batches_.rows(draw.step)),
         Pass::training_as(draw, hyper, penalties));
   }
+
+  static constexpr const char* kInputsMeaning =
+      "The learned examples, in the units of the real ones.";
+  static constexpr const char* kLabelsMeaning = "Logits of their labels.";
 
   std::int64_t examples_;
   BatchSchedule train_batches_, real_batches_;

@@ -37,6 +37,7 @@ class InfluenceBalancing : public Dynamics {
     return Schema(
                "Influence balancing: a linear system whose truncated gradients "
                "have the wrong sign; theta* = -1/6.")
+        .tunes("theta", kThetaMeaning)
         .integer("numbers", 23, "Number of elements of the state.", at_least(1))
         .integer("positive", 10, "Number of positive signs.", at_least(0));
   }
@@ -44,7 +45,7 @@ class InfluenceBalancing : public Dynamics {
   std::vector<Hyperparameter> hyperparameters() const override {
     Hyperparameter theta;
     theta.name = "theta";
-    theta.meaning = "Added to each element, times its sign.";
+    theta.meaning = kThetaMeaning;
     theta.initial = at::scalar_tensor(0.5, at::kDouble);
     return {theta};
   }
@@ -63,6 +64,9 @@ class InfluenceBalancing : public Dynamics {
               std::int64_t) const override {
     return at::matmul(state, a_.t()) + hyper.at("theta").unsqueeze(-1) * signs_;
   }
+
+  static constexpr const char* kThetaMeaning =
+      "Added to each element, times its sign.";
 
   Tensor a_, signs_;
 };

@@ -35,6 +35,8 @@ class Lorenz : public Dynamics {
     return Schema(
                "Two parameters of the chaotic Lorenz system, found from a "
                "trajectory.")
+        .tunes("a", kPrandtl)
+        .tunes("r", kRayleigh)
         .number("step", 0.005, "Euler step, in units of time.", above(0))
         .integer("length", 2000, "Number of steps of the known trajectory.",
                  at_least(1));
@@ -43,10 +45,10 @@ class Lorenz : public Dynamics {
   std::vector<Hyperparameter> hyperparameters() const override {
     Hyperparameter a, r;
     a.name = "a";
-    a.meaning = "Prandtl number; the true value is 10.";
+    a.meaning = kPrandtl;
     a.initial = at::scalar_tensor(std::exp(3.116), at::kDouble);
     r.name = "r";
-    r.meaning = "Rayleigh number; the true value is 28.";
+    r.meaning = kRayleigh;
     r.initial = at::scalar_tensor(std::exp(3.7), at::kDouble);
     a.coordinates = r.coordinates = Coordinates::log();
     return {a, r};
@@ -91,6 +93,11 @@ class Lorenz : public Dynamics {
          at::stack({state.select(-1, 3) + 1, state.select(-1, 4) + error}, -1)},
         -1);
   }
+
+  static constexpr const char* kPrandtl =
+      "Prandtl number; the true value is 10.";
+  static constexpr const char* kRayleigh =
+      "Rayleigh number; the true value is 28.";
 
   double step_;
   at::TensorOptions options_;

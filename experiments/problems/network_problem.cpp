@@ -15,6 +15,8 @@ namespace {
 constexpr std::int64_t kEvaluationBatch = 1000;
 
 constexpr const char* kDecay = "weight_decay";
+constexpr const char* kDecayMeaning =
+    "Factor d of the penalty d w^2 / 2 on the weights.";
 
 /// {classes}, or {time, classes} where the target is a sequence.
 Shape output_shape(const Dataset& data) {
@@ -49,7 +51,8 @@ Schema NetworkProblem::network_schema(std::string meaning) {
   return Schema(std::move(meaning))
       .object("data", DataRegistry::instance(), "fashion_mnist",
               "The examples.")
-      .object("model", ModelRegistry::instance(), "mlp", "The network.");
+      .object("model", ModelRegistry::instance(), "mlp", "The network.")
+      .tunes(kDecay, kDecayMeaning);
 }
 
 ParameterSet NetworkProblem::initial_weights(const ParameterSet&,
@@ -61,7 +64,7 @@ std::vector<Hyperparameter> NetworkProblem::with_those_of_the_network(
     std::vector<Hyperparameter> of_loss) const {
   Hyperparameter decay;
   decay.name = kDecay;
-  decay.meaning = "Factor d of the penalty d w^2 / 2 on the weights.";
+  decay.meaning = kDecayMeaning;
   decay.initial = at::scalar_tensor(1e-4, at::kDouble);
   decay.coordinates = Coordinates::log();
   decay.granularities = weight_granularities(layout_);

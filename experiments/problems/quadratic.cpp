@@ -9,6 +9,11 @@
 #include "core/tensor/autodiff.h"
 
 namespace nestgrad {
+namespace {
+
+constexpr const char* kDecayMeaning = "Factor d of the penalty d w^2 / 2.";
+
+}  // namespace
 
 Quadratic::Quadratic(Terms terms)
     : terms_(std::move(terms)), half_a_(0.5 * terms_.a), minus_b_(-terms_.b) {}
@@ -16,7 +21,7 @@ Quadratic::Quadratic(Terms terms)
 std::vector<Hyperparameter> Quadratic::hyperparameters() const {
   Hyperparameter decay;
   decay.name = "weight_decay";
-  decay.meaning = "Factor d of the penalty d w^2 / 2.";
+  decay.meaning = kDecayMeaning;
   decay.initial = at::scalar_tensor(terms_.decay, terms_.a.options());
   decay.coordinates = Coordinates::log();
   decay.granularities = {{"all", 1}, {"weight", terms_.b.size(0)}};
@@ -134,6 +139,7 @@ class GivenQuadratic : public Quadratic {
     return Schema(
                "A quadratic with a closed-form solution, given by its "
                "coefficients.")
+        .tunes("weight_decay", kDecayMeaning)
         .numbers(
             "matrix", Json{2, 0.5, 0.5, 1},
             "A, row by row: the training loss is w'A w / 2 - b'w plus decay.")
@@ -181,6 +187,7 @@ class Ridge : public Quadratic {
     return Schema(
                "Ridge regression on synthetic data, with a closed-form "
                "solution.")
+        .tunes("weight_decay", kDecayMeaning)
         .integer("examples", defaults.examples, "Number of training examples.",
                  at_least(1))
         .integer("valid_examples", defaults.valid_examples,

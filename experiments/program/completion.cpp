@@ -5,9 +5,18 @@
 
 namespace nestgrad {
 
-std::string bash_completion(const std::vector<CommandWords>& commands,
-                            const std::vector<std::string>& keys) {
-  std::string names, cases;
+std::string bash_completion(
+    const std::vector<CommandWords>& commands,
+    const std::vector<std::string>& keys,
+    const std::map<std::string, std::vector<std::string>>& values) {
+  std::string names, cases, after;
+  for (const auto& [option, words] : values) {
+    after += fmt::format(R"(    {})
+      COMPREPLY=($(compgen -W "{}" -- "$word"))
+      return ;;
+)",
+                         option, fmt::join(words, " "));
+  }
   for (const CommandWords& command : commands) {
     names += (names.empty() ? "" : " ") + command.name;
     const std::string words =
@@ -29,13 +38,19 @@ _nestgrad() {{
   local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}"
   local options words
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "{} --help --version" -- "$word"))
+    COMPREPLY=($(compgen -W "{} --help -V --version --plugin" -- "$word"))
     return
   fi
-  if [ "$before" = --set ] || [ "$before" = --allow ]; then
-    COMPREPLY=($(compgen -W "{}" -- "$word"))
-    return
-  fi
+  local keys="{}"
+  case "$before" in
+    --set)
+      compopt -o nospace 2>/dev/null
+      COMPREPLY=($(compgen -W "$keys" -S = -- "$word"))
+      return ;;
+    --allow)
+      COMPREPLY=($(compgen -W "$keys" -- "$word"))
+      return ;;
+{}  esac
   case "${{COMP_WORDS[1]}}" in
 {}  esac
   case "$word" in
@@ -45,7 +60,7 @@ _nestgrad() {{
 }}
 complete -o filenames -F _nestgrad nestgrad
 )",
-      names, fmt::join(keys, " "), cases);
+      names, fmt::join(keys, " "), after, cases);
 }
 
 }  // namespace nestgrad

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/config/schema.h"
 #include "core/platform/error.h"
 #include "core/platform/memory_meter.h"
 #include "core/platform/standard_streams.h"
@@ -17,9 +18,30 @@
 namespace nestgrad {
 namespace {
 
+/// Names the option nearest to each that does not exist.
+void suggest_options(const CLI::App& app) {
+  std::vector<std::string> known;
+  std::vector<const CLI::App*> parts{&app};
+  for (const CLI::App* part : app.get_subcommands()) parts.push_back(part);
+  for (const CLI::App* part : parts) {
+    for (const CLI::Option* option : part->get_options()) {
+      for (const std::string& name : option->get_lnames()) {
+        known.push_back("--" + name);
+      }
+    }
+  }
+  for (std::string word : app.remaining(/*recurse=*/true)) {
+    word = word.substr(0, word.find('='));
+    const std::string near = word[0] == '-' ? nearest(word, known) : "";
+    if (!near.empty()) {
+      fmt::print(stderr, "{}: did you mean '{}'?\n", word, near);
+    }
+  }
+}
+
 int parsed_main(int argc, char** argv) {
   CLI::App app("Tunes hyperparameters by hypergradients.", "nestgrad");
-  app.set_version_flag("--version", NESTGRAD_VERSION);
+  app.set_version_flag("-V,--version", NESTGRAD_VERSION);
   app.require_subcommand(1);
   std::vector<std::string> plugins;
   app.add_option("--plugin", plugins,
@@ -34,14 +56,20 @@ int parsed_main(int argc, char** argv) {
     names.push_back(command.name);
   }
   const std::string first = argc > 1 ? argv[1] : "-";
-  require(first[0] == '-' || std::count(names.begin(), names.end(), first) > 0,
-          "there is no command '{}'; there are: {}", first,
-          fmt::join(names, ", "));
+  if (first[0] != '-' && std::count(names.begin(), names.end(), first) == 0) {
+    const std::string near = nearest(first, names);
+    throw Error(fmt::format(
+        "there is no command '{}'; {}here are: {}", first,
+        near.empty() ? "t" : fmt::format("did you mean '{}'? T", near),
+        fmt::join(names, ", ")));
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     // CLI11 has its own numbers for mistakes; here they are all of one kind.
-    return app.exit(error) == 0 ? kExitDone : kExitMistake;
+    if (app.exit(error) == 0) return kExitDone;
+    suggest_options(app);
+    return kExitMistake;
   }
   for (const std::string& plugin : plugins) load_plugin(plugin);
   return chosen();

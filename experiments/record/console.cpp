@@ -1,10 +1,15 @@
 #include "experiments/record/console.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
+#include "core/platform/text.h"
 #include "experiments/record/recorder.h"
 
 namespace nestgrad {
@@ -13,25 +18,40 @@ namespace {
 /// Shortest interval between rewrites of a terminal line, in seconds.
 constexpr double kInterval = 0.1;
 
+/// The width of a line that is not on a terminal.
+constexpr std::size_t kAnyWidth = std::numeric_limits<std::size_t>::max();
+
 /// Largest number of hyperparameters in a line.
 constexpr std::size_t kShown = 3;
 
-std::string line_of(const OuterStep& step) {
+/// The first `width` characters of UTF-8 text.
+std::string cut(const std::string& text, std::size_t width) {
+  std::size_t end = 0;
+  for (std::size_t characters = 0; end < text.size(); ++end) {
+    if (!continues_character(text[end]) && ++characters > width) break;
+  }
+  return text.substr(0, end);
+}
+
+/// At most `width` characters about a step. Hyperparameters are left out first.
+std::string line_of(const OuterStep& step, std::size_t width) {
   std::string line = fmt::format("step {}/{}  validation loss {:.4g}",
                                  step.step, step.steps, step.objective);
-  std::size_t shown = 0;
-  for (const auto& [name, value] : summary_of(*step.natural)) {
-    if (shown++ == kShown) break;
-    line += fmt::format("  {} {:.3g}", name, value);
-  }
+  std::string end;
   if (step.status != Status::kOk) {
-    line += fmt::format("  ({})", to_string(step.status));
+    end += fmt::format("  ({})", to_string(step.status));
   }
   const double left = step.seconds / static_cast<double>(step.step) *
                       static_cast<double>(step.steps - step.step);
-  line += fmt::format("  {}", duration(step.seconds));
-  if (step.step < step.steps) line += fmt::format(", {} to go", duration(left));
-  return line;
+  end += fmt::format("  {}", duration(step.seconds));
+  if (step.step < step.steps) end += fmt::format(", {} to go", duration(left));
+  std::size_t shown = 0;
+  for (const auto& [name, value] : summary_of(*step.natural)) {
+    const std::string longer = line + fmt::format("  {} {:.3g}", name, value);
+    if (shown++ == kShown || character_count(longer + end) > width) break;
+    line = longer;
+  }
+  return cut(line + end, width);
 }
 
 Json event_of(const OuterStep& step) {
@@ -52,20 +72,34 @@ std::string duration(double seconds) {
   return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
 }
 
-void Console::close_line() {
-  if (line_is_open_) std::fputc('\n', stdout);
-  line_is_open_ = false;
+std::size_t line_width() {
+  winsize size = {};
+  const bool known =
+      ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return known ? size.ws_col - std::size_t{1} : 79;
 }
 
-void Console::say(const std::string& line) {
-  if (!talks()) return;
+void Console::close_line() {
+  if (open_ > 0) std::fputc('\n', stdout);
+  open_ = 0;
+}
+
+void Console::print(const std::string& line) {
   close_line();
   fmt::print("{}\n", line);
   std::fflush(stdout);
 }
 
+void Console::say(const std::string& line) {
+  if (talks()) print(line);
+}
+
 void Console::detail(const std::string& line) {
-  if (verbose()) say(line);
+  if (verbose()) print(line);
+}
+
+void Console::conclude(const std::string& line) {
+  if (verbosity_ > Verbosity::kSilent) print(line);
 }
 
 void Console::warn(const std::string& line) {
@@ -77,9 +111,13 @@ void Console::warn(const std::string& line) {
 
 void Console::rewrite(const std::string& line) {
   if (!talks()) return;
-  fmt::print("\r\033[K{}", line);
+  // Blanks cover the rest of the line before.
+  const std::size_t length = character_count(line);
+  const std::size_t before = std::min(open_, line_width());
+  fmt::print("\r{}{}", line,
+             std::string(before > length ? before - length : 0, ' '));
   std::fflush(stdout);
-  line_is_open_ = true;
+  open_ = length;
 }
 
 void Console::event(const char* name, const Json& fields) {
@@ -96,11 +134,11 @@ Observer::Verdict Progress::on_step(const OuterStep& step) {
   if (console_.json()) {
     if (due) console_.event("step", event_of(step));
   } else if (console_.verbose()) {
-    console_.say(line_of(step));
+    console_.say(line_of(step, kAnyWidth));
   } else if (terminal_) {
-    if (due) console_.rewrite(line_of(step));
+    if (due) console_.rewrite(line_of(step, line_width()));
   } else if (step.step % every_ == 0 || last) {
-    console_.say(line_of(step));
+    console_.say(line_of(step, kAnyWidth));
   }
   if (due) last_shown_ = step.seconds;
   return Verdict::kContinue;

@@ -9,7 +9,8 @@ namespace nestgrad {
 
 /// How much a run prints.
 enum class Verbosity {
-  kQuiet,   ///< only warnings and errors
+  kSilent,  ///< only warnings and errors
+  kQuiet,   ///< also where the results are
   kNormal,  ///< the start, a progress line, the results
   kVerbose  ///< also every outer step and every file that is written
 };
@@ -25,21 +26,24 @@ struct Talk {
 class Console {
  public:
   explicit Console(Talk talk)
-      : verbosity_(talk.json ? Verbosity::kQuiet : talk.verbosity),
+      : verbosity_(talk.json ? Verbosity::kSilent : talk.verbosity),
         json_(talk.json) {}
   ~Console() { close_line(); }
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
-  bool talks() const { return verbosity_ != Verbosity::kQuiet; }
+  bool talks() const { return verbosity_ >= Verbosity::kNormal; }
   bool verbose() const { return verbosity_ == Verbosity::kVerbose; }
   bool json() const { return json_; }
 
-  void say(const std::string& line);     ///< unless quiet
-  void detail(const std::string& line);  ///< if verbose
+  void say(const std::string& line);       ///< unless quiet
+  void detail(const std::string& line);    ///< if verbose
+  void conclude(const std::string& line);  ///< unless silent
   void warn(const std::string& line);
 
-  /// Writes a line on a terminal that the next call replaces.
+  /// Writes a line on a terminal that the next call replaces. `line` is shorter
+  /// than the terminal is wide. No control sequences but the carriage return
+  /// are used, so any terminal will do.
   void rewrite(const std::string& line);
 
   /// Prints {"event": name, ...fields}.
@@ -48,10 +52,17 @@ class Console {
  private:
   void close_line();
 
+  void print(const std::string& line);
+
   Verbosity verbosity_;
   bool json_;
-  bool line_is_open_ = false;
+  std::size_t open_ = 0;  // characters of the line that may be replaced
 };
+
+/// How many characters fit into a line of the terminal at standard output, one
+/// less than its columns, so that the cursor stays in the line. 79 if the
+/// terminal does not say.
+std::size_t line_width();
 
 /// Reports progress: on a terminal, one line that is rewritten; elsewhere, a
 /// line every `every` steps; events at most ten times per second.

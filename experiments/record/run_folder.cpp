@@ -11,6 +11,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// The folder of runs for which no folder was named.
+constexpr const char* kRuns = "runs";
+
 /// Throws Error if the folder contains anything but a lock.
 void require_empty(const std::string& path) {
   for (const std::string& name : names_in(path)) {
@@ -42,14 +45,32 @@ RunFolder RunFolder::open(const std::string& path, const std::string& needed,
 }
 
 RunFolder RunFolder::create_next(const std::string& name) {
-  make_folders("runs");
+  make_folders(kRuns);
   for (int n = 1;; ++n) {
-    const std::string path = fmt::format("runs/{}-{}", name, n);
+    const std::string path = fmt::format("{}/{}-{}", kRuns, name, n);
     // If several processes try the same name, only one gets it.
     std::error_code error;
     if (fs::create_directory(path, error)) return RunFolder(path);
     require(!error, "{}: cannot create this folder: {}", path, error.message());
   }
+}
+
+std::vector<std::string> folders_of_run(const std::string& path) {
+  std::vector<std::string> out;
+  const std::string facts = path + "/run.json";
+  if (file_exists(facts)) {
+    const Json run = Json::parse(read_file(facts), nullptr, false);
+    const Json recorded =
+        run.is_object() ? run.value("paths_from", Json()) : Json();
+    for (const Json& folder : recorded) {
+      if (folder.is_string()) out.push_back(folder.get<std::string>());
+    }
+  }
+  out.emplace_back(".");
+  const fs::path above = fs::absolute(path).lexically_normal() / "..";
+  const fs::path runs = above.lexically_normal();
+  if (folder_name(runs) == kRuns) out.push_back((runs / "..").string());
+  return out;
 }
 
 std::string folder_name(const std::string& path) {

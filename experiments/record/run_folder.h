@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/config/json_file.h"
 #include "core/tensor/parameter_set.h"
@@ -43,6 +44,12 @@ class RunFolder {
   std::string path_;
   std::shared_ptr<FolderLock> lock_;
 };
+
+/// The folders from which relative paths in the configuration of a run are
+/// seen: those that its run.json records, then the working folder and, for a
+/// run in runs/, the folder that has runs/. So files are also found after a
+/// project was moved.
+std::vector<std::string> folders_of_run(const std::string& path);
 
 /// The last component of a path: "a" for "runs/a/".
 std::string folder_name(const std::string& path);

@@ -36,7 +36,7 @@ Experiment FinalRuns::with_model(const Config& model) const {
   Json json = config_.json();
   json["problem"]["model"] = model.json();
   try {
-    return Experiment(Config(std::move(json)));
+    return Experiment(Config(std::move(json), "", config_.folders()));
   } catch (const ConfigError& error) {
     throw ConfigError(model.pointer(), error.complaints().front().what);
   }

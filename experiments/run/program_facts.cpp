@@ -16,4 +16,12 @@ Json program_facts() {
   return facts;
 }
 
+Json start_facts(const Config& config) {
+  return {{"version", NESTGRAD_VERSION},
+          {"seed", config.integer("seed")},
+          {"started", utc_now()},
+          {"host", host_facts()},
+          {"paths_from", config.folders()}};
+}
+
 }  // namespace nestgrad

@@ -100,6 +100,8 @@ void Run::restore(const SavedSnapshot& saved,
   run["resumed"].push_back({{"at", utc_now()},
                             {"outer_step", experiment_.outer_loop().step()},
                             {"changed", changed}});
+  // A changed path may be seen from other folders than before.
+  if (!changed.empty()) run["paths_from"] = config_.folders();
   folder_->write("run.json", run);
   console_.say(fmt::format("{}: continues after outer step {} of {}",
                            folder_->path(), experiment_.outer_loop().step(),
@@ -109,10 +111,7 @@ void Run::restore(const SavedSnapshot& saved,
 
 void Run::start() {
   write_config();
-  folder_->write("run.json", Json{{"version", NESTGRAD_VERSION},
-                                  {"seed", config_.integer("seed")},
-                                  {"started", utc_now()},
-                                  {"host", host_facts()}});
+  folder_->write("run.json", start_facts(config_));
   const std::int64_t numbers = experiment_.initial_hyper().numel();
   console_.say(fmt::format(
       "{}: {}, {}", folder_->path(),
@@ -313,13 +312,10 @@ void Run::checkpoint() {
 
 void Run::show(const RunSummary& summary) {
   const Ending& ending = summary.ending;
-  if (console_.talks()) {
-    console_.say(summary.text());
-    console_.say(
-        fmt::format("Results are in {}; 'nestgrad report {}' makes a page of "
-                    "them",
-                    folder_->path(), folder_->path()));
-  }
+  if (console_.talks()) console_.say(summary.text());
+  console_.conclude(fmt::format(
+      "Results are in {}; 'nestgrad report {}' makes a page of them",
+      folder_->path(), folder_->path()));
   if (ending.termination == "diverged") {
     console_.warn(fmt::format("diverged: {}; what was reached before is in {}",
                               ending.message, folder_->path()));

@@ -13,7 +13,7 @@ namespace nestgrad {
 namespace {
 
 Config completed(const JsonFile& file) {
-  Config config = experiment_config(file.json());
+  Config config = experiment_config(file);
   prepare_process(config.integer("threads"));
   note_signals();
   return config;
@@ -98,6 +98,7 @@ int run_experiment(const JsonFile& file, const RunOptions& options) {
 int resume_experiment(const std::string& path, const ResumeOptions& options) {
   const RunFolder folder = RunFolder::open(path, "config.json", options.wait);
   JsonFile file = JsonFile::read(folder.file("config.json"));
+  file.see_from(folders_of_run(path));
   for (const std::string& assignment : options.assignments) {
     file.set(assignment);
   }

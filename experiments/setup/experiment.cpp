@@ -150,11 +150,16 @@ Schema experiment_schema() {
              "named here; see docs/adding_an_estimator.md.");
 }
 
-Config experiment_config(const Json& json) {
-  load_plugins(json);
-  Config config(complete(experiment_schema(), json));
+Config experiment_config(const Json& json,
+                         const std::vector<std::string>& folders) {
+  load_plugins(json, folders);
+  Config config(complete(experiment_schema(), json), "", folders);
   require_single_precision(config);
   return config;
+}
+
+Config experiment_config(const JsonFile& file) {
+  return experiment_config(file.json(), file.folders());
 }
 
 Experiment::Experiment(const Config& config)

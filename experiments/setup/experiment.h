@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/config/config.h"
 #include "core/config/schema.h"
@@ -18,7 +19,11 @@ Schema experiment_schema();
 /// A configuration that an experiment can be built from. Its plugins are
 /// loaded, it is checked, and every default is written out. Throws Error and
 /// ConfigError.
-Config experiment_config(const Json& json);
+///
+/// `folders`: where relative paths are seen from, as in Config::folders().
+Config experiment_config(const Json& json,
+                         const std::vector<std::string>& folders = {});
+Config experiment_config(const JsonFile& file);
 
 /// Training has led to weights that are not finite.
 class NotFinite : public Error {

@@ -15,7 +15,7 @@ namespace nestgrad {
 namespace {
 
 struct Plugin {
-  std::string path;  // as it was given
+  std::string path;  // as it was given last
   std::string file;  // absolute
   std::string checksum;
 };
@@ -39,15 +39,19 @@ std::string mark_in(const std::string& bytes) {
 
 }  // namespace
 
-void load_plugin(const std::string& path) {
+void load_plugin(const std::string& path,
+                 const std::vector<std::string>& folders) {
+  const std::string seen = found_in(folders, path);
   std::error_code error;
   const std::string file = std::filesystem::weakly_canonical(
-      std::filesystem::absolute(path, error), error);
+      std::filesystem::absolute(seen.empty() ? path : seen, error), error);
   require(!error, "cannot read '{}': {}", path, error.message());
-  for (const Plugin& known : loaded()) {
-    if (known.file == file) return;
+  for (Plugin& known : loaded()) {
+    if (known.file != file) continue;
+    known.path = path;
+    return;
   }
-  const std::string bytes = read_file(path);
+  const std::string bytes = read_file(seen.empty() ? path : seen);
   // Loading a library runs its registrations, so the mark is read from the file
   // before.
   const std::string mark = mark_in(bytes), ours = NESTGRAD_PLUGIN_MARK;
@@ -73,11 +77,13 @@ void load_plugin(const std::string& path) {
                            bytes.size()))});
 }
 
-void load_plugins(const Json& config) {
+void load_plugins(const Json& config, const std::vector<std::string>& folders) {
   const auto found = config.is_object() ? config.find("plugins") : config.end();
   if (found == config.end() || !found->is_array()) return;
   for (const Json& path : *found) {
-    if (path.is_string()) load_plugin(path.get<std::string>());
+    if (!path.is_string()) continue;
+    load_plugin(path.get<std::string>(),
+                folders.empty() ? std::vector<std::string>{"."} : folders);
   }
 }
 

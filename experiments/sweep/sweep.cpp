@@ -80,7 +80,7 @@ class Sweep {
     const SweepResults results(read_sweep(folder_.path()));
     results.write(folder_);
     console_.say(results.text());
-    console_.say(fmt::format("Results are in {}", folder_.path()));
+    console_.conclude(fmt::format("Results are in {}", folder_.path()));
     return ended(results.any() ? kExitDone : kExitDiverged);
   }
 
@@ -121,7 +121,7 @@ class Sweep {
     out.log = folder_.file("logs/" + run.name + ".log");
     if (file_exists(folder + "/config.json")) {
       // The run's process may have outlived its sweep and still be working.
-      out.arguments = {"resume", folder, "--quiet", "--wait", "3600"};
+      out.arguments = {"resume", folder, "-qq", "--wait", "3600"};
       for (const std::string& key : allowed_) {
         out.arguments.insert(out.arguments.end(), {"--allow", key});
       }
@@ -129,9 +129,13 @@ class Sweep {
       std::error_code error;
       fs::remove_all(folder, error);
       require(!error, "cannot remove '{}': {}", folder, error.message());
-      const std::string config = "configs/" + run.name + ".json";
-      folder_.write(config, arm.config(run.trial, run.seed).json());
-      out.arguments = {"run", folder_.file(config), "--out", folder, "--quiet"};
+      const std::string name = "configs/" + run.name + ".json";
+      const JsonFile config = arm.config(run.trial, run.seed);
+      folder_.write(name, config.json());
+      out.arguments = {"run", folder_.file(name), "--out", folder, "-qq"};
+      for (const std::string& from : config.folders()) {
+        out.arguments.insert(out.arguments.end(), {"--paths-from", from});
+      }
     }
     const auto more = &arm == &plan_.main() ? plan_.at_rung(rung)
                                             : std::vector<std::string>();
@@ -312,17 +316,25 @@ class Sweep {
 int run_sweep(const JsonFile& file, const SweepOptions& options) {
   Json sweep = complete(sweep_schema(), file.json());
   if (options.workers > 0) sweep["workers"] = options.workers;
+  std::vector<std::string> folders = file.folders();
   if (sweep["config"].is_string()) {
     const fs::path here = fs::path(file.name()).parent_path();
     const JsonFile base =
         JsonFile::read(here / sweep["config"].get<std::string>());
     try {
-      experiment_config(base.json());
+      experiment_config(base);
     } catch (const ConfigError& error) {
       throw Error(base.describe_all(error));
     }
     sweep["config"] = base.json();
+    folders = base.folders();
   }
+  if (!sweep["paths_from"].empty()) {
+    JsonFile seen = file;
+    seen.see_from(sweep["paths_from"]);
+    folders = seen.folders();
+  }
+  sweep["paths_from"] = folders;
   sweep["config"] = with_loaded_plugins(sweep["config"]);
   const Config config(sweep);
   const SweepPlan plan(config);

@@ -67,6 +67,14 @@ std::vector<Dimension> dimensions_of(const Config& section) {
   return out;
 }
 
+/// The configuration in a sweep's file.
+JsonFile base_of(const Config& sweep) {
+  JsonFile base =
+      JsonFile::parse(sweep.value("config").dump(), "the configuration");
+  base.see_from(sweep.texts("paths_from"));
+  return base;
+}
+
 JsonFile with_values(JsonFile base, const Config& section) {
   const Json& set = section.value("set");
   if (!set.is_object()) section.fail("set", "must be an object");
@@ -77,7 +85,7 @@ JsonFile with_values(JsonFile base, const Config& section) {
 }
 
 /// Throws Error if the configuration of a trial has a mistake.
-void check_config(const Json& config, const Assignment& values) {
+void check_config(const JsonFile& config, const Assignment& values) {
   try {
     experiment_config(config);
   } catch (const ConfigError& error) {
@@ -124,6 +132,10 @@ Schema sweep_schema() {
             "from scratch under the found hyperparameters or, if there are "
             "none, of the tuned weights. Larger accuracies are better; of all "
             "other metrics, smaller values.")
+      .texts("paths_from", Json::array(),
+             "Folders in which relative paths of the configuration are looked "
+             "for, one after another. Default: the folder in which the sweep "
+             "begins, then that of the configuration.")
       .section("halving", halving_schema(), Json::object(),
                "Whether bad trials are given up early.")
       .section("random_search", random_search_schema(), Json::object(),
@@ -148,9 +160,7 @@ SweepRun Arm::run(std::size_t trial, std::int64_t seed) const {
 }
 
 SweepPlan::SweepPlan(const Config& sweep)
-    : main_{with_values(JsonFile::parse(sweep.value("config").dump(),
-                                        "the configuration"),
-                        sweep),
+    : main_{with_values(base_of(sweep), sweep),
             dimensions_of(sweep),
             {},
             "trial"},
@@ -159,7 +169,7 @@ SweepPlan::SweepPlan(const Config& sweep)
       workers_(static_cast<int>(sweep.integer("workers"))),
       factor_(
           static_cast<std::size_t>(sweep.object("halving").integer("factor"))) {
-  const Json config = experiment_config(main_.base.json()).json();
+  const Json config = experiment_config(main_.base).json();
   const auto seed = config["seed"].get<std::int64_t>();
   for (std::int64_t i = 0; i < sweep.integer("seeds"); ++i) {
     seeds_.push_back(seed + i);
@@ -206,7 +216,7 @@ void SweepPlan::check() const {
     runs += arm.trials.size() * seeds;
     require(runs <= kMostRuns, "these are more than {} runs", kMostRuns);
     for (std::size_t i = 0; i < arm.trials.size(); ++i) {
-      check_config(arm.config(i, seeds_.front()).json(), arm.trials[i]);
+      check_config(arm.config(i, seeds_.front()), arm.trials[i]);
     }
   };
   check_arm(main_, seeds_.size());

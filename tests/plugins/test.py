@@ -115,6 +115,14 @@ del config["plugins"]
 run(nestgrad, "sweep", "sweep.json", "--plugin", plugin, "--quiet", "--out",
     "sweep")
 
+# The path of a plugin is seen from the folder in which the run began.
+nearby = ["--plugin", os.path.relpath(plugin, here)]
+run(nestgrad, "run", "config.json", "--out", "near", *nearby, *short)
+run(nestgrad, "resume", here / "near", "--set", "outer.steps=301",
+    folder=together)
+run(nestgrad, "resume", here / "near", "--set", "outer.steps=302", "--plugin",
+    plugin, folder=together)
+
 # Not every file is a plugin of this program.
 run(nestgrad, "list", "--plugin", "none.so", code=2, says="No such file")
 run(nestgrad, "list", "--plugin", "config.json", code=2, says="is not a nestgrad plugin")

@@ -258,7 +258,7 @@ TorchScript::TorchScript(const Config& config, const Shape& input,
                          const Shape& outputs)
     : outputs_(outputs), shuffled_(config.text("start") == "shuffled") {
   try {
-    script_ = std::make_unique<Script>(config.text("file"));
+    script_ = std::make_unique<Script>(config.path("file"));
     require_gradient(input);
   } catch (const Error& error) {
     config.fail("file", error.what());

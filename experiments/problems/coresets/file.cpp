@@ -20,7 +20,7 @@ class FromFile : public Coreset {
               "from 0 to 1, or bytes of type u1) and `labels`, probabilities "
               "[examples, classes]. Other arrays are not read.");
   }
-  explicit FromFile(const Config& config) : path_(config.text("file")) {}
+  explicit FromFile(const Config& config) : path_(config.path("file")) {}
 
   SoftExamples make(const Splits& data, std::int64_t examples,
                     const Key&) const override {

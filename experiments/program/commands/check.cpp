@@ -24,24 +24,27 @@ Action add(CLI::App& command) {
   command
       .add_option("--tolerance", a->options.tolerance,
                   "Largest relative error against its own claim")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command
       .add_option("--max-bias", a->options.max_bias,
-                  "Largest relative error against its target")
+                  "Largest relative error against its target; default: any")
       ->check(CLI::NonNegativeNumber);
   command
       .add_option("--windows", a->options.windows,
                   "Windows of training before the estimate")
-      ->check(kCount);
+      ->check(kCount)
+      ->capture_default_str();
   command
       .add_option("--keys", a->options.keys, "Draws of a method that is random")
-      ->check(kCount);
+      ->check(kCount)
+      ->capture_default_str();
   command.add_flag("--json", a->json, "One JSON object");
   return [a] {
     return a->config.with([&](const JsonFile& file) {
       JsonFile exact = file;
       exact.set("dtype=float64");
-      const Config config = experiment_config(exact.json());
+      const Config config = experiment_config(exact);
       prepare_process(config.integer("threads"));
       if (!a->json) a->options.progress = tell;
       const CheckResult result = check_estimator(config, a->options);

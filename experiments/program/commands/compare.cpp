@@ -33,7 +33,7 @@ int compare(const JsonFile& file, CompareArguments& a) {
   for (const std::string& path : a.estimators) {
     others.push_back(JsonFile::read(path));
   }
-  prepare_process(experiment_config(file.json()).integer("threads"));
+  prepare_process(experiment_config(file).integer("threads"));
   std::optional<RunFolder> named;
   if (!a.folder.empty()) named = RunFolder::create(a.folder);
   if (!a.json) a.options.progress = tell;
@@ -63,7 +63,8 @@ Action add(CLI::App& command) {
   command
       .add_option("--windows", a->options.windows,
                   "Windows of training before the estimates")
-      ->check(kCount);
+      ->check(kCount)
+      ->capture_default_str();
   command
       .add_option("--target", a->target,
                   "What they are judged by; default: what the configured one "
@@ -74,13 +75,17 @@ Action add(CLI::App& command) {
   command
       .add_option("--repeats", a->options.repeats,
                   "Timed estimates; the median counts")
-      ->check(kCount);
+      ->check(kCount)
+      ->capture_default_str();
   command
       .add_option("--keys", a->options.keys,
                   "Draws of random methods; with more than one, bias and "
                   "standard deviation are told")
-      ->check(kCount);
-  command.add_option("--out", a->folder, "Folder of the results, new or empty");
+      ->check(kCount)
+      ->capture_default_str();
+  command.add_option("--out", a->folder,
+                     "Folder of the results, new or empty; default: "
+                     "runs/NAME-compare-1, ...");
   command.add_flag("--json", a->json, "One JSON object");
   return [a] {
     for (const Target t :

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "core/config/explain.h"
+#include "experiments/program/arguments.h"
 #include "experiments/program/command.h"
 #include "experiments/setup/experiment.h"
 #include "experiments/setup/process.h"
@@ -19,6 +21,7 @@ Action add(CLI::App& command) {
   return [program] {
     const std::vector<std::string> keys = all_keys(experiment_schema());
     std::vector<CommandWords> all;
+    std::map<std::string, std::vector<std::string>> values;
     for (const Command& c : commands()) {
       CommandWords words{c.name, {}, {}};
       if (c.words != nullptr) words.arguments = c.words();
@@ -26,11 +29,13 @@ Action add(CLI::App& command) {
            program->get_subcommand(c.name)->get_options()) {
         for (const std::string& name : option->get_lnames()) {
           words.options.push_back("--" + name);
+          const std::vector<std::string> allowed = allowed_words(*option);
+          if (!allowed.empty()) values["--" + name] = allowed;
         }
       }
       all.push_back(std::move(words));
     }
-    fmt::print("{}", bash_completion(all, keys));
+    fmt::print("{}", bash_completion(all, keys, values));
     return kExitDone;
   };
 }

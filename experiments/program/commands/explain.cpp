@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "experiments/program/command.h"
 #include "experiments/setup/experiment.h"
@@ -14,17 +15,21 @@
 namespace nestgrad {
 namespace {
 
-std::vector<std::string> keys() { return all_keys(experiment_schema()); }
+/// The keys of a configuration, and of a sweep's file under "sweep".
+Schema everything() {
+  const Schema sweep = sweep_schema();
+  return experiment_schema().section(
+      "sweep", sweep, kAbsent,
+      "The file of 'nestgrad sweep'. " + sweep.meaning());
+}
+
+std::vector<std::string> keys() { return all_keys(everything()); }
 
 Action add(CLI::App& command) {
   const auto key = std::make_shared<std::string>();
   command.add_option("key", *key, "E.g. estimator.solver.terms")->required();
   return [key] {
-    const std::string sweep = "sweep.";
-    const bool of_sweep = key->rfind(sweep, 0) == 0;
-    fmt::print("{}", of_sweep
-                         ? explain(sweep_schema(), key->substr(sweep.size()))
-                         : explain(experiment_schema(), *key));
+    fmt::print("{}", explain(everything(), *key));
     return kExitDone;
   };
 }

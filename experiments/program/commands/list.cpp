@@ -23,7 +23,8 @@ std::vector<std::string> kinds() {
 
 Action add(CLI::App& command) {
   const auto kind = std::make_shared<std::string>();
-  command.add_option("kind", *kind, "problems, estimators, optimizers, ...");
+  command.add_option("kind", *kind,
+                     "problems, estimators, optimizers, ...; default: all");
   return [kind] {
     const auto& all = RegistryBase::all();
     if (!kind->empty()) {

@@ -23,7 +23,7 @@ Action add(CLI::App& command) {
   command.add_flag("--json", a->json, "One JSON object");
   return [a] {
     return a->config.with([&](const JsonFile& file) {
-      const Config config = experiment_config(file.json());
+      const Config config = experiment_config(file);
       prepare_process(config.integer("threads"));
       const PlanResult plan = make_plan(config);
       fmt::print("{}", a->json ? plan.to_json().dump(2) + "\n" : plan.text());

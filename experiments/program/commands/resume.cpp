@@ -29,7 +29,8 @@ Action add(CLI::App& command) {
   command
       .add_option("--wait", a->options.wait,
                   "Seconds to wait for another process that works there")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   a->talk.add_to(command);
   return [a] {
     a->options.talk = a->talk.talk();

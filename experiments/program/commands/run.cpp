@@ -22,14 +22,15 @@ Action add(CLI::App& command) {
   const auto a = std::make_shared<Arguments>();
   a->config.add_to(command);
   command.add_option("--out", a->options.folder,
-                     "Folder of the results, new or empty");
+                     "Folder of the results, new or empty; default: "
+                     "record.folder, or runs/NAME-1, runs/NAME-2, ...");
   command.add_flag("--print-config", a->print_config,
                    "Print the configuration with every default; run nothing");
   a->talk.add_to(command);
   return [a] {
     return a->config.with([&](const JsonFile& file) {
       if (a->print_config) {
-        fmt::print("{}\n", experiment_config(file.json()).json().dump(2));
+        fmt::print("{}\n", experiment_config(file).json().dump(2));
         return static_cast<int>(kExitDone);
       }
       a->options.talk = a->talk.talk();

@@ -19,17 +19,19 @@ Action add(CLI::App& command) {
     TalkArguments talk;
   };
   const auto a = std::make_shared<Arguments>();
-  command.add_option("sweep", a->file, "A JSON file")->required();
+  command.add_option("sweep", a->file, "A JSON file; - is standard input")
+      ->required();
   command.add_option("--out", a->options.folder,
-                     "Folder of the results, new or empty");
+                     "Folder of the results, new or empty; default: "
+                     "runs/NAME-1, runs/NAME-2, ...");
   command
       .add_option("--workers", a->options.workers,
-                  "Processes at the same time, instead of those of the file")
+                  "Processes at the same time; default: what the file says")
       ->check(CLI::Range(1, 1000));
   a->talk.add_to(command);
   return [a] {
     a->options.talk = a->talk.talk();
-    const JsonFile file = JsonFile::read(a->file);
+    const JsonFile file = read_json(a->file);
     try {
       return run_sweep(file, a->options);
     } catch (const ConfigError& error) {

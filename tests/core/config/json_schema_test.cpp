@@ -149,7 +149,15 @@ TEST_CASE("bash completes commands, options, keys and files", "[schema]") {
   CHECK(completed("nestgrad run qui") == "quick.json\n");
   CHECK(completed("nestgrad run --pri") == "--print-config\n");
   CHECK(completed("nestgrad run a.json --set estimator.solver.ter") ==
-        "estimator.solver.terms\n");
+        "estimator.solver.terms=\n");
+  CHECK_THAT(completed("nestgrad run a.json --set problem.model.h"),
+             ContainsSubstring("problem.model.hidden="));
+  CHECK_THAT(completed("nestgrad run a.json --set outer.l"),
+             ContainsSubstring("outer.lr="));
+  CHECK(completed("nestgrad run a.json --progress js") == "json\n");
+  CHECK(completed("nestgrad new es") == "estimator\n");
+  CHECK(completed("nestgrad resume run --allow outer.stop.pat") ==
+        "outer.stop.patience\n");
   CHECK_THAT(completed("nestgrad explain outer.st"),
              ContainsSubstring("outer.stop.patience"));
   CHECK(completed("nestgrad list estim") == "estimators\n");
