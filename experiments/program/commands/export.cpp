@@ -51,7 +51,12 @@ Action add(CLI::App& command) {
     }
     if (a->tensorboard.empty()) return kExitDone;
     std::vector<std::string> runs{a->folder};
-    if (sweep) runs = SweepResults(read_sweep(a->folder)).folders();
+    if (sweep) {
+      runs.clear();
+      for (auto& run : SweepResults(read_sweep(a->folder)).runs()) {
+        runs.push_back(std::move(run.folder));
+      }
+    }
     for (const std::string& run : runs) {
       const std::filesystem::path to =
           std::filesystem::path(a->tensorboard) / folder_name(run);
