@@ -154,8 +154,8 @@ class Sweep {
       s.at("seconds").at("retraining").get_to(entry.retraining_seconds);
       if (entry.good()) {
         entry.metrics = numbers_of(s.value("retrained_found", s.at("tuned")));
-        for (const auto& [name, values] :
-             s.value("hyperparameters", Json::object()).items()) {
+        const Json tuned = s.value("hyperparameters", Json::object());
+        for (const auto& [name, values] : tuned.items()) {
           const Json& found = values.at("found");
           if (found.is_number()) entry.found[name] = found.get<double>();
         }
