@@ -24,7 +24,7 @@ constexpr double kMargin = 14;
 constexpr double kLabelHeight = 14;
 constexpr double kWidestLabel = 120;  // of a row
 // Grey that can be read on a light page and on a dark one.
-const Font kLabel{9.5, {0.49, 0.49, 0.49}};
+const Font kLabel{9.5, {0.52, 0.52, 0.52}};
 
 bool are_images(const Tensor& inputs) {
   return inputs.defined() && inputs.dim() == 4 &&
