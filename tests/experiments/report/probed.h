@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/platform/files.h"
+#include "core/platform/text.h"
 #include "tests/support/program.h"
 #include "tests/support/shortened.h"
 #include "tests/support/temporary_folder.h"
@@ -47,8 +48,12 @@ inline Json probed(const TemporaryFolder& folder, const std::string& page,
   const std::size_t begin = ended.output.rfind(mark);
   REQUIRE(begin != std::string::npos);
   const std::size_t from = begin + mark.size();
-  Json probe = Json::parse(
-      ended.output.substr(from, ended.output.find("</pre>", from) - from));
+  std::string dumped =
+      ended.output.substr(from, ended.output.find("</pre>", from) - from);
+  replace_all(dumped, "&lt;", "<");
+  replace_all(dumped, "&gt;", ">");
+  replace_all(dumped, "&amp;", "&");
+  Json probe = Json::parse(dumped);
   CHECK(probe["errors"] == Json::array());
   return probe;
 }
