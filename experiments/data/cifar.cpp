@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <filesystem>
+#include <sstream>
 #include <vector>
 
 #include "core/platform/files.h"
@@ -60,6 +61,17 @@ void require_folder(const std::filesystem::path& folder, const char* archive) {
           folder.string(), archive);
 }
 
+/// The names in a file of the archive, one a line; none if it is missing.
+std::vector<std::string> label_names(const std::filesystem::path& file) {
+  std::vector<std::string> names;
+  if (!std::filesystem::exists(file)) return names;
+  std::istringstream lines(read_file(file.string()));
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty()) names.push_back(line);
+  }
+  return names;
+}
+
 /// Both data sets: Krizhevsky 2009, "Learning multiple layers of features from
 /// tiny images".
 class Cifar10 : public DataSource {
@@ -83,6 +95,10 @@ class Cifar10 : public DataSource {
     }
     return {read_files(folder_, batches, record),
             read_files(folder_, {"test_batch.bin"}, record)};
+  }
+
+  std::vector<std::string> class_names() const override {
+    return label_names(folder_ / "batches.meta.txt");
   }
 
  private:
@@ -113,6 +129,12 @@ class Cifar100 : public DataSource {
     require_folder(folder_, "cifar-100-binary.tar.gz");
     return {read_files(folder_, {"train.bin"}, record_),
             read_files(folder_, {"test.bin"}, record_)};
+  }
+
+  std::vector<std::string> class_names() const override {
+    return label_names(folder_ / (record_.classes == 100
+                                      ? "fine_label_names.txt"
+                                      : "coarse_label_names.txt"));
   }
 
  private:

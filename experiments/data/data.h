@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "core/config/registry.h"
 #include "core/dataset.h"
@@ -39,6 +40,10 @@ class DataSource {
   /// if a file is missing, cut short, damaged or of another format. `key` is
   /// for sources that draw their examples.
   virtual Examples load(const Key& key) const = 0;
+
+  /// The names of the classes in the order of their numbers, for pictures.
+  /// Default: none, so that classes are shown by number.
+  virtual std::vector<std::string> class_names() const { return {}; }
 };
 
 using DataRegistry = Registry<DataSource>;

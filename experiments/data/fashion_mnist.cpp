@@ -1,8 +1,10 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/platform/files.h"
+#include "experiments/data/byte_file.h"
 #include "experiments/data/data.h"
 #include "experiments/data/idx_file.h"
 
@@ -11,6 +13,9 @@ namespace {
 
 constexpr std::int64_t kClasses = 10;
 constexpr std::int64_t kSide = 28;
+
+/// The labels that the training set of clothes begins with.
+constexpr unsigned char kFirstClothes[] = {9, 0, 0, 3, 0, 2, 7, 2, 5, 5};
 
 /// 70,000 grey images of clothes (Xiao, Rasul, Vollgraf 2017).
 class FashionMnist : public DataSource {
@@ -35,6 +40,21 @@ class FashionMnist : public DataSource {
             "that the Debian package dataset-fashion-mnist installs",
             folder_.string());
     return {part("train"), part("t10k")};
+  }
+
+  /// The clothes, unless the folder has other images.
+  std::vector<std::string> class_names() const override {
+    ByteFile labels(file("train-labels-idx1-ubyte"));
+    labels.read(8, "its header");
+    const std::string first = labels.read(std::size(kFirstClothes), "labels");
+    const bool clothes =
+        std::equal(std::begin(kFirstClothes), std::end(kFirstClothes),
+                   first.begin(), [](unsigned char a, char b) {
+                     return a == static_cast<unsigned char>(b);
+                   });
+    if (!clothes) return {};
+    return {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+            "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
   }
 
  private:

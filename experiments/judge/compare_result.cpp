@@ -88,7 +88,8 @@ void add_panels(const View& view, const std::vector<ComparisonRow>& rows,
     const std::size_t end = std::min(rows.size(), first + kPerPanel);
     for (std::size_t i = first; i < end; ++i) {
       if (std::isnan(errors[i])) continue;
-      panel.curves.push_back({rows[i].name, {costs[i]}, {errors[i]}});
+      panel.curves.push_back(
+          {rows[i].name, {costs[i]}, {errors[i]}, i - first});
     }
     to.push_back(std::move(panel));
   }

@@ -42,9 +42,10 @@ void require_success(cairo_status_t status) {
 
 }  // namespace
 
-Canvas::Canvas(int width, int height)
-    : surface_(cairo_image_surface_create(CAIRO_FORMAT_RGB24, width * kPixels,
-                                          height * kPixels)),
+Canvas::Canvas(int width, int height, Ground ground)
+    : surface_(cairo_image_surface_create(
+          ground == Ground::kWhite ? CAIRO_FORMAT_RGB24 : CAIRO_FORMAT_ARGB32,
+          width * kPixels, height * kPixels)),
       context_(cairo_create(surface_.get())) {
   cairo_t* context = context_.get();
   cairo_scale(context, kPixels, kPixels);
@@ -57,6 +58,7 @@ Canvas::Canvas(int width, int height)
   cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
   cairo_set_font_options(context, options);
   cairo_font_options_destroy(options);
+  if (ground == Ground::kClear) return;  // a new surface is transparent
   nestgrad::use(context, Color{1, 1, 1});
   cairo_paint(context);
 }

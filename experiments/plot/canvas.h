@@ -25,14 +25,19 @@ struct Font {
   bool bold = false;
 };
 
-/// A white canvas. The origin is the upper left corner, y points down, and one
-/// unit is kPixels pixels for high-resolution screens. The same calls give the
-/// same bytes.
+/// A canvas. The origin is the upper left corner, y points down, and one unit
+/// is kPixels pixels for high-resolution screens. The same calls give the same
+/// bytes.
 class Canvas {
  public:
   static constexpr int kPixels = 2;
 
-  Canvas(int width, int height);
+  enum class Ground {
+    kWhite,
+    kClear  ///< shows the page behind it, which may be light or dark
+  };
+
+  Canvas(int width, int height, Ground ground = Ground::kWhite);
 
   /// Lines between consecutive points. A point with a non-finite coordinate is
   /// a gap; a point between two gaps is drawn as a dot.

@@ -72,6 +72,10 @@ struct View {
   bool bundled() const { return panel->curves.size() > kNamedCurves; }
   double center() const { return (left + right) / 2; }
 
+  const Color& color(std::size_t curve) const {
+    return kPalette[panel->curves[curve].color.value_or(curve) % kNamedCurves];
+  }
+
   Point place(double x_value, double y_value) const {
     return {left + x.fraction(x_value) * (right - left),
             bottom - y.fraction(y_value) * (bottom - top)};
@@ -297,11 +301,11 @@ class Painter {
     // In reverse order, so that the first curve is on top.
     for (std::size_t i = view.panel->curves.size(); i-- > 0;) {
       const auto points = view.places(view.panel->curves[i]);
-      canvas_.line(points, points.size() > kDensePoints ? 1.25 : 2,
-                   kPalette[i]);
+      const Color& color = view.color(i);
+      canvas_.line(points, points.size() > kDensePoints ? 1.25 : 2, color);
       if (points.size() >= kMarkedPoints) continue;
       for (const Point& point : points) {
-        if (drawn(point)) canvas_.disc(point, kMarker, kPalette[i]);
+        if (drawn(point)) canvas_.disc(point, kMarker, color);
       }
     }
   }
@@ -340,7 +344,7 @@ class Painter {
   void draw_end(const View& view, std::size_t index, const Point& last,
                 double center) {
     const Curve& curve = view.panel->curves[index];
-    const Color& color = kPalette[index];
+    const Color& color = view.color(index);
     double x = view.right + kEndGap;
     std::vector<Point> leader = {last, {view.right, last.y}};
     if (view.named()) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,10 @@ namespace nestgrad {
 struct Curve {
   std::string name;
   std::vector<double> x, y;
+
+  /// The place of its colour among those of 8 curves; if left out, its place
+  /// in the panel. For a curve that is not in every panel of a chart.
+  std::optional<std::size_t> color = {};
 };
 
 /// Curves over a common x axis.

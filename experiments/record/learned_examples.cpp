@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/platform/files.h"
+#include "experiments/data/data.h"
 #include "experiments/data/idx_file.h"
 #include "experiments/data/npy_file.h"
 #include "experiments/plot/canvas.h"
@@ -16,10 +18,13 @@ namespace {
 constexpr std::int64_t kMostRows = 10;
 constexpr std::int64_t kMostColumns = 20;
 constexpr std::size_t kMostMoments = 12;
-constexpr int kSide = 56;  // of an image in the picture
-constexpr int kGap = 6;
-constexpr int kMargin = 44;
-const Font kLabel{11, {0.25, 0.25, 0.25}};
+constexpr double kSide = 56;  // of an image in the picture
+constexpr double kGap = 6;
+constexpr double kMargin = 14;
+constexpr double kLabelHeight = 14;
+constexpr double kWidestLabel = 120;  // of a row
+// Grey that can be read on a light page and on a dark one.
+const Font kLabel{9.5, {0.52, 0.52, 0.52}};
 
 bool are_images(const Tensor& inputs) {
   return inputs.defined() && inputs.dim() == 4 &&
@@ -46,24 +51,86 @@ struct Exposure {
   double black, white;
 };
 
-double at_place(std::int64_t i) {
-  return static_cast<double>(kMargin + i * (kSide + kGap));
+/// The names of these classes, or their numbers if not all have names.
+std::vector<std::string> labels_of(const Tensor& classes, std::int64_t count,
+                                   const std::vector<std::string>& names) {
+  const bool named = static_cast<std::int64_t>(names.size()) == count;
+  std::vector<std::string> out;
+  for (std::int64_t i = 0; i < classes.size(0); ++i) {
+    const auto number = classes[i].item<std::int64_t>();
+    out.push_back(named ? names[static_cast<std::size_t>(number)]
+                        : fmt::format("{}", number));
+  }
+  return out;
 }
 
-/// Draws a cell of the grid. `image`: [channels, height, width], 0 to 1.
-void put(Canvas& canvas, const Tensor& image, std::int64_t column,
-         std::int64_t row) {
-  canvas.image({at_place(column), at_place(row)}, kSide, image);
+/// The width of the widest of these labels of rows.
+double width_of(const std::vector<std::string>& labels) {
+  Canvas canvas(1, 1);
+  double width = 0;
+  for (const std::string& label : labels) {
+    width = std::max(width, canvas.text_width(label, kLabel));
+  }
+  return std::min(width, kWidestLabel);
 }
 
-Canvas sheet(std::int64_t columns, std::int64_t rows) {
-  return Canvas(static_cast<int>(at_place(columns)),
-                static_cast<int>(at_place(rows)));
-}
+/// A grid of images with a label above each column and, perhaps, before each
+/// row. All margins are equal.
+class Sheet {
+ public:
+  /// `row_labels`: the width of the labels of rows; 0: there are none.
+  Sheet(std::int64_t columns, std::int64_t rows, double row_labels = 0)
+      : left_(kMargin + row_labels + (row_labels > 0 ? kGap : 0)),
+        canvas_(size(left_, columns), size(kTop, rows),
+                Canvas::Ground::kClear) {}
+
+  /// `image`: [channels, height, width], 0 to 1.
+  void put(const Tensor& image, std::int64_t column, std::int64_t row) {
+    canvas_.image({x(column), y(row)}, kSide, image);
+  }
+
+  void label_column(std::int64_t column, const std::string& text) {
+    canvas_.text({x(column) + kSide / 2, kTop - kGap},
+                 canvas_.fitted(text, kLabel, kSide + kGap - 2), kLabel, 0.5);
+  }
+
+  void label_row(std::int64_t row, const std::string& text) {
+    canvas_.text({left_ - kGap, y(row) + kSide / 2 + 3.5},
+                 canvas_.fitted(text, kLabel, kWidestLabel), kLabel, 1);
+  }
+
+  /// The label of the labels above columns.
+  void label_corner(const std::string& text) {
+    canvas_.text({left_ - kGap, kTop - kGap}, text, kLabel, 1);
+  }
+
+  std::string png() const { return canvas_.png(); }
+
+ private:
+  static constexpr double kTop = kMargin + kLabelHeight;
+
+  static double place(double first, std::int64_t i) {
+    return first + static_cast<double>(i) * (kSide + kGap);
+  }
+  static int size(double first, std::int64_t count) {
+    return static_cast<int>(std::ceil(place(first, count) - kGap + kMargin));
+  }
+  double x(std::int64_t column) const { return place(left_, column); }
+  double y(std::int64_t row) const { return place(kTop, row); }
+
+  double left_;
+  Canvas canvas_;
+};
 
 }  // namespace
 
-std::string draw_examples(const SoftExamples& examples) {
+std::vector<std::string> class_names_of(const Config& problem) {
+  if (!problem.has("data")) return {};
+  return DataRegistry::instance().make(problem.object("data"))->class_names();
+}
+
+std::string draw_examples(const SoftExamples& examples,
+                          const std::vector<std::string>& classes) {
   if (!are_images(examples.inputs)) return "";
   const std::int64_t n = examples.inputs.size(0);
   const std::int64_t columns =
@@ -71,70 +138,74 @@ std::string draw_examples(const SoftExamples& examples) {
   const std::int64_t rows = std::min((n + columns - 1) / columns, kMostRows);
   const Tensor shown = examples.inputs.slice(0, 0, columns * rows);
   const Tensor pixels = Exposure(shown)(shown);
-  const auto [share, best] = examples.labels.max(1);
-  Canvas canvas = sheet(columns, rows);
+  Sheet sheet(columns, rows);
   for (std::int64_t i = 0; i < shown.size(0); ++i) {
-    const std::int64_t column = i % columns, row = i / columns;
-    put(canvas, pixels[i], column, row);
-    if (row > 0) continue;
-    canvas.text({at_place(column) + 0.5 * kSide, kMargin - 10.0},
-                fmt::format("{}", best[i].item<std::int64_t>()), kLabel, 0.5);
+    sheet.put(pixels[i], i % columns, i / columns);
   }
-  return canvas.png();
+  const auto labels = labels_of(examples.labels.slice(0, 0, columns).argmax(1),
+                                examples.labels.size(1), classes);
+  for (std::int64_t i = 0; i < columns; ++i) {
+    sheet.label_column(i, labels[static_cast<std::size_t>(i)]);
+  }
+  return sheet.png();
 }
 
 ExamplesOverTime::ExamplesOverTime(const BilevelProblem& problem,
                                    const SoftExamples& start)
     : problem_(problem) {
-  remember(0, start);
+  moments_.push_back(moment(0, start));
 }
 
-void ExamplesOverTime::remember(std::int64_t step, const SoftExamples& all) {
+ExamplesOverTime::Moment ExamplesOverTime::moment(std::int64_t step,
+                                                  const SoftExamples& all) {
   const std::int64_t rows =
       std::min({all.labels.size(1), all.inputs.size(0), kMostRows});
-  moments_.push_back({step,
-                      {all.inputs.slice(0, 0, rows).clone(),
-                       all.labels.slice(0, 0, rows).clone()}});
+  return {step,
+          {all.inputs.slice(0, 0, rows).clone(),
+           all.labels.slice(0, 0, rows).clone()}};
 }
 
 Observer::Verdict ExamplesOverTime::on_step(const OuterStep& step) {
-  // Steps 1, 2, 4, 8, ... and the last.
-  const bool power = (step.step & (step.step - 1)) == 0;
-  if (power || step.step == step.steps) {
-    remember(step.step, problem_.learned_examples(*step.hyper));
+  // Steps 1, 2, 4, 8, ...
+  if ((step.step & (step.step - 1)) == 0) {
+    moments_.push_back(
+        moment(step.step, problem_.learned_examples(*step.hyper)));
   }
   return Verdict::kContinue;
 }
 
-std::string ExamplesOverTime::draw() const {
+std::string ExamplesOverTime::draw(
+    std::int64_t step, const SoftExamples& now,
+    const std::vector<std::string>& classes) const {
   if (!are_images(moments_.front().examples.inputs)) return "";
   std::vector<Moment> shown = moments_;
+  if (shown.back().step < step) shown.push_back(moment(step, now));
   // Keep the start and the latest moments.
   if (shown.size() > kMostMoments) {
     shown.erase(shown.begin() + 1,
                 shown.end() - static_cast<std::ptrdiff_t>(kMostMoments - 1));
   }
-  const std::int64_t rows = shown.front().examples.inputs.size(0);
-  Canvas canvas = sheet(static_cast<std::int64_t>(shown.size()), rows);
+  const SoftExamples& last = shown.back().examples;
+  const std::int64_t rows = last.inputs.size(0);
+  std::vector<std::string> labels =
+      labels_of(last.labels.argmax(1), last.labels.size(1), classes);
+  labels.push_back("outer step");
+  Sheet sheet(static_cast<std::int64_t>(shown.size()), rows, width_of(labels));
   for (std::size_t column = 0; column < shown.size(); ++column) {
     const auto x = static_cast<std::int64_t>(column);
     // Each moment has its own exposure: noise at the start is faint.
     const Tensor& images = shown[column].examples.inputs;
     const Tensor pixels = Exposure(images)(images);
     for (std::int64_t row = 0; row < rows; ++row) {
-      put(canvas, pixels[row], x, row);
+      sheet.put(pixels[row], x, row);
     }
-    canvas.text({at_place(x) + 0.5 * kSide, kMargin - 10.0},
-                fmt::format("{}", shown[column].step), kLabel, 0.5);
+    sheet.label_column(x, fmt::format("{}", shown[column].step));
   }
-  canvas.text({0.5 * kMargin, kMargin - 10.0}, "step", kLabel, 0.5);
-  const Tensor classes = shown.back().examples.labels.argmax(1);
+  sheet.label_corner(labels.back());
   for (std::int64_t row = 0; row < rows; ++row) {
-    canvas.text({0.5 * kMargin, at_place(row) + 0.5 * kSide + 4},
-                fmt::format("{}", classes[row].item<std::int64_t>()), kLabel,
-                0.5);
+    sheet.label_row(row, labels[static_cast<std::size_t>(row)]);
   }
-  return canvas.png();
+  return sheet.png();
 }
 
 void ExamplesOverTime::Moment::persist(Archive& archive) {
@@ -152,7 +223,8 @@ void ExamplesOverTime::persist(Archive& archive) {
 }
 
 void write_learned_examples(const RunFolder& folder,
-                            const SoftExamples& examples) {
+                            const SoftExamples& examples,
+                            const std::vector<std::string>& classes) {
   const Tensor targets = examples.labels.argmax(1);
   const Tensor inputs = examples.inputs.detach().to(at::kCPU).to(at::kFloat);
   save_npz(folder.file("distilled.npz"),
@@ -160,7 +232,7 @@ void write_learned_examples(const RunFolder& folder,
             {"labels", examples.labels.detach().to(at::kFloat)},
             {"targets", targets}});
   if (!are_images(inputs)) return;
-  write_file(folder.file("distilled.png"), draw_examples(examples));
+  write_file(folder.file("distilled.png"), draw_examples(examples, classes));
   if (inputs.size(1) != 1) return;
   write_idx(folder.file("distilled-images-idx3-ubyte"),
             folder.file("distilled-labels-idx1-ubyte"),

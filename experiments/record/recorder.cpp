@@ -47,6 +47,25 @@ Json distribution(const Tensor& natural, const Tensor& raw) {
           {"counts", counts}};
 }
 
+Curve curve_of(const char* name, const Tensor& schedule) {
+  const Tensor flat =
+      schedule.detach().to(at::kCPU).to(at::kDouble).reshape(-1).contiguous();
+  Curve out{name, {}, {}};
+  for (std::int64_t i = 0; i < flat.numel(); ++i) {
+    out.x.push_back(static_cast<double>(i + 1));
+    out.y.push_back(flat.data_ptr<double>()[i]);
+  }
+  return out;
+}
+
+Panel schedule_panel(const TunedHyper& tuned, const Tensor& now) {
+  Panel out;
+  out.title = tuned.name;
+  out.x_label = "training step";
+  out.curves = {curve_of("found", now), curve_of("start", tuned.schedule)};
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, double>> summary_of(
@@ -76,11 +95,13 @@ bool is_summarized(const Tensor& natural) {
 }
 
 Recorder::Recorder(const std::string& folder, std::int64_t every,
-                   const Counted& problem, const ParameterSet& natural)
-    : lines_(folder + "/metrics.jsonl"), every_(every), problem_(problem) {
-  for (const auto& entry : summary_of(natural)) names_.push_back(entry.first);
-  const auto& tensors = natural.tensors();
-  if (std::any_of(tensors.begin(), tensors.end(), is_summarized)) {
+                   const Counted& problem, std::vector<TunedHyper> tuned)
+    : lines_(folder + "/metrics.jsonl"),
+      every_(every),
+      problem_(problem),
+      tuned_(std::move(tuned)) {
+  if (std::any_of(tuned_.begin(), tuned_.end(),
+                  [](const TunedHyper& h) { return h.summarized(); })) {
     histograms_ = std::make_unique<JsonLines>(folder + "/histograms.jsonl");
   }
 }
@@ -136,10 +157,14 @@ void Recorder::remember(const Json& line) {
   };
   const double step = number("step");
   remember(kLossPanel, kLossPanel, step, number("outer_loss"));
-  for (const std::string& name : names_) {
-    const bool renamed = line.contains("hyper." + name);
-    remember(name.substr(0, name.find('.')), name, step,
-             number(renamed ? "hyper." + name : name));
+  for (const TunedHyper& tuned : tuned_) {
+    if (tuned.schedule.defined()) continue;
+    for (const auto& entry : tuned.start) {
+      const std::string& name = entry.first;
+      const bool renamed = line.contains("hyper." + name);
+      remember(tuned.name, name, step,
+               number(renamed ? "hyper." + name : name));
+    }
   }
   Metrics evaluation;
   const std::string prefix = kEvaluated;
@@ -150,6 +175,12 @@ void Recorder::remember(const Json& line) {
   if (evaluation.empty()) return;
   last_evaluation_ = evaluation;
   last_evaluation_step_ = line.at("step").get<std::int64_t>();
+}
+
+Json Recorder::tuned() const {
+  Json out = Json::object();
+  for (const TunedHyper& hyper : tuned_) out[hyper.name] = hyper.to_json();
+  return out;
 }
 
 void Recorder::flush() {
@@ -186,15 +217,23 @@ void Recorder::remember(const std::string& panel, const std::string& curve,
   place->curves.push_back({curve, {x}, {y}});
 }
 
-std::vector<Panel> Recorder::panels() const {
+std::vector<Panel> Recorder::panels(const ParameterSet& natural) const {
   std::vector<Panel> out = panels_;
-  for (Panel& panel : out) {
-    if (panel.title == kLossPanel) continue;
-    std::vector<double> values;
-    for (const Curve& curve : panel.curves) {
-      values.insert(values.end(), curve.y.begin(), curve.y.end());
+  for (const TunedHyper& tuned : tuned_) {
+    if (tuned.schedule.defined()) {
+      out.push_back(schedule_panel(tuned, natural.at(tuned.name)));
     }
-    panel.logarithmic = suits_logarithm(values);
+    for (Panel& panel : out) {
+      if (panel.title != tuned.name) continue;
+      std::vector<double> values;
+      for (const Curve& curve : panel.curves) {
+        values.insert(values.end(), curve.y.begin(), curve.y.end());
+      }
+      panel.logarithmic = tuned.logarithmic || suits_logarithm(values);
+      // A sentence becomes a note.
+      panel.y_label = tuned.meaning;
+      if (!panel.y_label.empty()) panel.y_label.pop_back();
+    }
   }
   return out;
 }

@@ -8,6 +8,7 @@
 #include "core/observer.h"
 #include "experiments/plot/chart.h"
 #include "experiments/record/json_lines.h"
+#include "experiments/record/tuned_hyper.h"
 #include "experiments/setup/counted.h"
 
 namespace nestgrad {
@@ -33,25 +34,30 @@ bool is_summarized(const Tensor& natural);
 ///                     one
 class Recorder : public Observer {
  public:
-  /// Evaluates at every `every`th step and at the last. `natural`: the
-  /// hyperparameters, for their names. Throws Error if a file in `folder`
+  /// Evaluates at every `every`th step and at the last. `tuned`: all
+  /// hyperparameters that the run tunes. Throws Error if a file in `folder`
   /// cannot be written.
   Recorder(const std::string& folder, std::int64_t every,
-           const Counted& problem, const ParameterSet& natural);
+           const Counted& problem, std::vector<TunedHyper> tuned);
 
   Verdict on_step(const OuterStep& step) override;
 
   /// Writes the line of an unusable estimate.
   void on_failure(const OuterStep& step) override;
 
-  /// Panels of loss and hyperparameters over outer steps, for draw_chart().
-  /// Positive hyperparameters that change by a factor of ten get a logarithmic
-  /// axis.
-  std::vector<Panel> panels() const;
+  /// Panels of loss and hyperparameters over outer steps, for draw_chart(). A
+  /// schedule is drawn over training steps, at its start and as it is in
+  /// `natural`, the present hyperparameters in their own units. Those that are
+  /// moved in logarithms, and positive ones that change by a factor of ten, get
+  /// a logarithmic axis.
+  std::vector<Panel> panels(const ParameterSet& natural) const;
 
   /// The metrics of the last evaluation, and the step before it (0: none).
   const Metrics& last_evaluation() const { return last_evaluation_; }
   std::int64_t last_evaluation_step() const { return last_evaluation_step_; }
+
+  /// The hyperparameters and their start, for run.json.
+  Json tuned() const;
 
   void flush();
 
@@ -72,7 +78,7 @@ class Recorder : public Observer {
   std::unique_ptr<JsonLines> histograms_;  // null if none is needed
   std::int64_t every_;
   const Counted& problem_;
-  std::vector<std::string> names_;  // of summary_of()
+  std::vector<TunedHyper> tuned_;
   Metrics last_evaluation_;
   std::int64_t last_evaluation_step_ = 0;
   std::vector<Panel> panels_;

@@ -24,17 +24,23 @@ std::string cell(const std::string& metric, const Row& row) {
   const auto found = row.metrics.find(metric);
   if (found == row.metrics.end()) return "-";
   const auto spread = row.deviation.find(metric);
-  const bool known = spread != row.deviation.end();
-  if (is_accuracy(metric)) {
-    return known ? fmt::format("{:.2f} ± {:.2f} %", 100 * found->second,
-                               100 * spread->second)
-                 : fmt::format("{:.2f} %", 100 * found->second);
-  }
-  return known ? fmt::format("{:.4g} ± {:.2g}", found->second, spread->second)
-               : fmt::format("{:.4g}", found->second);
+  return spread == row.deviation.end()
+             ? format_metric(metric, found->second)
+             : format_metric(metric, found->second, spread->second);
 }
 
 }  // namespace
+
+std::string format_metric(const std::string& metric, double value,
+                          std::optional<double> deviation) {
+  if (is_accuracy(metric)) {
+    return deviation
+               ? fmt::format("{:.2f} ± {:.2f} %", 100 * value, 100 * *deviation)
+               : fmt::format("{:.2f} %", 100 * value);
+  }
+  return deviation ? fmt::format("{:.4g} ± {:.2g}", value, *deviation)
+                   : fmt::format("{:.4g}", value);
+}
 
 std::string format_table(const std::vector<Row>& rows) {
   std::vector<std::string> columns;

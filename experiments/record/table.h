@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,10 @@ struct Row {
   Metrics metrics;
   Metrics deviation = {};  ///< shown as "mean ± deviation"
 };
+
+/// A number as tables show it: "0.5538", "81.14 %", "0.5538 ± 0.0081".
+std::string format_metric(const std::string& metric, double value,
+                          std::optional<double> deviation = {});
 
 /// A table for a terminal: one line per row, one column per metric of any row.
 /// Losses come before accuracies, train before valid before test.

@@ -1,10 +1,13 @@
 #include "experiments/report/report.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "core/platform/files.h"
 #include "core/platform/text.h"
+#include "core/storage/safetensors.h"
 #include "experiments/plot/axis.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/record/recorder.h"
@@ -24,8 +27,8 @@ constexpr const char* kPictures[] = {"distilled.png",
 /// The files of the page's script, in their order within it.
 constexpr const char* kScripts[] = {
     "script/numbers.js", "script/elements.js",   "script/charts.js",
-    "script/tables.js",  "script/comparison.js", "script/run.js",
-    "script/page.js"};
+    "script/tables.js",  "script/comparison.js", "script/sweep.js",
+    "script/run.js",     "script/page.js"};
 
 /// The object in a file, or null if there is no such file.
 Json json_of(const std::string& path) {
@@ -137,7 +140,10 @@ std::vector<double> numbers_in(const Json& columns,
   return out;
 }
 
-Json hyperparameters_of(const Json& config, const Json& columns) {
+/// `tuned`: what run.json says about them. Runs of older versions have nothing
+/// there.
+Json hyperparameters_of(const Json& config, const Json& tuned,
+                        const Json& columns) {
   Json out = Json::array();
   const Json hypers = config.value("hyperparameters", Json::object());
   for (const auto& hyper : hypers.items()) {
@@ -155,7 +161,27 @@ Json hyperparameters_of(const Json& config, const Json& columns) {
         {{"name", hyper.key()},
          {"columns", names},
          {"summary", summary},
-         {"logarithmic", suits_logarithm(numbers_in(columns, names))}});
+         {"logarithmic", tuned.value(hyper.key(), Json::object())
+                                 .value("logarithmic", false) ||
+                             suits_logarithm(numbers_in(columns, names))}});
+  }
+  return out;
+}
+
+/// The schedules that were found, a number for each training step.
+Json schedules_of(const Json& tuned, const std::string& file) {
+  Json out = Json::array();
+  ParameterSet found;
+  for (const auto& [name, facts] : tuned.items()) {
+    if (!facts.contains("schedule") || !fs::exists(file)) continue;
+    if (found.empty()) found = load_safetensors(file);
+    if (!found.contains(name)) continue;
+    const Tensor values =
+        found.at(name).to(at::kDouble).reshape(-1).contiguous();
+    const double* const data = values.data_ptr<double>();
+    out.push_back(
+        {{"name", name},
+         {"values", std::vector<double>(data, data + values.numel())}});
   }
   return out;
 }
@@ -190,7 +216,8 @@ std::string escaped(std::string text) {
   return text;
 }
 
-Json read_run(const std::string& folder) {
+Json read_run(const ReportedRun& reported) {
+  const std::string& folder = reported.folder;
   const auto file = [&](const std::string& name) {
     return folder + "/" + name;
   };
@@ -201,8 +228,15 @@ Json read_run(const std::string& folder) {
   const std::vector<Json> all = lines_of(file("metrics.jsonl"));
   const std::vector<Json> lines = thinned(all);
   const Json columns = columns_of(lines);
-  Json status = Json::array();
-  for (const Json& line : lines) status.push_back(line.value("status", "ok"));
+  Json status = Json::array(), troubles = Json::array();
+  for (const Json& line : lines) {
+    status.push_back(line.value("status", "ok"));
+    troubles.push_back(line.value("trouble", Json()));
+  }
+  const Json run = json_of(file("run.json"));
+  const Json tuned = run.is_null()
+                         ? Json::object()
+                         : run.value("hyperparameters", Json::object());
   Json images = Json::array();
   for (const char* name : kPictures) {
     if (!file_exists(file(name))) continue;
@@ -210,34 +244,42 @@ Json read_run(const std::string& folder) {
         {{"name", name},
          {"data", "data:image/png;base64," + base64(read_file(file(name)))}});
   }
-  return {{"name", folder_name(folder)},
-          {"folder", folder},
-          {"config", config},
-          {"run", json_of(file("run.json"))},
-          {"summary", json_of(file("summary.json"))},
-          {"outer_steps", all.size()},
-          {"rows_left_out", all.size() - lines.size()},
-          {"columns", columns},
-          {"status", status},
-          {"hyperparameters", hyperparameters_of(config, columns)},
-          {"histograms", histograms_of(lines_of(file("histograms.jsonl")))},
-          {"images", images}};
+  return {
+      {"name", folder_name(folder)},
+      {"label", reported.label.empty() ? Json() : Json(reported.label)},
+      {"folder", folder},
+      {"config", config},
+      {"run", run},
+      {"summary", json_of(file("summary.json"))},
+      {"outer_steps", all.size()},
+      {"rows_left_out", all.size() - lines.size()},
+      {"columns", columns},
+      {"status", status},
+      {"troubles", troubles},
+      {"hyperparameters", hyperparameters_of(config, tuned, columns)},
+      {"schedules", schedules_of(tuned, file("hyperparameters.safetensors"))},
+      {"histograms", histograms_of(lines_of(file("histograms.jsonl")))},
+      {"images", images}};
 }
 
 }  // namespace
 
-Json report_data(const std::string& folder) {
-  return as_written(folder, [&] { return read_run(folder); });
+Json report_data(const ReportedRun& run) {
+  return as_written(run.folder, [&] { return read_run(run); });
 }
 
-std::string report_page(const std::vector<std::string>& folders) {
+std::string report_page(const std::vector<ReportedRun>& runs,
+                        const std::vector<Json>& sweeps) {
   Json data = {{"version", NESTGRAD_VERSION},
                {"generated", utc_now()},
+               {"sweeps", sweeps},
                {"runs", Json::array()}};
   std::string title = "nestgrad:";
-  for (const std::string& folder : folders) {
-    data["runs"].push_back(report_data(folder));
-    title += " " + data["runs"].back()["name"].get<std::string>();
+  for (const Json& sweep : sweeps) title += " " + sweep.value("name", "");
+  for (const ReportedRun& run : runs) {
+    data["runs"].push_back(report_data(run));
+    // Runs with a label belong to a sweep.
+    if (run.label.empty()) title += " " + folder_name(run.folder);
   }
   std::string json = data.dump(-1, ' ', false, Json::error_handler_t::replace);
   replace_all(json, "<", "\\u003c");  // no tag may end the script

@@ -42,10 +42,13 @@ void Results::write(const RunFolder& folder, const ParameterSet& hyper) const {
   folder.write("weights.safetensors", experiment.weights(hyper));
   draw_chart(folder.file("trajectory.png"),
              std::filesystem::path(folder.path()).filename().string(),
-             recorder.panels());
+             recorder.panels(natural));
   if (examples == nullptr) return;
-  write_learned_examples(folder, experiment.problem().learned_examples(hyper));
-  if (const std::string strip = examples->draw(); !strip.empty()) {
+  const SoftExamples learned = experiment.problem().learned_examples(hyper);
+  write_learned_examples(folder, learned, class_names);
+  const std::string strip =
+      examples->draw(experiment.outer_loop().step(), learned, class_names);
+  if (!strip.empty()) {
     write_file(folder.file("distilled_over_time.png"), strip);
   }
 }
@@ -89,6 +92,11 @@ Json RunSummary::to_json() const {
   const std::vector<std::string> still = unmoved();
   all.insert(all.end(), still.begin(), still.end());
   if (!all.empty()) out["warnings"] = all;
+  const auto before = summary_of(start), after = summary_of(found);
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    out["hyperparameters"][after[i].first] = {{"start", before[i].second},
+                                              {"found", after[i].second}};
+  }
   out["train_gradients"] = train_gradients;
   out["valid_gradients"] = valid_gradients;
   out["hessian_products"] = static_cast<std::int64_t>(estimates.products);

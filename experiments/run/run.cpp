@@ -56,7 +56,7 @@ Run::Run(Config config, const std::function<RunFolder()>& make_folder,
   const ParameterSet start = experiment_.initial_hyper();
   recorder_ = std::make_shared<Recorder>(
       folder_->path(), config_.object("record").integer("every"),
-      experiment_.problem(), experiment_.natural(start));
+      experiment_.problem(), tuned_hypers(config_, experiment_));
   estimates_ = std::make_shared<EstimateSummary>(
       experiment_.tunes() ? config_.object("estimator").json()
                           : Json{{"type", "none: plain training"}});
@@ -64,6 +64,7 @@ Run::Run(Config config, const std::function<RunFolder()>& make_folder,
   if (examples.inputs.defined()) {
     examples_ =
         std::make_shared<ExamplesOverTime>(experiment_.problem(), examples);
+    class_names_ = class_names_of(config_.object("problem"));
   }
 }
 
@@ -111,7 +112,9 @@ void Run::restore(const SavedSnapshot& saved,
 
 void Run::start() {
   write_config();
-  folder_->write("run.json", start_facts(config_));
+  Json facts = start_facts(config_);
+  facts["hyperparameters"] = recorder_->tuned();
+  folder_->write("run.json", facts);
   const std::int64_t numbers = experiment_.initial_hyper().numel();
   console_.say(fmt::format(
       "{}: {}, {}", folder_->path(),
@@ -272,7 +275,8 @@ std::int64_t Run::peak_bytes() const {
 }
 
 Results Run::results() const {
-  return {experiment_, *recorder_, *estimates_, examples_.get(), final_runs_};
+  return {experiment_,     *recorder_,   *estimates_,
+          examples_.get(), class_names_, final_runs_};
 }
 
 void Run::write_results() const { results().write(*folder_, found()); }

@@ -17,6 +17,13 @@ using Assignment = std::vector<std::pair<std::string, Json>>;
 /// distinguish trials.
 std::string describe(const Assignment& values);
 
+/// A value with three digits, enough to distinguish trials.
+std::string describe(const Json& value);
+
+/// The last words of dotted keys, as many of each as make them different:
+/// "window", "inner.lr", "outer.lr".
+std::vector<std::string> short_names(const std::vector<std::string>& keys);
+
 /// Decides which values a sweep tries.
 class Search {
  public:

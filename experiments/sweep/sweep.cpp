@@ -11,12 +11,14 @@
 #include "core/metric.h"
 #include "core/platform/files.h"
 #include "core/platform/standard_streams.h"
+#include "core/platform/stopwatch.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/record/run_folder.h"
 #include "experiments/setup/experiment.h"
 #include "experiments/setup/plugin.h"
 #include "experiments/setup/process.h"
 #include "experiments/sweep/sweep_plan.h"
+#include "experiments/sweep/sweep_progress.h"
 #include "experiments/sweep/sweep_record.h"
 #include "experiments/sweep/sweep_results.h"
 #include "experiments/sweep/workers.h"
@@ -43,7 +45,8 @@ class Sweep {
         plan_(std::move(plan)),
         allowed_(options.allowed),
         console_(options.talk),
-        lines_(folder_.file("runs.jsonl")) {
+        lines_(folder_.file("runs.jsonl")),
+        progress_(plan_) {
     for (const char* name : {"configs", "logs"}) {
       make_folders(folder_.file(name));
     }
@@ -115,6 +118,7 @@ class Sweep {
 
   Job job(const SweepRun& run, std::size_t rung, const Arm& arm, int id) {
     started_[run.name] = utc_now();
+    watches_[run.name] = Stopwatch();
     const std::string folder = folder_.file(run.name);
     Job out;
     out.id = id;
@@ -144,7 +148,7 @@ class Sweep {
   }
 
   /// Records the result of a process, unless a signal ended it.
-  void finish(const SweepRun& run, std::size_t rung, int code) {
+  void finish(const Arm& arm, const SweepRun& run, std::size_t rung, int code) {
     if (noted_signal() != 0 && code >= 128) return;
     SweepEntry entry{run.name, run.trial,          run.seed, rung,
                      code,     started_[run.name], utc_now()};
@@ -162,6 +166,11 @@ class Sweep {
         }
         if (entry.good()) {
           entry.metrics = numbers_of(s.value("retrained_found", s.at("tuned")));
+          const Json tuned = s.value("hyperparameters", Json::object());
+          for (const auto& [name, values] : tuned.items()) {
+            const Json& found = values.at("found");
+            if (found.is_number()) entry.found[name] = found.get<double>();
+          }
         }
       });
     }
@@ -172,11 +181,23 @@ class Sweep {
     lines_.append(entry.json());
     lines_.flush();
     remember(entry);
-    console_.event("run", entry.json());
-    console_.say(entry.good() ? fmt::format("{}: {} {:.4g}", run.name,
-                                            plan_.metric(), metric_of(entry))
-                              : fmt::format("{}: exit code {}: {}", run.name,
-                                            code, entry.error));
+    const bool over = is_over(run, rung);
+    const bool random = &arm != &plan_.main();
+    if (over && !random) progress_.end_run(watches_[run.name].seconds());
+    Json event = entry.json();
+    if (!random) {
+      event["runs_ended"] = progress_.ended();
+      event["runs_of_rung"] = progress_.runs();
+      event["seconds_left"] = progress_.seconds_left();
+    }
+    console_.event("run", event);
+    const std::string result =
+        entry.good()
+            ? fmt::format("{} {:.4g}", plan_.metric(), metric_of(entry))
+            : fmt::format("exit code {}: {}", code, entry.error);
+    console_.say(fmt::format("{}: {}, {}",
+                             random ? "random search" : progress_.text(),
+                             run.name, result));
   }
 
   bool run_trials(const std::vector<std::size_t>& trials, std::size_t rung) {
@@ -191,6 +212,8 @@ class Sweep {
     for (std::size_t i = todo.size(); i-- > 0;) {
       if (!is_over(todo[i], rung)) waiting.push_back(i);
     }
+    progress_.begin_rung(rung, todo.size() - waiting.size());
+    if (plan_.rungs().size() > 1) console_.say(progress_.rung_text());
     return run_jobs(
         plan_.workers(),
         [&]() -> std::optional<Job> {
@@ -201,7 +224,7 @@ class Sweep {
         },
         [&](const Job& ended, int code) {
           const auto i = static_cast<std::size_t>(ended.id);
-          finish(todo[i], rung, code);
+          finish(plan_.main(), todo[i], rung, code);
           if (noted_signal() == 0 && !is_over(todo[i], rung)) {
             waiting.push_back(i);
           }
@@ -253,7 +276,8 @@ class Sweep {
         [&](const Job& ended, int code) {
           const auto s = static_cast<std::size_t>(ended.id);
           Line& line = lines[s];
-          finish(plan_.random()[s].run(line.next, plan_.seeds()[s]), 0, code);
+          const Arm& arm = plan_.random()[s];
+          finish(arm, arm.run(line.next, plan_.seeds()[s]), 0, code);
           line.running = false;
         });
   }
@@ -309,6 +333,8 @@ class Sweep {
   std::map<Place, SweepEntry> entries_;         // the latest of each
   std::map<Place, std::int64_t> attempts_;
   std::set<std::string> warned_;  // warnings of runs that have been told
+  SweepProgress progress_;
+  std::map<std::string, Stopwatch> watches_;  // since a run was started
 };
 
 }  // namespace

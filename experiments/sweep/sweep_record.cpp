@@ -27,7 +27,10 @@ SweepEntry SweepEntry::from(const Json& line) {
   line.at("outer_steps").get_to(out.outer_steps);
   line.at("tuning_seconds").get_to(out.tuning_seconds);
   line.at("retraining_seconds").get_to(out.retraining_seconds);
-  if (out.good()) out.metrics = numbers_of(line.at("metrics"));
+  if (out.good()) {
+    out.metrics = numbers_of(line.at("metrics"));
+    out.found = numbers_of(line.value("found", Json::object()));
+  }
   return out;
 }
 
@@ -40,6 +43,7 @@ Json SweepEntry::json() const {
   out["retraining_seconds"] = retraining_seconds;
   if (good()) {
     out["metrics"] = metrics;
+    out["found"] = found;
   } else {
     out["error"] = error;
   }

@@ -27,7 +27,9 @@ struct SweepEntry {
   std::int64_t outer_steps = 0;
   double tuning_seconds = 0, retraining_seconds = 0;
 
-  Metrics metrics = {};  ///< for a run that ended well
+  // For a run that ended well.
+  Metrics metrics = {};
+  Metrics found = {};  ///< the hyperparameters, as summary_of() shows them
 
   bool good() const { return code == 0; }
   double seconds() const { return tuning_seconds + retraining_seconds; }

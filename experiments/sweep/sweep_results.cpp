@@ -7,10 +7,8 @@
 #include "core/metric.h"
 #include "core/platform/files.h"
 #include "experiments/plot/chart.h"
-#include "experiments/record/console.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/record/recorder.h"
-#include "experiments/record/table.h"
 
 namespace nestgrad {
 namespace {
@@ -69,18 +67,19 @@ Statistics Statistics::of(const std::vector<Metrics>& runs) {
 }
 
 Outcome::Outcome(const TrialRecord& trial, std::size_t last_rung) {
-  std::vector<Metrics> runs;
+  std::vector<Metrics> runs, earlier;
   for (const auto& seed_and_run : trial.runs) {
     const SweepEntry& run = seed_and_run.second;
     outer_steps = std::max(outer_steps, run.outer_steps);
     seconds += run.seconds();
     if (!run.good()) {
       ++failed;
-    } else if (run.rung == last_rung) {
-      runs.push_back(run.metrics);
+    } else {
+      (run.rung == last_rung ? runs : earlier).push_back(run.metrics);
     }
   }
   statistics = Statistics::of(runs);
+  if (runs.empty()) given_up = Statistics::of(earlier).mean;
 }
 
 SweepResults::SweepResults(const SweepRecord& record) : record_(record) {
@@ -109,12 +108,35 @@ std::size_t SweepResults::best() const {
                                   record_.trials.data());
 }
 
-std::vector<std::string> SweepResults::folders() const {
-  std::vector<std::string> out;
+const SweepEntry& SweepResults::best_run() const {
+  const SweepEntry* best = nullptr;
+  for (const auto& [seed, run] : trials_.front().record->runs) {
+    if (!run.good()) continue;
+    if (best == nullptr || score(run.metrics, record_.metric) <
+                               score(best->metrics, record_.metric)) {
+      best = &run;
+    }
+  }
+  require(best != nullptr, "{}: no run has ended well", record_.folder);
+  return *best;
+}
+
+std::vector<SweepResults::Run> SweepResults::runs() const {
+  std::vector<std::string> keys;
+  for (const Dimension& d : record_.dimensions) keys.push_back(d.key());
+  const std::vector<std::string> names = short_names(keys);
+  std::vector<Run> out;
   for (const Trial& trial : trials_) {
+    Assignment values = trial.record->values;
+    for (std::size_t i = 0; i < values.size(); ++i) values[i].first = names[i];
+    const bool tell_seed = values.empty() || trial.record->seeds.size() > 1;
     for (const auto& [seed, run] : trial.record->runs) {
       if (!run.good()) continue;
-      out.push_back(record_.folder + "/" + run.run);
+      std::string name = describe(values);
+      if (tell_seed) {
+        name += fmt::format("{}seed {}", name.empty() ? "" : ", ", seed);
+      }
+      out.push_back({record_.folder + "/" + run.run, std::move(name)});
     }
   }
   return out;
@@ -158,15 +180,32 @@ void SweepResults::compare() {
 }
 
 Json SweepResults::json() const {
-  Json out = {{"metric", record_.metric}, {"trials", Json::array()}};
+  Json out = {{"metric", record_.metric},
+              {"dimensions", Json::array()},
+              {"trials", Json::array()}};
+  std::vector<std::string> keys;
+  for (const Dimension& d : record_.dimensions) keys.push_back(d.key());
+  const std::vector<std::string> names = short_names(keys);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    out["dimensions"].push_back(
+        {{"key", keys[i]},
+         {"name", names[i]},
+         {"logarithmic", record_.dimensions[i].logarithmic()}});
+  }
   for (const Trial& trial : trials_) {
     Json entry = {{"trial", trial.record->name},
                   {"values", values_of(*trial.record)}};
     entry.update(json_of(trial.outcome.statistics));
+    if (!trial.outcome.given_up.empty()) {
+      entry["given_up"] = trial.outcome.given_up;
+    }
     entry["failed"] = trial.outcome.failed;
     entry["outer_steps"] = trial.outcome.outer_steps;
     entry["seconds"] = trial.outcome.seconds;
     out["trials"].push_back(std::move(entry));
+  }
+  if (any()) {
+    out["best_run"] = {{"run", best_run().run}, {"found", best_run().found}};
   }
   if (comparison_.trials.empty()) return out;
   out["random_search"] = {{"best_trial", json_of(comparison_.best_trial)},
@@ -211,50 +250,6 @@ std::string SweepResults::csv() const {
     out += "\n";
   }
   return out;
-}
-
-std::string SweepResults::text() const {
-  constexpr std::size_t kShown = 20;
-  std::vector<Row> rows;
-  std::string notes;
-  for (const Trial& trial : trials_) {
-    if (rows.size() == kShown) {
-      notes =
-          fmt::format("and {} more in results.csv\n", trials_.size() - kShown);
-      break;
-    }
-    std::string name =
-        trial.record->name + " " + describe(trial.record->values);
-    if (trial.outcome.failed > 0)
-      name += fmt::format(" ({} failed)", trial.outcome.failed);
-    if (trial.outcome.statistics.count == 0 && trial.outcome.outer_steps > 0) {
-      name += fmt::format(" (given up after outer step {})",
-                          trial.outcome.outer_steps);
-    }
-    rows.push_back({name, trial.outcome.statistics.mean,
-                    trial.outcome.statistics.standard_error});
-  }
-  std::string out = "\n" + format_table(rows) + notes;
-  if (comparison_.trials.empty()) return out;
-  const auto mean = [](const std::vector<double>& values) {
-    double sum = 0;
-    for (const double v : values) sum += v;
-    return sum / static_cast<double>(values.size());
-  };
-  double trials = 0;
-  for (const std::int64_t n : comparison_.trials) {
-    trials +=
-        static_cast<double>(n) / static_cast<double>(comparison_.trials.size());
-  }
-  return out + "\n" +
-         format_table(
-             {{fmt::format("{}, {}", trials_.front().record->name,
-                           duration(mean(comparison_.budgets))),
-               comparison_.best_trial.mean,
-               comparison_.best_trial.standard_error},
-              {fmt::format("random search, {:.3g} trials, {}", trials,
-                           duration(mean(comparison_.seconds))),
-               comparison_.random.mean, comparison_.random.standard_error}});
 }
 
 void SweepResults::write(const RunFolder& folder) const {

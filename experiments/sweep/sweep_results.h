@@ -24,6 +24,9 @@ struct Outcome {
   Outcome(const TrialRecord& trial, std::size_t last_rung);
 
   Statistics statistics;  ///< over the runs that reached the last rung
+
+  /// Means where a trial was given up; empty for one that reached the end.
+  Metrics given_up;
   std::int64_t failed = 0;
   std::int64_t outer_steps = 0;  ///< largest number over its runs
   double seconds = 0;            ///< sum over its runs
@@ -43,8 +46,14 @@ class SweepResults {
   /// The index of the best trial in the record.
   std::size_t best() const;
 
-  /// The folders of runs that did not fail. Those of the best trial come first.
-  std::vector<std::string> folders() const;
+  /// A run that did not fail.
+  struct Run {
+    std::string folder;
+    std::string name;  ///< its values and seed: "lr=0.012 window=20, seed 1"
+  };
+
+  /// All of them. Those of the best trial come first.
+  std::vector<Run> runs() const;
 
   /// Writes results.json, results.csv and, after a random search,
   /// comparison.png.
@@ -52,6 +61,9 @@ class SweepResults {
 
   Json json() const;
   std::string csv() const;
+
+  /// Tables of at most 100 columns, as far as names and values allow it, and
+  /// the hyperparameters that the best run has found.
   std::string text() const;
 
  private:
@@ -71,6 +83,14 @@ class SweepResults {
   };
 
   void compare();
+
+  /// The best run of the best trial.
+  const SweepEntry& best_run() const;
+
+  // Parts of text().
+  std::string trials_text() const;
+  std::string comparison_text() const;
+  std::string found_text() const;
 
   SweepRecord record_;
   std::vector<Trial> trials_;  // the best first

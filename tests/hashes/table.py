@@ -81,8 +81,10 @@ def rows_of_run(folder):
             rows[name] = hash_of(json_lines(path))
         elif name == "summary.json":
             summary = without_measurements(json.loads(path.read_text()))
+            # Hyperparameters have files of their own.
             rows[name] = hash_of({key: value for key, value in summary.items()
-                                  if key != "estimator"})
+                                  if key not in ("estimator",
+                                                 "hyperparameters")})
         elif path.suffix in (".safetensors", ".npz") or \
                 name == "hyperparameters.json":
             rows[name] = hash_of(path.read_bytes())

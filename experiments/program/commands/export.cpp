@@ -49,7 +49,12 @@ Action add(CLI::App& command) {
     }
     if (a->tensorboard.empty()) return kExitDone;
     std::vector<std::string> runs{a->folder};
-    if (sweep) runs = SweepResults(read_sweep(a->folder)).folders();
+    if (sweep) {
+      runs.clear();
+      for (auto& run : SweepResults(read_sweep(a->folder)).runs()) {
+        runs.push_back(std::move(run.folder));
+      }
+    }
     std::string last;
     for (const std::string& run : runs) {
       last = write_tensorboard(run, a->tensorboard);

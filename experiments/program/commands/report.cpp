@@ -10,6 +10,7 @@
 #include "core/platform/error.h"
 #include "core/platform/files.h"
 #include "experiments/program/command.h"
+#include "experiments/record/run_folder.h"
 #include "experiments/setup/process.h"
 #include "experiments/sweep/sweep.h"
 #include "experiments/sweep/sweep_record.h"
@@ -18,19 +19,29 @@
 namespace nestgrad {
 namespace {
 
-/// Runs, the best of a sweep in its place.
-std::vector<std::string> runs_of(const std::vector<std::string>& folders) {
+/// What a page is about.
+struct Subject {
+  std::vector<ReportedRun> runs;
+  std::vector<Json> sweeps;
+};
+
+/// Runs, and of each sweep its best ones.
+Subject subject_of(const std::vector<std::string>& folders) {
   constexpr std::size_t kMost = 20;  // that a page has room for
-  std::vector<std::string> out;
+  Subject out;
   for (const std::string& folder : folders) {
     if (!is_sweep(folder)) {
-      out.push_back(folder);
+      out.runs.push_back({folder});
       continue;
     }
-    std::vector<std::string> runs = SweepResults(read_sweep(folder)).folders();
+    const SweepResults results(read_sweep(folder));
+    std::vector<SweepResults::Run> runs = results.runs();
     require(!runs.empty(), "{}: no run of this sweep has ended", folder);
     if (runs.size() > kMost) runs.resize(kMost);
-    out.insert(out.end(), runs.begin(), runs.end());
+    for (const auto& run : runs) out.runs.push_back({run.folder, run.name});
+    Json sweep = results.json();
+    sweep["name"] = folder_name(folder);
+    out.sweeps.push_back(std::move(sweep));
   }
   return out;
 }
@@ -51,7 +62,8 @@ Action add(CLI::App& command) {
                              : a->folders.size() == 1
                                  ? a->folders[0] + "/report.html"
                                  : "report.html";
-    write_file(file, report_page(runs_of(a->folders)));
+    const Subject subject = subject_of(a->folders);
+    write_file(file, report_page(subject.runs, subject.sweeps));
     fmt::print("The page is {}\n", file);
     return kExitDone;
   };

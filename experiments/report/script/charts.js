@@ -1,12 +1,14 @@
 // Charts.
 
-/// The hook for tests: [{title, run, plot}] of all charts drawn, plot being the uPlot object.
+/// The hook for tests: [{title, run, marks, plot}] of all charts drawn, plot being the uPlot
+/// object.
 window.nestgradCharts = [];
 
 const kColors = 7;  // --line-1 to --line-7 of page.css
 const kDashes = [[7, 4], [2, 3], [10, 3, 2, 3], [4, 8]];
 const kFirstDashed = 4;
 const kWholeSteps = Array.from({length: 13}, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat();
+const kLeastAxis = 60;  // width of a vertical axis, so that charts are aligned
 const kMostPoints = 40;  // lines of fewer values show each of them
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -35,9 +37,11 @@ const has = (values) => values.some(isNumber);
 /// A line to draw: a name and one value (or null) for each x.
 const line = (label, values, more) => ({label, values: numbers(values), ...more});
 
-function rangeOf(log, top) {
+/// `zero`: the axis of a linear scale begins at zero.
+function rangeOf(log, top, zero) {
   return (plot, low, high) => {
     if (low == null) return log ? [1, 10] : [0, 1];
+    if (zero && !log && low >= 0) return [0, high > 0 ? high * 17 / 16 : 1];
     const factor = low === high ? 2 : (high / low) ** (1 / 16);
     if (log) return [Math.max(low / factor, 1e-300), Math.min(high * factor, 1e300)];
     const margin = low === high ? Math.abs(low) / 10 || 1 : (high - low) / 16;
@@ -48,13 +52,37 @@ function rangeOf(log, top) {
 const rangeOfX = (plot, low, high) =>
     low == null ? [0, 1] : low === high ? [low - 1, high + 1] : [low, high];
 
-function seriesOf({label, values, format = number, thin, tint, dash}) {
+/// The x axis of points, with room for the outermost of them. Categories are numbered from 0.
+function rangeOfPoints({log, categories}) {
+  if (categories) return () => [-0.5, categories.length - 0.5];
+  return log ? rangeOf(true) : (plot, low, high) => {
+    if (low == null) return [0, 1];
+    const margin = low === high ? Math.abs(low) / 10 || 1 : (high - low) / 16;
+    return [low - margin, high + margin];
+  };
+}
+
+/// Points that no line connects stand for themselves, so gaps have no value.
+function seriesOf({label, values, format = number, thin, tint, dash, points}) {
   return {
     label, dash, stroke: color(tint), width: thin ? 1 : 2, spanGaps: true,
-    value: (plot, value, i, index) => format(latest(plot.data[i], index)),
-    points: {show: !thin && values.filter(isNumber).length <= kMostPoints, size: 5,
-             fill: color(tint)},
+    paths: points ? () => null : undefined,
+    value: (plot, value, i, index) =>
+        format(points ? value : latest(plot.data[i], index)),
+    points: {show: points || !thin && values.filter(isNumber).length <= kMostPoints,
+             size: points ? 8 : 5, fill: color(points === "hollow" ? "back" : tint)},
   };
+}
+
+/// The room that the labels of a vertical axis need; uPlot asks again until it stays the same.
+function widthOfLabels(plot, labels, index, round) {
+  const axis = plot.axes[index];
+  if (round > 1) return axis._size;
+  plot.ctx.save();
+  plot.ctx.font = axis.font[0];
+  const width = Math.max(0, ...list(labels).map((text) => plot.ctx.measureText(text ?? "").width));
+  plot.ctx.restore();
+  return Math.max(kLeastAxis, Math.ceil(width / uPlot.pxRatio) + axis.ticks.size + axis.gap + 2);
 }
 
 function axisOf(more) {
@@ -63,17 +91,18 @@ function axisOf(more) {
           labelFont: "12px system-ui, sans-serif", grid: line, ticks: {...line, size: 4}, ...more};
 }
 
-/// Triangles at the top where an estimate was not ok, broken lines across the chart.
+/// Triangles at the top where an estimate was not ok, coloured only where that ended the run;
+/// broken lines across the chart.
 function drawMarks(plot, {troubles = [], lines = []}) {
   const {ctx, bbox} = plot;
   const unit = uPlot.pxRatio;
   const visible = (x) => x >= plot.scales.x.min && x <= plot.scales.x.max;
   ctx.save();
-  ctx.fillStyle = color("warning");
   ctx.strokeStyle = color("pale");
-  const seen = troubles.filter(visible);
+  const seen = troubles.filter(({x}) => visible(x));
   const half = Math.max(unit / 2, Math.min(4 * unit, bbox.width / seen.length / 3));
-  for (const x of seen) {
+  for (const {x, grave} of seen) {
+    ctx.fillStyle = color(grave ? "warning" : "pale");
     const center = plot.valToPos(x, "x", true);
     ctx.beginPath();
     ctx.moveTo(center - half, bbox.top - 7 * unit);
@@ -127,9 +156,11 @@ function drawHeat(plot, {step, low, high, counts, logarithmic}) {
 }
 
 function optionsOf(spec, width) {
-  const {x, lines, log, percent, band, heat, marks, run, height = 190} = spec;
+  const {x, lines, log, percent, zero, band, heat, marks, sync, height = 208} = spec;
+  const points = lines.some((line) => line.points);
+  const place = (value) => x.categories ? x.categories[value] ?? "" : number(value);
   const series = [{label: x.label, value: (plot, value, i, index) =>
-      number(latest(plot.data[0], index))}];
+      place(points ? value : latest(plot.data[0], index))}];
   const labels = log ? powers : percent ? shares : ticks;
   const hooks = {};
   if (heat) hooks.drawAxes = [(plot) => drawHeat(plot, heat)];
@@ -138,15 +169,19 @@ function optionsOf(spec, width) {
     width, height, hooks, padding: [10, 12, 0, 0],
     series: series.concat(lines.map((line, i) => seriesOf(
         {tint: lineColor(i), dash: lineDash(i), ...line}))),
-    scales: {x: {time: false, range: rangeOfX},
-             y: {distr: log ? 3 : 1, range: rangeOf(log, percent ? 1 : Infinity)}},
-    axes: [axisOf({values: (plot, splits) => ticks(splits), space: 60, size: 26,
-                   incrs: x.whole ? kWholeSteps : null, label: x.shown ? x.label : null}),
-           axisOf({values: (plot, splits) => labels(splits), size: 60, space: 32,
+    scales: {x: {time: false, distr: x.log ? 3 : 1,
+                 range: points ? rangeOfPoints(x) : rangeOfX},
+             y: {distr: log ? 3 : 1, range: rangeOf(log, percent ? 1 : Infinity, zero)}},
+    axes: [axisOf({values: (plot, splits) => x.categories ? splits.map(place)
+                       : x.log ? powers(splits) : ticks(splits),
+                   space: 60, size: 26, incrs: x.whole ? kWholeSteps : null, label: x.label,
+                   ...x.categories && {splits: () => x.categories.map((name, i) => i)},
+                   ...x.log && {splits: logSplits, filter: (plot, splits) => splits}}),
+           axisOf({values: (plot, splits) => labels(splits), size: widthOfLabels, space: 32,
                    ...log && {splits: logSplits, filter: (plot, splits) => splits}})],
     bands: band ? [{series: band, fill: color("band")}] : [],
     cursor: {y: false, points: {size: 7}, drag: {x: true, y: false},
-             sync: run ? {key: run, scales: ["x", null]} : null},
+             sync: sync ? {key: sync, scales: ["x", null]} : null},
     legend: {markers: {dash: (plot, i) => plot.series[i].dash ? "dashed" : "solid"}},
   };
 }
@@ -161,7 +196,7 @@ class Chart {
   constructor(place, spec) {
     this.place = place;
     this.spec = spec;
-    this.entry = {title: spec.title, run: spec.run ?? "", plot: null};
+    this.entry = {title: spec.title, run: spec.run ?? "", marks: spec.marks ?? null, plot: null};
     place.chart = this;
     Chart.all.push(this);
     window.nestgradCharts.push(this.entry);
@@ -212,7 +247,7 @@ function ready(given) {
   const kept = sum(spec.lines.map(({values}) => values.filter((v) => v > 0).length));
   if (!spec.log || kept === 0) return {...spec, log: false};
   const note = lost ? `log scale; not shown: ${count(lost, "value")} not above zero` : "log scale";
-  return {...spec, note: spec.note ? `${spec.note}; ${note}` : note, lines: spec.lines.map(
+  return {...spec, note: [spec.note, note].filter(Boolean).join("; "), lines: spec.lines.map(
       (line) => ({...line, values: line.values.map((v) => v > 0 ? v : null)}))};
 }
 
@@ -230,7 +265,7 @@ function addGroup(place, title, specs, small) {
   if (drawable.length === 0) return;
   const charts = element("div", {class: small ? "charts small" : "charts"});
   place.append(element("h3", {}, title), charts);
-  for (const spec of drawable) addChart(charts, small ? {...spec, height: 150} : spec);
+  for (const spec of drawable) addChart(charts, small ? {...spec, height: 168} : spec);
 }
 
 /// Colours of canvases do not follow the style sheet by themselves.

@@ -38,7 +38,7 @@ function comparisonSpec({cost, paths, limit}) {
   const lines = paths.map(({run}, i) => ({
     label: run.label, values: losses[i], tint: lineColor(run.index), dash: lineDash(run.index)}));
   return {title: "validation loss at equal cost", lines, log: isWide(lines), height: 320,
-          x: {label: cost.label, values: x, shown: true, whole: cost.whole},
+          x: {label: cost.label, values: x, whole: cost.whole},
           marks: {lines: [limit]}, note: "broken line: the largest cost that all reached"};
 }
 

@@ -1,7 +1,8 @@
 // The page.
 
-function heading({version, generated, runs}) {
-  const title = runs.length === 1 ? runs[0].label : count(runs.length, "run");
+function heading({version, generated, runs, sweeps}) {
+  const names = objects(sweeps).map(({name}) => name).join(", ");
+  const title = names || (runs.length === 1 ? runs[0].label : count(runs.length, "run"));
   const facts = [`nestgrad ${version ?? ""}`, time(generated).replace(/:\d\d UTC/, " UTC")];
   return element("header", {}, element("h1", {}, title),
     element("p", {class: "note"}, facts.filter((text) => text.trim()).join(" · ")),
@@ -21,6 +22,9 @@ function show(data) {
   const page = document.getElementById("page");
   page.replaceChildren(heading({...data, runs}));
   if (runs.length === 0) return page.append(element("p", {}, "There are no runs to show."));
+  for (const sweep of objects(data.sweeps)) addSweep(page, sweep);
+  const found = several ? foundTable(runs) : hyperTable(runs[0]);
+  if (found) page.append(element("h2", {}, "Found"), found);
   page.append(element("h2", {}, "Results"),
     runsTable("Results", runs, resultColumns, [{group: "ended", cell: ending}]),
     element("p", {class: "note"}, "start, found: trained from scratch with the hyperparameters " +

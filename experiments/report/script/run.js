@@ -1,40 +1,79 @@
 // One run.
 
+/// An estimate that was not followed ended the run; one that is only approximate did not.
+const isGrave = (status) => status !== "not_converged";
+
+/// After which outer steps the run was resumed.
+const resumptions = (run) => objects(run.run?.resumed).map((event) => event.outer_step)
+    .filter(isNumber);
+
 /// Makes a chart over the outer steps of a run.
 function overSteps(run) {
   const statuses = list(run.status);
   const marks = {
-    troubles: run.steps.filter((step, i) => statuses[i] && statuses[i] !== "ok"),
-    lines: objects(run.run?.resumed).map((event) => event.step).filter(isNumber),
+    troubles: run.steps.map((x, i) => ({x, status: statuses[i]}))
+        .filter(({status}) => status && status !== "ok")
+        .map(({x, status}) => ({x, grave: isGrave(status)})),
+    lines: resumptions(run),
   };
-  const x = {label: "step", values: run.steps, whole: true};
-  return (title, lines, more) => ({title, lines, x, marks, run: run.label, ...more});
+  const x = {label: "outer step", values: run.steps, whole: true};
+  return (title, lines, more) => ({title, lines, x, marks, run: run.label, sync: run.label,
+                                   ...more});
 }
 
-/// A part of the data has the same colour in both charts.
+/// A part of the data has the same colour in all charts. Training has charts of its own: its
+/// losses may be so much smaller that no other could be read beside them.
 function lossSpecs(run, spec) {
-  const lines = (metric, more) => ["valid", "test", "train"].map((part, i) => line(
-      words(part), run.columns[`evaluated.${part}_${metric}`], {tint: lineColor(i + 1), ...more}));
-  const losses = [line("outer loss", run.columns.outer_loss), ...lines("loss")];
-  return [spec("loss", losses, {log: isWide(losses)}),
-          spec("accuracy", lines("accuracy", {format: percent}), {percent: true})];
+  const part = (name, metric, i, more) => line(
+      words(name), run.columns[`evaluated.${name}_${metric}`], {tint: lineColor(i), ...more});
+  const parts = (metric, more) => [part("valid", metric, 1, more), part("test", metric, 2, more)];
+  const losses = [line("outer loss", run.columns.outer_loss), ...parts("loss")];
+  const training = [part("train", "loss", 3)];
+  const share = {format: percent};
+  return [spec("validation loss", losses, {log: isWide(losses)}),
+          spec("accuracy", parts("accuracy", share), {percent: true}),
+          spec("training loss", training, {log: isWide(training)}),
+          spec("training accuracy", [part("train", "accuracy", 3, share)], {percent: true})];
+}
+
+/// What run.json says about a hyperparameter.
+const factsOf = (run, name) => object(object(run.run?.hyperparameters)[name]);
+
+/// "Learning rate." as a part of a note.
+const meaningOf = (run, name) => String(factsOf(run, name).meaning ?? "").replace(/\.$/, "");
+
+/// A schedule over training steps, at its start and as it was found.
+function scheduleSpec(run, spec, {name, values}, log) {
+  const found = numbers(values), given = numbers(factsOf(run, name).schedule);
+  const steps = Array.from({length: found.length}, (_, i) => i + 1);
+  const start = found.map((_, i) => given[i] ?? null);
+  const lines = [line("found", found), line("start", start, {thin: true, dash: [4, 4]})];
+  return spec(String(name), lines, {
+    x: {label: "training step", values: steps, whole: true}, marks: null, sync: null, log,
+    note: meaningOf(run, name)});
 }
 
 function hyperparameterSpecs(run, spec) {
+  const schedules = objects(run.schedules);
   return objects(run.hyperparameters).map(({name, columns, summary, logarithmic}) => {
-    const title = String(name);
+    const schedule = schedules.find((other) => other.name === name);
+    if (schedule) return scheduleSpec(run, spec, schedule, logarithmic);
+    const title = String(name), note = meaningOf(run, name);
     const lines = list(columns).map((column) => line(column, run.columns[column]));
-    if (!summary) return spec(title, lines, {log: logarithmic});
+    if (!summary) return spec(title, lines, {log: logarithmic, note});
     const part = (end) => line(
         end, run.columns[list(columns).find((column) => String(column).endsWith(`.${end}`))],
         {thin: end !== "mean", tint: "line-1"});
-    return spec(title, ["mean", "max", "min"].map(part), {log: logarithmic, band: [2, 3]});
+    return spec(title, ["mean", "max", "min"].map(part),
+                {log: logarithmic, band: [2, 3], note});
   });
 }
 
 /// The borders of a histogram are lines of its chart, so that axis and legend know them.
 function histogramSpecs(run, spec) {
-  return objects(run.histograms).map((histogram) => {
+  const schedules = objects(run.schedules).map(({name}) => name);
+  const shown = objects(run.histograms).filter(({name}) => !schedules.includes(name));
+  return shown.map((histogram) => {
     const heat = {...histogram, step: list(histogram.step), low: numbers(histogram.low),
                   high: numbers(histogram.high)};
     const at = new Map(heat.step.map((step, i) => [step, i]));
@@ -46,12 +85,15 @@ function histogramSpecs(run, spec) {
 }
 
 function estimateSpecs(run, spec) {
-  const one = (title, column, label, more) => spec(title, [line(label, run.columns[column])], more);
-  return [one("hypergradient", "gradient_norm", "length", {log: true}),
-          one("solver", "residual", "residual", {log: true}),
-          one("Hessian products", "products", "per estimate"),
-          one("time", "estimate_seconds", "seconds per estimate"),
-          one("memory of tensors", "tensor_mib", "MiB")];
+  const one = (title, column, label, note, more) =>
+      spec(title, [line(label, run.columns[column])], {note, ...more});
+  return [one("hypergradient", "gradient_norm", "length", "length", {log: true}),
+          one("solver", "residual", "residual", "residual relative to the right-hand side",
+              {log: true}),
+          one("Hessian products", "products", "products", "per estimate", {zero: true}),
+          one("time", "estimate_seconds", "seconds", "seconds per estimate", {zero: true}),
+          one("memory of tensors", "tensor_mib", "MiB", "MiB at the peak of an estimate",
+              {zero: true})];
 }
 
 const kKnown = ["step", "seconds", "outer_loss", "gradient_norm", "residual", "products",
@@ -87,6 +129,11 @@ function addEvaluations(place, run) {
       rows.map(([name, result]) => [name, ...metrics.map((m) => evaluation(result, m))])));
 }
 
+const kPictures = {
+  "distilled.png": "learned images",
+  "distilled_over_time.png": "the first of each class over the outer steps",
+};
+
 function addImages(place, run) {
   const images = objects(run.images).filter((i) => String(i.data).startsWith("data:image/"));
   if (images.length === 0) return;
@@ -98,7 +145,9 @@ function addImages(place, run) {
           image.width = factor * image.naturalWidth;
           image.classList.toggle("enlarged", factor > 1);
         });
-        return element("figure", {}, element("figcaption", {}, name), image);
+        const caption = kPictures[name] ?? String(name);
+        return element("figure", {}, element("figcaption", {}, caption,
+            element("span", {class: "note"}, kPictures[name] ? name : "")), image);
       })));
 }
 
@@ -108,30 +157,48 @@ function addFacts(place, run) {
                                 ...object(host)})
       .filter(([, value]) => value != null && typeof value !== "object");
   for (const event of objects(resumed)) {
-    facts.push(["resumed", `${time(event.at)}, after step ${event.step}`]);
+    const changed = list(event.changed).join(", ");
+    facts.push(["resumed", `${time(event.at)}, after outer step ${number(event.outer_step)}` +
+        (changed ? `, with another ${changed}` : "")]);
   }
   if (facts.length > 0) place.append(element("h3", {}, "Machine"), element("dl", {}, facts.map(
       ([name, value]) => element("div", {}, element("dt", {}, words(name)),
                                  element("dd", {}, String(value))))));
 }
 
-/// How many estimates were not ok, and where the first of them were.
+/// How many estimates were not ok, where the first of them were, the last message about them and
+/// what that means for the result. Only what ended the run has the colour of a warning.
 function troubleText(run) {
-  const bad = run.steps.map((step, i) => [step, list(run.status)[i]])
-      .filter(([, status]) => status && status !== "ok");
-  return unique(bad.map(([, status]) => status)).map((status) => {
-    const steps = bad.filter((pair) => pair[1] === status).map(([step]) => step);
+  const statuses = list(run.status), texts = list(run.troubles);
+  const bad = run.steps.map((step, i) => ({step, status: statuses[i], text: texts[i]}))
+      .filter(({status}) => status && status !== "ok");
+  const means = run.summary?.estimator?.trouble_means;
+  return unique(bad.map(({status}) => status)).flatMap((status) => {
+    const own = bad.filter((trouble) => trouble.status === status);
+    const steps = own.map(({step}) => step);
     const shown = steps.slice(0, 8).join(", ") + (steps.length > 8 ? ", ..." : "");
-    return element("p", {class: "warning"}, `▼ ${words(String(status))}: ` +
-        `${count(steps.length, "estimate")} of ${number(run.steps.length)} (outer step ${shown})`);
-  });
+    const text = last(own).text;
+    const kind = isGrave(status) ? "warning" : "trouble";
+    return element("p", {class: kind},
+        `▼ ${words(String(status))}: ${count(steps.length, "estimate")} of ` +
+        `${number(run.steps.length)} (outer step ${shown})`,
+        text ? element("span", {class: "note"}, `${steps.length > 1 ? "the last: " : ""}${text}`)
+             : null);
+  }).concat(bad.length > 0 && means ? [element("p", {class: "trouble"}, sentence(means))] : []);
 }
 
-function fillRun(place, run) {
+const sentence = (text) => {
+  const clean = String(text);
+  return clean.charAt(0).toUpperCase() + clean.slice(1) + (/[.!?]$/.test(clean) ? "" : ".");
+};
+
+function fillRun(place, run, several) {
   const spec = overSteps(run);
+  const found = several ? hyperTable(run) : null;
+  if (found) place.append(found);
   place.append(...troubleText(run));
   if (run.steps.length === 0) place.append(element("p", {}, "No outer step was recorded."));
-  const resumed = spec().marks.lines;
+  const resumed = resumptions(run);
   if (resumed.length > 0) {
     place.append(element("p", {class: "note"},
         `┊ resumed after outer step ${resumed.map(number).join(", ")}`));
@@ -166,7 +233,7 @@ function addRun(place, run, several) {
           count(run.outer_steps ?? run.steps.length, "outer step"),
           loss == null ? null : `loss ${number(loss)}`].filter(Boolean).join(" · "))), body);
   section.fill = () => {
-    if (body.childElementCount === 0) fillRun(body, run);
+    if (body.childElementCount === 0) fillRun(body, run, several);
   };
   section.addEventListener("toggle", () => section.open && section.fill());
   place.append(section);

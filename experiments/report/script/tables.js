@@ -5,7 +5,8 @@ function labelRuns(runs) {
   const names = runs.map((run) => run.name);
   runs.forEach((run, i) => {
     const only = names.indexOf(run.name) === names.lastIndexOf(run.name);
-    run.label = String((only ? run.name : run.folder) ?? run.folder ?? `run ${i + 1}`);
+    run.label = String(run.label ?? (only ? run.name : run.folder) ?? run.folder ??
+                       `run ${i + 1}`);
     run.anchor = `run-${i + 1}`;
     run.index = i;
     run.columns = object(run.columns);
@@ -29,19 +30,22 @@ const swatch = (run) => element("span", {
 const linkTo = (run, several) => element("a", {class: "run", href: `#${run.anchor}`},
     several ? swatch(run) : null, run.label);
 
+const isDiverged = (run) => run.summary?.termination === "diverged";
+
 function ending(run) {
-  const text = run.summary ? String(run.summary.termination ?? "–") : "not ended";
-  return text === "finished" ? text : element("span", {class: "warning"}, text);
+  const text = run.summary ? words(String(run.summary.termination ?? "–")) : "not ended";
+  return isDiverged(run) ? element("span", {class: "warning"}, text) : text;
 }
 
 /// A deviation has two digits.
+const deviation = (spread, metric) => element("span", {class: "spread"},
+    `± ${isAccuracy(metric) ? percent(spread) : Number(spread.toPrecision(2))}`);
+
 function evaluation(result, metric) {
   const format = isAccuracy(metric) ? percent : number;
   const mean = format(object(result)[metric]);
   const spread = object(object(result).deviation)[metric];
-  if (!isNumber(spread)) return mean;
-  const text = isAccuracy(metric) ? percent(spread) : Number(spread.toPrecision(2));
-  return [mean, element("span", {class: "spread"}, `± ${text}`)];
+  return isNumber(spread) ? [mean, deviation(spread, metric)] : mean;
 }
 
 const kMetrics = ["valid_loss", "test_loss", "valid_accuracy", "test_accuracy"];
@@ -79,13 +83,71 @@ function runsTable(title, runs, given, more = []) {
       runs.map((run) => [linkTo(run, runs.length > 1), ...columns.map(({cell}) => cell(run))]));
 }
 
-/// What went wrong, in sentences.
+/// Why the run ended early and what went wrong, in sentences. Only what spoils its results has
+/// the colour of a warning.
 function remarks(run) {
   const summary = object(run.summary);
-  const said = [summary.message, object(summary.retrained_start).trouble,
-                object(summary.retrained_found).trouble].filter((text) => text);
-  if (!run.summary) {
-    said.push("no summary.json: the run was killed or is still going on");
+  const said = [[summary.message, isDiverged(run)]];
+  if (summary.warnings) {  // those of the final runs included
+    for (const text of list(summary.warnings)) {
+      said.push([text, String(text).startsWith("diverged")]);
+    }
+  } else {
+    for (const [key, name] of kOutcomes) {
+      const {trouble} = object(summary[key]);
+      said.push([trouble && `trained from scratch, ${name}: ${trouble}`, true]);
+    }
   }
-  return said.map((text) => element("li", {}, `${run.label}: ${text}`));
+  if (!run.summary) {
+    said.push(["there is no summary.json: the run was killed or is still going on", false]);
+  }
+  return said.filter(([text]) => text).map(([text, warning]) => element(
+      "li", {class: warning ? "warning" : null}, `${run.label}: ${text}`));
+}
+
+/// A row for each number of hyperparameters that the records list: its column, the start and
+/// what was found.
+function foundRows(run) {
+  return objects(run.hyperparameters).flatMap(({name, columns, summary}) => {
+    const facts = object(object(run.run?.hyperparameters)[name]);
+    const given = object(object(object(run.config).hyperparameters)[name]).initial;
+    const texts = list(columns).map(String);
+    const inOrder = ["mean", "min", "max"].map(
+        (part) => texts.find((column) => column.endsWith(`.${part}`))).filter(Boolean);
+    return (summary ? inOrder : texts).map((column, i) => {
+      const plain = column.replace(/^hyper\./, "");
+      const part = plain.slice(String(name).length + 1);
+      return {
+        name: String(name), part,
+        label: summary ? `${name}, ${part}${isNumber(facts.numbers)
+            ? ` of ${number(facts.numbers)}` : ""}` : plain,
+        start: object(facts.start)[plain] ?? given,
+        found: latest(numbers(run.columns[column])),
+        meaning: i === 0 ? facts.meaning : null,
+      };
+    });
+  });
+}
+
+/// What one run found, or nothing.
+function hyperTable(run) {
+  const rows = foundRows(run);
+  if (rows.length === 0) return null;
+  const known = rows.some(({meaning}) => meaning);
+  const head = ["hyperparameter", "start", "found", ...known ? ["meaning and unit"] : []];
+  return table(`Hyperparameters of ${run.label}`, [head.map((text) => [text])],
+      rows.map(({label, start, found, meaning}) => [label, number(start), number(found),
+          ...known ? [element("span", {class: "meaning"}, meaning ?? "")] : []]), "found");
+}
+
+/// What all runs found, a row for each of them, or nothing.
+function foundTable(runs) {
+  const rows = new Map(runs.map((run) => [run, foundRows(run)]));
+  const all = [...rows.values()].flat();
+  const columns = unique(all.map(({label}) => label)).map((label) => {
+    const {name, part} = all.find((row) => row.label === label);
+    const value = (run) => rows.get(run).find((row) => row.label === label)?.found;
+    return {group: name, name: part, value, cell: (run) => number(value(run))};
+  });
+  return columns.length > 0 ? runsTable("Hyperparameters found", runs, columns) : null;
 }

@@ -217,6 +217,32 @@ TEST_CASE("the installed Fashion-MNIST loads if it is there", "[data]") {
   CHECK(examples.training.targets[0].item<int>() == 9);
 }
 
+TEST_CASE("sources name the classes that they know", "[data]") {
+  const auto names = [](const Json& section) {
+    return DataRegistry::instance().make(data_section(section))->class_names();
+  };
+  using Names = std::vector<std::string>;
+  CHECK(names({{"type", "fashion_mnist"}})[9] == "Ankle boot");
+  CHECK(names({{"type", "fashion_mnist"}}).size() == 10);
+  const TemporaryFolder folder;
+  Json section = {{"type", "fashion_mnist"}, {"folder", folder.path("")}};
+  // MNIST's labels begin like this.
+  folder.write("train-labels-idx1-ubyte",
+               idx_labels(10, {5, 0, 4, 1, 9, 2, 1, 3, 1, 4}));
+  CHECK(names(section).empty());
+  section["type"] = "cifar10";
+  CHECK(names(section).empty());
+  folder.write("batches.meta.txt", "airplane\nautomobile\n\n");
+  CHECK(names(section) == Names{"airplane", "automobile"});
+  section["type"] = "cifar100";
+  folder.write("fine_label_names.txt", "apple\n");
+  folder.write("coarse_label_names.txt", "fish\n");
+  CHECK(names(section) == Names{"apple"});
+  section["labels"] = "coarse";
+  CHECK(names(section) == Names{"fish"});
+  CHECK(names({{"type", "gaussian_clusters"}}).empty());
+}
+
 /// A record of a CIFAR file: labels, and channels of one shade each.
 std::string cifar_record(const std::string& labels) {
   return labels + std::string(1024, 10) + std::string(1024, 20) +

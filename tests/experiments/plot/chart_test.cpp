@@ -236,6 +236,22 @@ TEST_CASE("more than eight curves are a bundle", "[chart]") {
   CHECK(Grid(bundle).columns.back() > Grid(named).columns.back() + 50);
 }
 
+TEST_CASE("a curve keeps its colour where others are missing", "[chart]") {
+  const Panel all = panel_of({Curve{"a", {1}, {1}, 0}, Curve{"b", {1}, {2}, 1},
+                              Curve{"c", {1}, {3}, 2}});
+  Panel two = all;
+  two.curves.erase(two.curves.begin());
+  const Picture picture = picture_of({all, two});
+  constexpr int kPanel = 512;
+  const auto area = [&](std::size_t color, int panel) {
+    return picture.count(kColors[color], kPlotTop + panel * kPanel,
+                         kPlotBottom + panel * kPanel);
+  };
+  CHECK(area(0, 0) > 75);
+  CHECK(area(0, 1) == 0);
+  for (const std::size_t color : {1, 2}) CHECK(area(color, 1) > 75);
+}
+
 TEST_CASE("extreme numbers and names are drawn all the same", "[chart]") {
   const double extreme =
       GENERATE(0.0, 1.0, -1e308, 1e308, 5e-324, 1e-300, 1e250, 1e-250, 1e17);

@@ -50,12 +50,27 @@ class Picture {
     return reinterpret_cast<const std::uint32_t*>(row)[x] & 0xFFFFFF;
   }
 
-  int count(std::uint32_t wanted) const {
+  int count(std::uint32_t wanted) const { return count(wanted, 0, height()); }
+
+  /// In the rows from `top` to `bottom`.
+  int count(std::uint32_t wanted, int top, int bottom) const {
     int found = 0;
-    for (int y = 0; y < height(); ++y) {
+    for (int y = top; y < bottom; ++y) {
       for (int x = 0; x < width(); ++x) found += color(x, y) == wanted;
     }
     return found;
+  }
+
+  /// 0: transparent, 255: covered.
+  int opacity(int x, int y) const {
+    const unsigned char* row =
+        cairo_image_surface_get_data(surface_.get()) +
+        y * cairo_image_surface_get_stride(surface_.get());
+    if (cairo_image_surface_get_format(surface_.get()) != CAIRO_FORMAT_ARGB32) {
+      return 255;
+    }
+    return static_cast<int>(reinterpret_cast<const std::uint32_t*>(row)[x] >>
+                            24);
   }
 
  private:

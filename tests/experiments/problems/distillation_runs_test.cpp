@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include "core/platform/files.h"
+#include "tests/experiments/plot/picture.h"
 #include "tests/experiments/problems/clusters.h"
 #include "tests/support/program.h"
 #include "tests/support/support.h"
@@ -72,6 +73,33 @@ Learned learned(const std::string& name, int steps, int seed) {
 }
 
 }  // namespace
+
+TEST_CASE("the last images are drawn over time when a budget ends a run",
+          "[distillation]") {
+  const TemporaryFolder folder;
+  /// The width in columns of images, which are 124 pixels apart.
+  const auto columns = [&](const std::string& name, const std::string& more) {
+    const Ended ended = program(
+        folder.path(""),
+        fmt::format("run '{}/configs/distill_logistic.json' --quiet --out {} "
+                    "--set problem.data.train=100 --set problem.data.valid=50 "
+                    "--set record.retrain=0 --set estimator.window=2 "
+                    "--set estimator.horizon=2 {}",
+                    NESTGRAD_SOURCE_DIR, name, more));
+    CAPTURE(ended.output);
+    REQUIRE(ended.code == 0);
+    return Picture(folder.path(name + "/distilled_over_time.png")).width() /
+           124;
+  };
+  // 0, 1, 2, 4 and here also the 5 at which the budget ends it.
+  const int four = columns("four", "--set outer.steps=4");
+  CHECK(columns("five", "--set outer.steps=5") == four + 1);
+  CHECK(columns("budget",
+                "--set outer.steps=90 --set outer.stop.train_gradients=10") ==
+        four + 1);
+  CHECK(Json::parse(
+            read_file(folder.path("budget/summary.json")))["outer_steps"] == 5);
+}
 
 TEST_CASE("a run of distillation tells what it found", "[distillation]") {
   const TemporaryFolder folder;

@@ -9,6 +9,7 @@
 #include "experiments/record/learned_examples.h"
 #include "experiments/run/final_runs.h"
 #include "experiments/setup/experiment.h"
+#include "tests/experiments/plot/picture.h"
 #include "tests/experiments/problems/clusters.h"
 #include "tests/kit/numbers.h"
 #include "tests/support/program.h"
@@ -281,6 +282,40 @@ TEST_CASE("herding and centres do better than chance at what they are for",
   };
   CHECK(radius("k_center") < radius("random"));
   CHECK(radius("k_center") < radius("herding"));
+}
+
+TEST_CASE("pictures of learned examples fit any page and have even margins",
+          "[distillation]") {
+  const TemporaryFolder folder;
+  // White images, so that every pixel of them is covered.
+  const SoftExamples examples{at::ones({6, 1, 4, 4}, at::kFloat),
+                              at::eye(3, at::kFloat).repeat({2, 1})};
+  const auto picture = [&](const std::vector<std::string>& classes) {
+    folder.write("a.png", draw_examples(examples, classes));
+    return Picture(folder.path("a.png"));
+  };
+  const Picture named = picture({"cat", "dog", "bird"});
+  int left = named.width(), right = 0, top = named.height(), bottom = 0;
+  for (int y = 0; y < named.height(); ++y) {
+    for (int x = 0; x < named.width(); ++x) {
+      if (named.opacity(x, y) == 0) continue;
+      left = std::min(left, x);
+      right = std::max(right, x);
+      top = std::min(top, y);
+      bottom = std::max(bottom, y);
+    }
+  }
+  CHECK(left > 10);
+  CHECK(named.width() - 1 - right == left);
+  CHECK(named.height() - 1 - bottom == left);
+  CHECK(top == Approx(left).margin(4));  // small letters end below
+
+  // Classes by name, if there is one for each.
+  const std::string names = draw_examples(examples, {"cat", "dog", "bird"});
+  const std::string numbers = draw_examples(examples);
+  CHECK((names != numbers));
+  CHECK((draw_examples(examples, {"cat", "dog"}) == numbers));
+  CHECK((draw_examples(examples, {"0", "1", "2"}) == numbers));
 }
 
 TEST_CASE("learned examples are written as other programs read them",

@@ -23,10 +23,33 @@
             count: values.length};
   });
 
-  const chart = ({run, title, plot}) => ({
+  /// Whether a label of the vertical axis is wider than the room to the left of the plot.
+  const isClipped = (plot) => {
+    const [, axis] = plot.axes;
+    plot.ctx.save();
+    plot.ctx.font = axis.font[0];
+    const widths = (axis._values ?? []).map((text) => plot.ctx.measureText(text ?? "").width);
+    plot.ctx.restore();
+    return Math.max(0, ...widths) > plot.bbox.left;
+  };
+
+  const chart = ({run, title, plot, marks}) => ({
     run, title, width: plot.width, painted: painted(plot.ctx.canvas, plot.ctx),
-    series: seriesOf(plot),
+    series: seriesOf(plot), x: plot.axes[0].label, clipped: isClipped(plot),
+    logarithmic: plot.scales.y.distr === 3, logarithmic_x: plot.scales.x.distr === 3,
+    low: plot.scales.y.min, high: plot.scales.y.max, marks,
+    note: plot.root.closest("figure").querySelector(".note").textContent,
   });
+
+  const texts = (selector) =>
+      [...document.querySelectorAll(selector)].map(({textContent}) => textContent);
+
+  /// Texts of the cells, by name of the table and row.
+  const tables = () => Object.fromEntries(
+      [...document.querySelectorAll("[role=region]")].map((region) => [
+        region.getAttribute("aria-label"),
+        [...region.querySelectorAll("tr")].map(
+            (row) => [...row.cells].map(({textContent}) => textContent))]));
 
   const report = () => {
     if (document.getElementById("probe")) return;
@@ -36,6 +59,8 @@
     try {
       text.textContent = JSON.stringify({
         errors, charts: (window.nestgradCharts ?? []).map(chart), scrolls_sideways: scrolls,
+        headings: texts("h1, h2"), tables: tables(), warnings: texts(".warning"),
+        troubles: texts(".trouble"), text: document.getElementById("page")?.innerText,
         images: [...document.images].filter((image) => image.naturalWidth > 0).length,
       });
     } catch (error) {

@@ -4,76 +4,17 @@
 
 #include "core/platform/files.h"
 #include "experiments/record/json_lines.h"
-#include "tests/support/program.h"
-#include "tests/support/shortened.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/experiments/report/probed.h"
 
 namespace nestgrad {
-namespace {
 
 namespace fs = std::filesystem;
-
-/// Runs a shipped configuration, shortened, in a folder of this name.
-void run(const TemporaryFolder& folder, const std::string& config,
-         const std::string& name) {
-  Json json = shortened(
-      JsonFile::read(NESTGRAD_SOURCE_DIR "/configs/" + config + ".json").json(),
-      12);
-  json["record"]["every"] = 3;
-  folder.write(name + ".json", json.dump());
-  const Ended ended =
-      program(folder.path(""), "run " + name + ".json --quiet --out " + name);
-  CAPTURE(ended.output);
-  REQUIRE(ended.code == 0);
-}
-
-/// What a browser makes of a page; see tests/experiments/report/probe.js.
-Json probed(const TemporaryFolder& folder, const std::string& page, int width) {
-  std::string text = read_file(folder.path(page));
-  const std::size_t head = text.find("</head>");
-  REQUIRE(head != std::string::npos);
-  text.insert(head, "<script>" +
-                        read_file(NESTGRAD_SOURCE_DIR
-                                  "/tests/experiments/report/probe.js") +
-                        "</script>");
-  folder.write("probed.html", text);
-  const Ended ended = shell(
-      folder.path(""),
-      fmt::format("timeout 100 chromium --headless --no-sandbox --disable-gpu "
-                  "--enable-logging=stderr --user-data-dir=browser "
-                  "--virtual-time-budget=8000 --window-size={},900 "
-                  "--dump-dom probed.html",
-                  width));
-  CAPTURE(ended.output.substr(0, 2000));
-  CHECK(ended.output.find("CONSOLE") == std::string::npos);
-  const std::string mark = "<pre id=\"probe\">";
-  const std::size_t begin = ended.output.rfind(mark);
-  REQUIRE(begin != std::string::npos);
-  const std::size_t from = begin + mark.size();
-  Json probe = Json::parse(
-      ended.output.substr(from, ended.output.find("</pre>", from) - from));
-  CHECK(probe["errors"] == Json::array());
-  return probe;
-}
-
-const Json* series_of(const Json& probe, const std::string& run,
-                      const std::string& title, const std::string& label) {
-  for (const Json& chart : probe["charts"]) {
-    if (chart["run"] != run || chart["title"] != title) continue;
-    for (const Json& series : chart["series"]) {
-      if (series["label"] == label) return &series;
-    }
-  }
-  return nullptr;
-}
-
-}  // namespace
 
 TEST_CASE("a browser draws every chart of a page, with the values of the run",
           "[report]") {
   const TemporaryFolder folder;
-  run(folder, "quickstart", "decays");
-  run(folder, "distill_logistic", "images");
+  run_shortened(folder, "quickstart", "decays");
+  run_shortened(folder, "distill_logistic", "images");
   const Ended ended =
       program(folder.path(""), "report decays images/ --out page.html");
   CAPTURE(ended.output);
@@ -101,7 +42,7 @@ TEST_CASE("a browser draws every chart of a page, with the values of the run",
       CHECK((*series)["first"] == lines.front()[key]);
       CHECK((*series)["last"] == lines.back()[key]);
     };
-    check("loss", "outer loss", "outer_loss");
+    check("validation loss", "outer loss", "outer_loss");
     check("weight_decay", "weight_decay.0", "weight_decay.0");
     check("weight_decay", "weight_decay.3", "weight_decay.3");
     check("solver", "residual", "residual");
@@ -119,8 +60,8 @@ TEST_CASE("a browser draws every chart of a page, with the values of the run",
 
 TEST_CASE("a page needs nothing from elsewhere", "[report]") {
   const TemporaryFolder folder;
-  run(folder, "ridge_ift", "ridge");
-  const std::string page = report_page({folder.path("ridge")});
+  run_shortened(folder, "ridge_ift", "ridge");
+  const std::string page = report_page({ReportedRun{folder.path("ridge")}});
   CHECK(page.find("{{") == std::string::npos);
   for (const char* reference : {"src=\"http", "href=", "url(", "@import"}) {
     CAPTURE(reference);
@@ -132,7 +73,7 @@ TEST_CASE("a page needs nothing from elsewhere", "[report]") {
 TEST_CASE("a page shows runs that have not ended, or have hardly begun",
           "[report]") {
   const TemporaryFolder folder;
-  run(folder, "ridge_ift", "ridge");
+  run_shortened(folder, "ridge_ift", "ridge");
   fs::remove(folder.path("ridge/summary.json"));
   std::string lines = read_file(folder.path("ridge/metrics.jsonl"));
   folder.write("ridge/metrics.jsonl", lines.substr(0, lines.size() / 2));
@@ -141,7 +82,7 @@ TEST_CASE("a page shows runs that have not ended, or have hardly begun",
                R"({"hyperparameters": {"</script>": {}}, "x": "{{DATA}}"})");
   REQUIRE(program(folder.path(""), "report ridge begun").code == 0);
   const Json probe = probed(folder, "report.html", 1280);
-  CHECK(series_of(probe, "ridge", "loss", "outer loss") != nullptr);
+  CHECK(series_of(probe, "ridge", "validation loss", "outer loss") != nullptr);
 }
 
 TEST_CASE("long runs are thinned and keep what is rare", "[report]") {
@@ -158,7 +99,7 @@ TEST_CASE("long runs are thinned and keep what is rare", "[report]") {
     text += line.dump() + "\n";
   }
   folder.write("metrics.jsonl", text);
-  const Json data = report_data(folder.path(""));
+  const Json data = report_data({folder.path("")});
   CHECK(data["outer_steps"] == 50000);
   const Json& steps = data["columns"]["step"];
   CHECK(steps.size() >= 2000);
@@ -193,7 +134,7 @@ TEST_CASE("a report of no run says so", "[report]") {
 TEST_CASE("distributions of large sets are written and end in the page",
           "[report]") {
   const TemporaryFolder folder;
-  run(folder, "fashion_mnist_decay_per_weight", "weights");
+  run_shortened(folder, "fashion_mnist_decay_per_weight", "weights");
   const auto lines =
       parse_json_lines(read_file(folder.path("weights/histograms.jsonl")));
   REQUIRE_FALSE(lines.empty());
@@ -203,7 +144,7 @@ TEST_CASE("distributions of large sets are written and end in the page",
   }
   CHECK(total > 1000);
   CHECK(lines.back()["logarithmic"] == true);
-  const Json data = report_data(folder.path("weights"));
+  const Json data = report_data({folder.path("weights")});
   REQUIRE(data["histograms"].size() == 1);
   CHECK(data["histograms"][0]["step"] == Json{3, 6, 9, 12});
   CHECK(data["histograms"][0]["counts"].size() == 4);

@@ -1,0 +1,98 @@
+#include "experiments/record/tuned_hyper.h"
+
+#include <ATen/ATen.h>
+
+#include "core/hyper_space.h"
+#include "experiments/record/recorder.h"
+
+namespace nestgrad {
+namespace {
+
+/// Schedules of more numbers are not written out.
+constexpr std::int64_t kLongest = 10000;
+
+/// Elements by which is_logarithm() judges.
+constexpr std::int64_t kJudged = 1000;
+
+/// Whether `raw` is the logarithm of `natural`, judged by the first elements.
+bool is_logarithm(const Tensor& raw, const Tensor& natural) {
+  const auto first = [](const Tensor& t) {
+    return t.detach()
+        .reshape(-1)
+        .slice(0, 0, kJudged)
+        .to(at::kCPU)
+        .to(at::kDouble);
+  };
+  return at::allclose(first(natural).log(), first(raw), 1e-4, 1e-4);
+}
+
+/// What the rule in `section` says about its keys that hold "$name"; "" if none
+/// does.
+std::string meaning_in_rule(const RegistryBase& registry, const Json& section,
+                            const std::string& name) {
+  const std::string type = section.value("type", "");
+  if (!registry.contains(type)) return "";
+  const Schema schema = registry.schema(type);
+  for (const KeySpec& key : schema.keys()) {
+    if (!section.contains(key.name)) continue;
+    const Json& value = section.at(key.name);
+    if (value == "$" + name) return key.meaning;
+    if (!value.is_object() || key.types() == nullptr) continue;
+    const std::string inside = meaning_in_rule(*key.types(), value, name);
+    if (!inside.empty()) return key.meaning + " " + inside;
+  }
+  return "";
+}
+
+std::vector<double> numbers_of(const Tensor& t) {
+  const Tensor flat =
+      t.detach().to(at::kCPU).to(at::kDouble).reshape(-1).contiguous();
+  return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
+}
+
+}  // namespace
+
+Json TunedHyper::to_json() const {
+  Json out = {{"meaning", meaning},
+              {"logarithmic", logarithmic},
+              {"numbers", numbers},
+              {"start", Json::object()}};
+  for (const auto& [column, value] : start) out["start"][column] = value;
+  if (schedule.defined() && numbers <= kLongest) {
+    out["schedule"] = numbers_of(schedule);
+  }
+  return out;
+}
+
+std::vector<TunedHyper> tuned_hypers(const Config& config,
+                                     const Experiment& experiment) {
+  const ParameterSet hyper = experiment.initial_hyper();
+  const ParameterSet natural = experiment.natural(hyper);
+  const auto granularities =
+      chosen_granularities(config.object("hyperparameters"));
+  const Json rule = config.object("inner").json();
+  std::vector<TunedHyper> out;
+  for (std::size_t i = 0; i < natural.size(); ++i) {
+    TunedHyper tuned;
+    tuned.name = natural.name(i);
+    const Tensor& start = natural.tensors()[i];
+    tuned.logarithmic = is_logarithm(hyper.at(tuned.name), start);
+    tuned.numbers = start.numel();
+    tuned.start = summary_of({{tuned.name, start}});
+    const auto per = granularities.find(tuned.name);
+    if (per != granularities.end() && per->second == "step") {
+      tuned.schedule = start;
+    }
+    for (const Hyperparameter& h : experiment.problem().hyperparameters()) {
+      if (h.name == tuned.name) tuned.meaning = h.meaning;
+    }
+    if (tuned.meaning.empty()) {
+      tuned.meaning =
+          meaning_in_rule(OptimizerRegistry::instance(), rule, tuned.name);
+    }
+    out.push_back(std::move(tuned));
+  }
+  return out;
+}
+
+}  // namespace nestgrad
