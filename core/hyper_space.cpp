@@ -65,10 +65,10 @@ class EntryReader {
                            given));
       return spec;
     }
-    const Tensor tensor = at::tensor(values, at::kDouble);
-    spec.initial = (given == 1 ? tensor[0].expand(sizes) : tensor.view(sizes))
-                       .clone(at::MemoryFormat::Contiguous)
-                       .to(options);
+    const Tensor tensor = at::tensor(values, at::kDouble).to(options);
+    spec.initial = given == 1 ? tensor[0].expand(sizes) : tensor.view(sizes);
+    // The losses read constants as they are.
+    if (!spec.tuned) spec.initial = spec.initial.contiguous();
     return spec;
   }
 
@@ -254,7 +254,7 @@ class SpaceReader {
     if (!weights_) {
       ParameterSet start;
       for (const HyperSpec& spec : space_)
-        start.insert(spec.name, spec.initial);
+        start.insert(spec.name, spec.initial.contiguous());
       weights_ = problem_.initial_weights(start, Key()).detach();
     }
     return *weights_;
@@ -272,6 +272,15 @@ class SpaceReader {
 
 }  // namespace
 
+namespace {
+
+/// The start in unconstrained coordinates, with memory for every element.
+Tensor unconstrained(const HyperSpec& spec, const Tensor& natural) {
+  return spec.coordinates.unconstrained(natural.contiguous());
+}
+
+}  // namespace
+
 Reparameterized::Reparameterized(std::shared_ptr<const BilevelProblem> problem,
                                  std::vector<HyperSpec> space)
     : ProblemDecorator(std::move(problem)), space_(std::move(space)) {}
@@ -280,7 +289,7 @@ ParameterSet Reparameterized::initial_hyper() const {
   ParameterSet hyper;
   for (const HyperSpec& spec : space_) {
     if (spec.tuned) {
-      hyper.insert(spec.name, spec.coordinates.unconstrained(spec.initial));
+      hyper.insert(spec.name, unconstrained(spec, spec.initial));
     }
   }
   return hyper;
@@ -318,7 +327,7 @@ std::vector<std::pair<std::string, ParameterSet>> Reparameterized::baselines()
       if (!spec.tuned) continue;
       const Tensor value =
           natural.contains(spec.name) ? natural.at(spec.name) : spec.initial;
-      hyper.insert(spec.name, spec.coordinates.unconstrained(value));
+      hyper.insert(spec.name, unconstrained(spec, value));
     }
     natural = hyper;
   }

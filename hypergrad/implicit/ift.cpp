@@ -65,12 +65,15 @@ class Ift : public SingleRun {
     run_.advance(hyper);
     const Partials direct = direct_partials(hyper);
     const ImplicitSystem system = system_at(hyper);
-    guess_ = solution_;
+    const ParameterSet b = system.embed(direct.weights);
     const Solution q =
-        solver_->solve(system.transposed(), system.embed(direct.weights),
-                       guess_.empty() ? nullptr : &guess_, solver_key());
+        solver_->solve(system.transposed(), b,
+                       solution_.empty() ? nullptr : &solution_, solver_key());
+    if (b.numel() <= kDense) {
+      guess_ = solution_;
+      last_ = hyper;
+    }
     if (q.status != Status::kDiverged) solution_ = q.x;
-    last_ = hyper;
 
     Metrics metrics = q.metrics;
     metrics["products"] = static_cast<double>(q.products);
@@ -97,7 +100,7 @@ class Ift : public SingleRun {
   /// what the solver's formula says, otherwise what it has found.
   Objective claim() const override {
     ParameterSet q = solution_;
-    if (q.numel() <= kDense) {
+    if (!last_.empty()) {
       const ImplicitSystem system = system_at(last_);
       const Tensor b = system.embed(direct_partials(last_).weights).flatten();
       const Tensor damping = at::eye(b.numel(), b.options());
@@ -168,7 +171,7 @@ class Ift : public SingleRun {
   bool fixed_point_;
   std::unique_ptr<InverseHessian> solver_;
   ParameterSet solution_;      // the last q: a guess for the next
-  ParameterSet guess_, last_;  // what the last estimate was made with
+  ParameterSet guess_, last_;  // of the last estimate, in small models
   Key noise_;
 };
 
