@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -16,7 +17,8 @@ constexpr double kInterval = 0.1;
 /// Largest number of hyperparameters in a line.
 constexpr std::size_t kShown = 3;
 
-std::string line_of(const OuterStep& step) {
+/// `budget`: the seconds after which tuning ends.
+std::string line_of(const OuterStep& step, double budget) {
   std::string line = fmt::format("step {}/{}  validation loss {:.4g}",
                                  step.step, step.steps, step.objective);
   std::size_t shown = 0;
@@ -27,8 +29,10 @@ std::string line_of(const OuterStep& step) {
   if (step.status != Status::kOk) {
     line += fmt::format("  ({})", to_string(step.status));
   }
-  const double left = step.seconds / static_cast<double>(step.step) *
-                      static_cast<double>(step.steps - step.step);
+  const double left =
+      std::clamp(budget - step.seconds, 0.0,
+                 step.seconds / static_cast<double>(step.step) *
+                     static_cast<double>(step.steps - step.step));
   line += fmt::format("  {}", duration(step.seconds));
   if (step.step < step.steps) line += fmt::format(", {} to go", duration(left));
   return line;
@@ -96,11 +100,11 @@ Observer::Verdict Progress::on_step(const OuterStep& step) {
   if (console_.json()) {
     if (due) console_.event("step", event_of(step));
   } else if (console_.verbose()) {
-    console_.say(line_of(step));
+    console_.say(line_of(step, budget_));
   } else if (terminal_) {
-    if (due) console_.rewrite(line_of(step));
+    if (due) console_.rewrite(line_of(step, budget_));
   } else if (step.step % every_ == 0 || last) {
-    console_.say(line_of(step));
+    console_.say(line_of(step, budget_));
   }
   if (due) last_shown_ = step.seconds;
   return Verdict::kContinue;

@@ -20,6 +20,9 @@ Schema experiment_schema();
 /// ConfigError.
 Config experiment_config(const Json& json);
 
+/// The same configuration with another model of its problem.
+Config with_model(const Config& config, const Config& model);
+
 /// Training has led to weights that are not finite.
 class NotFinite : public Error {
  public:
@@ -89,7 +92,14 @@ class Experiment {
       const Config& section) const;
 
   std::int64_t outer_steps() const { return outer_steps_; }
-  std::int64_t retraining_steps() const { return retraining_steps_; }
+
+  /// Training steps of each final run, if tuning makes `outer_steps` outer
+  /// steps or all of them. 0: there are no final runs.
+  std::int64_t retraining_steps(std::int64_t outer_steps) const;
+  std::int64_t retraining_steps() const {
+    return retraining_steps(outer_steps_);
+  }
+
   const Counted& problem() const { return *problem_; }
   const TrainingLoop& loop() const { return *loop_; }
   const HypergradientEstimator& estimator() const { return *estimator_; }
@@ -118,7 +128,8 @@ class Experiment {
   std::shared_ptr<const Optimizer> outer_rule_;
   std::unique_ptr<OuterLoop> outer_;
   std::int64_t outer_steps_ = 0;
-  std::int64_t retraining_steps_ = 0;
+  std::optional<std::int64_t> retraining_steps_ = 0;  // empty: as tuning makes
+  Truncation cut_;
   bool restored_ = false;
 };
 
