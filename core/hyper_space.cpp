@@ -90,10 +90,10 @@ class EntryReader {
                            given));
       return spec;
     }
-    const Tensor tensor = at::tensor(values, at::kDouble);
-    spec.initial = (given == 1 ? tensor[0].expand(sizes) : tensor.view(sizes))
-                       .clone(at::MemoryFormat::Contiguous)
-                       .to(options);
+    const Tensor tensor = at::tensor(values, at::kDouble).to(options);
+    spec.initial = given == 1 ? tensor[0].expand(sizes) : tensor.view(sizes);
+    // The losses read constants as they are.
+    if (!spec.tuned) spec.initial = spec.initial.contiguous();
     return spec;
   }
 
@@ -314,7 +314,7 @@ class SpaceReader {
     if (!weights_) {
       ParameterSet start;
       for (const HyperSpec& spec : space_)
-        start.insert(spec.name, spec.initial);
+        start.insert(spec.name, spec.initial.contiguous());
       weights_ = problem_.initial_weights(start, Key()).detach();
     }
     return *weights_;

@@ -1,6 +1,14 @@
 #include "core/hyper_space.h"
 
 namespace nestgrad {
+namespace {
+
+/// The start in unconstrained coordinates, with memory for every element.
+Tensor unconstrained(const HyperSpec& spec, const Tensor& natural) {
+  return spec.coordinates.unconstrained(natural.contiguous());
+}
+
+}  // namespace
 
 Reparameterized::Reparameterized(std::shared_ptr<const BilevelProblem> problem,
                                  std::vector<HyperSpec> space)
@@ -10,7 +18,7 @@ ParameterSet Reparameterized::initial_hyper() const {
   ParameterSet hyper;
   for (const HyperSpec& spec : space_) {
     if (spec.tuned) {
-      hyper.insert(spec.name, spec.coordinates.unconstrained(spec.initial));
+      hyper.insert(spec.name, unconstrained(spec, spec.initial));
     }
   }
   return hyper;
@@ -48,7 +56,7 @@ std::vector<std::pair<std::string, ParameterSet>> Reparameterized::baselines()
       if (!spec.tuned) continue;
       const Tensor value =
           natural.contains(spec.name) ? natural.at(spec.name) : spec.initial;
-      hyper.insert(spec.name, spec.coordinates.unconstrained(value));
+      hyper.insert(spec.name, unconstrained(spec, value));
     }
     natural = hyper;
   }

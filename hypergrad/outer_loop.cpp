@@ -112,7 +112,7 @@ OuterResult OuterLoop::run() {
   };
 
   while (state_.step < steps_) {
-    const Measured measured = measured_estimate(estimator_, state_.weights);
+    Measured measured = measured_estimate(estimator_, state_.weights);
     const Estimate& estimate = measured.estimate;
     OuterStep record = record_of(measured);
     record.step = state_.step + 1;
@@ -141,6 +141,7 @@ OuterResult OuterLoop::run() {
     }
     const TrainState next =
         optimizer_->step(state_, estimate.gradient, ParameterSet());
+    measured.estimate.gradient = {};  // as large as the hyperparameters
     if (!all_finite(next.weights)) {
       return ended(Termination::kDiverged,
                    fmt::format("the hyperparameters after outer step {} are "

@@ -87,8 +87,12 @@ class Adam : public Optimizer {
     const ParameterSet direction =
         m.zip(v, [&](const Tensor& first, const Tensor& second) {
           const Tensor mean = first / correction1[i];
-          const Tensor square = second / correction2[i++];
-          return mean / ((square + root_epsilon_).sqrt() + epsilon_);
+          // Step by step, so that each intermediate result is freed at once.
+          Tensor root = second / correction2[i++];
+          root = root + root_epsilon_;
+          root = root.sqrt();
+          root = root + epsilon_;
+          return mean / root;
         });
 
     std::vector<Tensor> slots = m.tensors();

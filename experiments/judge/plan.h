@@ -12,8 +12,9 @@ namespace nestgrad {
 /// training loss has a second derivative. Throws ConfigError for mistakes.
 PlanResult make_plan(const Config& config);
 
-/// The same for an experiment that has been built from `config`. `memory` has
-/// been running since before that.
+/// The same for an experiment that has been built from `config` and is about to
+/// run, without an answer about the second derivative. `memory` has been
+/// running since before it was built.
 PlanResult make_plan(const Config& config, const Experiment& experiment,
                      const MemoryMeter& memory);
 

@@ -91,14 +91,25 @@ std::string text_of(const PlanCost& cost) {
              fmt::format("{}: tuning {} ({:.3g} s per estimate), final runs {}",
                          duration(cost.tuning + cost.retraining),
                          duration(cost.tuning), cost.estimate,
-                         duration(cost.retraining)));
+                         duration(cost.retraining))) +
+         (cost.ended_by.empty() ? "" : line("", cost.end()));
 }
 
 }  // namespace
 
+std::string PlanCost::end() const {
+  if (ended_by.empty()) return "";
+  return fmt::format("outer.stop.{} ends tuning after about {} outer steps",
+                     ended_by, outer_steps);
+}
+
 std::string PlanCost::text() const {
-  return fmt::format("up to {:.0f} MiB of tensors, about {}", mebibytes(peak),
-                     duration(tuning + retraining));
+  return fmt::format("up to {:.0f} MiB of tensors, about {}{}{}",
+                     mebibytes(peak), duration(tuning + retraining),
+                     retraining > 0 ? fmt::format(", {} of them for final runs",
+                                                  duration(retraining))
+                                    : "",
+                     ended_by.empty() ? "" : "; " + end());
 }
 
 Json PlanResult::to_json() const {
@@ -111,8 +122,10 @@ Json PlanResult::to_json() const {
               {"horizon", horizon},
               {"outer_steps_per_window", outer_steps_per_window},
               {"warm_up", warm_up},
-              {"retraining_steps", retraining_steps},
-              {"second_derivative", json_of(second_derivative)}};
+              {"retraining_steps", retraining_steps}};
+  if (second_derivative) {
+    out["second_derivative"] = json_of(*second_derivative);
+  }
   if (cost) {
     out["tensor_mib"] = {{"loaded", mebibytes(cost->loaded)},
                          {"peak", mebibytes(cost->peak)}};
@@ -121,6 +134,8 @@ Json PlanResult::to_json() const {
                       {"evaluation", cost->evaluation},
                       {"tuning", cost->tuning},
                       {"retraining", cost->retraining}};
+    out["outer_steps_within_budgets"] = cost->outer_steps;
+    if (!cost->ended_by.empty()) out["ended_by"] = cost->ended_by;
   }
   if (!trouble.empty()) out["trouble"] = trouble;
   return out;
@@ -130,7 +145,7 @@ std::string PlanResult::text() const {
   const std::string out =
       text_of("weights", weights, weight_count) +
       text_of("hyperparameters", hyperparameters, hyperparameter_count) +
-      training(*this) + text_of(second_derivative);
+      training(*this) + (second_derivative ? text_of(*second_derivative) : "");
   if (cost) return out + text_of(*cost);
   return out +
          line("memory and time",

@@ -33,10 +33,16 @@ struct PlanCost {
   double training_step = 0;
   double estimate = 0;  ///< with the training of its window
   double evaluation = 0;
-  double tuning = 0;      ///< all of it
-  double retraining = 0;  ///< all final runs
+  double tuning = 0;      ///< all of it, at most its budget
+  double retraining = 0;  ///< all final runs, at most their budget
 
-  /// "up to 214 MiB of tensors, about 18.8 s"
+  std::int64_t outer_steps = 0;  ///< that tuning makes within its budgets
+  std::string ended_by;  ///< the key of outer.stop that ends tuning, or ""
+
+  /// "outer.stop.seconds ends tuning after about 40 outer steps", or "".
+  std::string end() const;
+
+  /// "up to 214 MiB of tensors, about 18.8 s, 3.1 s of them for final runs"
   std::string text() const;
 };
 
@@ -53,8 +59,8 @@ struct PlanResult {
   std::int64_t outer_steps_per_window = 1;
   std::int64_t warm_up = 0;  ///< windows before the first estimate
 
-  std::int64_t retraining_steps = 0;  ///< of each final run
-  SecondDerivative second_derivative;
+  std::int64_t retraining_steps = 0;                  ///< of each final run
+  std::optional<SecondDerivative> second_derivative;  ///< empty: not asked
   std::optional<PlanCost> cost;  ///< empty if the estimator does not run
   std::string trouble;           ///< why there is no cost
 

@@ -34,7 +34,10 @@ NetworkProblem::NetworkProblem(const Config& config,
                         context.options)),
       model_(ModelRegistry::instance().make(
           config.object("model"), data_.shape(), output_shape(data_.train))),
-      layout_(model_->initial_weights(Key()).to(context.options)) {
+      // Expanded from one number, so the layout needs no memory.
+      layout_(model_->initial_weights(Key()).map([&](const Tensor& t) {
+        return at::empty({}, t.options()).to(context.options).expand(t.sizes());
+      })) {
   std::vector<std::string> taken = of_loss;
   taken.emplace_back(kDecay);
   for (const Hyperparameter& named : model_->hyperparameters()) {

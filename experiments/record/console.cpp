@@ -34,15 +34,18 @@ std::string cut(const std::string& text, std::size_t width) {
 }
 
 /// At most `width` characters about a step. Hyperparameters are left out first.
-std::string line_of(const OuterStep& step, std::size_t width) {
+/// `budget`: the seconds after which tuning ends.
+std::string line_of(const OuterStep& step, double budget, std::size_t width) {
   std::string line = fmt::format("step {}/{}  validation loss {:.4g}",
                                  step.step, step.steps, step.objective);
   std::string end;
   if (step.status != Status::kOk) {
     end += fmt::format("  ({})", to_string(step.status));
   }
-  const double left = step.seconds / static_cast<double>(step.step) *
-                      static_cast<double>(step.steps - step.step);
+  const double left =
+      std::clamp(budget - step.seconds, 0.0,
+                 step.seconds / static_cast<double>(step.step) *
+                     static_cast<double>(step.steps - step.step));
   end += fmt::format("  {}", duration(step.seconds));
   if (step.step < step.steps) end += fmt::format(", {} to go", duration(left));
   std::size_t shown = 0;
@@ -134,11 +137,11 @@ Observer::Verdict Progress::on_step(const OuterStep& step) {
   if (console_.json()) {
     if (due) console_.event("step", event_of(step));
   } else if (console_.verbose()) {
-    console_.say(line_of(step, kAnyWidth));
+    console_.say(line_of(step, budget_, kAnyWidth));
   } else if (terminal_) {
-    if (due) console_.rewrite(line_of(step, line_width()));
+    if (due) console_.rewrite(line_of(step, budget_, line_width()));
   } else if (step.step % every_ == 0 || last) {
-    console_.say(line_of(step, kAnyWidth));
+    console_.say(line_of(step, budget_, kAnyWidth));
   }
   if (due) last_shown_ = step.seconds;
   return Verdict::kContinue;

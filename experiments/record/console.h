@@ -68,8 +68,12 @@ std::size_t line_width();
 /// line every `every` steps; events at most ten times per second.
 class Progress : public Observer {
  public:
-  Progress(Console& console, std::int64_t every, bool terminal)
-      : console_(console), every_(every), terminal_(terminal) {}
+  /// `budget`: the seconds after which tuning ends; may be infinity.
+  Progress(Console& console, std::int64_t every, bool terminal, double budget)
+      : console_(console),
+        every_(every),
+        terminal_(terminal),
+        budget_(budget) {}
 
   Verdict on_step(const OuterStep& step) override;
 
@@ -77,6 +81,7 @@ class Progress : public Observer {
   Console& console_;
   std::int64_t every_;
   bool terminal_;
+  double budget_;
   double last_shown_ = -1;  // seconds
 };
 

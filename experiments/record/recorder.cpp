@@ -18,28 +18,86 @@ constexpr const char* kLossPanel = "validation loss";
 
 constexpr std::int64_t kBins = 32;
 
+/// Numbers that are copied at a time. All of 20 million decays in double
+/// precision would need more memory than an estimate.
+constexpr std::int64_t kPiece = 1 << 18;
+
+/// A sum of at most this many numbers is computed at once, because the sum of
+/// partial sums is rounded differently.
+constexpr std::int64_t kSummedAtOnce = 1 << 22;
+
+/// Calls f(piece) for consecutive pieces of a tensor, in double precision on
+/// the CPU.
+template <class F>
+void for_each_piece(const Tensor& t, std::int64_t length, F&& f) {
+  const Tensor flat = t.detach().reshape(-1);
+  for (std::int64_t first = 0; first < flat.numel(); first += length) {
+    f(flat.slice(0, first, first + length).to(at::kCPU).to(at::kDouble));
+  }
+}
+
+double mean_of(const Tensor& t) {
+  if (t.numel() <= kSummedAtOnce) {
+    return t.detach().to(at::kCPU).to(at::kDouble).mean().item<double>();
+  }
+  double sum = 0;
+  for_each_piece(t, kSummedAtOnce, [&](const Tensor& piece) {
+    sum += piece.sum().item<double>();
+  });
+  return sum / static_cast<double>(t.numel());
+}
+
+/// The least and the largest number; NaN if one of the numbers is NaN.
+std::pair<double, double> range_of(const Tensor& t) {
+  const Tensor plain = t.detach();
+  return {plain.min().item<double>(), plain.max().item<double>()};
+}
+
+/// Whether `raw` is the logarithm of `natural`.
+bool are_logarithms(const Tensor& natural, const Tensor& raw) {
+  bool out = true;
+  const Tensor flat = raw.detach().reshape(-1);
+  std::int64_t first = 0;
+  for_each_piece(natural, kPiece, [&](const Tensor& piece) {
+    const Tensor other = flat.slice(0, first, first + piece.numel())
+                             .to(at::kCPU)
+                             .to(at::kDouble);
+    out = out && at::allclose(piece.log(), other, 1e-4, 1e-4);
+    first += piece.numel();
+  });
+  return out;
+}
+
 /// The distribution of the elements: counts in bins of equal width; bins of
 /// logarithms if the hyperparameter is tuned in logarithms.
 Json distribution(const Tensor& natural, const Tensor& raw) {
-  const auto plain = [](const Tensor& t) {
-    return t.detach().to(at::kCPU).to(at::kDouble).reshape(-1);
-  };
-  const Tensor t = plain(natural);
-  const double low = t.min().item<double>(), high = t.max().item<double>();
-  const bool logarithmic =
-      low > 0 && at::allclose(t.log(), plain(raw), 1e-4, 1e-4);
+  const auto [low, high] = range_of(natural);
+  const bool logarithmic = low > 0 && are_logarithms(natural, raw);
   std::vector<std::int64_t> counts(kBins, 0);
   if (low < high) {
-    const Tensor values = logarithmic ? t.log() : t;
-    const Tensor found =
-        at::histc(values, kBins, values.min().item(), values.max().item())
-            .contiguous();
-    for (std::int64_t i = 0; i < kBins; ++i) {
-      counts[static_cast<std::size_t>(i)] =
-          static_cast<std::int64_t>(found.data_ptr<double>()[i]);
+    const auto values = [&](const Tensor& piece) {
+      return logarithmic ? piece.log() : piece;
+    };
+    double first = low, last = high;
+    if (logarithmic) {
+      first = INFINITY;
+      last = -INFINITY;
+      for_each_piece(natural, kPiece, [&](const Tensor& piece) {
+        const auto [least, largest] = range_of(values(piece));
+        first = std::min(first, least);
+        last = std::max(last, largest);
+      });
     }
+    for_each_piece(natural, kPiece, [&](const Tensor& piece) {
+      const Tensor found =
+          at::histc(values(piece), kBins, first, last).contiguous();
+      for (std::int64_t i = 0; i < kBins; ++i) {
+        counts[static_cast<std::size_t>(i)] +=
+            static_cast<std::int64_t>(found.data_ptr<double>()[i]);
+      }
+    });
   } else {
-    counts[0] = t.numel();
+    counts[0] = natural.numel();
   }
   return {{"logarithmic", logarithmic},
           {"low", low},
@@ -73,18 +131,19 @@ std::vector<std::pair<std::string, double>> summary_of(
   std::vector<std::pair<std::string, double>> out;
   for (std::size_t i = 0; i < natural.size(); ++i) {
     const std::string& name = natural.name(i);
-    const Tensor t =
-        natural.tensors()[i].detach().to(at::kCPU).to(at::kDouble).reshape(-1);
-    if (natural.tensors()[i].dim() == 0) {
+    const Tensor& t = natural.tensors()[i];
+    if (t.dim() == 0) {
       out.emplace_back(name, t.item<double>());
     } else if (!is_summarized(t)) {
+      const Tensor flat = t.reshape(-1);
       for (std::int64_t k = 0; k < t.numel(); ++k) {
-        out.emplace_back(fmt::format("{}.{}", name, k), t[k].item<double>());
+        out.emplace_back(fmt::format("{}.{}", name, k), flat[k].item<double>());
       }
     } else {
-      out.emplace_back(name + ".mean", t.mean().item<double>());
-      out.emplace_back(name + ".min", t.min().item<double>());
-      out.emplace_back(name + ".max", t.max().item<double>());
+      const auto [low, high] = range_of(t);
+      out.emplace_back(name + ".mean", mean_of(t));
+      out.emplace_back(name + ".min", low);
+      out.emplace_back(name + ".max", high);
     }
   }
   return out;

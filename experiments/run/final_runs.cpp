@@ -4,6 +4,7 @@
 
 #include "core/metric.h"
 #include "core/platform/error.h"
+#include "core/platform/stopwatch.h"
 
 namespace nestgrad {
 
@@ -15,7 +16,11 @@ Json FinalRun::to_json() const {
 }
 
 FinalRuns::FinalRuns(const Config& config, const Experiment& experiment)
-    : config_(config), experiment_(experiment) {
+    : config_(config),
+      experiment_(experiment),
+      budget_(config.object("record").has("retrain_seconds")
+                  ? config.object("record").number("retrain_seconds")
+                  : INFINITY) {
   const Config record = config.object("record");
   const std::vector<Config> models = record.objects("other_models");
   if (models.empty() || experiment.retraining_steps() == 0) return;
@@ -33,24 +38,55 @@ FinalRuns::FinalRuns(const Config& config, const Experiment& experiment)
 }
 
 Experiment FinalRuns::with_model(const Config& model) const {
-  Json json = config_.json();
-  json["problem"]["model"] = model.json();
   try {
-    return Experiment(Config(std::move(json), "", config_.folders()));
+    return Experiment(nestgrad::with_model(config_, model));
   } catch (const ConfigError& error) {
     throw ConfigError(model.pointer(), error.complaints().front().what);
   }
 }
 
+std::int64_t FinalRuns::networks_left() const {
+  const std::int64_t networks = config_.object("record").integer("networks");
+  const auto runs = static_cast<std::int64_t>(
+      2 + config_.object("record").objects("other_models").size() +
+      experiment_.problem().baselines().size());
+  const auto made = static_cast<std::int64_t>(tuning_.size() + models_.size() +
+                                              baselines_.size());
+  return networks * (runs - made) - present_.network;
+}
+
+std::optional<Metrics> FinalRuns::judge(const Experiment& experiment,
+                                        const ParameterSet& hyper,
+                                        std::int64_t steps,
+                                        const std::function<bool()>& go_on) {
+  const std::int64_t i = present_.network;
+  TrainState& state = present_.state;
+  if (!has_budget()) return experiment.retrain(hyper, steps, i, state, go_on);
+  const Stopwatch watch;
+  const double before = seconds_;
+  const double share =
+      (budget_ - before) / static_cast<double>(networks_left());
+  const auto is_used_up = [&] { return watch.seconds() >= share; };
+  auto out = experiment.retrain(hyper, steps, i, state, [&] {
+    seconds_ = before + watch.seconds();
+    return !is_used_up() && go_on();
+  });
+  if (!out && is_used_up() && go_on()) {
+    out = experiment.retrain(hyper, state.step, i, state, go_on);
+  }
+  if (out) (*out)["steps"] = static_cast<double>(state.step);
+  seconds_ = before + watch.seconds();
+  return out;
+}
+
 bool FinalRuns::train(std::vector<FinalRun>& to, std::string name,
                       const Experiment& experiment, const ParameterSet& hyper,
-                      const std::function<bool()>& go_on) {
+                      std::int64_t steps, const std::function<bool()>& go_on) {
   const std::int64_t networks = config_.object("record").integer("networks");
   FinalRun out{std::move(name)};
   try {
-    for (std::int64_t& i = present_.network; i < networks; ++i) {
-      const auto metrics = experiment.retrain(
-          hyper, experiment.retraining_steps(), i, present_.state, go_on);
+    for (; present_.network < networks; ++present_.network) {
+      const auto metrics = judge(experiment, hyper, steps, go_on);
       if (!metrics) return false;
       for (const auto& [metric, value] : *metrics) {
         present_.sums[metric] += value;
@@ -74,7 +110,7 @@ bool FinalRuns::train(std::vector<FinalRun>& to, std::string name,
   return true;
 }
 
-bool FinalRuns::train(const ParameterSet& found,
+bool FinalRuns::train(const ParameterSet& found, std::int64_t steps,
                       const std::function<void(const std::string&)>& progress,
                       const std::function<bool()>& go_on) {
   /// Makes run number `i` of a list unless it exists.
@@ -84,7 +120,7 @@ bool FinalRuns::train(const ParameterSet& found,
                        const ParameterSet& hyper) {
     if (i < to.size()) return true;
     progress(words);
-    return train(to, name, experiment, hyper, go_on);
+    return train(to, name, experiment, hyper, steps, go_on);
   };
   if (!run(tuning_, 0, "with the initial hyperparameters", "start", experiment_,
            experiment_.initial_hyper()) ||
@@ -117,6 +153,7 @@ void FinalRuns::clear() {
   models_.clear();
   baselines_.clear();
   present_ = {};
+  seconds_ = 0;
 }
 
 void FinalRun::persist(Archive& archive) {
@@ -138,6 +175,7 @@ void FinalRuns::persist(Archive& archive) {
   archive("models", models_);
   archive("baselines", baselines_);
   archive("present", present_);
+  if (has_budget()) archive("seconds", seconds_);
 }
 
 std::optional<WarmColdGap> WarmColdGap::between(const Metrics& tuned,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <functional>
 #include <optional>
 #include <string>
@@ -31,10 +32,15 @@ class FinalRuns {
   /// models.
   FinalRuns(const Config& config, const Experiment& experiment);
 
-  /// Makes the runs that have not been made yet. `progress` is told what comes
-  /// next, in words. `go_on` is asked after every training step; if it returns
-  /// false, so does this function, and another call continues.
-  bool train(const ParameterSet& found,
+  /// Makes the runs that have not been made yet, of `steps` training steps
+  /// each. `progress` is told what comes next, in words. `go_on` is asked after
+  /// every training step; if it returns false, so does this function, and
+  /// another call continues.
+  ///
+  /// With a budget (record.retrain_seconds), a network that has used up its
+  /// share is evaluated where it is. Every run then has the metric "steps": how
+  /// many training steps it has made.
+  bool train(const ParameterSet& found, std::int64_t steps,
              const std::function<void(const std::string&)>& progress,
              const std::function<bool()>& go_on);
 
@@ -64,13 +70,25 @@ class FinalRuns {
   /// stopped.
   bool train(std::vector<FinalRun>& to, std::string name,
              const Experiment& experiment, const ParameterSet& hyper,
-             const std::function<bool()>& go_on);
+             std::int64_t steps, const std::function<bool()>& go_on);
+
+  /// Trains and evaluates the present network; empty if stopped.
+  std::optional<Metrics> judge(const Experiment& experiment,
+                               const ParameterSet& hyper, std::int64_t steps,
+                               const std::function<bool()>& go_on);
+
+  /// The networks of all runs that have not been finished.
+  std::int64_t networks_left() const;
+
+  bool has_budget() const { return std::isfinite(budget_); }
 
   /// The same experiment with another model.
   Experiment with_model(const Config& model) const;
 
   Config config_;
   const Experiment& experiment_;
+  double budget_;       // seconds; infinity: none
+  double seconds_ = 0;  // spent so far, if there is a budget
   std::vector<FinalRun> tuning_, baselines_, models_;
   Present present_;
 };

@@ -251,14 +251,17 @@ void Run::tell_cost() {
 }
 
 void Run::train_final_runs() {
+  // Tuning that has ended early has trained for fewer steps.
+  const std::int64_t steps =
+      experiment_.retraining_steps(experiment_.outer_loop().step());
   const Stopwatch watch;
   const double before = retraining_seconds_;
   const auto spent = [&] { retraining_seconds_ = before + watch.seconds(); };
   const bool done = final_runs_.train(
-      found(),
+      found(), steps,
       [&](const std::string& how) {
-        console_.say(fmt::format("training from scratch {}, {} steps", how,
-                                 experiment_.retraining_steps()));
+        console_.say(
+            fmt::format("training from scratch {}, {} steps", how, steps));
         console_.event("final_run", {{"text", how}});
       },
       [&] {
@@ -376,7 +379,7 @@ void Run::tune() {
   if (examples_) observers.push_back(examples_);
   observers.push_back(std::make_shared<Progress>(
       console_, config_.object("record").integer("every"),
-      isatty(STDOUT_FILENO) != 0));
+      isatty(STDOUT_FILENO) != 0, stopping_->seconds()));
   observers.push_back(std::make_shared<SignalStop>());
   observers.push_back(std::make_shared<Checkpointing>(*this));
   const OuterResult result = experiment_.tune(observers);

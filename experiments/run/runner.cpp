@@ -50,7 +50,7 @@ std::vector<std::string> changed_keys(const Json& about, const Config& config,
 int resume(const RunFolder& folder, const Config& config,
            const ResumeOptions& options) {
   Console console(options.talk);
-  const auto saved =
+  auto saved =
       Checkpoints(folder.file("checkpoints"), 1)
           .newest([&](const std::string& text) { console.warn(text); });
   std::vector<std::string> changed;
@@ -66,6 +66,7 @@ int resume(const RunFolder& folder, const Config& config,
       config, [&] { return folder; }, options.talk);
   if (saved) {
     run.restore(*saved, changed, is_one_of("data", options.allowed));
+    saved.reset();  // as large as the state of the run
   } else {
     console.say(fmt::format("{}: there is no checkpoint yet", folder.path()));
     run.start();

@@ -52,6 +52,11 @@ Schema record_schema() {
               "hyperparameters found and under those of the start; 0: none; "
               "auto: as many as tuning made in one run.",
               from_to(0, 1e15), {"auto"})
+      .number("retrain_seconds", kAbsent,
+              "Budget of all final runs. Each of their networks may take an "
+              "equal share of the time that is left, and is evaluated where "
+              "it has come to when its share is used up.",
+              above(0))
       .integer("networks", 1,
                "Networks of each final run, which differ in their initial "
                "weights; of several, mean and standard deviation are shown.",
@@ -162,6 +167,12 @@ Config experiment_config(const JsonFile& file) {
   return experiment_config(file.json(), file.folders());
 }
 
+Config with_model(const Config& config, const Config& model) {
+  Json json = config.json();
+  json["problem"]["model"] = model.json();
+  return Config(std::move(json), "", config.folders());
+}
+
 Experiment::Experiment(const Config& config)
     : key_(static_cast<std::uint64_t>(config.integer("seed"))) {
   std::vector<Complaint> complaints;
@@ -209,20 +220,27 @@ Experiment::Experiment(const Config& config)
 void Experiment::build_estimator(
     const Config& config, const std::shared_ptr<const Optimizer>& inner) {
   const Config estimator = config.object("estimator");
-  const Truncation cut = Truncation::read(estimator);
+  cut_ = Truncation::read(estimator);
   if (!problem_ || !inner) return;
   loop_ = std::make_unique<TrainingLoop>(problem_, inner);
   estimator_ = make_estimator(estimator);
   if (!tunes()) return;
   const Config record = config.object("record");
   const std::int64_t steps =
-      steps_of_tuning(cut, estimator_->warm_up(), outer_steps_);
-  retraining_steps_ = record.is_text("retrain")
-                          ? steps
-                          : static_cast<std::int64_t>(record.number("retrain"));
+      steps_of_tuning(cut_, estimator_->warm_up(), outer_steps_);
+  retraining_steps_.reset();
+  if (!record.is_text("retrain")) {
+    retraining_steps_ = static_cast<std::int64_t>(record.number("retrain"));
+  }
   require_derivatives(config.object("hyperparameters"), estimator);
   require_movable(config, estimator, *estimator_, *loop_);
   warn_of_unused_steps(config, steps);
+}
+
+std::int64_t Experiment::retraining_steps(std::int64_t outer_steps) const {
+  return retraining_steps_
+             ? *retraining_steps_
+             : steps_of_tuning(cut_, estimator_->warm_up(), outer_steps);
 }
 
 std::unique_ptr<HypergradientEstimator> Experiment::make_estimator(

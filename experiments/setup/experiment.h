@@ -25,6 +25,9 @@ Config experiment_config(const Json& json,
                          const std::vector<std::string>& folders = {});
 Config experiment_config(const JsonFile& file);
 
+/// The same configuration with another model of its problem.
+Config with_model(const Config& config, const Config& model);
+
 /// Training has led to weights that are not finite.
 class NotFinite : public Error {
  public:
@@ -94,7 +97,14 @@ class Experiment {
       const Config& section) const;
 
   std::int64_t outer_steps() const { return outer_steps_; }
-  std::int64_t retraining_steps() const { return retraining_steps_; }
+
+  /// Training steps of each final run, if tuning makes `outer_steps` outer
+  /// steps or all of them. 0: there are no final runs.
+  std::int64_t retraining_steps(std::int64_t outer_steps) const;
+  std::int64_t retraining_steps() const {
+    return retraining_steps(outer_steps_);
+  }
+
   const Counted& problem() const { return *problem_; }
   const TrainingLoop& loop() const { return *loop_; }
   const HypergradientEstimator& estimator() const { return *estimator_; }
@@ -123,7 +133,8 @@ class Experiment {
   std::shared_ptr<const Optimizer> outer_rule_;
   std::unique_ptr<OuterLoop> outer_;
   std::int64_t outer_steps_ = 0;
-  std::int64_t retraining_steps_ = 0;
+  std::optional<std::int64_t> retraining_steps_ = 0;  // empty: as tuning makes
+  Truncation cut_;
   bool restored_ = false;
 };
 

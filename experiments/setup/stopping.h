@@ -35,6 +35,9 @@ class Stopping : public Observer {
   bool needs_evaluation() const { return patience_ > 0 && !is_outer_loss(); }
   const std::string& metric() const { return metric_; }
 
+  /// The budget of time; infinity if there is none.
+  double seconds() const { return seconds_; }
+
   Verdict on_step(const OuterStep& step) override;
 
   /// Why tuning was ended: "early_stopping" or "budget", and a sentence. Both

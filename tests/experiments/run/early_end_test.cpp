@@ -63,4 +63,57 @@ TEST_CASE("tuning ends early without improvement and at a budget", "[resume]") {
                                              "are: outer_loss, "));
 }
 
+TEST_CASE("final runs are as long as tuning was before its budget ended it",
+          "[resume]") {
+  const TemporaryFolder folder;
+  Json config = small(1000);
+  config["record"]["retrain"] = "auto";
+  config["outer"]["stop"] = {{"products", 45}};
+  folder.write("a.json", config.dump());
+  const Ended ended = program(folder.path(""), "run a.json --out run");
+  CAPTURE(ended.output);
+  REQUIRE(ended.code == 0);
+  const auto steps =
+      json_of(folder.path("run/summary.json"))["outer_steps"].get<int>();
+  CHECK(steps < 10);
+  CHECK_THAT(ended.output, ContainsSubstring(fmt::format(
+                               "hyperparameters, {} steps", 3 * steps)));
+  // A changed budget lets it go on, and its final runs are longer.
+  const Ended resumed =
+      program(folder.path(""), "resume run --set outer.stop.products=90");
+  CAPTURE(resumed.output);
+  REQUIRE(resumed.code == 0);
+  const auto later =
+      json_of(folder.path("run/summary.json"))["outer_steps"].get<int>();
+  CHECK(later > steps);
+  CHECK_THAT(resumed.output, ContainsSubstring(fmt::format(
+                                 "hyperparameters, {} steps", 3 * later)));
+}
+
+TEST_CASE("final runs keep to a budget of their own", "[resume]") {
+  const TemporaryFolder folder;
+  Json config = small(2);
+  config["record"].update(
+      {{"retrain", 10000000}, {"retrain_seconds", 1}, {"networks", 2}});
+  folder.write("a.json", config.dump());
+  const Ended ended = program(folder.path(""), "run a.json --out run");
+  CAPTURE(ended.output);
+  REQUIRE(ended.code == 0);
+  const Json summary = json_of(folder.path("run/summary.json"));
+  CHECK(summary["seconds"]["retraining"] < 3);
+  for (const char* run : {"retrained_start", "retrained_found"}) {
+    CHECK(summary[run]["steps"] > 0);
+    CHECK(summary[run]["steps"] < 10000000);
+    CHECK(summary[run].contains("valid_loss"));
+  }
+  CHECK_THAT(ended.output, ContainsSubstring("steps\n"));
+  // Runs that end within the budget are complete.
+  config["record"]["retrain"] = 10;
+  config["record"]["retrain_seconds"] = 1000;
+  folder.write("b.json", config.dump());
+  REQUIRE(program(folder.path(""), "run b.json --out all --quiet").code == 0);
+  CHECK(json_of(folder.path("all/summary.json"))["retrained_found"]["steps"] ==
+        10);
+}
+
 }  // namespace nestgrad

@@ -1,0 +1,338 @@
+#include "experiments/judge/forecast.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "core/platform/stopwatch.h"
+#include "experiments/judge/rehearsal.h"
+
+namespace nestgrad {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// What all rehearsals together may take: seconds, or a share of the job.
+constexpr double kAlways = 10, kShare = 0.1;
+
+/// What the rehearsals of longer windows may take: a share of the job, within
+/// these limits in seconds.
+constexpr double kShareOfWindows = 0.05, kLeast = 1, kMost = 10;
+
+/// Windows that may be rehearsed, the longest first: costs of longer ones lie
+/// on a line through the two of a row.
+constexpr std::pair<std::int64_t, std::int64_t> kWindows[] = {
+    {64, 256}, {16, 64}, {4, 16}, {1, 8}, {1, 4}, {1, 2}};
+
+double bytes_of(const ParameterSet& set) {
+  double out = 0;
+  for (const Tensor& t : set.tensors()) out += static_cast<double>(t.nbytes());
+  return out;
+}
+
+double difference(std::int64_t a, std::int64_t b) {
+  return static_cast<double>(a - b);
+}
+
+double slope(double rise, double run) {
+  return run > 0 ? std::max(0.0, rise / run) : 0;
+}
+
+/// An outer step at the end of a window.
+struct Step {
+  double seconds = 0, train_gradients = 0, products = 0;
+  double bytes = 0;  // of tensors at the peak of the estimate
+};
+
+/// What one final run takes.
+struct FinalRunCost {
+  double step = 0, evaluation = 0;  // seconds
+};
+
+class Forecast {
+ public:
+  Forecast(const Config& config, const Experiment& experiment,
+           const MemoryMeter& memory)
+      : config_(config),
+        record_(config.object("record")),
+        stop_(config.object("outer").object("stop")),
+        section_(config.object("estimator")),
+        experiment_(experiment),
+        cut_(Truncation::read(section_)),
+        loaded_(memory.current()),
+        building_(memory.peak()) {}
+
+  PlanCost cost() {
+    PlanCost out;
+    training_step_ = out.training_step = training_step_seconds(experiment_);
+    const Step step = outer_step();
+    out.estimate = step.seconds;
+    out.evaluation = probe_.evaluation;
+    tuning(step, out);
+    out.retraining = retraining(out);
+    out.loaded = loaded_;
+    // An experiment with another model loads the data again.
+    const std::int64_t other_models =
+        record_.objects("other_models").empty() ? 0 : building_;
+    out.peak = std::max(
+        building_, loaded_ + std::max({probe_.bytes, other_models,
+                                       static_cast<std::int64_t>(step.bytes)}));
+    return out;
+  }
+
+ private:
+  Rehearsal rehearsal(std::int64_t window, std::int64_t turns = 1,
+                      bool whole = false) const {
+    return Rehearsal::of(experiment_, section_, window, turns, whole,
+                         std::max(0.0, left()));
+  }
+
+  /// The number under `key`; infinity if there is none.
+  static double limit(const Config& section, const char* key) {
+    return section.has(key) ? section.number(key) : kInfinity;
+  }
+
+  std::int64_t final_runs() const {
+    if (experiment_.retraining_steps() == 0) return 0;
+    const auto runs =
+        2 + record_.objects("other_models").size() +
+        static_cast<std::size_t>(experiment_.problem().baselines().size());
+    return static_cast<std::int64_t>(runs) * record_.integer("networks");
+  }
+
+  /// The seconds that the experiment takes at least.
+  double least_job() const {
+    const auto outer = static_cast<double>(experiment_.outer_steps());
+    const auto window =
+        static_cast<double>(cut_.shortest > 0 ? cut_.shortest : cut_.window);
+    const double tuning =
+        outer *
+        (probe_.seconds + (window - 1) * training_step_ /
+                              static_cast<double>(cut_.outer_steps_per_window));
+    const auto retraining =
+        static_cast<double>(final_runs() * experiment_.retraining_steps());
+    return std::min(tuning, limit(stop_, "seconds")) +
+           std::min(retraining * training_step_,
+                    limit(record_, "retrain_seconds"));
+  }
+
+  /// The seconds that are left for rehearsals.
+  double left() const {
+    return std::max(kAlways, kShare * least_job()) - watch_.seconds();
+  }
+
+  /// Whether this many outer steps with windows of these lengths can be
+  /// afforded.
+  bool is_affordable(std::int64_t windows, std::int64_t training_steps) const {
+    const std::int64_t counted = probe_.footprint.steps;
+    // On a tape a step takes about three times as long.
+    const double each =
+        counted == 0
+            ? training_step_
+            : std::min(probe_.seconds,
+                       4 * training_step_ * static_cast<double>(counted));
+    const double job = least_job();
+    return static_cast<double>(windows) * probe_.seconds +
+               static_cast<double>(training_steps) * each <=
+           std::min(std::clamp(kShareOfWindows * job, kLeast, kMost), left());
+  }
+
+  /// The windows to rehearse. The first is 0 if the last is the real window or
+  /// if there is no time for any.
+  std::pair<std::int64_t, std::int64_t> windows() const {
+    // Three outer steps, since the first is slow.
+    if (is_affordable(3, 3 * cut_.window)) return {0, cut_.window};
+    for (const auto& [first, last] : kWindows) {
+      if (last >= cut_.window) continue;
+      if (is_affordable(first == 1 ? 3 : 6, 3 * (first + last))) {
+        return {first, last};
+      }
+    }
+    // Memory of a tape needs a second point, whatever it costs.
+    if (probe_.footprint.taped > 0 && cut_.window > 1) return {1, 2};
+    return {0, 1};
+  }
+
+  /// Rehearses and extrapolates to the real window.
+  Step outer_step() {
+    probe_ = last_ = rehearsal(1, 1, /*whole=*/true);
+    const auto [first, last] = windows();
+    if (last > 1) last_ = rehearsal(last);
+    return extrapolated(first > 1 ? rehearsal(first) : probe_, last_);
+  }
+
+  /// Training steps off the tape and on it.
+  struct Steps {
+    double plain = 0, taped = 0;
+    Steps operator-(const Steps& other) const {
+      return {plain - other.plain, taped - other.taped};
+    }
+  };
+
+  static Steps steps_of(const Footprint& f, std::int64_t window) {
+    return {static_cast<double>(f.steps > 0 ? f.steps - f.taped : window),
+            static_cast<double>(f.taped)};
+  }
+
+  /// The footprint of a window that is as long as windows are on average.
+  std::pair<Footprint, std::int64_t> mean_footprint() const {
+    if (cut_.shortest == 0) {
+      return {experiment_.estimator().footprint(), cut_.window};
+    }
+    const std::int64_t window = (cut_.shortest + cut_.window) / 2;
+    const auto estimator = experiment_.make_estimator(
+        Config(experiment_.estimator().rehearsal(section_.json(), window, 1),
+               section_.pointer(), section_.folders()));
+    return {estimator->footprint(), window};
+  }
+
+  /// From rehearsals `a` and `b`, the longer one, to the real window. Memory
+  /// that depends on the window is taken to be proportional to the steps on the
+  /// tape and the states kept, time to the training steps.
+  Step extrapolated(const Rehearsal& a, const Rehearsal& b) const {
+    Step out{b.seconds, b.train_gradients, b.products,
+             static_cast<double>(b.estimate_bytes)};
+    const Footprint largest = experiment_.estimator().footprint();
+    const auto [mean, window] = mean_footprint();
+    const Steps more = steps_of(mean, window) - steps_of(b.footprint, b.window);
+    out.seconds = std::max(0.0, out.seconds + seconds_of(more, a, b));
+    out.train_gradients += more.plain + more.taped;
+
+    const double state = bytes_of(
+        experiment_.loop().start(experiment_.initial_hyper(), Key()).joined());
+    const double on_tape =
+        slope(difference(b.estimate_bytes, a.estimate_bytes) -
+                  state * difference(b.footprint.states, a.footprint.states),
+              difference(b.footprint.on_tape, a.footprint.on_tape));
+    out.bytes += on_tape * difference(largest.on_tape, b.footprint.on_tape) +
+                 state * difference(largest.states, b.footprint.states);
+    return out;
+  }
+
+  /// The time of further training steps.
+  double seconds_of(const Steps& more, const Rehearsal& a,
+                    const Rehearsal& b) const {
+    const double rise = b.seconds - a.seconds;
+    const Steps known =
+        steps_of(b.footprint, b.window) - steps_of(a.footprint, a.window);
+    const double plain = training_step_;
+    // A method that says nothing of its steps takes those of the window.
+    const bool says = b.footprint.steps > 0;
+    const double steps = known.plain + known.taped;
+    if (says && steps > 0 &&
+        known.plain * more.taped == known.taped * more.plain) {
+      // The same mixture as between the rehearsals. The steps may be those of
+      // particles, which take less time together than one by one.
+      return slope(rise, steps) * (more.plain + more.taped);
+    }
+    if (says && steps == 0) {
+      const double each = b.seconds / static_cast<double>(b.footprint.steps);
+      return std::min(each, plain) * more.plain + each * more.taped;
+    }
+    return plain * more.plain +
+           slope(rise - plain * known.plain, known.taped) * more.taped;
+  }
+
+  /// The seconds of an outer step on average. Only one of the outer steps of a
+  /// window comes after training. A method with a tape goes through the window
+  /// again in each of the others.
+  double mean_seconds(const Step& step) const {
+    const auto turns = static_cast<double>(cut_.outer_steps_per_window);
+    if (turns == 1 || experiment_.estimator().footprint().taped > 0) {
+      return step.seconds;
+    }
+    const double staying =
+        is_affordable(3, 2 * last_.window)
+            ? rehearsal(last_.window, 2).staying
+            : std::max(0.0, step.seconds - training_step_ * static_cast<double>(
+                                                                cut_.window));
+    return (step.seconds + (turns - 1) * staying) / turns;
+  }
+
+  void tuning(const Step& step, PlanCost& out) {
+    const auto every = static_cast<double>(record_.integer("every"));
+    const double each = mean_seconds(step);
+    const double warm_up =
+        static_cast<double>(experiment_.estimator().warm_up()) * step.seconds;
+    const double turns = static_cast<double>(cut_.outer_steps_per_window);
+    auto outer = static_cast<double>(experiment_.outer_steps());
+    const auto end_after = [&](double steps, const char* budget) {
+      if (!(std::ceil(steps) < outer)) return;
+      outer = std::max(1.0, std::ceil(steps));
+      out.ended_by = budget;
+    };
+    end_after(limit(stop_, "train_gradients") / step.train_gradients * turns,
+              "train_gradients");
+    end_after(limit(stop_, "products") / step.products, "products");
+    const auto seconds = [&](double steps) {
+      return warm_up + steps * each + std::ceil(steps / every) * out.evaluation;
+    };
+    const double budget = limit(stop_, "seconds");
+    if (seconds(outer) > budget) {
+      const double evaluated = each + out.evaluation / every;
+      end_after((budget - warm_up) / evaluated, "seconds");
+    }
+    // The step that uses up a budget is made.
+    out.tuning = std::min(seconds(outer), std::max(budget, warm_up) + each);
+    out.outer_steps = static_cast<std::int64_t>(outer);
+  }
+
+  double retraining(const PlanCost& each) const {
+    if (final_runs() == 0) return 0;
+    const auto networks = static_cast<double>(record_.integer("networks"));
+    const auto steps =
+        static_cast<double>(experiment_.retraining_steps(each.outer_steps));
+    const auto seconds = [&](const FinalRunCost& one) {
+      return networks * (steps * one.step + one.evaluation);
+    };
+    const FinalRunCost own{each.training_step, each.evaluation};
+    double out = 0;
+    std::int64_t others = 0;
+    for (const Config& model : record_.objects("other_models")) {
+      ++others;
+      out += seconds(with_model(model).value_or(own));
+    }
+    const auto alike = static_cast<double>(final_runs()) / networks -
+                       static_cast<double>(others);
+    out += alike * seconds(own);
+    return std::min(out,
+                    limit(record_, "retrain_seconds") +
+                        static_cast<double>(final_runs()) * each.evaluation);
+  }
+
+  /// The costs with another model, if there is time to find them out.
+  std::optional<FinalRunCost> with_model(const Config& model) const {
+    if (left() < kAlways / 2) return {};
+    const Experiment other(nestgrad::with_model(config_, model));
+    const ParameterSet hyper = other.initial_hyper();
+    FinalRunCost out;
+    out.step = training_step_seconds(other);
+    const ParameterSet weights =
+        other.loop().start(hyper, Key()).detach().weights;
+    const Stopwatch watch;
+    other.problem().evaluate(other.problem().deployed(weights, hyper), hyper);
+    out.evaluation = watch.seconds();
+    return out;
+  }
+
+  const Config& config_;
+  Config record_, stop_, section_;
+  const Experiment& experiment_;
+  Truncation cut_;
+  std::int64_t loaded_, building_;  // bytes of tensors, now and at the peak
+  Stopwatch watch_;
+  double training_step_ = 0;
+  Rehearsal probe_;  // with a window of one training step
+  Rehearsal last_;   // with the longest window
+};
+
+}  // namespace
+
+PlanCost forecast(const Config& config, const Experiment& experiment,
+                  const MemoryMeter& memory) {
+  return Forecast(config, experiment, memory).cost();
+}
+
+}  // namespace nestgrad
