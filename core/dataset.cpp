@@ -43,7 +43,7 @@ BatchSchedule::BatchSchedule(std::int64_t examples, std::int64_t batch_size,
           batch_size);
 }
 
-Tensor BatchSchedule::rows(std::int64_t step) const {
+Tensor BatchSchedule::rows(std::int64_t step, std::uint64_t order) const {
   require(step >= 0, "a step must be at least 0, is {}", step);
   if (batch_size_ == examples_) return {};
   const std::int64_t batches = examples_ / batch_size_;
@@ -51,12 +51,14 @@ Tensor BatchSchedule::rows(std::int64_t step) const {
   const std::int64_t first = step % batches * batch_size_;
 
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (epoch != epoch_) {
-    order_ =
-        key_.fold(static_cast<std::uint64_t>(epoch)).permutation(examples_);
+  if (epoch != epoch_ || order != order_) {
+    const Key key = order == 0 ? key_ : key_.fold("order").fold(order);
+    permutation_ =
+        key.fold(static_cast<std::uint64_t>(epoch)).permutation(examples_);
     epoch_ = epoch;
+    order_ = order;
   }
-  return order_.slice(0, first, first + batch_size_);
+  return permutation_.slice(0, first, first + batch_size_);
 }
 
 }  // namespace nestgrad

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "core/draw.h"
 #include "core/tensor/key.h"
 #include "core/tensor/parameter_set.h"
 
@@ -48,7 +49,8 @@ struct SoftExamples {
 
 /// Minibatches by number: batch `step` is the same at every call. Each epoch is
 /// one pass over the data in its own random order. Examples that do not fill a
-/// last batch are left out of that epoch.
+/// last batch are left out of that epoch. There is any number of such schedules
+/// of the same data, told apart by `order`; see Draw::order.
 class BatchSchedule {
  public:
   /// `batch_size` 0, or one of at least the number of examples, means the whole
@@ -57,7 +59,10 @@ class BatchSchedule {
 
   /// The rows of batch number `step`, int64 on the CPU; undefined for the whole
   /// data set in order. Thread-safe.
-  Tensor rows(std::int64_t step) const;
+  Tensor rows(std::int64_t step, std::uint64_t order = 0) const;
+
+  /// The rows for a draw of training.
+  Tensor rows(const Draw& draw) const { return rows(draw.step, draw.order); }
 
   std::int64_t batch_size() const { return batch_size_; }
 
@@ -65,10 +70,11 @@ class BatchSchedule {
   std::int64_t examples_, batch_size_;
   Key key_;
 
-  // The order of the epoch that was asked for last.
+  // The permutation that was asked for last, and what it belongs to.
   mutable std::mutex mutex_;
   mutable std::int64_t epoch_ = -1;
-  mutable Tensor order_;
+  mutable std::uint64_t order_ = 0;
+  mutable Tensor permutation_;
 };
 
 }  // namespace nestgrad

@@ -27,6 +27,11 @@ struct Draw {
   /// RowResponse::first_order the outputs of a model are dual numbers, and the
   /// loss is that of to_first_order(outputs).
   const RowResponse* response = nullptr;
+
+  /// Selects the order of the minibatches that `step` counts through: 0 is the
+  /// order that is common to all runs; see Minibatches. A problem without
+  /// minibatches ignores it.
+  std::uint64_t order = 0;
 };
 
 }  // namespace nestgrad

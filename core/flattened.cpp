@@ -39,7 +39,7 @@ TrainingLoop flattened(const TrainingLoop& loop) {
     const bool of_rule = own.count(natural.name(i)) == 0;
     if (of_rule && natural.tensors()[i].dim() > 1) return loop;
   }
-  return {std::make_shared<Flattened>(loop.problem()), loop.optimizer()};
+  return loop.of(std::make_shared<Flattened>(loop.problem()));
 }
 
 }  // namespace nestgrad

@@ -68,12 +68,12 @@ ParameterSet TrainingLoop::train_gradient(const TrainState& state,
                                                   : t.detach().requires_grad_();
   });
   const ParameterSet h = tape == Tape::kOn ? hyper : hyper.detach();
-  const Draw draw = TrainingLoop::draw(state, run);
+  const Draw of_step = draw(state, run);
   if (state.particles == 0) {
-    return gradient(problem_->train_loss(weights, h, draw), weights, tape);
+    return gradient(problem_->train_loss(weights, h, of_step), weights, tape);
   }
   if (tape == Tape::kOn || problem_->abilities().particles) {
-    return gradient(train_losses(*problem_, weights, h, draw).sum(), weights,
+    return gradient(train_losses(*problem_, weights, h, of_step).sum(), weights,
                     tape);
   }
   // One graph at a time, to save memory.

@@ -8,6 +8,12 @@
 
 namespace nestgrad {
 
+/// Which minibatches a run sees.
+enum class Minibatches {
+  kCommon,  ///< all runs see the same minibatches in the same order
+  kOfRun    ///< each run, that is each key, has an order of its own
+};
+
 /// A problem and the rule that trains it: the map from one TrainState to the
 /// next, as a function of two parameter sets, weights and hyperparameters.
 ///
@@ -15,8 +21,16 @@ namespace nestgrad {
 class TrainingLoop {
  public:
   TrainingLoop(std::shared_ptr<const BilevelProblem> problem,
-               std::shared_ptr<const Optimizer> optimizer)
-      : problem_(std::move(problem)), optimizer_(std::move(optimizer)) {}
+               std::shared_ptr<const Optimizer> optimizer,
+               Minibatches minibatches = Minibatches::kCommon)
+      : problem_(std::move(problem)),
+        optimizer_(std::move(optimizer)),
+        minibatches_(minibatches) {}
+
+  /// The loop of another problem with the same rule and minibatches.
+  TrainingLoop of(std::shared_ptr<const BilevelProblem> problem) const {
+    return {std::move(problem), optimizer_, minibatches_};
+  }
 
   const std::shared_ptr<const BilevelProblem>& problem() const {
     return problem_;
@@ -32,7 +46,8 @@ class TrainingLoop {
                    std::int64_t particles = 0) const;
 
   /// One training step. `run` and state.step determine the minibatch and the
-  /// noise, so any part of a run can be repeated exactly.
+  /// noise (with Minibatches::kCommon, state.step alone determines the
+  /// minibatch), so any part of a run can be repeated exactly.
   ///
   /// With the tape on, the result is a differentiable function of `hyper` and
   /// of `state`; with it off, nothing is recorded.
@@ -48,10 +63,11 @@ class TrainingLoop {
   }
 
   /// The draw of the step from `state`.
-  static Draw draw(const TrainState& state, const Key& run) {
+  Draw draw(const TrainState& state, const Key& run) const {
     return {state.step,
             run.fold("step").fold(static_cast<std::uint64_t>(state.step)),
-            state.particles};
+            state.particles, /*response=*/nullptr,
+            minibatches_ == Minibatches::kOfRun ? run.bits() : 0};
   }
 
   // A step in two halves, for methods that act between them:
@@ -73,6 +89,7 @@ class TrainingLoop {
 
   std::shared_ptr<const BilevelProblem> problem_;
   std::shared_ptr<const Optimizer> optimizer_;
+  Minibatches minibatches_;
 };
 
 }  // namespace nestgrad

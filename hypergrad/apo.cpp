@@ -85,8 +85,8 @@ class Apo : public SingleRun {
     const ParameterSet ahead = loop_.apply(state, g, hyper).weights;
     const ParameterSet step = ahead - w;
     Tensor q = linearized_ ? dot(g.detach(), step)
-                           : problem().train_loss(
-                                 ahead, hyper_, TrainingLoop::draw(state, key));
+                           : problem().train_loss(ahead, hyper_,
+                                                  loop_.draw(state, key));
     if (by_weights_ > 0) q = q + 0.5 * by_weights_ * dot(step, step);
     if (by_function_ > 0) {
       const Draw other = run_.draw("proximity");

@@ -55,8 +55,7 @@ class F2sa : public SingleRun {
  public:
   F2sa(const Config& config, const TrainingLoop& loop)
       : SingleRun(config, loop),
-        penalized_loop_(std::make_shared<Penalized>(loop.problem()),
-                        loop.optimizer()),
+        penalized_loop_(loop.of(std::make_shared<Penalized>(loop.problem()))),
         penalized_(penalized_loop_, Truncation::read(config)),
         start_(config.number("penalty")),
         growth_(config.number("penalty_growth")) {}

@@ -54,7 +54,7 @@ room(experiments/program/commands ${base} core hypergrad experiments/setup
      experiments/report experiments/export experiments/program
      experiments/program/scaffold)
 room(tests/kit ${base} core core/nn hypergrad hypergrad/solvers
-     experiments/data experiments/problems)
+     experiments/data experiments/problems experiments/setup)
 
 set(forbidden "backward\\(" "manual_seed" "torch::rand" "at::randn?\\("
               "\\.grad\\(\\)" "autograd::grad\\(")

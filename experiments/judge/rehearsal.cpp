@@ -106,7 +106,7 @@ Rehearsal Rehearsal::of(const Experiment& experiment, const Config& section,
   const MemoryMeter memory;
   const auto estimator = experiment.make_estimator(
       Config(experiment.estimator().rehearsal(section.json(), window, turns),
-             section.pointer()));
+             section.pointer(), section.folders()));
   out.footprint = estimator->footprint();
   OuterLoop loop(*estimator, experiment.problem(), experiment.outer_rule(),
                  kMostSteps);

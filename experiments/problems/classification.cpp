@@ -126,7 +126,7 @@ class Classification : public NetworkProblem {
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
-    const Batch batch = data_.train.rows(train_batches_.rows(draw.step));
+    const Batch batch = data_.train.rows(train_batches_.rows(draw));
     std::vector<Tensor> penalties;
     if (evolution_) {
       return with_penalties(evolved(weights, batch, hyper, draw), {}, weights,
@@ -150,15 +150,15 @@ class Classification : public NetworkProblem {
 
   Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
                  const Draw& draw) const override {
-    const Batch batch = data_.train.rows(train_batches_.rows(draw.step));
+    const Batch batch = data_.train.rows(train_batches_.rows(draw));
     return model_->forward(weights, augmented(batch.input, hyper, draw),
                            Pass::training_as(draw, hyper), draw);
   }
 
   Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                      const Draw& draw) const override {
-    return weighted_loss(
-        outputs, data_.train.rows(train_batches_.rows(draw.step)), hyper, draw);
+    return weighted_loss(outputs, data_.train.rows(train_batches_.rows(draw)),
+                         hyper, draw);
   }
 
   ProblemAbilities abilities() const override {

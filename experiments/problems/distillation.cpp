@@ -109,7 +109,7 @@ class Distillation : public NetworkProblem {
                      const Draw& draw) const override {
     return cross_entropy_of(
         to_first_order(outputs),
-        of_batch(probabilities(hyper), train_batches_.rows(draw.step)));
+        of_batch(probabilities(hyper), train_batches_.rows(draw)));
   }
 
   Metrics evaluate(const ParameterSet& weights,
@@ -176,7 +176,7 @@ class Distillation : public NetworkProblem {
   Tensor answers(const ParameterSet& weights, const ParameterSet& hyper,
                  const Draw& draw, std::vector<Tensor>* penalties) const {
     return model_->forward(
-        weights, of_batch(hyper.at("inputs"), train_batches_.rows(draw.step)),
+        weights, of_batch(hyper.at("inputs"), train_batches_.rows(draw)),
         Pass::training_as(draw, hyper, penalties));
   }
 

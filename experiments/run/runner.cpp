@@ -19,11 +19,22 @@ Config completed(const JsonFile& file) {
   return config;
 }
 
+/// The configuration of a checkpoint, with the defaults of keys that the
+/// program did not have when it was written.
+Json with_new_keys(const Json& config) {
+  try {
+    return complete(experiment_schema(), config);
+  } catch (const ConfigError&) {
+    return config;  // of a version with other keys, which are told one by one
+  }
+}
+
 /// The keys whose values differ from those of the checkpoint. Throws Error if
 /// one of them must not differ.
 std::vector<std::string> changed_keys(const Json& about, const Config& config,
                                       const ResumeOptions& options) {
-  std::vector<Difference> all = differences(about.at("config"), config.json());
+  std::vector<Difference> all =
+      differences(with_new_keys(about.at("config")), config.json());
   for (Difference& d : differences(about.at("program"), program_facts())) {
     all.push_back({"program." + d.key, d.before, d.now});
   }

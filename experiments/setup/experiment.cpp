@@ -16,6 +16,16 @@
 namespace nestgrad {
 namespace {
 
+Schema inner_schema() {
+  return Schema("How the weights are trained.")
+      .choice("minibatches", "common",
+              "Which minibatches a run of inner training sees. common: all "
+              "runs see the same ones in the same order. per_start: each start "
+              "(see estimator.starts) has an order of its own, and so has each "
+              "network of the final runs.",
+              {"common", "per_start"});
+}
+
 Schema outer_schema() {
   return Schema("How the hyperparameters move.")
       .integer("steps", 100, "Outer steps: hypergradients that are followed.",
@@ -140,7 +150,8 @@ Schema experiment_schema() {
            "What is tuned, by name.")
       .object("inner", OptimizerRegistry::instance(), "sgd",
               "The rule that trains the weights; \"$name\" stands for a "
-              "hyperparameter.")
+              "hyperparameter.",
+              inner_schema())
       .object("estimator", EstimatorRegistry::instance(), "ift",
               "How hypergradients are estimated.")
       .object("outer", OptimizerRegistry::instance(),
@@ -222,7 +233,9 @@ void Experiment::build_estimator(
   const Config estimator = config.object("estimator");
   cut_ = Truncation::read(estimator);
   if (!problem_ || !inner) return;
-  loop_ = std::make_unique<TrainingLoop>(problem_, inner);
+  const bool common = config.object("inner").text("minibatches") == "common";
+  loop_ = std::make_unique<TrainingLoop>(
+      problem_, inner, common ? Minibatches::kCommon : Minibatches::kOfRun);
   estimator_ = make_estimator(estimator);
   if (!tunes()) return;
   const Config record = config.object("record");

@@ -54,7 +54,7 @@ Schema BestResponse::common_keys() {
 
 BestResponse::BestResponse(const Config& config, const TrainingLoop& loop,
                            std::shared_ptr<ResponseProblem> problem)
-    : SingleRun(config, TrainingLoop(problem, loop.optimizer())),
+    : SingleRun(config, loop.of(problem)),
       response_(std::move(problem)),
       warm_up_(read_warm_up(config)),
       limit_(config) {

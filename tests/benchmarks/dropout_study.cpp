@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <iterator>
 #include <vector>
 
 #include "core/config/json_file.h"
@@ -16,7 +15,8 @@
 namespace nestgrad {
 namespace {
 
-constexpr int kSeeds[] = {1, 2, 3};
+constexpr int kSeeds = 3;
+constexpr int kSeedsOfOrigins = 6;
 constexpr double kGrid[] = {0.05, 0.2, 0.3, 0.4, 0.5, 0.6};
 constexpr double kStarts[] = {0.05, 0.2, 0.35, 0.5, 0.65};
 constexpr std::int64_t kEvery = 10;  // outer steps between points of a curve
@@ -58,11 +58,12 @@ std::string mean(const std::vector<double>& values, int digits) {
                      std::sqrt(squares / (n - 1) / n), digits);
 }
 
-void row(const std::string& name, const Json& json) {
+/// Runs the experiment with the seeds 1 .. `seeds` and prints a row.
+void row(const std::string& name, const Json& json, int seeds) {
   std::vector<double> valid, test, accuracy;
   std::string rates;
   const Stopwatch watch;
-  for (const int seed : kSeeds) {
+  for (int seed = 1; seed <= seeds; ++seed) {
     Json own = json;
     own["seed"] = seed;
     const Result result = run(own);
@@ -78,9 +79,15 @@ void row(const std::string& name, const Json& json) {
     }
   }
   fmt::print("| {} | {} | {} | {} % | {} | {:.0f} |\n", name, mean(valid, 3),
-             mean(test, 3), mean(accuracy, 1), rates,
-             watch.seconds() / static_cast<double>(std::size(kSeeds)));
+             mean(test, 3), mean(accuracy, 1), rates, watch.seconds() / seeds);
   std::fflush(stdout);
+}
+
+void header() {
+  fmt::print(
+      "| | validation loss | test loss | test accuracy | rates found | "
+      "seconds per run |\n"
+      "| --- | --- | --- | --- | --- | --- |\n");
 }
 
 }  // namespace
@@ -88,20 +95,29 @@ void row(const std::string& name, const Json& json) {
 void study_dropout(const std::string& config) {
   prepare_process(0);
   const Json json = JsonFile::read(config).json();
-  fmt::print(
-      "| | validation loss | test loss | test accuracy | rates found | "
-      "seconds per run |\n"
-      "| --- | --- | --- | --- | --- | --- |\n");
+  header();
   for (const char* type : {"stn", "delta_stn"}) {
     Json own = json;
     own["estimator"]["type"] = type;
-    row(fmt::format("`{}`", type), own);
+    row(fmt::format("`{}`", type), own, kSeeds);
   }
   for (const double rate : kGrid) {
     Json own = json;
     own["hyperparameters"]["dropout"]["initial"] = rate;
     own["hyperparameters"]["dropout"]["tuned"] = false;
-    row(fmt::format("fixed rate {}", rate), own);
+    row(fmt::format("fixed rate {}", rate), own, kSeeds);
+  }
+}
+
+void study_origins(const std::string& config) {
+  prepare_process(0);
+  const Json json = JsonFile::read(config).json();
+  header();
+  for (const char* origin : {"start", "zero"}) {
+    Json own = json;
+    own["estimator"]["type"] = "stn";
+    own["estimator"]["origin"] = origin;
+    row(fmt::format("`stn`, origin `{}`", origin), own, kSeedsOfOrigins);
   }
 }
 

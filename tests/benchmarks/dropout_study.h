@@ -11,6 +11,10 @@ namespace nestgrad {
 /// steps.
 void study_dropout(const std::string& config);
 
+/// Prints the same columns for "stn" with each origin of its displacements,
+/// over six seeds.
+void study_origins(const std::string& config);
+
 /// Draws, as a PNG file, one rate for all places tuned by "delta_stn" from five
 /// starts.
 void draw_dropout_starts(const std::string& config, const std::string& picture);

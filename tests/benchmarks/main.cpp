@@ -5,6 +5,7 @@
 //   nestgrad_bench --self-tuning
 //   nestgrad_bench --particles
 //   nestgrad_bench --dropout-study CONFIG
+//   nestgrad_bench --dropout-origins CONFIG
 //   nestgrad_bench --dropout-starts CONFIG FILE.png
 //   nestgrad_bench --outer-step CONFIG
 //
@@ -104,6 +105,11 @@ int run(const std::vector<std::string>& arguments) {
   if (!arguments.empty() && arguments[0] == "--dropout-study") {
     require(arguments.size() == 2, "--dropout-study needs a configuration");
     study_dropout(arguments[1]);
+    return 0;
+  }
+  if (!arguments.empty() && arguments[0] == "--dropout-origins") {
+    require(arguments.size() == 2, "--dropout-origins needs a configuration");
+    study_origins(arguments[1]);
     return 0;
   }
   if (!arguments.empty() && arguments[0] == "--outer-step") {

@@ -1,15 +1,17 @@
-"""Methods and a problem outside this tree, from nothing to a resumed run.
+"""Types outside this tree, from nothing to a resumed run.
 
   test.py PREFIX FOLDER COMPILER
 
-Begins three projects by the `nestgrad new` of PREFIX, builds and tests each, puts an estimator, an inverse Hessian and a problem into one plugin and
-lists, checks, compares, runs, kills and resumes it. Then come the plugins that
-are to be refused.
+Begins a project of every kind by the `nestgrad new` of PREFIX, does what its README
+says, and breaks it once, which its test has to find. Then puts an estimator, an
+inverse Hessian and a problem into one plugin and lists, checks, compares, runs,
+kills and resumes it. At last come the plugins that are to be refused.
 """
 
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -42,21 +44,63 @@ def built(folder):
 shutil.rmtree(here, ignore_errors=True)
 here.mkdir()
 
-# What `nestgrad new` writes works at once.
-kinds = ["estimator", "inverse_hessian", "problem"]
-for kind in kinds:
+# make need not be there: it would be found first, and fail.
+(here / "no_make").mkdir()
+for name in ["make", "gmake"]:
+    (here / "no_make" / name).write_text("#!/bin/sh\nexit 1\n")
+    (here / "no_make" / name).chmod(0o755)
+os.environ["CXX"] = compiler
+os.environ["PATH"] = f"{here}/no_make:{prefix}/bin:{os.environ['PATH']}"
+
+# For each kind of project, a mistake: a text of its source, and another.
+mistakes = {
+    "dataset": ("*std::max_element(classes.begin(), classes.end()) + 1;",
+                "*std::max_element(classes.begin(), classes.end());"),
+    "estimator": ("out.gradient = scale_ *", "out.gradient = 1.01 * scale_ *"),
+    "inverse_hessian": ("add(out.x, step_, residual)",
+                        "add(out.x, 0.9 * step_, residual)"),
+    "layer": ("weights.linear(x)", "weights.linear(x.detach())"),
+    "model": ("weights.linear(x, 0, 1).tanh()",
+              "weights.linear(x, 0, 1).tanh().detach()"),
+    "optimizer": ("before - gradient);", "(before - gradient).detach());"),
+    "problem": ("l2_penalty(weights,", "l2_penalty(weights.detach(),"),
+}
+run(nestgrad, "new", "estimatr", "x", code=2,
+    says="there are: " + ", ".join(sorted(mistakes)))
+
+# What `nestgrad new` writes works at once, as its README says.
+broken = here / "broken"
+broken.mkdir()
+for kind, (right, wrong) in mistakes.items():
     run(nestgrad, "new", kind, f"my_{kind}")
-    readme = (here / f"my_{kind}/README.md").read_text()
+    project = here / f"my_{kind}"
+    readme = (project / "README.md").read_text()
     assert f"-DCMAKE_PREFIX_PATH={prefix}\n" in readme, readme
-    run("ctest", "--output-on-failure", folder=built(here / f"my_{kind}"))
-    run(nestgrad, "check", "config.json", folder=here / f"my_{kind}")
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", readme, re.M | re.S)
+    run("bash", "-e", "-c", commands, folder=project)
+    source = (project / f"my_{kind}.cpp").read_text()
+    assert source.count(right) == 1, (kind, right)
+    (broken / f"{kind}.cpp").write_text(source.replace(right, wrong))
+
+# The test of each finds its mistake.
+(broken / "CMakeLists.txt").write_text(
+    "cmake_minimum_required(VERSION 3.20)\nproject(broken LANGUAGES CXX)\n"
+    "find_package(nestgrad REQUIRED)\nnestgrad_add_plugin(broken "
+    + " ".join(f"{kind}.cpp" for kind in mistakes) + ")\n")
+plugin = built(broken) / "libbroken.so"
+for kind in mistakes:
+    project = here / f"my_{kind}"
+    judge = project / f"build/my_{kind}_test"
+    run(judge, plugin, "config.json", folder=project, code=1)
+run(judge, code=2, says="PLUGIN CONFIG")
+run(judge, plugin, "none.json", code=2, says="none.json")
 run(nestgrad, "new", "estimator", "my_estimator", code=2, says="is there already")
 run(nestgrad, "new", "estimator", "ift", code=2,
     says="there is an estimator named 'ift' already")
 run(nestgrad, "new", "estimator", "My-Method", code=2, says="is no name")
-run(nestgrad, "new", "estimatr", "x", code=2, says="there are: estimator,")
 
-# All three in one plugin.
+# Three in one plugin.
+kinds = ["estimator", "inverse_hessian", "problem"]
 together = here / "together"
 together.mkdir()
 sources = " ".join(f"../my_{kind}/my_{kind}.cpp" for kind in kinds)

@@ -14,7 +14,7 @@
 #include "core/nn/models/script_facts.h"
 #include "core/platform/exceptions.h"
 #include "core/platform/files.h"
-#include "core/platform/warning.h"
+#include "core/platform/warnings.h"
 
 namespace nestgrad {
 namespace {
@@ -265,7 +265,7 @@ TorchScript::TorchScript(const Config& config, const Shape& input,
   }
   const std::string about_modes = script_->facts.about_modes();
   if (!about_modes.empty()) {
-    warn(fmt::format("{}: {}", config.text("file"), about_modes));
+    add_warning(fmt::format("{}: {}", config.text("file"), about_modes));
   }
 }
 

@@ -34,8 +34,8 @@ Action add(CLI::App& command) {
 }
 
 const RegisteredCommand registered(
-    {110, "new", "Begin a project that adds a method or a problem.", add,
-     project_kinds});
+    {110, "new", "Begin a project that adds a method, a problem, a layer, ...",
+     add, project_kinds});
 
 }  // namespace
 }  // namespace nestgrad

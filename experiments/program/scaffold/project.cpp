@@ -45,8 +45,7 @@ void require_name(const std::string& kind, const std::string& name) {
           "first",
           name);
   const auto& all = RegistryBase::all();
-  const auto registry =
-      all.find(kind == "inverse_hessian" ? "inverse_hessians" : kind + "s");
+  const auto registry = all.find(kind + "s");
   if (registry == all.end() || !registry->second->contains(name)) return;
   throw Error(fmt::format("there is {} named '{}' already",
                           registry->second->a_noun(), name));

@@ -112,6 +112,30 @@ TEST_CASE("an epoch of batches is one pass in an order of its own", "[data]") {
   CHECK_FALSE(at::equal(schedule.rows(0), schedule.rows(3)));
 }
 
+TEST_CASE("each order is a schedule of its own, and 0 is that of the key",
+          "[data]") {
+  const BatchSchedule schedule(12, 3, Key(11));
+  const auto epoch = [&](std::int64_t first, std::uint64_t order) {
+    std::vector<Tensor> rows;
+    for (std::int64_t i = 0; i < 4; ++i) {
+      rows.push_back(schedule.rows(first + i, order));
+    }
+    return at::cat(rows);
+  };
+  for (const std::int64_t first : {0, 4}) {
+    const Tensor common = epoch(first, 0), one = epoch(first, 1),
+                 two = epoch(first, 2);
+    CHECK(at::equal(epoch(first, 0), common));
+    CHECK(at::equal(schedule.rows(first), common.slice(0, 0, 3)));
+    for (const Tensor& order : {one, two}) {
+      CHECK_FALSE(at::equal(order, common));
+      CHECK(at::equal(std::get<0>(order.sort()), at::arange(12, at::kLong)));
+    }
+    CHECK_FALSE(at::equal(one, two));
+  }
+  CHECK_FALSE(at::equal(epoch(0, 1), epoch(4, 1)));
+}
+
 TEST_CASE("a batch does not depend on when or by whom it is asked for",
           "[data]") {
   const BatchSchedule schedule(100, 7, Key(2));

@@ -91,6 +91,42 @@ TEST_CASE("weights of classes differ from weights of as many examples",
   CHECK(found == 3);
 }
 
+TEST_CASE("the order of a draw selects other minibatches of the same epoch",
+          "[classification]") {
+  const auto with_batch = [](std::int64_t batch) {
+    return ProblemRegistry::instance().make(
+        Json{{"type", "classification"},
+             {"data",
+              {{"type", "gaussian_clusters"},
+               {"examples", 40},
+               {"train", 12},
+               {"valid", 4}}},
+             {"batch", batch},
+             {"model", "logistic"}},
+        {float64(), Key(3)});
+  };
+  const auto problem = with_batch(3);
+  const ParameterSet w =
+      Key(2).normal(problem->initial_weights({}, Key(1)).to(float64()));
+  const ParameterSet hyper{{"weight_decay", at::zeros({}, float64())}};
+  const auto losses = [&](std::uint64_t order) {
+    std::vector<double> out;
+    for (std::int64_t step = 0; step < 4; ++step) {
+      Draw draw{step, Key(4)};
+      draw.order = order;
+      out.push_back(problem->train_loss(w, hyper, draw).item<double>());
+    }
+    return out;
+  };
+  const double whole =
+      with_batch(0)->train_loss(w, hyper, Draw()).item<double>();
+  for (const std::uint64_t order : {0, 1, 2}) {
+    const std::vector<double> each = losses(order);
+    CHECK(std::accumulate(each.begin(), each.end(), 0.0) / 4 == Approx(whole));
+    if (order > 0) CHECK(each != losses(order - 1));
+  }
+}
+
 }  // namespace
 TEST_CASE("any number of examples is evaluated with statistics of the batch",
           "[classification]") {

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "core/platform/files.h"
+#include "experiments/record/checkpoints.h"
 #include "experiments/record/folder_lock.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/run/difference.h"
@@ -206,6 +207,25 @@ TEST_CASE("a changed configuration is refused with the differences",
   REQUIRE(allowed.code == 0);
   CHECK(json_of(run.file("summary.json"))["outer_steps"] == 12);
   CHECK(json_of(run.file("run.json"))["resumed"][0]["changed"].size() == 2);
+}
+
+TEST_CASE("a checkpoint that is older than a key has the key's default",
+          "[resume]") {
+  const Interrupted run;
+  Checkpoints checkpoints(run.file("checkpoints"), 5);
+  const auto saved = checkpoints.newest([](const std::string&) {});
+  REQUIRE(saved);
+  Json about = saved->about;
+  REQUIRE(about["config"]["inner"].erase("minibatches") == 1);
+  checkpoints.write(saved->snapshot, about);
+  Json config = json_of(run.file("config.json"));
+  config["inner"].erase("minibatches");
+  write_file(run.file("config.json"), config.dump());
+
+  const Ended ended = run.resume();
+  CAPTURE(ended.output);
+  REQUIRE(ended.code == 0);
+  run.check_same();
 }
 
 TEST_CASE("what does not fit the checkpoint is refused even if it is allowed",

@@ -225,6 +225,21 @@ TEST_CASE("a warm-up counts as training wherever training is repeated",
   }
 }
 
+TEST_CASE("inner.minibatches gives each start minibatches of its own",
+          "[experiment]") {
+  const auto order = [](const Json& inner, const Key& run) {
+    Json config = ridge_config();
+    config["inner"].update(inner);
+    return built(config).loop().draw({}, run).order;
+  };
+  CHECK(order(Json::object(), Key(2)) == 0);
+  CHECK(order({{"minibatches", "common"}}, Key(2)) == 0);
+  const Json own{{"minibatches", "per_start"}};
+  CHECK(order(own, Key(2)) != 0);
+  CHECK(order(own, Key(2)) == order(own, Key(2)));
+  CHECK(order(own, Key(2)) != order(own, Key(3)));
+}
+
 TEST_CASE("an experiment that tunes nothing trains as retraining does",
           "[experiment]") {
   Json config = ridge_config();

@@ -78,18 +78,20 @@ struct Learned {
   double gradient = 0;
 };
 
-Learned learn(const std::string& method, const AffineRidge& expected) {
+Learned learn(const std::string& method, const AffineRidge& expected,
+              const Json& other_keys = Json::object()) {
   const Bench bench = with_rule(
       expected.ridge, at::scalar_tensor(std::exp(expected.h), float64()),
       {{"type", "sgd"}, {"lr", 0.1}});
-  const auto estimator = make(
-      {{"type", method},
-       {"window", 5},
-       {"warm_up", 200},
-       {"response", "affine"},
-       {"draws", 8},
-       {"perturbation", {{"initial", expected.deviation}, {"learned", false}}}},
-      *bench.loop);
+  Json section{
+      {"type", method},
+      {"window", 5},
+      {"warm_up", 200},
+      {"response", "affine"},
+      {"draws", 8},
+      {"perturbation", {{"initial", expected.deviation}, {"learned", false}}}};
+  section.update(other_keys);
+  const auto estimator = make(section, *bench.loop);
   estimator->begin(bench.hyper, Key(3));
   Learned mean{at::zeros({8}, float64()), at::zeros({8}, float64())};
   constexpr int kWindows = 1500;
@@ -151,6 +153,49 @@ TEST_CASE(
     const Learned learned = learn(method, expected);
     CHECK(learned.gradient == Approx(truth).epsilon(0.03));
     CHECK(relative(learned.slope, expected.best_slope()) < 0.1);
+  }
+}
+
+TEST_CASE(
+    "with the origin zero the response of stn is given the coordinates "
+    "themselves, otherwise their distance from the start",
+    "[stn]") {
+  const Bench bench = network_bench({{"type", "sgd"}, {"lr", 0.1}});
+  const double start = std::log(0.05);  // in log coordinates
+  for (const bool zero : {false, true}) {
+    CAPTURE(zero);
+    const auto estimator = make({{"type", "stn"},
+                                 {"window", 5},
+                                 {"response", "affine"},
+                                 {"origin", zero ? "zero" : "start"}},
+                                *bench.loop);
+    estimator->begin(bench.hyper, Key(3));
+    for (int i = 0; i < 3; ++i) estimator->estimate(bench.hyper);
+    const ParameterSet learned = save(*estimator).sets.at("run/state/weights");
+    const Tensor base = learned.subset("base/").flatten();
+    const Tensor slope = learned.at("map/jacobian").select(1, 0);
+    REQUIRE(slope.norm().item<double>() > 1e-4);
+    for (const double moved : {0.0, 0.4}) {
+      const ParameterSet hyper =
+          bench.hyper.map([&](const Tensor& t) { return t + moved; });
+      const double u = moved + (zero ? start : 0);
+      CHECK(relative(estimator->weights(hyper).flatten(), base + u * slope) <
+            1e-12);
+    }
+  }
+}
+
+TEST_CASE("stn learns the same function from either origin", "[stn]") {
+  AffineRidge expected;
+  expected.h = 0.7;
+  expected.deviation = 0.5;
+  const double bias = relative(expected.stn_weights(), expected.best());
+  for (const char* origin : {"start", "zero"}) {
+    CAPTURE(origin);
+    const Learned learned = learn("stn", expected, {{"origin", origin}});
+    CHECK(relative(learned.weights, expected.stn_weights()) < 0.2 * bias);
+    CHECK(relative(learned.slope, expected.slope_at(expected.stn_weights())) <
+          0.05);
   }
 }
 
