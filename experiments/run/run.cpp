@@ -18,8 +18,7 @@ namespace nestgrad {
 namespace {
 
 /// Throws Error if the state of a run cannot belong to the experiment that has
-/// just been begun: sets of tensors that it has by now are alike. Others may
-/// come later.
+/// just been begun: the sets of tensors that both have must be alike.
 void require_alike(const Snapshot& begun, const Snapshot& saved) {
   for (const auto& [path, set] : begun.sets) {
     const auto found = saved.sets.find("experiment/" + path);
