@@ -199,8 +199,8 @@ Json read_run(const std::string& folder) {
   };
   require(fs::is_directory(folder), "{}: there is no such folder", folder);
   const Json config = json_of(file("config.json"));
-  require(!config.is_null(), "{}: contains no config.json, so no run began here",
-          folder);
+  require(!config.is_null(),
+          "{}: contains no config.json, so no run began here", folder);
   const std::vector<Json> all = lines_of(file("metrics.jsonl"));
   const std::vector<Json> lines = thinned(all);
   const Json columns = columns_of(lines);
