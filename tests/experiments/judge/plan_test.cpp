@@ -1,5 +1,7 @@
 #include "experiments/judge/plan.h"
 
+#include <algorithm>
+#include <limits>
 #include <set>
 
 #include "core/platform/files.h"
@@ -110,8 +112,14 @@ TEST_CASE("a plan counts windows that several outer steps share, and a warm-up",
   Json json = ridge(50);
   json["estimator"] = {
       {"type", "ift"}, {"window", 400}, {"solver", "identity"}};
+  // A plan measures for milliseconds. Whatever else the machine does then can
+  // only add time, so the least of several plans is compared.
   const auto tuning = [&] {
-    return plan(json)["seconds"]["tuning"].get<double>();
+    double least = std::numeric_limits<double>::infinity();
+    for (int i = 0; i < 5; ++i) {
+      least = std::min(least, plan(json)["seconds"]["tuning"].get<double>());
+    }
+    return least;
   };
   const double each = tuning();
   json["estimator"]["outer_steps_per_window"] = 10;
