@@ -42,6 +42,13 @@ Tensor moved(const Tensor& drawn, const Tensor& like) {
   return drawn.view(like.sizes()).to(like.options());
 }
 
+/// A set alike to `like` whose tensor number i is drawn by key.fold(i).
+ParameterSet drawn(const Key& key, const ParameterSet& like,
+                   Tensor (Key::*draw)(const Tensor& like) const) {
+  std::uint64_t i = 0;
+  return like.map([&](const Tensor& t) { return (key.fold(i++).*draw)(t); });
+}
+
 }  // namespace
 
 Key Key::fold(std::uint64_t n) const {
@@ -73,8 +80,7 @@ Tensor Key::normal(const Tensor& like) const {
 }
 
 ParameterSet Key::normal(const ParameterSet& like) const {
-  std::uint64_t i = 0;
-  return like.map([&](const Tensor& t) { return fold(i++).normal(t); });
+  return drawn(*this, like, &Key::normal);
 }
 
 Tensor Key::uniform(const Tensor& like) const {
@@ -92,8 +98,7 @@ Tensor Key::signs(const Tensor& like) const {
 }
 
 ParameterSet Key::signs(const ParameterSet& like) const {
-  std::uint64_t i = 0;
-  return like.map([&](const Tensor& t) { return fold(i++).signs(t); });
+  return drawn(*this, like, &Key::signs);
 }
 
 Tensor Key::permutation(std::int64_t n) const {

@@ -223,8 +223,8 @@ Json read_run(const ReportedRun& reported) {
   };
   require(folder_exists(folder), "{}: there is no such folder", folder);
   const Json config = json_of(file("config.json"));
-  require(!config.is_null(), "{}: contains no config.json, so no run began here",
-          folder);
+  require(!config.is_null(),
+          "{}: contains no config.json, so no run began here", folder);
   const std::vector<Json> all = lines_of(file("metrics.jsonl"));
   const std::vector<Json> lines = thinned(all);
   const Json columns = columns_of(lines);

@@ -32,14 +32,16 @@ class Nystrom : public InverseHessian {
     return Schema(
                "The Nystrom approximation of the Hessian from some of its "
                "columns.")
-        .integer("rank", 10,
-                 "Number k of columns, each of which takes a Hessian product; at "
-                 "most the number of weights is used.",
-                 at_least(1))
-        .number("rho", 1e-2,
-                "Added to the diagonal of the approximation. The part of b that "
-                "the columns do not represent is divided by it.",
-                above(0));
+        .integer(
+            "rank", 10,
+            "Number k of columns, each of which takes a Hessian product; at "
+            "most the number of weights is used.",
+            at_least(1))
+        .number(
+            "rho", 1e-2,
+            "Added to the diagonal of the approximation. The part of b that "
+            "the columns do not represent is divided by it.",
+            above(0));
   }
 
   /// The result contains rho, so it does not approach the inverse.

@@ -20,7 +20,8 @@ class UNet : public Model {
                "U-Net, from images to images of the same size. It halves the "
                "size and doubles the channels, then goes back. Its output "
                "starts at zero.")
-        .integer("depth", 1, "How many times the size is halved.", from_to(1, 8))
+        .integer("depth", 1, "How many times the size is halved.",
+                 from_to(1, 8))
         .integer("channels", 4, "Channels at full size.", at_least(1));
   }
 

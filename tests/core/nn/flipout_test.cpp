@@ -58,7 +58,8 @@ Tensor with_signs(const Tensor& noise, const Tensor& rows,
   return out;
 }
 
-/// The noise of one example of a batch, of deviation 0.3, of weights with `key`.
+/// The noise of one example of a batch, of deviation 0.3, of weights with
+/// `key`.
 ParameterSet noise_of(const ParameterSet& weights, const Key& key,
                       std::int64_t n, std::int64_t examples) {
   std::vector<Tensor> own;

@@ -106,9 +106,10 @@ TEST_CASE("different keys have uncorrelated streams", "[key]") {
   }
 }
 
-TEST_CASE("signs are +1 or -1 with equal probability, and sets have independent "
-          "ones",
-          "[key]") {
+TEST_CASE(
+    "signs are +1 or -1 with equal probability, and sets have independent "
+    "ones",
+    "[key]") {
   ParameterSet like_both;
   like_both.insert("a", like(kMany));
   like_both.insert("b", like(kMany));

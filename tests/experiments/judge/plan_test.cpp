@@ -1,5 +1,7 @@
 #include "experiments/judge/plan.h"
 
+#include <algorithm>
+#include <limits>
 #include <set>
 
 #include "core/platform/files.h"
@@ -105,13 +107,23 @@ TEST_CASE("a plan for unrolling grows with the window", "[plan]") {
   CHECK(peak(4000) < 11 * peak(400));
 }
 
-TEST_CASE("a plan says how windows are shared, and that there is a warm-up",
+TEST_CASE("a plan counts windows that several outer steps share, and a warm-up",
           "[plan]") {
   Json json = ridge(50);
-  json["estimator"] = {{"type", "ift"},
-                       {"window", 400},
-                       {"solver", "identity"},
-                       {"outer_steps_per_window", 10}};
+  json["estimator"] = {
+      {"type", "ift"}, {"window", 400}, {"solver", "identity"}};
+  // A plan measures for milliseconds. Whatever else the machine does then can
+  // only add time, so the least of several plans is compared.
+  const auto tuning = [&] {
+    double least = std::numeric_limits<double>::infinity();
+    for (int i = 0; i < 5; ++i) {
+      least = std::min(least, plan(json)["seconds"]["tuning"].get<double>());
+    }
+    return least;
+  };
+  const double each = tuning();
+  json["estimator"]["outer_steps_per_window"] = 10;
+  CHECK(tuning() < 0.4 * each);
   CHECK_THAT(planned(json).text(), ContainsSubstring("10 at a time"));
   json["estimator"] = {{"type", "stn"}, {"window", 5}, {"warm_up", 40}};
   CHECK_THAT(planned(json).text(),

@@ -54,10 +54,11 @@ struct Learned {
   double retrained;  // by new weights, from what was found
 };
 
-/// Runs configs/NAME.json for this number of outer steps. A long run in warm start
-/// enlarges rounding, which differs between processors, until nothing is left
-/// to compare with: after all its steps distill_one_point has a joint accuracy
-/// of 0.75 on one processor and 0.99 on another. So few steps are taken.
+/// Runs configs/NAME.json for this number of outer steps. A long run in warm
+/// start enlarges rounding, which differs between processors, until nothing is
+/// left to compare with: after all its steps distill_one_point has a joint
+/// accuracy of 0.75 on one processor and 0.99 on another. So few steps are
+/// taken.
 Learned learned(const std::string& name, int steps, int seed) {
   const TemporaryFolder folder;
   const Ended ended = program(

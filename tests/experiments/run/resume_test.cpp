@@ -296,7 +296,8 @@ TEST_CASE("a signal writes a checkpoint and the exit code names it",
   CAPTURE(ended.output);
   CHECK(ended.code == 124);  // of timeout itself
   CHECK_THAT(ended.output, ContainsSubstring("stopped after outer step"));
-  CHECK_THAT(ended.output, ContainsSubstring("'nestgrad resume run' continues it"));
+  CHECK_THAT(ended.output,
+             ContainsSubstring("'nestgrad resume run' continues it"));
   const Json summary = json_of(folder.path("run/summary.json"));
   CHECK(summary["termination"] == "stopped");
   const Ended on =

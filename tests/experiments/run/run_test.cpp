@@ -163,8 +163,10 @@ TEST_CASE("mistakes end with exit code 2, one sentence each and no folder",
   check("explain windw", {"did you mean 'window'?"});
 }
 
-TEST_CASE("numbers that are not finite end a run with exit code 3 and its files are kept",
-          "[experiment]") {
+TEST_CASE(
+    "numbers that are not finite end a run with exit code 3 and its files are "
+    "kept",
+    "[experiment]") {
   const TemporaryFolder folder;
   Json config = ridge_config();
   config["inner"]["lr"] = 5;  // above 2 / (largest eigenvalue)

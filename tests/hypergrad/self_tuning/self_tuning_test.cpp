@@ -109,7 +109,8 @@ TEST_CASE("a dropout rate is tuned as training at other rates says", "[stn]") {
   }
 }
 
-TEST_CASE("a warm-up is the given number of windows without an estimate", "[stn]") {
+TEST_CASE("a warm-up is the given number of windows without an estimate",
+          "[stn]") {
   const Bench bench = network_bench({{"type", "sgd"}, {"lr", 0.1}}, 4);
   for (const std::string& method : kMethods) {
     for (const int outer : {1, 2}) {
