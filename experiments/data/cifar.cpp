@@ -64,7 +64,7 @@ void require_folder(const std::filesystem::path& folder, const char* archive) {
 /// The names in a file of the archive, one a line; none if it is missing.
 std::vector<std::string> label_names(const std::filesystem::path& file) {
   std::vector<std::string> names;
-  if (!std::filesystem::exists(file)) return names;
+  if (!file_exists(file.string())) return names;
   std::istringstream lines(read_file(file.string()));
   for (std::string line; std::getline(lines, line);) {
     if (!line.empty()) names.push_back(line);

@@ -173,7 +173,7 @@ Json schedules_of(const Json& tuned, const std::string& file) {
   Json out = Json::array();
   ParameterSet found;
   for (const auto& [name, facts] : tuned.items()) {
-    if (!facts.contains("schedule") || !fs::exists(file)) continue;
+    if (!facts.contains("schedule") || !file_exists(file)) continue;
     if (found.empty()) found = load_safetensors(file);
     if (!found.contains(name)) continue;
     const Tensor values =

@@ -153,7 +153,7 @@ std::vector<Reader> record_readers(const TemporaryFolder& folder) {
            {metrics},
            [&folder](const std::string& input) {
              folder.write("metrics.jsonl", input);
-             (void)report_data(folder.path(""));
+             (void)report_data({folder.path("")});
              (void)tensorboard_events(folder.path(""));
            }},
           {"runs.jsonl", {runs}, [&folder](const std::string& input) {

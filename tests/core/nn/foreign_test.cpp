@@ -143,13 +143,15 @@ TEST_CASE("the first weights of a script in double precision are its own",
 TEST_CASE("a module that changes the state of the process is put right",
           "[foreign]") {
   const int threads = at::get_num_threads();
-  const Tensor generator =
-      at::globalContext().defaultGenerator(c10::Device(at::kCPU)).get_state();
+  const auto generator = [] {
+    at::Generator own =
+        at::globalContext().defaultGenerator(c10::Device(at::kCPU));
+    return own.get_state();
+  };
+  const Tensor before = generator();
   const auto model = told([](Told& self, const Tensor& x) {
     const Tensor out = self.linear(x + 0.1 * at::rand_like(x));
-    at::globalContext()
-        .defaultGenerator(c10::Device(at::kCPU))
-        .set_current_seed(1);
+    at::manual_seed(1);
     c10::set_default_dtype(caffe2::TypeMeta::Make<double>());
     at::GradMode::set_enabled(false);
     at::set_num_threads(3);
@@ -162,10 +164,7 @@ TEST_CASE("a module that changes the state of the process is put right",
   CHECK(at::GradMode::is_enabled());
   CHECK(c10::get_default_dtype_as_scalartype() == at::kFloat);
   CHECK(at::get_num_threads() == threads);
-  CHECK(at::globalContext()
-            .defaultGenerator(c10::Device(at::kCPU))
-            .get_state()
-            .equal(generator));
+  CHECK(generator().equal(before));
 }
 
 TEST_CASE("a module that writes into its arguments writes into copies",

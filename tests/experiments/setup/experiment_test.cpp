@@ -11,6 +11,13 @@
 #include "tests/support/temporary_folder.h"
 
 namespace nestgrad {
+namespace {
+
+Experiment built(const Json& json) {
+  return Experiment(Config(complete(experiment_schema(), json)));
+}
+
+}  // namespace
 
 TEST_CASE("the outer loop restored in the middle continues bit-identically",
           "[experiment]") {
@@ -192,9 +199,6 @@ TEST_CASE("a warm-up counts as training wherever training is repeated",
       JsonFile::read(NESTGRAD_SOURCE_DIR "/configs/ridge_stn.json").json();
   Json config = stn;
   config["outer"]["steps"] = 5;
-  const auto built = [](const Json& json) {
-    return Experiment(Config(complete(experiment_schema(), json)));
-  };
   // 40 windows of warm-up and one per outer step, of 5 steps each.
   CHECK(built(config).retraining_steps() == 5 * 45);
   // A run that tunes nothing, but has the same section, trains as long.
