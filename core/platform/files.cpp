@@ -180,15 +180,17 @@ std::string found_in(const std::vector<std::string>& folders,
                      const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code error;
-  if (fs::path(path).is_absolute()) {
-    return fs::exists(path, error) ? path : "";
-  }
+  // Whoever opens a path that the system does not follow tells the reason.
+  const auto is_there = [&](const std::string& whole) {
+    return fs::status(whole, error).type() != fs::file_type::not_found;
+  };
+  if (fs::path(path).is_absolute()) return is_there(path) ? path : "";
   const fs::path here = fs::current_path(error);
   for (const std::string& folder : folders) {
     // A path that this process sees itself stays as users wrote it.
     const std::string whole =
         folder == here ? path : (fs::path(folder) / path).string();
-    if (fs::exists(whole, error)) return whole;
+    if (is_there(whole)) return whole;
   }
   return "";
 }

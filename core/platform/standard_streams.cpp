@@ -1,5 +1,6 @@
 #include "core/platform/standard_streams.h"
 
+#include <ext/stdio_sync_filebuf.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -61,18 +62,15 @@ void guard_standard_streams() {
   // In the GNU C library these are variables.
   if (std::FILE* const file = guarded(output, terminal ? _IOLBF : _IOFBF)) {
     stdout = file;
+    // CLI11 prints to std::cout, which would keep the first `stdout`. The
+    // buffer is never destroyed, because std::cout is used until the end.
+    std::cout.rdbuf(new __gnu_cxx::stdio_sync_filebuf<char>(file));
   }
   if (std::FILE* const file = guarded(errors, _IONBF)) stderr = file;
 }
 
 int output_failure() {
-  errno = 0;
   std::fflush(stdout);
-  // CLI11 prints to std::cout, which still uses the first `stdout`.
-  std::cout.flush();
-  if (output.failure == 0 && !std::cout) {
-    output.failure = errno != 0 ? errno : EIO;
-  }
   return output.failure;
 }
 

@@ -57,11 +57,17 @@ CsvFile::CsvFile(std::string path, char separator)
   if (rest_.substr(0, kByteOrderMark.size()) == kByteOrderMark) {
     rest_.remove_prefix(kByteOrderMark.size());
   }
+  if (text_.find('\0') != std::string::npos) {
+    fail("there are zero bytes in it, so it is no text, or text in UTF-16; "
+         "save it as UTF-8");
+  }
 }
 
 Fields CsvFile::next() {
+  // Old Macintosh programs end lines with a carriage return alone.
+  const char line_end = text_.find('\n') != std::string::npos ? '\n' : '\r';
   while (!rest_.empty()) {
-    const auto end = std::min(rest_.find('\n'), rest_.size());
+    const auto end = std::min(rest_.find(line_end), rest_.size());
     const std::string_view line = rest_.substr(0, end);
     rest_.remove_prefix(std::min(end + 1, rest_.size()));
     ++line_;

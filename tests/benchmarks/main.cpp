@@ -17,6 +17,7 @@
 // time instead of wall time, for a busy machine. --scaling: see scaling.h;
 // --self-tuning: self_tuning.h; --particles: particles.h; --outer-step:
 // distillation.h; the others: dropout_study.h.
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 

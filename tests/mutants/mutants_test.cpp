@@ -1,5 +1,6 @@
 // Methods with one fault each, and `nestgrad check`, which must find it. They
 // live in a program of their own, so that no other test takes them for methods.
+
 #include "core/platform/memory_meter.h"
 #include "experiments/judge/check.h"
 #include "experiments/setup/experiment.h"

@@ -1,5 +1,6 @@
 // The rules against LibTorch's own. LibTorch's logging has a macro CHECK, too:
 // what counts here is Catch's, which support.h defines after ATen's headers.
+
 #include <ATen/ATen.h>
 
 #include "tests/support/support.h"

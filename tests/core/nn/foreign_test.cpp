@@ -148,7 +148,6 @@ TEST_CASE("a module that changes the state of the process is put right",
         at::globalContext().defaultGenerator(c10::Device(at::kCPU));
     return own.get_state();
   };
-  const Tensor before = generator();
   const auto model = told([](Told& self, const Tensor& x) {
     const Tensor out = self.linear(x + 0.1 * at::rand_like(x));
     at::manual_seed(1);
@@ -158,6 +157,7 @@ TEST_CASE("a module that changes the state of the process is put right",
     return out;
   });
   const ParameterSet w = model->initial_weights(Key()).to(float64()).leaves();
+  const Tensor before = generator();
   const Tensor first = model->forward(w, rows(), training());
   CHECK(first.equal(model->forward(w, rows(), training())));
   CHECK(first.requires_grad());

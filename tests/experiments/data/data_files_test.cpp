@@ -88,7 +88,8 @@ TEST_CASE("images become float32 from 0 to 1, and a test set stays apart",
       {"images", folder.write("x", kImages)},
       {"labels", folder.write("y", kLabels)},
       {"test_images", folder.write("tx", idx_images(3, 1, 1, {51, 51, 51}))},
-      {"test_labels", folder.write("ty", idx_labels(3, {7, 7, 7}))}};
+      {"test_labels", folder.write("ty", idx_labels(3, {7, 7, 7}))},
+      {"classes", 8}};
   const Splits splits =
       load_splits(data_section(section), Key(1), at::TensorOptions(at::kFloat));
   CHECK(splits.train.size() == 1);
@@ -329,7 +330,8 @@ TEST_CASE("a changed data file loads or is refused, and nothing else",
   SECTION("idx labels") {
     const Json section = {{"type", "idx"},
                           {"images", folder.write("x", kImages)},
-                          {"labels", changed}};
+                          {"labels", changed},
+                          {"classes", 256}};
     check_changes(folder, section, kLabels);
   }
   SECTION("cifar") {

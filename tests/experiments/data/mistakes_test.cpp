@@ -1,9 +1,11 @@
 // Data that are readable and plainly not what is meant.
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
 
 #include "core/platform/error.h"
+#include "core/platform/text.h"
 #include "core/platform/warnings.h"
 #include "tests/support/data_support.h"
 #include "tests/support/support.h"
@@ -109,6 +111,23 @@ TEST_CASE("another separator is recognized", "[data]") {
                     ContainsSubstring("set \"separator\" to \"semicolon\""));
   CHECK_THROWS_WITH(Table("a\tb\n1\t2\n").load(),
                     ContainsSubstring("set \"separator\" to \"tab\""));
+}
+
+TEST_CASE("lines may end in any of the three ways, and text is UTF-8",
+          "[data]") {
+  const std::string unix_lines = "a,b,c\n1,2,x\n3,4,y\n5,6,x\n";
+  const Dataset expected = Table(unix_lines).load();
+  for (const char* end : {"\r\n", "\r"}) {
+    std::string text = unix_lines;
+    replace_all(text, "\n", end);
+    const Dataset got = Table(text).load();
+    CHECK(at::equal(got.inputs, expected.inputs));
+    CHECK(at::equal(got.targets, expected.targets));
+  }
+  std::string utf16;
+  for (const char c : unix_lines) utf16 += {c, '\0'};
+  CHECK_THROWS_WITH(Table(utf16).load(),
+                    ContainsSubstring("text in UTF-16; save it as UTF-8"));
 }
 
 TEST_CASE("a target that names two columns is refused", "[data]") {

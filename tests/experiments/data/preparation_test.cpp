@@ -1,4 +1,5 @@
 // Numbers of a source in the type in which they are used.
+
 #include "experiments/data/preparation.h"
 
 #include <ATen/ATen.h>

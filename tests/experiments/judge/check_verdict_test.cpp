@@ -1,4 +1,5 @@
 // What `nestgrad check` must not call a fault.
+
 #include "experiments/judge/check_verdict.h"
 
 #include "experiments/judge/judge.h"

@@ -41,7 +41,7 @@ std::shared_ptr<const BilevelProblem> normalizing(std::int64_t valid) {
              {"examples", 2100},
              {"train", 50},
              {"valid", valid},
-             {"test", 0}}},
+             {"test", 1}}},
            {"batch", 0},
            {"model", {{"type", "torchscript"}, {"file", script("drops.pt")}}}},
       {float64(), Key(3), {}});
@@ -128,6 +128,7 @@ TEST_CASE("the order of a draw selects other minibatches of the same epoch",
 }
 
 }  // namespace
+
 TEST_CASE("any number of examples is evaluated with statistics of the batch",
           "[classification]") {
   for (const std::int64_t valid : {2, 999, 1000, 1001, 2001}) {

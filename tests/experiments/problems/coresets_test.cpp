@@ -1,4 +1,5 @@
 // Learned examples that start from a file.
+
 #include <ATen/ATen.h>
 
 #include <algorithm>

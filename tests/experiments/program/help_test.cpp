@@ -55,8 +55,8 @@ TEST_CASE("every hyperparameter of a problem that is shipped can be explained",
     const Config config = experiment_config(JsonFile::read(path));
     const auto schema =
         ProblemRegistry::instance().schema(config.object("problem").type());
-    const Json& section = config.object("hyperparameters").json();
-    for (const auto& [name, entry] : section.items()) {
+    const Config section = config.object("hyperparameters");
+    for (const auto& [name, entry] : section.json().items()) {
       // Those that the model or the rule refers to have free names.
       if (config.json().dump().find("\"$" + name + "\"") != std::string::npos) {
         continue;

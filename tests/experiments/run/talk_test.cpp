@@ -50,7 +50,7 @@ TEST_CASE("progress is one line of a terminal of any width", "[talk]") {
   config["hyperparameters"]["weight_decay"]["per"] = "tensor";
   config["hyperparameters"]["example_weight"] = {{"per", "class"}};
   folder.write("a.json", config.dump());
-  for (const int columns : {132, 80, 40, 20}) {
+  for (const int columns : {160, 80, 40, 20}) {
     CAPTURE(columns);
     fs::remove_all(folder.path("run"));
     const Ended ended = shell(
@@ -69,7 +69,7 @@ TEST_CASE("progress is one line of a terminal of any width", "[talk]") {
     CHECK_THAT(progress[0], ContainsSubstring("step 40/40"));
     CHECK(progress[0].size() < static_cast<std::size_t>(columns));
     if (columns >= 80) CHECK_THAT(progress[0], ContainsSubstring(" s"));
-    if (columns == 132) {
+    if (columns == 160) {
       CHECK_THAT(progress[0], ContainsSubstring("weight_decay.2"));
     }
     // Neither colours nor other control sequences, whatever NO_COLOR says.

@@ -1,4 +1,5 @@
 // Hyperparameters that an estimator would never move.
+
 #include "experiments/setup/movable.h"
 
 #include "core/hyper_space.h"
