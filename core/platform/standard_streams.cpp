@@ -1,6 +1,5 @@
 #include "core/platform/standard_streams.h"
 
-#include <ext/stdio_sync_filebuf.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <ext/stdio_sync_filebuf.h>
 #include <iostream>
 
 namespace nestgrad {

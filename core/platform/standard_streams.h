@@ -8,10 +8,10 @@ namespace nestgrad {
 /// - Where their descriptors are closed, they are opened on /dev/null.
 ///   Otherwise a file of the program would get such a number, and what is
 ///   printed would be written into it.
-/// - Printing to `stdout` or `stderr` does not fail in the midst of the work:
-/// on
-///   a full disk, on a terminal that is gone, or when the reader of a pipe has
-///   ended. What cannot be written is dropped; see output_failure().
+/// - Printing to `stdout`, `stderr` or std::cout does not fail in the midst of
+///   the work: on a full disk, on a terminal that is gone, or when the reader
+///   of a pipe has ended. What cannot be written is dropped; see
+///   output_failure().
 void guard_standard_streams();
 
 /// Flushes standard output. The errno of its first failure, EPIPE if its reader

@@ -58,8 +58,9 @@ CsvFile::CsvFile(std::string path, char separator)
     rest_.remove_prefix(kByteOrderMark.size());
   }
   if (text_.find('\0') != std::string::npos) {
-    fail("there are zero bytes in it, so it is no text, or text in UTF-16; "
-         "save it as UTF-8");
+    fail(
+        "there are zero bytes in it, so it is no text, or text in UTF-16; "
+        "save it as UTF-8");
   }
 }
 

@@ -66,12 +66,12 @@ int program(const std::string& folder, const std::vector<std::string>& words,
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/// Removes measured values.
+/// Removes measured values and the place where a run was started.
 void remove_measured(Json& json) {
   if (!json.is_object()) return;
   for (const char* key :
        {"seconds", "estimate_seconds", "tensor_mib", "peak_memory_mib",
-        "peak_tensor_mib", "started", "resumed"}) {
+        "peak_tensor_mib", "started", "resumed", "paths_from"}) {
     json.erase(key);
   }
   for (auto& [key, value] : json.items()) remove_measured(value);

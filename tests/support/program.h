@@ -19,9 +19,8 @@ struct Ended {
 
 /// Runs a shell command in `folder`.
 inline Ended shell(const std::string& folder, const std::string& command) {
-  std::FILE* pipe =
-      popen(fmt::format("cd '{}' && {{ {}\n}} 2>&1", folder, command).c_str(),
-            "r");
+  std::FILE* pipe = popen(
+      fmt::format("cd '{}' && {{ {}\n}} 2>&1", folder, command).c_str(), "r");
   REQUIRE(pipe != nullptr);
   Ended ended;
   char buffer[4096];

@@ -45,7 +45,8 @@ Json experiment(const Json& rule) {
                 {{"type", "linear"}, {"out", 3}}}}}},
             {"batch", 8}}},
           {"hyperparameters", hyper},
-          {"inner", rule}};
+          {"inner", rule},
+          {"estimator", "unrolled"}};
 }
 
 ParameterSet estimate(const Experiment& experiment, const Json& form,
