@@ -75,10 +75,9 @@ Faults inverse_hessian_faults(const InverseHessian& solver,
   });
 }
 
-Faults inverse_hessian_faults(const Json& section) {
+Faults inverse_hessian_faults(const Json& section, bool enough_products) {
   return inverse_hessian_faults(
-      *InverseHessianRegistry::instance().make(section),
-      /*enough_products=*/true);
+      *InverseHessianRegistry::instance().make(section), enough_products);
 }
 
 }  // namespace nestgrad::testing
