@@ -58,8 +58,9 @@ std::string mean(const std::vector<double>& values, int digits) {
                      std::sqrt(squares / (n - 1) / n), digits);
 }
 
-/// Runs the experiment with the seeds 1 .. `seeds` and prints a row.
-void row(const std::string& name, const Json& json, int seeds) {
+/// Runs the experiment with the seeds 1 .. `seeds` and prints a row. The
+/// validation losses.
+std::vector<double> row(const std::string& name, const Json& json, int seeds) {
   std::vector<double> valid, test, accuracy;
   std::string rates;
   const Stopwatch watch;
@@ -81,6 +82,15 @@ void row(const std::string& name, const Json& json, int seeds) {
   fmt::print("| {} | {} | {} | {} % | {} | {:.0f} |\n", name, mean(valid, 3),
              mean(test, 3), mean(accuracy, 1), rates, watch.seconds() / seeds);
   std::fflush(stdout);
+  return valid;
+}
+
+/// The same experiment with one fixed rate in all places.
+Json fixed_at(const Json& json, double rate) {
+  Json out = json;
+  out["hyperparameters"]["dropout"]["initial"] = rate;
+  out["hyperparameters"]["dropout"]["tuned"] = false;
+  return out;
 }
 
 void header() {
@@ -102,23 +112,34 @@ void study_dropout(const std::string& config) {
     row(fmt::format("`{}`", type), own, kSeeds);
   }
   for (const double rate : kGrid) {
-    Json own = json;
-    own["hyperparameters"]["dropout"]["initial"] = rate;
-    own["hyperparameters"]["dropout"]["tuned"] = false;
-    row(fmt::format("fixed rate {}", rate), own, kSeeds);
+    row(fmt::format("fixed rate {}", rate), fixed_at(json, rate), kSeeds);
   }
 }
 
 void study_origins(const std::string& config) {
   prepare_process(0);
   const Json json = JsonFile::read(config).json();
+  const double start = json["hyperparameters"]["dropout"]["initial"];
   header();
-  for (const char* origin : {"start", "zero"}) {
+  const std::vector<double> fixed = row(fmt::format("fixed rate {}", start),
+                                        fixed_at(json, start), kSeedsOfOrigins);
+  const auto compare = [&](const std::string& name, const Json& changes) {
     Json own = json;
-    own["estimator"]["type"] = "stn";
-    own["estimator"]["origin"] = origin;
-    row(fmt::format("`stn`, origin `{}`", origin), own, kSeedsOfOrigins);
+    own["estimator"].update(changes);
+    const std::vector<double> valid = row(name, own, kSeedsOfOrigins);
+    int better = 0;
+    for (std::size_t i = 0; i < valid.size(); ++i)
+      better += valid[i] < fixed[i];
+    return fmt::format("{}: below the fixed rate with {} of {} seeds\n", name,
+                       better, valid.size());
+  };
+  std::string verdict;
+  for (const char* origin : {"start", "zero"}) {
+    verdict += compare(fmt::format("`stn`, origin `{}`", origin),
+                       {{"type", "stn"}, {"origin", origin}});
   }
+  verdict += compare("`delta_stn`", {{"type", "delta_stn"}});
+  fmt::print("\n{}", verdict);
 }
 
 void draw_dropout_starts(const std::string& config,

@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/runtime/print_handler.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <cstdio>
 #include <map>
 #include <sstream>
 #include <unordered_map>
@@ -103,6 +105,9 @@ std::string reason(const std::string& what) {
 }
 
 torch::jit::Module read_script(const std::string& file) {
+  // Standard output belongs to the program, which may write JSON to it.
+  torch::jit::setPrintHandler(
+      [](const std::string& text) { std::fputs(text.c_str(), stderr); });
   std::istringstream stream(read_file(file));
   try {
     return torch::jit::load(stream, c10::Device(at::kCPU));
@@ -311,8 +316,12 @@ Tensor TorchScript::call(const std::vector<Tensor>& weights,
     if (is_out_of_memory(error)) throw;
     throw Error(fmt::format("the script fails: {}", reason(error.what())));
   }
-  const Shape got =
-      out.sizes().slice(std::min<std::int64_t>(out.dim(), 1)).vec();
+  require(
+      out.dim() > 0 && out.size(0) == input.size(0),
+      "the script gives the shape {} for {} examples; the first axis has to "
+      "be that of the examples",
+      to_string(out.sizes().vec()), input.size(0));
+  const Shape got = out.sizes().slice(1).vec();
   require(got == outputs_,
           "the script gives {} for each example, but {} is wanted",
           to_string(got), to_string(outputs_));

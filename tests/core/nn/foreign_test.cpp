@@ -9,6 +9,7 @@
 
 #include "core/nn/module_model.h"
 #include "core/tensor/autodiff.h"
+#include "experiments/record/json_lines.h"
 #include "tests/core/nn/torchscript/scripts.h"
 #include "tests/kit/contract.h"
 #include "tests/kit/findings.h"
@@ -118,6 +119,37 @@ TEST_CASE("scripts that cannot be pure functions are refused with the reason",
                     ContainsSubstring("keeps from one call to the next"));
   CHECK_THROWS_WITH(load("sparse.pt", kInput, kOutput),
                     ContainsSubstring("sparse=False"));
+  const auto one_row = load("first_row.pt", kInput, kOutput);
+  CHECK_THROWS_WITH(
+      one_row->forward(one_row->initial_weights(Key()).to(float64()), rows(3),
+                       Pass()),
+      ContainsSubstring("gives the shape [1, 2] for 3 examples"));
+}
+
+TEST_CASE("what a script prints does not come between the lines of a run",
+          "[foreign]") {
+  const TemporaryFolder folder;
+  const Json config = {
+      {"problem",
+       {{"type", "classification"},
+        {"data",
+         {{"type", "gaussian_clusters"},
+          {"features", 4},
+          {"classes", 2},
+          {"train", 20},
+          {"valid", 20}}},
+        {"model", {{"type", "torchscript"}, {"file", script("prints.pt")}}}}},
+      {"hyperparameters", {{"weight_decay", {{"initial", 0.1}}}}},
+      {"outer", {{"type", "adam"}, {"lr", 0.1}, {"steps", 2}}}};
+  folder.write("a.json", config.dump());
+  const std::string run =
+      fmt::format("'{}' run a.json --progress json", NESTGRAD_PROGRAM);
+  const Ended printed =
+      shell(folder.path(""), run + " --out a 2>&1 >/dev/null");
+  CHECK_THAT(printed.output, ContainsSubstring("rows: 20"));
+  const Ended told = shell(folder.path(""), run + " --out b 2>/dev/null");
+  CHECK(told.code == 0);
+  CHECK(parse_json_lines(told.output).size() > 3);
 }
 
 TEST_CASE("the first weights of a script in double precision are its own",

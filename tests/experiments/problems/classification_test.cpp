@@ -41,7 +41,7 @@ std::shared_ptr<const BilevelProblem> normalizing(std::int64_t valid) {
              {"examples", 2100},
              {"train", 50},
              {"valid", valid},
-             {"test", 1}}},
+             {"test", 2}}},
            {"batch", 0},
            {"model", {{"type", "torchscript"}, {"file", script("drops.pt")}}}},
       {float64(), Key(3), {}});

@@ -196,13 +196,24 @@ class Sparse(nn.Module):
         return self.a(x).sum(1)
 
 
+class FirstRow(Small):
+    def forward(self, x):
+        return self.tail(x)[:1]
+
+
+class Prints(Small):
+    def forward(self, x):
+        print("rows:", x.size(0))
+        return self.tail(x)
+
+
 start = Small().state_dict()
 for name, network in [
     ("small", Small()), ("shifted", Shifted()), ("shifts_input", ShiftsInput()),
     ("shifts_view", ShiftsView()), ("clamps", ClampsWeights()),
     ("counts", Counts()), ("seeds", SeedsAll()), ("no_tape", LeavesNoTape()),
     ("forks", Forks()), ("detaches", Detaches()), ("no_grad", NoGrad()),
-    ("drops", Drops())
+    ("drops", Drops()), ("first_row", FirstRow()), ("prints", Prints())
 ]:
     network.load_state_dict(start, strict=False)
     torch.jit.script(network).save(f"{folder}/{name}.pt")
