@@ -19,7 +19,7 @@ constexpr double kAlways = 10, kShare = 0.1;
 
 /// What the rehearsals of longer windows may take: a share of the job, within
 /// these limits in seconds.
-constexpr double kShareOfWindows = 0.05, kLeast = 1, kMost = 10;
+constexpr double kShareOfWindows = 0.05, kLeast = 2, kMost = 10;
 
 /// Windows that may be rehearsed, the longest first: costs of longer ones lie
 /// on a line through the two of a row.

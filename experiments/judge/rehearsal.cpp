@@ -73,8 +73,9 @@ class Watch : public Observer {
 
   bool is_enough(const OuterStep& step) const {
     if (step.step == step.steps || step.seconds >= limit_) return true;
-    // The second step has all that the method keeps from one to the next.
-    const std::int64_t least = turns_ == 1 ? 2 : turns_ + 1;
+    // The second step has all that the method keeps from one to the next; one
+    // more, since the time of a single step may be far off.
+    const std::int64_t least = turns_ == 1 ? 3 : turns_ + 1;
     return step.step >= least && step.seconds >= kPrecise;
   }
 

@@ -77,16 +77,15 @@ TEST_CASE("a plan predicts the peak memory of every shipped configuration",
   for (const std::string& path : shipped_configs()) {
     CAPTURE(path);
     const TemporaryFolder folder;
-    const std::string config = "'" + path + "' ";
-    const Ended planned = program(folder.path(""), "plan --json " + config);
-    REQUIRE(planned.code == 0);
     // The memory of a run does not depend on how many outer steps it has, nor
     // on how many networks are trained one after another.
+    const std::string config = "'" + path +
+                               "' --set outer.steps=2 --set record.retrain=2 "
+                               "--set record.networks=1 ";
+    const Ended planned = program(folder.path(""), "plan --json " + config);
+    REQUIRE(planned.code == 0);
     const Ended ended =
-        program(folder.path(""), "run " + config +
-                                     "--quiet --out out --set outer.steps=2 "
-                                     "--set record.retrain=2 --set "
-                                     "record.networks=1");
+        program(folder.path(""), "run " + config + "--quiet --out out");
     CAPTURE(ended.output);
     REQUIRE(ended.code == 0);
     const double predicted =
