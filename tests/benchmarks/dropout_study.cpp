@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kSeeds = 3;
 constexpr int kSeedsOfOrigins = 6;
+constexpr std::int64_t kLengths[] = {50, 150, 500, 2000};  // outer steps
 constexpr double kGrid[] = {0.05, 0.2, 0.3, 0.4, 0.5, 0.6};
 constexpr double kStarts[] = {0.05, 0.2, 0.35, 0.5, 0.65};
 constexpr std::int64_t kEvery = 10;  // outer steps between points of a curve
@@ -93,6 +94,18 @@ Json fixed_at(const Json& json, double rate) {
   return out;
 }
 
+/// The same experiment with this many outer steps. Its schedules end with it.
+Json shortened(const Json& json, std::int64_t outer_steps) {
+  Json out = json;
+  const auto& estimator = json["estimator"];
+  const std::int64_t windows =
+      outer_steps + estimator["warm_up"].get<std::int64_t>();
+  out["outer"]["steps"] = out["outer"]["lr"]["steps"] = outer_steps;
+  out["inner"]["lr"]["steps"] =
+      windows * estimator["window"].get<std::int64_t>();
+  return out;
+}
+
 void header() {
   fmt::print(
       "| | validation loss | test loss | test accuracy | rates found | "
@@ -118,28 +131,33 @@ void study_dropout(const std::string& config) {
 
 void study_origins(const std::string& config) {
   prepare_process(0);
-  const Json json = JsonFile::read(config).json();
-  const double start = json["hyperparameters"]["dropout"]["initial"];
-  header();
-  const std::vector<double> fixed = row(fmt::format("fixed rate {}", start),
-                                        fixed_at(json, start), kSeedsOfOrigins);
-  const auto compare = [&](const std::string& name, const Json& changes) {
-    Json own = json;
-    own["estimator"].update(changes);
-    const std::vector<double> valid = row(name, own, kSeedsOfOrigins);
-    int better = 0;
-    for (std::size_t i = 0; i < valid.size(); ++i)
-      better += valid[i] < fixed[i];
-    return fmt::format("{}: below the fixed rate with {} of {} seeds\n", name,
-                       better, valid.size());
-  };
-  std::string verdict;
-  for (const char* origin : {"start", "zero"}) {
-    verdict += compare(fmt::format("`stn`, origin `{}`", origin),
-                       {{"type", "stn"}, {"origin", origin}});
+  for (const std::int64_t length : kLengths) {
+    const Json json = shortened(JsonFile::read(config).json(), length);
+    const double start = json["hyperparameters"]["dropout"]["initial"];
+    fmt::print("\n{} outer steps\n\n", length);
+    header();
+    const std::vector<double> fixed =
+        row(fmt::format("fixed rate {}", start), fixed_at(json, start),
+            kSeedsOfOrigins);
+    std::string verdict;
+    const auto compare = [&](const std::string& name, const Json& changes) {
+      Json own = json;
+      own["estimator"].update(changes);
+      const std::vector<double> valid = row(name, own, kSeedsOfOrigins);
+      int better = 0;
+      for (std::size_t i = 0; i < valid.size(); ++i) {
+        better += valid[i] < fixed[i] ? 1 : 0;
+      }
+      verdict += fmt::format("{}: below the fixed rate with {} of {} seeds\n",
+                             name, better, valid.size());
+    };
+    for (const char* origin : {"start", "zero"}) {
+      compare(fmt::format("`stn`, origin `{}`", origin),
+              {{"type", "stn"}, {"origin", origin}});
+    }
+    compare("`delta_stn`", {{"type", "delta_stn"}});
+    fmt::print("\n{}", verdict);
   }
-  verdict += compare("`delta_stn`", {{"type", "delta_stn"}});
-  fmt::print("\n{}", verdict);
 }
 
 void draw_dropout_starts(const std::string& config,

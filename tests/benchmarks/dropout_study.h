@@ -13,7 +13,8 @@ void study_dropout(const std::string& config);
 
 /// Prints the same columns for the fixed start, for "stn" with each origin of
 /// its displacements and for "delta_stn", over six seeds, and with how many
-/// seeds each of them ends below the fixed start.
+/// seeds each of them ends below the fixed start. All this for four lengths of
+/// the experiment.
 void study_origins(const std::string& config);
 
 /// Draws, as a PNG file, one rate for all places tuned by "delta_stn" from five
