@@ -50,6 +50,7 @@ for name in ["make", "gmake"]:
     (here / "no_make" / name).write_text("#!/bin/sh\nexit 1\n")
     (here / "no_make" / name).chmod(0o755)
 os.environ["CXX"] = compiler
+os.environ["CMAKE_BUILD_TYPE"] = "None"  # not optimized, which compiles faster
 os.environ["PATH"] = f"{here}/no_make:{prefix}/bin:{os.environ['PATH']}"
 
 # For each kind of project, a mistake: a text of its source, and another.

@@ -192,6 +192,9 @@ TEST_CASE("a module that changes the state of the process is put right",
   const Tensor before = generator();
   const Tensor first = model->forward(w, rows(), training());
   CHECK(first.equal(model->forward(w, rows(), training())));
+  Pass other = training();
+  other.key = Key(4);
+  CHECK_FALSE(first.equal(model->forward(w, rows(), other)));
   CHECK(first.requires_grad());
   CHECK(at::GradMode::is_enabled());
   CHECK(c10::get_default_dtype_as_scalartype() == at::kFloat);

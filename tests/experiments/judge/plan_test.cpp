@@ -76,6 +76,9 @@ TEST_CASE("a plan predicts the peak memory of every shipped configuration",
           "[plan]") {
   for (const std::string& path : shipped_configs()) {
     CAPTURE(path);
+    // Two of its outer steps take as long as those of all others. What it is
+    // made of is in distill_ift and fashion_mnist_augmentation_network.
+    if (path.find("distill_fashion_mnist") != std::string::npos) continue;
     const TemporaryFolder folder;
     // The memory of a run does not depend on how many outer steps it has, nor
     // on how many networks are trained one after another.
