@@ -14,7 +14,6 @@ namespace nestgrad::testing {
 ///   unknowns) are solved to 1e-8, and the reported residual is right.
 Faults inverse_hessian_faults(const InverseHessian& solver,
                               bool enough_products);
-Faults inverse_hessian_faults(const Json& section,
-                              bool enough_products = true);
+Faults inverse_hessian_faults(const Json& section, bool enough_products = true);
 
 }  // namespace nestgrad::testing
