@@ -88,9 +88,10 @@ std::string exit_codes() {
       {std::to_string(kExitInternal), "Internal error."},
       {std::to_string(kExitMistake),
        "A mistake in the command line, the configuration or the data, or a "
-       "file that cannot be written."},
+       "file that cannot be read or written."},
       {std::to_string(kExitDiverged), "Diverged: NaN or infinity."},
       {std::to_string(kExitCheckFailed), "A check failed."},
+      {std::to_string(kExitMemory), "Out of memory."},
       {"128+n", "Stopped by signal n, after writing a checkpoint."}};
   std::string out;
   for (const auto& [code, meaning] : codes) out += item(bold(code), meaning);

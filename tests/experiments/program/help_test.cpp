@@ -127,7 +127,8 @@ TEST_CASE("the page of the manual has every command and every option",
        {".SS \\fBnestgrad run\\fR \\fIconfig\\fR\n",
         ".SS \\fBnestgrad explain\\fR \\fIkey\\fR\n", "\\fB\\-\\-set\\fR",
         "\\fB\\-q\\fR, \\fB\\-\\-quiet\\fR",
-        "\\fB\\-\\-progress\\fR \\fIjson\\fR", "; default: 1e\\-05."}) {
+        "\\fB\\-\\-progress\\fR \\fIjson\\fR", "; default: 1e\\-05.",
+        ".TP\n\\fB5\\fR\nOut of memory."}) {
     CHECK_THAT(page, ContainsSubstring(part));
   }
   // groff says nothing, where it is there, and shows what --help says.
