@@ -129,18 +129,9 @@ TEST_CASE("scripts that cannot be pure functions are refused with the reason",
 TEST_CASE("what a script prints does not come between the lines of a run",
           "[foreign]") {
   const TemporaryFolder folder;
-  const Json config = {
-      {"problem",
-       {{"type", "classification"},
-        {"data",
-         {{"type", "gaussian_clusters"},
-          {"features", 4},
-          {"classes", 2},
-          {"train", 20},
-          {"valid", 20}}},
-        {"model", {{"type", "torchscript"}, {"file", script("prints.pt")}}}}},
-      {"hyperparameters", {{"weight_decay", {{"initial", 0.1}}}}},
-      {"outer", {{"type", "adam"}, {"lr", 0.1}, {"steps", 2}}}};
+  Json config = script_config("prints.pt");
+  config["problem"]["data"]["train"] = 20;
+  config["outer"]["steps"] = 2;
   folder.write("a.json", config.dump());
   const std::string run =
       fmt::format("'{}' run a.json --progress json", NESTGRAD_PROGRAM);

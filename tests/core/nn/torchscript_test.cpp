@@ -218,20 +218,7 @@ TEST_CASE("a trace that does not follow train() and eval() is warned of",
           "[torchscript]") {
   const TemporaryFolder folder;
   const auto said = [&](const std::string& name) {
-    const Json config = {
-        {"problem",
-         {{"type", "classification"},
-          {"data",
-           {{"type", "gaussian_clusters"},
-            {"features", 4},
-            {"classes", 2},
-            {"train", 50},
-            {"valid", 30},
-            {"test", 20}}},
-          {"model", {{"type", "torchscript"}, {"file", script(name)}}}}},
-        {"hyperparameters", {{"weight_decay", Json::object()}}},
-        {"outer", {{"steps", 1}}}};
-    folder.write("a.json", config.dump());
+    folder.write("a.json", script_config(name).dump());
     const Ended ended = program(folder.path(""), "plan a.json");
     CAPTURE(ended.output);
     CHECK(ended.code == 0);
@@ -249,22 +236,10 @@ TEST_CASE("a trace that does not follow train() and eval() is warned of",
 TEST_CASE("a run in double precision begins at the numbers of its script",
           "[torchscript]") {
   const TemporaryFolder folder;
-  const Json config = {
-      {"dtype", "float64"},
-      {"problem",
-       {{"type", "classification"},
-        {"data",
-         {{"type", "gaussian_clusters"},
-          {"features", 4},
-          {"classes", 2},
-          {"train", 50},
-          {"valid", 30},
-          {"test", 20}}},
-        {"model", {{"type", "torchscript"}, {"file", script("double.pt")}}}}},
-      {"hyperparameters", {{"weight_decay", Json::object()}}},
-      {"inner", {{"type", "sgd"}, {"lr", 0}}},
-      {"outer", {{"steps", 1}}},
-      {"record", {{"retrain", 0}}}};
+  Json config = script_config("double.pt");
+  config["dtype"] = "float64";
+  config["inner"] = {{"type", "sgd"}, {"lr", 0}};
+  config["record"] = {{"retrain", 0}};
   folder.write("a.json", config.dump());
   const Ended ended =
       shell(folder.path(""),

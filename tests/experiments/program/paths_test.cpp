@@ -67,6 +67,15 @@ class Project {
   TemporaryFolder folder;
 };
 
+/// Runs the project's experiment in the folder `whole`, and its first half in
+/// the folder `run`.
+void make_whole_and_half(const Project& project) {
+  project.folder.write("project/data/points.csv", table(0));
+  const std::string run = "run configs/a.json -qq --out ";
+  REQUIRE(project.at("project", run + "whole").code == 0);
+  REQUIRE(project.at("project", run + "run --set outer.steps=3").code == 0);
+}
+
 }  // namespace
 
 TEST_CASE("a path is seen from the first folder that has it", "[paths]") {
@@ -136,13 +145,7 @@ TEST_CASE(
 TEST_CASE("a run is resumed and reported from any folder, byte by byte",
           "[paths][resume]") {
   const Project project;
-  project.folder.write("project/data/points.csv", table(0));
-  REQUIRE(project.at("project", "run configs/a.json -qq --out whole").code ==
-          0);
-  REQUIRE(
-      project
-          .at("project", "run configs/a.json -qq --out run --set outer.steps=3")
-          .code == 0);
+  make_whole_and_half(project);
   const Ended ended =
       project.at("elsewhere", "resume ../project/run --set outer.steps=6");
   CAPTURE(ended.output);
@@ -172,13 +175,7 @@ TEST_CASE("a run is resumed and reported from any folder, byte by byte",
 TEST_CASE("a run that recorded no folders is resumed where it began",
           "[paths][resume]") {
   const Project project;
-  project.folder.write("project/data/points.csv", table(0));
-  REQUIRE(project.at("project", "run configs/a.json -qq --out whole").code ==
-          0);
-  REQUIRE(
-      project
-          .at("project", "run configs/a.json -qq --out run --set outer.steps=3")
-          .code == 0);
+  make_whole_and_half(project);
   Json facts = json_of(project.folder.path("project/run/run.json"));
   REQUIRE(facts.erase("paths_from") == 1);
   project.folder.write("project/run/run.json", facts.dump());

@@ -36,4 +36,20 @@ inline std::unique_ptr<Model> load(const std::string& name, const Shape& input,
   return ModelRegistry::instance().make(keys, input, outputs);
 }
 
+/// An experiment with a script for two classes of points with four features.
+inline Json script_config(const std::string& name) {
+  return {{"problem",
+           {{"type", "classification"},
+            {"data",
+             {{"type", "gaussian_clusters"},
+              {"features", 4},
+              {"classes", 2},
+              {"train", 50},
+              {"valid", 30},
+              {"test", 20}}},
+            {"model", {{"type", "torchscript"}, {"file", script(name)}}}}},
+          {"hyperparameters", {{"weight_decay", Json::object()}}},
+          {"outer", {{"steps", 1}}}};
+}
+
 }  // namespace nestgrad
