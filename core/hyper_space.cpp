@@ -6,6 +6,8 @@
 #include <cmath>
 #include <optional>
 
+#include "core/tensor/numbers.h"
+
 namespace nestgrad {
 namespace {
 
@@ -19,10 +21,6 @@ Hyperparameter declared_by_rule(const std::string& name,
   out.granularities = parts;
   out.granularities.emplace_back("step", 0);  // the key "steps" has the number
   return out;
-}
-
-const char* name_of(at::ScalarType type) {
-  return type == at::kDouble ? "float64" : "float32";
 }
 
 /// The position of the first value that has no finite coordinates in this type,
@@ -64,10 +62,7 @@ class EntryReader {
     if (entry_.has("initial")) {
       values = entry_.numbers("initial");
     } else if (declared_.initial.defined()) {
-      const Tensor flat =
-          declared_.initial.to(at::kDouble).to(at::kCPU).reshape(-1);
-      values.assign(flat.data_ptr<double>(),
-                    flat.data_ptr<double>() + flat.numel());
+      values = to_numbers(declared_.initial);
     } else {
       complain("initial", "is missing (expected: a number or a list)");
       return spec;
@@ -113,7 +108,7 @@ class EntryReader {
     complain("range",
              fmt::format("from {} to {} is too narrow or too wide for {}; take "
                          "another range or \"dtype\": \"float64\"",
-                         coordinates.low, coordinates.high, name_of(type)));
+                         coordinates.low, coordinates.high, dtype_name(type)));
     return false;
   }
 
@@ -133,7 +128,7 @@ class EntryReader {
                          "or \"dtype\": \"float64\"",
                          coordinates.describe(),
                          values[static_cast<std::size_t>(place)], met,
-                         name_of(type)));
+                         dtype_name(type)));
     return false;
   }
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "core/config/config.h"
@@ -30,7 +31,11 @@ inline void require_resolved(const Config& config, const char* key, double size,
 
 /// The largest absolute value in a set; 0 for an empty one.
 inline double largest_of(const ParameterSet& set) {
-  return set.empty() ? 0 : set.flatten().abs().max().item<double>();
+  double out = 0;
+  for (const Tensor& t : set.tensors()) {
+    if (t.numel() > 0) out = std::max(out, t.abs().max().item<double>());
+  }
+  return out;
 }
 
 }  // namespace nestgrad

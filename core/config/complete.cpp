@@ -17,7 +17,7 @@ std::string shown(const Json& json) {
   if (json.is_object()) return "an object";
   if (json.is_array()) return "a list";
   constexpr std::size_t kLongest = 60;
-  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = to_line(json);
   if (text.size() <= kLongest) return text;
   std::size_t length = kLongest;
   // Do not cut within a UTF-8 character.

@@ -31,6 +31,11 @@ class Config {
 
   std::int64_t integer(const std::string& key) const;
   double number(const std::string& key) const;
+
+  /// The number under an optional key, or `otherwise`.
+  double number_or(const std::string& key, double otherwise) const {
+    return has(key) ? number(key) : otherwise;
+  }
   bool boolean(const std::string& key) const;
   std::string text(const std::string& key) const;
   /// A list. A single number counts as a list of one.

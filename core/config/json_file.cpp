@@ -273,6 +273,10 @@ std::string join_pointer(const std::string& pointer, std::string_view key) {
   return joined;
 }
 
+std::string to_line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 JsonFile JsonFile::read(const std::string& path) {
   require(!folder_exists(path), "cannot read '{}': it is a folder, not a file",
           path);

@@ -17,6 +17,10 @@ using Json = nlohmann::ordered_json;
 /// The pointer `pointer` extended by `key`, in which "/" and "~" are escaped.
 std::string join_pointer(const std::string& pointer, std::string_view key);
 
+/// A value as one line. Messages may hold names of files, which need not be
+/// UTF-8; bytes that are not are replaced.
+std::string to_line(const Json& json);
+
 /// A JSON document that remembers the line of each value, for messages.
 class JsonFile {
  public:

@@ -178,7 +178,6 @@ std::string read_file(const std::string& path) {
 
 std::string found_in(const std::vector<std::string>& folders,
                      const std::string& path) {
-  namespace fs = std::filesystem;
   std::error_code error;
   // Whoever opens a path that the system does not follow tells the reason.
   const auto is_there = [&](const std::string& whole) {

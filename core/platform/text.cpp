@@ -22,4 +22,12 @@ std::size_t character_count(std::string_view text) {
                     [](char byte) { return !continues_character(byte); }));
 }
 
+std::string first_characters(std::string_view text, std::size_t count) {
+  std::size_t end = 0;
+  for (std::size_t characters = 0; end < text.size(); ++end) {
+    if (!continues_character(text[end]) && ++characters > count) break;
+  }
+  return std::string(text.substr(0, end));
+}
+
 }  // namespace nestgrad

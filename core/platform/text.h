@@ -16,4 +16,7 @@ bool continues_character(char byte);
 /// How many characters UTF-8 text has.
 std::size_t character_count(std::string_view text);
 
+/// The first `count` characters of UTF-8 text, or all if it has no more.
+std::string first_characters(std::string_view text, std::size_t count);
+
 }  // namespace nestgrad

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/platform/warnings.h"
+#include "core/tensor/numbers.h"
 
 namespace nestgrad {
 namespace {
@@ -37,10 +38,6 @@ const char* name_of(Part part) {
   return part == Part::kTrain   ? "training"
          : part == Part::kValid ? "validation"
                                 : "test";
-}
-
-const char* name_of(at::ScalarType type) {
-  return type == at::kFloat ? "float32" : "float64";
 }
 
 std::string place_of(const Place& place, Part part, std::int64_t example,
@@ -79,7 +76,7 @@ void warn_of_lost_digits(const Config& data, const Splits& splits,
       place_of(place, Part::kTrain, 0, first * per_feature),
       inputs[0].flatten()[first * per_feature].item<double>(),
       count > 1 ? fmt::format(" (and of {} more)", count - 1) : "",
-      name_of(type),
+      dtype_name(type),
       data.boolean("standardize") ? "" : "set \"standardize\" to true, "));
 }
 
@@ -159,7 +156,7 @@ void require_representable(const Config& data, const Splits& splits,
                   "\"dtype\": \"float64\" or other units",
                   place_of(place, part, example, number), value,
                   splits.mean.defined() ? " once it is standardized" : "",
-                  name_of(type))
+                  dtype_name(type))
             : fmt::format("{} is not a finite number",
                           place_of(place, part, example, number)));
   }

@@ -85,12 +85,8 @@ std::string scalar(const std::string& tag, float value) {
 
 /// The start of the run in seconds since 1970; 0 if unknown.
 double start_of(const std::string& folder) {
-  const std::string path = folder + "/run.json";
-  if (!file_exists(path)) return 0;
-  const Json run = Json::parse(read_file(path), nullptr, false);
-  if (!run.is_object()) return 0;
   std::tm time = {};
-  const auto text = run.value("started", std::string());
+  const auto text = facts_of_run(folder).value("started", std::string());
   if (strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time) == nullptr) return 0;
   return static_cast<double>(timegm(&time));
 }

@@ -61,6 +61,7 @@ class Forecast {
         section_(config.object("estimator")),
         experiment_(experiment),
         cut_(Truncation::read(section_)),
+        final_networks_(final_networks(config, experiment)),
         loaded_(memory.current()),
         building_(memory.peak()) {}
 
@@ -89,19 +90,6 @@ class Forecast {
                          std::max(0.0, left()));
   }
 
-  /// The number under `key`; infinity if there is none.
-  static double limit(const Config& section, const char* key) {
-    return section.has(key) ? section.number(key) : kInfinity;
-  }
-
-  std::int64_t final_runs() const {
-    if (experiment_.retraining_steps() == 0) return 0;
-    const auto runs =
-        2 + record_.objects("other_models").size() +
-        static_cast<std::size_t>(experiment_.problem().baselines().size());
-    return static_cast<std::int64_t>(runs) * record_.integer("networks");
-  }
-
   /// The seconds that the experiment takes at least.
   double least_job() const {
     const auto outer = static_cast<double>(experiment_.outer_steps());
@@ -112,10 +100,10 @@ class Forecast {
         (probe_.seconds + (window - 1) * training_step_ /
                               static_cast<double>(cut_.outer_steps_per_window));
     const auto retraining =
-        static_cast<double>(final_runs() * experiment_.retraining_steps());
-    return std::min(tuning, limit(stop_, "seconds")) +
+        static_cast<double>(final_networks_ * experiment_.retraining_steps());
+    return std::min(tuning, stop_.number_or("seconds", kInfinity)) +
            std::min(retraining * training_step_,
-                    limit(record_, "retrain_seconds"));
+                    record_.number_or("retrain_seconds", kInfinity));
   }
 
   /// The seconds that are left for rehearsals.
@@ -263,13 +251,15 @@ class Forecast {
       outer = std::max(1.0, std::ceil(steps));
       out.ended_by = budget;
     };
-    end_after(limit(stop_, "train_gradients") / step.train_gradients * turns,
+    end_after(stop_.number_or("train_gradients", kInfinity) /
+                  step.train_gradients * turns,
               "train_gradients");
-    end_after(limit(stop_, "products") / step.products, "products");
+    end_after(stop_.number_or("products", kInfinity) / step.products,
+              "products");
     const auto seconds = [&](double steps) {
       return warm_up + steps * each + std::ceil(steps / every) * out.evaluation;
     };
-    const double budget = limit(stop_, "seconds");
+    const double budget = stop_.number_or("seconds", kInfinity);
     if (seconds(outer) > budget) {
       const double evaluated = each + out.evaluation / every;
       end_after((budget - warm_up) / evaluated, "seconds");
@@ -280,7 +270,7 @@ class Forecast {
   }
 
   double retraining(const PlanCost& each) const {
-    if (final_runs() == 0) return 0;
+    if (final_networks_ == 0) return 0;
     const auto networks = static_cast<double>(record_.integer("networks"));
     const auto steps =
         static_cast<double>(experiment_.retraining_steps(each.outer_steps));
@@ -294,12 +284,12 @@ class Forecast {
       ++others;
       out += seconds(with_model(model).value_or(own));
     }
-    const auto alike = static_cast<double>(final_runs()) / networks -
+    const auto alike = static_cast<double>(final_networks_) / networks -
                        static_cast<double>(others);
     out += alike * seconds(own);
     return std::min(out,
-                    limit(record_, "retrain_seconds") +
-                        static_cast<double>(final_runs()) * each.evaluation);
+                    record_.number_or("retrain_seconds", kInfinity) +
+                        static_cast<double>(final_networks_) * each.evaluation);
   }
 
   /// The costs with another model, if there is time to find them out.
@@ -321,6 +311,7 @@ class Forecast {
   Config record_, stop_, section_;
   const Experiment& experiment_;
   Truncation cut_;
+  std::int64_t final_networks_;
   std::int64_t loaded_, building_;  // bytes of tensors, now and at the peak
   Stopwatch watch_;
   double training_step_ = 0;

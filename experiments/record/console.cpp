@@ -24,15 +24,6 @@ constexpr std::size_t kAnyWidth = std::numeric_limits<std::size_t>::max();
 /// Largest number of hyperparameters in a line.
 constexpr std::size_t kShown = 3;
 
-/// The first `width` characters of UTF-8 text.
-std::string cut(const std::string& text, std::size_t width) {
-  std::size_t end = 0;
-  for (std::size_t characters = 0; end < text.size(); ++end) {
-    if (!continues_character(text[end]) && ++characters > width) break;
-  }
-  return text.substr(0, end);
-}
-
 /// At most `width` characters about a step. Hyperparameters are left out first.
 /// `budget`: the seconds after which tuning ends.
 std::string line_of(const OuterStep& step, double budget, std::size_t width) {
@@ -54,7 +45,7 @@ std::string line_of(const OuterStep& step, double budget, std::size_t width) {
     if (shown++ == kShown || character_count(longer + end) > width) break;
     line = longer;
   }
-  return cut(line + end, width);
+  return first_characters(line + end, width);
 }
 
 Json event_of(const OuterStep& step) {
@@ -127,7 +118,7 @@ void Console::event(const char* name, const Json& fields) {
   if (!json_) return;
   Json out = {{"event", name}};
   out.update(fields);
-  fmt::print("{}\n", out.dump(-1, ' ', false, Json::error_handler_t::replace));
+  fmt::print("{}\n", to_line(out));
   std::fflush(stdout);
 }
 

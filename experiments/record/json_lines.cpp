@@ -31,9 +31,7 @@ void JsonLines::keep() {
 }
 
 void JsonLines::append(const Json& line) {
-  // Messages may hold names of files, which need not be UTF-8.
-  const std::string text =
-      line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string text = to_line(line) + "\n";
   if (length_ == 0 && ::ftruncate(file_, 0) != 0) fail();
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t count =

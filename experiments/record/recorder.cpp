@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/platform/memory_meter.h"
+#include "core/tensor/numbers.h"
 #include "experiments/plot/axis.h"
 
 namespace nestgrad {
@@ -53,21 +54,6 @@ std::pair<double, double> range_of(const Tensor& t) {
   return {plain.min().item<double>(), plain.max().item<double>()};
 }
 
-/// Whether `raw` is the logarithm of `natural`.
-bool are_logarithms(const Tensor& natural, const Tensor& raw) {
-  bool out = true;
-  const Tensor flat = raw.detach().reshape(-1);
-  std::int64_t first = 0;
-  for_each_piece(natural, kPiece, [&](const Tensor& piece) {
-    const Tensor other = flat.slice(0, first, first + piece.numel())
-                             .to(at::kCPU)
-                             .to(at::kDouble);
-    out = out && at::allclose(piece.log(), other, 1e-4, 1e-4);
-    first += piece.numel();
-  });
-  return out;
-}
-
 /// The distribution of the elements: counts in bins of equal width; bins of
 /// logarithms if the hyperparameter is tuned in logarithms.
 Json distribution(const Tensor& natural, const Tensor& raw) {
@@ -106,12 +92,9 @@ Json distribution(const Tensor& natural, const Tensor& raw) {
 }
 
 Curve curve_of(const char* name, const Tensor& schedule) {
-  const Tensor flat =
-      schedule.detach().to(at::kCPU).to(at::kDouble).reshape(-1).contiguous();
-  Curve out{name, {}, {}};
-  for (std::int64_t i = 0; i < flat.numel(); ++i) {
+  Curve out{name, {}, to_numbers(schedule)};
+  for (std::size_t i = 0; i < out.y.size(); ++i) {
     out.x.push_back(static_cast<double>(i + 1));
-    out.y.push_back(flat.data_ptr<double>()[i]);
   }
   return out;
 }
@@ -146,6 +129,20 @@ std::vector<std::pair<std::string, double>> summary_of(
       out.emplace_back(name + ".max", high);
     }
   }
+  return out;
+}
+
+bool are_logarithms(const Tensor& natural, const Tensor& raw) {
+  bool out = true;
+  const Tensor flat = raw.detach().reshape(-1);
+  std::int64_t first = 0;
+  for_each_piece(natural, kPiece, [&](const Tensor& piece) {
+    const Tensor other = flat.slice(0, first, first + piece.numel())
+                             .to(at::kCPU)
+                             .to(at::kDouble);
+    out = out && at::allclose(piece.log(), other, 1e-4, 1e-4);
+    first += piece.numel();
+  });
   return out;
 }
 

@@ -22,6 +22,9 @@ std::vector<std::pair<std::string, double>> summary_of(
 /// The prefix of evaluated metrics in a line.
 inline constexpr const char* kEvaluated = "evaluated.";
 
+/// Whether `raw`, in coordinates, is the logarithm of `natural`.
+bool are_logarithms(const Tensor& natural, const Tensor& raw);
+
 /// Whether summary_of() shows it by mean, least and largest number.
 bool is_summarized(const Tensor& natural);
 

@@ -55,16 +55,18 @@ RunFolder RunFolder::create_next(const std::string& name) {
   }
 }
 
+Json facts_of_run(const std::string& folder) {
+  const std::string path = folder + "/run.json";
+  if (!file_exists(path)) return Json::object();
+  const Json run = Json::parse(read_file(path), nullptr, false);
+  return run.is_object() ? run : Json::object();
+}
+
 std::vector<std::string> folders_of_run(const std::string& path) {
   std::vector<std::string> out;
-  const std::string facts = path + "/run.json";
-  if (file_exists(facts)) {
-    const Json run = Json::parse(read_file(facts), nullptr, false);
-    const Json recorded =
-        run.is_object() ? run.value("paths_from", Json()) : Json();
-    for (const Json& folder : recorded) {
-      if (folder.is_string()) out.push_back(folder.get<std::string>());
-    }
+  const Json recorded = facts_of_run(path).value("paths_from", Json());
+  for (const Json& folder : recorded) {
+    if (folder.is_string()) out.push_back(folder.get<std::string>());
   }
   out.emplace_back(".");
   const fs::path above = fs::absolute(path).lexically_normal() / "..";

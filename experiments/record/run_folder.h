@@ -45,6 +45,10 @@ class RunFolder {
   std::shared_ptr<FolderLock> lock_;
 };
 
+/// What run.json says of the run in a folder; an empty object if it is missing
+/// or damaged.
+Json facts_of_run(const std::string& folder);
+
 /// The folders from which relative paths in the configuration of a run are
 /// seen: those that its run.json records, then the working folder and, for a
 /// run in runs/, the folder that has runs/. So files are also found after a

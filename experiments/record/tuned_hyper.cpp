@@ -1,8 +1,7 @@
 #include "experiments/record/tuned_hyper.h"
 
-#include <ATen/ATen.h>
-
 #include "core/hyper_space.h"
+#include "core/tensor/numbers.h"
 #include "experiments/record/recorder.h"
 
 namespace nestgrad {
@@ -10,21 +9,6 @@ namespace {
 
 /// Schedules of more numbers are not written out.
 constexpr std::int64_t kLongest = 10000;
-
-/// Elements by which is_logarithm() judges.
-constexpr std::int64_t kJudged = 1000;
-
-/// Whether `raw` is the logarithm of `natural`, judged by the first elements.
-bool is_logarithm(const Tensor& raw, const Tensor& natural) {
-  const auto first = [](const Tensor& t) {
-    return t.detach()
-        .reshape(-1)
-        .slice(0, 0, kJudged)
-        .to(at::kCPU)
-        .to(at::kDouble);
-  };
-  return at::allclose(first(natural).log(), first(raw), 1e-4, 1e-4);
-}
 
 /// What the rule in `section` says about its keys that hold "$name"; "" if none
 /// does.
@@ -44,12 +28,6 @@ std::string meaning_in_rule(const RegistryBase& registry, const Json& section,
   return "";
 }
 
-std::vector<double> numbers_of(const Tensor& t) {
-  const Tensor flat =
-      t.detach().to(at::kCPU).to(at::kDouble).reshape(-1).contiguous();
-  return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
-}
-
 }  // namespace
 
 Json TunedHyper::to_json() const {
@@ -59,7 +37,7 @@ Json TunedHyper::to_json() const {
               {"start", Json::object()}};
   for (const auto& [column, value] : start) out["start"][column] = value;
   if (schedule.defined() && numbers <= kLongest) {
-    out["schedule"] = numbers_of(schedule);
+    out["schedule"] = to_numbers(schedule);
   }
   return out;
 }
@@ -76,7 +54,7 @@ std::vector<TunedHyper> tuned_hypers(const Config& config,
     TunedHyper tuned;
     tuned.name = natural.name(i);
     const Tensor& start = natural.tensors()[i];
-    tuned.logarithmic = is_logarithm(hyper.at(tuned.name), start);
+    tuned.logarithmic = are_logarithms(start, hyper.at(tuned.name));
     tuned.numbers = start.numel();
     tuned.start = summary_of({{tuned.name, start}});
     const auto per = granularities.find(tuned.name);

@@ -1,13 +1,12 @@
 #include "experiments/report/report.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "core/platform/files.h"
 #include "core/platform/text.h"
 #include "core/storage/safetensors.h"
+#include "core/tensor/numbers.h"
 #include "experiments/plot/axis.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/record/recorder.h"
@@ -176,12 +175,7 @@ Json schedules_of(const Json& tuned, const std::string& file) {
     if (!facts.contains("schedule") || !file_exists(file)) continue;
     if (found.empty()) found = load_safetensors(file);
     if (!found.contains(name)) continue;
-    const Tensor values =
-        found.at(name).to(at::kDouble).reshape(-1).contiguous();
-    const double* const data = values.data_ptr<double>();
-    out.push_back(
-        {{"name", name},
-         {"values", std::vector<double>(data, data + values.numel())}});
+    out.push_back({{"name", name}, {"values", to_numbers(found.at(name))}});
   }
   return out;
 }
@@ -281,7 +275,7 @@ std::string report_page(const std::vector<ReportedRun>& runs,
     // Runs with a label belong to a sweep.
     if (run.label.empty()) title += " " + folder_name(run.folder);
   }
-  std::string json = data.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string json = to_line(data);
   replace_all(json, "<", "\\u003c");  // no tag may end the script
   // Text from runs is put in last, so that marks in it are not replaced.
   const auto asset = [](const std::string& name) {

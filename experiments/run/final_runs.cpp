@@ -18,9 +18,7 @@ Json FinalRun::to_json() const {
 FinalRuns::FinalRuns(const Config& config, const Experiment& experiment)
     : config_(config),
       experiment_(experiment),
-      budget_(config.object("record").has("retrain_seconds")
-                  ? config.object("record").number("retrain_seconds")
-                  : INFINITY) {
+      budget_(config.object("record").number_or("retrain_seconds", INFINITY)) {
   const Config record = config.object("record");
   const std::vector<Config> models = record.objects("other_models");
   if (models.empty() || experiment.retraining_steps() == 0) return;
@@ -47,12 +45,10 @@ Experiment FinalRuns::with_model(const Config& model) const {
 
 std::int64_t FinalRuns::networks_left() const {
   const std::int64_t networks = config_.object("record").integer("networks");
-  const auto runs = static_cast<std::int64_t>(
-      2 + config_.object("record").objects("other_models").size() +
-      experiment_.problem().baselines().size());
   const auto made = static_cast<std::int64_t>(tuning_.size() + models_.size() +
                                               baselines_.size());
-  return networks * (runs - made) - present_.network;
+  return final_networks(config_, experiment_) - networks * made -
+         present_.network;
 }
 
 std::optional<Metrics> FinalRuns::judge(const Experiment& experiment,

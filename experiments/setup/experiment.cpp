@@ -184,6 +184,15 @@ Config with_model(const Config& config, const Config& model) {
   return Config(std::move(json), "", config.folders());
 }
 
+std::int64_t final_networks(const Config& config,
+                            const Experiment& experiment) {
+  if (experiment.retraining_steps() == 0) return 0;
+  const Config record = config.object("record");
+  const std::size_t runs = 2 + record.objects("other_models").size() +
+                           experiment.problem().baselines().size();
+  return static_cast<std::int64_t>(runs) * record.integer("networks");
+}
+
 Experiment::Experiment(const Config& config)
     : key_(static_cast<std::uint64_t>(config.integer("seed"))) {
   std::vector<Complaint> complaints;

@@ -28,6 +28,12 @@ Config experiment_config(const JsonFile& file);
 /// The same configuration with another model of its problem.
 Config with_model(const Config& config, const Config& model);
 
+class Experiment;
+
+/// How many networks all final runs train: for the start, for what was found,
+/// for other models and for baselines. 0: there are no final runs.
+std::int64_t final_networks(const Config& config, const Experiment& experiment);
+
 /// Training has led to weights that are not finite.
 class NotFinite : public Error {
  public:

@@ -12,11 +12,6 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-double budget(const Config& config, const char* key) {
-  if (!config.has(key)) return kInfinity;
-  return config.number(key);
-}
-
 }  // namespace
 
 Observer::Verdict SignalStop::on_step(const OuterStep&) {
@@ -54,9 +49,9 @@ Stopping::Stopping(const Config& config, Sources sources)
       metric_(config.text("metric")),
       patience_(config.integer("patience")),
       improvement_(config.number("improvement")),
-      seconds_(budget(config, "seconds")),
-      gradients_(budget(config, "train_gradients")),
-      products_(budget(config, "products")),
+      seconds_(config.number_or("seconds", kInfinity)),
+      gradients_(config.number_or("train_gradients", kInfinity)),
+      products_(config.number_or("products", kInfinity)),
       best_(kInfinity) {}
 
 Observer::Verdict Stopping::stop(const char* kind, std::string reason) {

@@ -121,10 +121,14 @@ const SweepEntry& SweepResults::best_run() const {
   return *best;
 }
 
-std::vector<SweepResults::Run> SweepResults::runs() const {
+std::vector<std::string> SweepResults::short_keys() const {
   std::vector<std::string> keys;
   for (const Dimension& d : record_.dimensions) keys.push_back(d.key());
-  const std::vector<std::string> names = short_names(keys);
+  return short_names(keys);
+}
+
+std::vector<SweepResults::Run> SweepResults::runs() const {
+  const std::vector<std::string> names = short_keys();
   std::vector<Run> out;
   for (const Trial& trial : trials_) {
     Assignment values = trial.record->values;
@@ -183,14 +187,12 @@ Json SweepResults::json() const {
   Json out = {{"metric", record_.metric},
               {"dimensions", Json::array()},
               {"trials", Json::array()}};
-  std::vector<std::string> keys;
-  for (const Dimension& d : record_.dimensions) keys.push_back(d.key());
-  const std::vector<std::string> names = short_names(keys);
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    out["dimensions"].push_back(
-        {{"key", keys[i]},
-         {"name", names[i]},
-         {"logarithmic", record_.dimensions[i].logarithmic()}});
+  const std::vector<std::string> names = short_keys();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const Dimension& d = record_.dimensions[i];
+    out["dimensions"].push_back({{"key", d.key()},
+                                 {"name", names[i]},
+                                 {"logarithmic", d.logarithmic()}});
   }
   for (const Trial& trial : trials_) {
     Json entry = {{"trial", trial.record->name},

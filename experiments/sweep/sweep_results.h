@@ -84,6 +84,9 @@ class SweepResults {
 
   void compare();
 
+  /// Short names of the keys that are varied.
+  std::vector<std::string> short_keys() const;
+
   /// The best run of the best trial.
   const SweepEntry& best_run() const;
 

@@ -16,14 +16,10 @@ constexpr std::size_t kLongestValue = 24;  // of a varied key, in characters
 constexpr std::size_t kShortestValue = 8;
 constexpr const char* kGap = "  ";
 
-/// The first characters of a text that is longer.
+/// At most `most` characters of a text, with a mark if it is longer.
 std::string cut(const std::string& text, std::size_t most) {
-  if (character_count(text) <= most) return text;
-  std::size_t end = 0;
-  for (std::size_t characters = 0; end < text.size(); ++end) {
-    if (!continues_character(text[end]) && ++characters == most) break;
-  }
-  return text.substr(0, end) + "…";
+  return character_count(text) <= most ? text
+                                       : first_characters(text, most - 1) + "…";
 }
 
 struct Column {
@@ -154,9 +150,7 @@ std::string SweepResults::trials_text() const {
     }
     notes.cells.push_back(note);
   }
-  std::vector<std::string> keys;
-  for (const Dimension& d : record_.dimensions) keys.push_back(d.key());
-  const std::vector<std::string> titles = short_names(keys);
+  const std::vector<std::string> titles = short_keys();
   std::vector<std::string> metrics = metrics_of(rows, record_.metric);
   std::vector<Column> columns;
   const auto build = [&](std::size_t longest, std::size_t values) {
@@ -173,7 +167,7 @@ std::string SweepResults::trials_text() const {
     columns.push_back(notes);
     return width_of(columns) <= kWidth;
   };
-  std::size_t longest = kLongestValue, values = keys.size();
+  std::size_t longest = kLongestValue, values = titles.size();
   while (!build(longest, values)) {
     if (longest > kShortestValue) {
       --longest;
@@ -188,7 +182,7 @@ std::string SweepResults::trials_text() const {
   std::string out = table_of(columns);
   if (trials_.size() > shown) {
     out += fmt::format("and {} more in results.csv\n", trials_.size() - shown);
-  } else if (values < keys.size()) {
+  } else if (values < titles.size()) {
     out += "other values and metrics are in results.csv\n";
   }
   return out;

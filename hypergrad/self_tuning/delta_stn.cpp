@@ -19,9 +19,9 @@ class DeltaStnProblem : public ResponseProblem {
                     const Draw& draw) const override {
     const ParameterSet base = weights.subset("base/");
     const ParameterSet centre = inner_hyper(hyper);
-    Draw without_noise = draw;
-    without_noise.key = draw.key.fold("general");
-    const Tensor general = problem().train_loss(base, centre, without_noise);
+    Draw of_general = draw;
+    of_general.key = draw.key.fold("general");
+    const Tensor general = problem().train_loss(base, centre, of_general);
     const Tensor h = perturbed(hyper, draw.key);
     return general + train_loss_at(base.detach(), weights.subset("map/"),
                                    centre, h, h - centre.flatten(), draw,

@@ -42,10 +42,8 @@ class Dense : public InverseHessian {
     if (!matrix.isfinite().all().item<bool>()) {
       out.x = b;
       out.status = Status::kDiverged;
-      out.trouble =
-          "the Hessian has entries that are not finite; weights or "
-          "hyperparameters have grown too large, which smaller learning rates "
-          "prevent";
+      out.trouble = fmt::format(
+          "the Hessian has entries that are not finite; {}", kGrownTooLarge);
       return out;
     }
     const auto [x, info] = at::linalg_solve_ex(matrix, flat);

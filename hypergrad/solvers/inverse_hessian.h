@@ -18,6 +18,11 @@ using LinearMap = std::function<ParameterSet(const ParameterSet&)>;
 /// The machine epsilon of the set's floating-point type.
 double machine_epsilon(const ParameterSet& set);
 
+/// What has happened where products with A are not finite, and what helps.
+inline constexpr const char* kGrownTooLarge =
+    "weights or hyperparameters have grown too large, which smaller learning "
+    "rates prevent";
+
 /// An approximate solution of A x = b and how it was obtained.
 struct Solution {
   ParameterSet x;

@@ -10,9 +10,6 @@ constexpr const char* kNoNearer =
     "came as near as rounding allows (a larger \"tolerance\" asks for no more)";
 constexpr const char* kNearer =
     "more \"iterations\" or \"damping\" bring it nearer";
-constexpr const char* kTooLarge =
-    "weights or hyperparameters have grown too large, which smaller learning "
-    "rates prevent";
 
 double length(const ParameterSet& v) { return norm(v).item<double>(); }
 double length(const Tensor& v) { return v.norm().item<double>(); }
@@ -95,7 +92,7 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
     out.status = Status::kDiverged;
     out.trouble =
         fmt::format("a Hessian product in {} is not finite (iteration {}); {}",
-                    name_, done, kTooLarge);
+                    name_, done, kGrownTooLarge);
   } else if (left > enough) {
     out.status = Status::kNotConverged;
     out.trouble = fmt::format(

@@ -80,9 +80,8 @@ class Nystrom : public InverseHessian {
     out.x = b;
     if (!c.isfinite().all().item<bool>()) {
       out.status = Status::kDiverged;
-      out.trouble =
-          "a column of the Hessian is not finite; weights or hyperparameters "
-          "have grown too large, which smaller learning rates prevent";
+      out.trouble = fmt::format("a column of the Hessian is not finite; {}",
+                                kGrownTooLarge);
       return out;
     }
     const Tensor w = c.index_select(0, chosen.to(c.device()));
