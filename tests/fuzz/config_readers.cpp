@@ -70,16 +70,18 @@ std::string sweep() {
 std::vector<Reader> config_readers() {
   std::vector<Reader> out;
   const std::vector<std::string> configs = shipped();
-  const auto complete_text = [](const std::string& text) {
+  // Making the schemas would take most of the time.
+  const Schema experiments = experiment_schema(), sweeps = sweep_schema();
+  const auto complete_text = [experiments](const std::string& text) {
     const JsonFile file = JsonFile::parse(text, "a.json");
-    complete(experiment_schema(), file.json());
+    complete(experiments, file.json());
   };
   out.push_back({"config, bytes", configs, complete_text});
   out.push_back({"config, values", configs, complete_text, change_value});
   out.push_back({"config, built", small(),
-                 [](const std::string& text) {
+                 [experiments](const std::string& text) {
                    const JsonFile file = JsonFile::parse(text, "a.json");
-                   const Json json = complete(experiment_schema(), file.json());
+                   const Json json = complete(experiments, file.json());
                    if (json["device"] == "cpu") Experiment{Config(json)};
                  },
                  change_value, true});
@@ -90,9 +92,9 @@ std::vector<Reader> config_readers() {
                  }});
   out.push_back({"sweep",
                  {sweep()},
-                 [](const std::string& text) {
+                 [sweeps](const std::string& text) {
                    const JsonFile file = JsonFile::parse(text, "s.json");
-                   const Json json = complete(sweep_schema(), file.json());
+                   const Json json = complete(sweeps, file.json());
                    const SweepPlan plan{Config(json)};
                    plan.check();
                  },
