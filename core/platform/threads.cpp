@@ -87,8 +87,8 @@ int cores_of_control_group(const std::string& root) {
   return least == kUnlimited ? 0 : static_cast<int>(std::ceil(least));
 }
 
-int available_cores() {
-  const int allowed = allowed_cores(), limit = cores_of_control_group();
+int available_cores(const std::string& root) {
+  const int allowed = allowed_cores(), limit = cores_of_control_group(root);
   return limit > 0 ? std::min(allowed, limit) : allowed;
 }
 

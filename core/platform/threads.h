@@ -7,12 +7,12 @@ namespace nestgrad {
 
 /// How many cores this process may keep busy, at least 1: those that it may run
 /// on (taskset, a cpuset, Slurm), or fewer if its control group limits its
-/// processor time. The number of cores of the machine does not count.
-int available_cores();
+/// processor time. The number of cores of the machine does not count. `root`:
+/// where /proc and /sys are found, for tests.
+int available_cores(const std::string& root = "");
 
 /// The processor time that the control groups of this process allow, in cores
-/// and rounded up; 0 if they do not limit it. `root`: where /proc and /sys are
-/// found, for tests.
+/// and rounded up; 0 if they do not limit it.
 int cores_of_control_group(const std::string& root = "");
 
 /// Sets the number of threads of LibTorch and of BLAS to `n`. REQUIRES that

@@ -27,6 +27,8 @@ class TemporaryFolder {
 
   /// Writes a file and returns its path.
   std::string write(const std::string& name, const std::string& bytes) const {
+    // A file system may write at once what replaces the contents of a file.
+    std::filesystem::remove(path_ / name);
     std::ofstream(path_ / name, std::ios::binary) << bytes;
     return path(name);
   }

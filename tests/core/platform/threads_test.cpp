@@ -21,6 +21,7 @@ class Root {
     }
   }
   int cores() const { return cores_of_control_group(folder_.path("")); }
+  int available() const { return available_cores(folder_.path("")); }
 
  private:
   TemporaryFolder folder_;
@@ -49,6 +50,8 @@ TEST_CASE("processor time that a control group grants counts as cores",
               {two + "/a/b/cpu.max", "400000 100000\n"},
               {two + "/a/cpu.max", "200000 100000\n"}})
             .cores() == 2);
+  CHECK(Root({{groups, "0::/\n"}, {two + "/cpu.max", "10000 100000\n"}})
+            .available() == 1);
 }
 
 TEST_CASE("control groups of version 1 limit cores, too", "[threads]") {

@@ -10,11 +10,14 @@
 namespace nestgrad {
 namespace {
 
-/// A training loss that takes ten milliseconds, for one run or for all
-/// particles together; nothing else takes time.
+/// A training loss that takes ten milliseconds, or a little more on a busy
+/// machine, for one run or for all particles together; nothing else takes time.
 class Slow : public BilevelProblem {
  public:
-  static constexpr double kSeconds = 0.01;
+  /// What a loss has really taken, on average, since cost_of() began.
+  static double seconds() { return spent / static_cast<double>(losses); }
+  static inline double spent = 0;
+  static inline std::int64_t losses = 0;
 
   Slow(const Config&, const ProblemContext&) {}
   static Schema schema() { return Schema("A slow training loss."); }
@@ -35,7 +38,10 @@ class Slow : public BilevelProblem {
   }
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw&) const override {
-    std::this_thread::sleep_for(std::chrono::duration<double>(kSeconds));
+    const Stopwatch watch;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    spent += watch.seconds();
+    ++losses;
     return 0.5 * hyper.at("decay") * weights.at("w").square().sum(-1);
   }
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
@@ -60,6 +66,8 @@ PlanCost cost_of(const Json& json) {
   const MemoryMeter memory;
   const Config config(complete(experiment_schema(), json));
   const Experiment experiment(config);
+  Slow::spent = 0;
+  Slow::losses = 0;
   return forecast(config, experiment, memory);
 }
 
@@ -89,8 +97,8 @@ TEST_CASE("the time of tuning is told within a factor of 1.5", "[plan]") {
       {{{"type", "ift"}, {"window", 7}, {"solver", "identity"}}, 8}};
   for (const auto& [estimator, losses] : cases) {
     CAPTURE(estimator.dump());
-    check_within(cost_of(slow(estimator, 400)).tuning,
-                 400 * losses * Slow::kSeconds, 1.5);
+    const PlanCost cost = cost_of(slow(estimator, 400));
+    check_within(cost.tuning, 400 * losses * Slow::seconds(), 1.5);
   }
 }
 
@@ -101,8 +109,8 @@ TEST_CASE("outer steps that share a window are told, and final runs",
                                       {"solver", "identity"},
                                       {"outer_steps_per_window", 10}},
                                      400, "auto"));
-  check_within(cost.tuning, (40 * 40 + 400) * Slow::kSeconds, 1.5);
-  check_within(cost.retraining, 2 * 40 * 40 * Slow::kSeconds, 1.5);
+  check_within(cost.tuning, (40 * 40 + 400) * Slow::seconds(), 1.5);
+  check_within(cost.retraining, 2 * 40 * 40 * Slow::seconds(), 1.5);
 }
 
 TEST_CASE("what is told obeys budgets", "[plan]") {
@@ -112,15 +120,16 @@ TEST_CASE("what is told obeys budgets", "[plan]") {
     json["outer"]["stop"] = stop;
     return json;
   };
-  // An estimate takes 0.1 s and has ten gradients.
+  // An estimate has ten gradients.
   const PlanCost seconds = cost_of(with_stop({{"seconds", 20}}));
   CHECK(seconds.ended_by == "seconds");
   check_within(seconds.tuning, 20, 1.1);
-  check_within(static_cast<double>(seconds.outer_steps), 200, 1.5);
+  check_within(static_cast<double>(seconds.outer_steps), 2 / Slow::seconds(),
+               1.5);
   // Final runs are as long as what tuning will have done.
   check_within(
       seconds.retraining,
-      2 * 9 * static_cast<double>(seconds.outer_steps) * Slow::kSeconds, 1.5);
+      2 * 9 * static_cast<double>(seconds.outer_steps) * Slow::seconds(), 1.5);
   CHECK_THAT(seconds.text(),
              ContainsSubstring("of them for final runs") &&
                  ContainsSubstring("outer.stop.seconds ends tuning after"));
@@ -128,7 +137,7 @@ TEST_CASE("what is told obeys budgets", "[plan]") {
   const PlanCost gradients = cost_of(with_stop({{"train_gradients", 500}}));
   CHECK(gradients.ended_by == "train_gradients");
   CHECK(gradients.outer_steps == 50);
-  check_within(gradients.tuning, 5, 1.5);
+  check_within(gradients.tuning, 500 * Slow::seconds(), 1.5);
 
   Json products = with_stop({{"products", 60}});
   products["estimator"]["solver"] = {
@@ -148,7 +157,7 @@ TEST_CASE("a rehearsal takes at most ten seconds or a tenth of the job",
   const PlanCost cost = cost_of(
       slow({{"type", "ift"}, {"window", 500}, {"solver", "identity"}}, 10));
   CHECK(watch.seconds() < 10);
-  check_within(cost.tuning, 10 * 501 * Slow::kSeconds, 1.5);
+  check_within(cost.tuning, 10 * 501 * Slow::seconds(), 1.5);
 }
 
 TEST_CASE("the cost of an experiment that diverges at once is not known",
