@@ -88,7 +88,7 @@ Dataset select(const Dataset& source, const Tensor& rows) {
   const Batch chosen = source.rows(rows);
   const bool pixels = chosen.input.scalar_type() == at::kByte;
   return {pixels ? chosen.input.to(at::kFloat).div_(255) : chosen.input,
-          chosen.target, source.classes};
+          chosen.target, source.classes, source.target_names};
 }
 
 /// Gives a share of the training examples a wrong class, uniformly drawn from
@@ -197,6 +197,11 @@ Splits load_splits(const Config& data, const Key& key,
 
 Tensor Splits::in_source_units(const Tensor& inputs) const {
   return mean.defined() ? inputs * deviation + mean : inputs;
+}
+
+Tensor Splits::targets_in_source_units(const Tensor& targets) const {
+  if (!target_mean.defined()) return targets;
+  return targets.to(at::kDouble) * target_deviation + target_mean;
 }
 
 Tensor Splits::prepared(const Tensor& in_source_units) const {
