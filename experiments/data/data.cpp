@@ -7,6 +7,7 @@
 
 #include "experiments/data/cut.h"
 #include "experiments/data/preparation.h"
+#include "experiments/data/targets.h"
 
 namespace nestgrad {
 namespace {
@@ -138,10 +139,7 @@ Splits scaled(Splits splits, const Config& data) {
     splits = standardized(std::move(splits));
   }
   if (data.boolean("standardize_targets")) {
-    if (splits.train.classes > 0) {
-      data.fail("standardize_targets", "must be false for classes");
-    }
-    splits = with_standardized_targets(std::move(splits));
+    splits = with_standardized_targets(std::move(splits), data);
   }
   return splits;
 }
@@ -181,6 +179,8 @@ Splits load_splits(const Config& data, const Key& key,
   splits = scaled(std::move(splits), data);
   require_representable(data, splits, at::typeMetaToScalarType(options.dtype()),
                         place);
+  require_representable_targets(data, splits,
+                                at::typeMetaToScalarType(options.dtype()));
   warn_of_one_class(splits);
   splits = corrupted(std::move(splits), data, key.fold("corrupt"));
   return moved(std::move(splits), options);

@@ -34,15 +34,6 @@ Statistics statistics(const Tensor& inputs) {
   return {variance.sqrt(), mean};
 }
 
-/// The deviation up to which `count` numbers of this mean are equal but for
-/// rounding.
-Tensor constant_below(const Tensor& mean, std::int64_t count) {
-  // The error of a mean is at most that of the sum behind it.
-  const double rounding =
-      std::numeric_limits<double>::epsilon() * static_cast<double>(count);
-  return std::min(1e-6, rounding) * mean.abs();
-}
-
 const char* name_of(Part part) {
   return part == Part::kTrain   ? "training"
          : part == Part::kValid ? "validation"
@@ -66,42 +57,6 @@ std::pair<Tensor, Tensor> lost_and_kept(const Tensor& inputs,
   const std::int64_t features = inputs.size(1);
   return {lost.view({inputs.size(0), features, -1}).amax({0, 2}),
           statistics(inputs).deviation.flatten()};
-}
-
-std::string target_name(const Dataset& data, std::int64_t number) {
-  if (data.target_names.empty()) return fmt::format("{}", number);
-  return fmt::format("'{}'",
-                     data.target_names[static_cast<std::size_t>(number)]);
-}
-
-/// Throws ConfigError at `data` if one of the numbers, [examples, ...], is not
-/// finite in this type; `where` says where it stands. Whole numbers are left
-/// alone.
-template <class F>
-void require_finite(const Config& data, const Tensor& numbers,
-                    at::ScalarType type, bool standardized, F where) {
-  if (!at::isFloatingType(numbers.scalar_type())) return;
-  // NaN is the least and the largest number if there is one.
-  const auto [least, largest] = at::aminmax(numbers);
-  if ((largest - least).to(type).isfinite().item<bool>() &&
-      largest.to(type).isfinite().item<bool>()) {
-    return;
-  }
-  const Tensor bad = numbers.to(type).isfinite().logical_not();
-  if (!bad.any().item<bool>()) return;
-  const Tensor first = bad.flatten(1).nonzero()[0];
-  const auto example = first[0].item<std::int64_t>();
-  const auto number = first[1].item<std::int64_t>();
-  const auto value = numbers[example].flatten()[number].item<double>();
-  throw ConfigError(
-      data.pointer(),
-      std::isfinite(value)
-          ? fmt::format("{} is {:.6g}{}, which {} cannot hold; take \"dtype\": "
-                        "\"float64\" or other units",
-                        where(example, number), value,
-                        standardized ? " once it is standardized" : "",
-                        dtype_name(type))
-          : fmt::format("{} is not a finite number", where(example, number)));
 }
 
 void warn_of_lost_digits(const Config& data, const Splits& splits,
@@ -139,31 +94,18 @@ Splits standardized(Splits splits) {
     }
     of = statistics(splits.train.inputs);
   }
-  const Tensor deviation = at::where(
-      of.deviation > constant_below(of.mean, splits.train.inputs.numel() /
-                                                 of.mean.numel()),
-      of.deviation, at::ones_like(of.deviation));
+  // The error of a mean is at most that of the sum behind it.
+  const double rounding = std::numeric_limits<double>::epsilon() *
+                          static_cast<double>(splits.train.inputs.numel()) /
+                          static_cast<double>(of.mean.numel());
+  const Tensor deviation =
+      at::where(of.deviation > std::min(1e-6, rounding) * of.mean.abs(),
+                of.deviation, at::ones_like(of.deviation));
   for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
     part->inputs = (part->inputs - of.mean).div_(deviation);
   }
   splits.mean = of.mean;
   splits.deviation = deviation;
-  return splits;
-}
-
-Splits with_standardized_targets(Splits splits) {
-  const auto [variance, mean] =
-      at::var_mean(splits.train.targets.to(at::kDouble), at::IntArrayRef{0},
-                   /*unbiased=*/false, /*keepdim=*/false);
-  const Tensor deviation = variance.sqrt();
-  splits.target_mean = mean;
-  splits.target_deviation =
-      at::where(deviation > constant_below(mean, splits.train.size()),
-                deviation, at::ones_like(deviation));
-  for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
-    part->targets =
-        (part->targets.to(at::kDouble) - mean).div_(splits.target_deviation);
-  }
   return splits;
 }
 
@@ -189,24 +131,36 @@ void require_differences(const Config& data, const Tensor& inputs) {
 
 void require_representable(const Config& data, const Splits& splits,
                            at::ScalarType type, const Place& place) {
+  if (!at::isFloatingType(splits.train.inputs.scalar_type())) return;
   for (const Part part : {Part::kTrain, Part::kValid, Part::kTest}) {
-    const Dataset& set = part == Part::kTrain   ? splits.train
-                         : part == Part::kValid ? splits.valid
-                                                : splits.test;
-    require_finite(data, set.inputs, type, splits.mean.defined(),
-                   [&](std::int64_t example, std::int64_t number) {
-                     return place_of(place, part, example, number);
-                   });
-    require_finite(data, set.targets, type, splits.target_mean.defined(),
-                   [&](std::int64_t example, std::int64_t number) {
-                     return fmt::format("target {} of {} example {}",
-                                        target_name(set, number), name_of(part),
-                                        example);
-                   });
+    const Dataset* const set = part == Part::kTrain   ? &splits.train
+                               : part == Part::kValid ? &splits.valid
+                                                      : &splits.test;
+    // NaN is the least and the largest number if there is one.
+    const auto [least, largest] = at::aminmax(set->inputs);
+    if ((largest - least).to(type).isfinite().item<bool>() &&
+        largest.to(type).isfinite().item<bool>()) {
+      continue;
+    }
+    const Tensor bad = set->inputs.to(type).isfinite().logical_not();
+    if (!bad.any().item<bool>()) continue;
+    const Tensor first = bad.flatten(1).nonzero()[0];
+    const auto example = first[0].item<std::int64_t>();
+    const auto number = first[1].item<std::int64_t>();
+    const auto value = set->inputs[example].flatten()[number].item<double>();
+    throw ConfigError(
+        data.pointer(),
+        std::isfinite(value)
+            ? fmt::format(
+                  "{} is {:.6g}{}, which {} cannot hold; take "
+                  "\"dtype\": \"float64\" or other units",
+                  place_of(place, part, example, number), value,
+                  splits.mean.defined() ? " once it is standardized" : "",
+                  dtype_name(type))
+            : fmt::format("{} is not a finite number",
+                          place_of(place, part, example, number)));
   }
-  if (at::isFloatingType(splits.train.inputs.scalar_type())) {
-    warn_of_lost_digits(data, splits, type, place);
-  }
+  warn_of_lost_digits(data, splits, type, place);
 }
 
 }  // namespace nestgrad

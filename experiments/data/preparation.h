@@ -22,18 +22,15 @@ using Place = std::function<std::string(Part part, std::int64_t example,
 /// for each index of dimension 1. What is constant up to rounding becomes 0.
 Splits standardized(Splits splits);
 
-/// The same for targets that are numbers, each by itself, in double precision.
-Splits with_standardized_targets(Splits splits);
-
 /// Warns if all training examples have the same class, of several.
 void warn_of_one_class(const Splits& splits);
 
 /// Throws ConfigError at `data` if all inputs, of two or more, are the same.
 void require_differences(const Config& data, const Tensor& inputs);
 
-/// Throws ConfigError at `data` if an input, or a target that is a number, is
-/// not finite in this type. Warns of features of the training part that lose
-/// their differences in it. Tokens are left alone.
+/// Throws ConfigError at `data` if an input is not finite in this type. Warns
+/// of features of the training part that lose their differences in it. Tokens
+/// are left alone.
 void require_representable(const Config& data, const Splits& splits,
                            at::ScalarType type, const Place& place);
 
