@@ -4,20 +4,24 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "experiments/data/cut.h"
 #include "experiments/data/preparation.h"
+#include "experiments/data/tables/encoding.h"
 #include "experiments/data/targets.h"
 
 namespace nestgrad {
 namespace {
 
 /// The places in the source of the numbers of a part, as far as the source
-/// tells them.
-Place places(const Examples& examples, const Cut& cut) {
+/// tells them. `encoding`: from where numbers come in a table; null if they
+/// stand there as they are.
+Place places(const Examples& examples, const Cut& cut,
+             const std::shared_ptr<const TableEncoding>& encoding) {
   const std::int64_t training = examples.training.size();
   const std::int64_t valid = cut.own_valid ? examples.valid.size() : 0;
-  return [place = examples.place, cut, training, valid](
+  return [place = examples.place, cut, encoding, training, valid](
              Part part, std::int64_t example, std::int64_t number) {
     const bool own = part == Part::kValid  ? cut.own_valid
                      : part == Part::kTest ? cut.own_test
@@ -28,6 +32,7 @@ Place places(const Examples& examples, const Cut& cut) {
     const Tensor& rows = part == Part::kTrain   ? cut.train
                          : part == Part::kValid ? cut.valid
                                                 : cut.test;
+    if (encoding) number = encoding->column_of(number);
     return place(before + (rows.defined() ? rows[example].item<std::int64_t>()
                                           : example),
                  number);
@@ -109,15 +114,21 @@ Schema DataSource::common_schema() {
 
 namespace {
 
-/// The examples of the source. Mistakes in files are reported at `data`.
-Examples load(const Config& data, const Key& key) {
+/// f(), of which mistakes in files are reported at `data`.
+template <class F>
+auto reported_at(const Config& data, F f) {
   try {
-    return DataRegistry::instance().make(data)->load(key);
+    return f();
   } catch (const ConfigError&) {
     throw;
   } catch (const Error& error) {
     throw ConfigError(data.pointer(), error.what());
   }
+}
+
+Examples load(const Config& data, const Key& key) {
+  return reported_at(
+      data, [&] { return DataRegistry::instance().make(data)->load(key); });
 }
 
 /// The parts as the source has them.
@@ -128,6 +139,24 @@ Splits drawn(const Examples& examples, const Cut& cut) {
   out.valid = select(cut.own_valid ? examples.valid : all, cut.valid);
   out.test = select(cut.own_test ? examples.test : all, cut.test);
   return out;
+}
+
+/// The columns of a table as features, which are learned from the training
+/// part.
+Splits encoded(Splits splits, const Examples& examples, const Config& data) {
+  if (!examples.columns) return splits;
+  return reported_at(data, [&] {
+    const TableColumns& columns = *examples.columns;
+    splits.encoding = std::make_shared<const TableEncoding>(
+        TableEncoding::learned(columns, splits.train.inputs));
+    for (const auto& [part, name] :
+         {std::pair(&splits.train, "training examples"),
+          std::pair(&splits.valid, "validation examples"),
+          std::pair(&splits.test, "test examples")}) {
+      part->inputs = splits.encoding->features(columns, part->inputs, name);
+    }
+    return std::move(splits);
+  });
 }
 
 /// Shifted and scaled as the configuration says.
@@ -173,8 +202,8 @@ Splits load_splits(const Config& data, const Key& key,
     const Examples examples = load(data, key.fold("source"));
     require_differences(data, examples.training.inputs);
     const Cut cut = draw_cut(data, examples, key.fold("cut"));
-    if (examples.place) place = places(examples, cut);
-    splits = drawn(examples, cut);
+    splits = encoded(drawn(examples, cut), examples, data);
+    if (examples.place) place = places(examples, cut, splits.encoding);
   }
   splits = scaled(std::move(splits), data);
   require_representable(data, splits, at::typeMetaToScalarType(options.dtype()),
