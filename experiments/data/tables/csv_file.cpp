@@ -84,8 +84,11 @@ std::optional<double> number_in(std::string_view field, char decimal) {
 }
 
 bool is_missing(std::string_view field) {
+  if (field.empty()) return true;
+  // Most fields are told apart by their first character.
+  if (field[0] != '?' && field[0] != 'N' && field[0] != 'n') return false;
   for (const char* word :
-       {"", "?", "NA", "N/A", "n/a", "nan", "NaN", "NAN", "null", "NULL"}) {
+       {"?", "NA", "N/A", "n/a", "nan", "NaN", "NAN", "null", "NULL"}) {
     if (field == word) return true;
   }
   return false;

@@ -130,11 +130,13 @@ TEST_CASE("stratified parts have each class in proportion", "[data][cut]") {
 
 TEST_CASE("a class with fewer examples than parts is trained on first",
           "[data][cut]") {
-  const Splits splits = Rows({40, 40, 2, 1}).cut();
-  CHECK(counts(splits.train)[2] >= 1);
-  CHECK(counts(splits.train)[3] == 1);
-  CHECK(counts(splits.train)[2] + counts(splits.valid)[2] +
-            counts(splits.test)[2] ==
+  // Quotas of the test set: 2.8 and three times 0.4.
+  const Splits splits = Rows({7, 1, 1, 1}).cut({{"test", 4}, {"valid", 1}});
+  CHECK(counts(splits.test) == Counts{4, 0, 0, 0});
+  CHECK(counts(splits.train) == Counts{2, 1, 1, 1});
+  const Splits pair = Rows({40, 40, 2, 0}).cut();
+  CHECK(counts(pair.train)[2] >= 1);
+  CHECK(counts(pair.train)[2] + counts(pair.valid)[2] + counts(pair.test)[2] ==
         2);
 }
 
