@@ -28,8 +28,9 @@ struct Examples {
   /// `inputs` undefined if the source has no validation set of its own.
   Dataset valid = {};
 
-  /// Of a table with texts or missing values: what the columns of the inputs
-  /// are. load_splits() turns them into features. Null if they are features.
+  /// Of a table: the columns that the inputs are, with numbers for texts and
+  /// NaN for missing values. load_splits() turns them into features. Null if
+  /// inputs are features.
   std::shared_ptr<const TableColumns> columns = {};
 };
 
