@@ -14,21 +14,23 @@ Batch Dataset::rows(const Tensor& rows) const {
 
 std::pair<Dataset, Dataset> Dataset::split(std::int64_t n) const {
   require(n >= 0 && n <= size(), "cannot take {} of {} examples", n, size());
-  return {{inputs.slice(0, 0, n), targets.slice(0, 0, n), classes},
-          {inputs.slice(0, n), targets.slice(0, n), classes}};
+  return {
+      {inputs.slice(0, 0, n), targets.slice(0, 0, n), classes, target_names},
+      {inputs.slice(0, n), targets.slice(0, n), classes, target_names}};
 }
 
 Dataset Dataset::shuffled(const Key& key) const {
   const Batch all = rows(key.permutation(size()));
-  return {all.input, all.target, classes};
+  return {all.input, all.target, classes, target_names};
 }
 
 Dataset Dataset::to(const at::TensorOptions& options) const {
-  // Tokens stay whole numbers.
-  const Tensor moved = at::isFloatingType(inputs.scalar_type())
-                           ? inputs.to(options)
-                           : inputs.to(options.device());
-  return {moved, targets.to(moved.device()), classes};
+  // Tokens and classes stay whole numbers.
+  const auto moved = [&](const Tensor& t) {
+    return at::isFloatingType(t.scalar_type()) ? t.to(options)
+                                               : t.to(options.device());
+  };
+  return {moved(inputs), moved(targets), classes, target_names};
 }
 
 BatchSchedule::BatchSchedule(std::int64_t examples, std::int64_t batch_size,

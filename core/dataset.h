@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "core/draw.h"
 #include "core/tensor/key.h"
@@ -13,16 +15,24 @@ namespace nestgrad {
 
 struct Batch {
   Tensor input;   ///< [batch, shape of an example...]
-  Tensor target;  ///< [batch] or [batch, time], int64 classes
+  Tensor target;  ///< those of a Dataset
   Tensor rows;  ///< [batch], int64 positions in the data set; undefined for the
                 ///< whole data set in order
 };
 
 /// Labelled examples that fit in memory, on one device.
 struct Dataset {
-  Tensor inputs;   ///< [examples, shape of an example...]
-  Tensor targets;  ///< [examples] or [examples, time], int64 classes
-  std::int64_t classes = 0;
+  Tensor inputs;  ///< [examples, shape of an example...]
+
+  /// Classes, int64, [examples] or [examples, time]; or numbers, floating
+  /// point, [examples, numbers]. Several labels per example are the numbers 0
+  /// and 1, [examples, labels].
+  Tensor targets;
+  std::int64_t classes = 0;  ///< 0 where the targets are numbers
+
+  /// One name per class or, where the targets are numbers, per number of an
+  /// example; or none at all.
+  std::vector<std::string> target_names = {};
 
   std::int64_t size() const { return inputs.size(0); }
 
@@ -36,8 +46,8 @@ struct Dataset {
   /// The same examples in a random order.
   Dataset shuffled(const Key& key) const;
 
-  /// Converts inputs to this type and device, targets to this device. Inputs
-  /// that are whole numbers (tokens) keep their type.
+  /// Converts inputs and targets to this type and device. Inputs that are whole
+  /// numbers (tokens) and targets that are classes keep their type.
   Dataset to(const at::TensorOptions& options) const;
 };
 
@@ -45,6 +55,7 @@ struct Dataset {
 struct SoftExamples {
   Tensor inputs;  ///< [examples, shape of an example...]
   Tensor labels;  ///< [examples, classes]
+  std::vector<std::string> target_names = {};  ///< one per class, or none
 };
 
 /// Minibatches by number: batch `step` is the same at every call. Each epoch is

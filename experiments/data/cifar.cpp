@@ -43,15 +43,15 @@ Tensor read_records(const std::filesystem::path& path, const Record& record) {
 }
 
 Dataset read_files(const std::filesystem::path& folder,
-                   const std::vector<std::string>& names,
-                   const Record& record) {
+                   const std::vector<std::string>& names, const Record& record,
+                   const std::vector<std::string>& labels) {
   std::vector<Tensor> parts;
   for (const std::string& name : names) {
     parts.push_back(read_records(folder / name, record));
   }
   const Tensor all = parts.size() == 1 ? parts.front() : at::cat(parts);
   return {all.slice(1, record.label_bytes).view({-1, 3, 32, 32}),
-          all.select(1, record.label).to(at::kLong), record.classes};
+          all.select(1, record.label).to(at::kLong), record.classes, labels};
 }
 
 void require_folder(const std::filesystem::path& folder, const char* archive) {
@@ -61,14 +61,17 @@ void require_folder(const std::filesystem::path& folder, const char* archive) {
           folder.string(), archive);
 }
 
-/// The names in a file of the archive, one a line; none if it is missing.
-std::vector<std::string> label_names(const std::filesystem::path& file) {
+/// The names in a file of the archive, one a line; none if it is missing or has
+/// another number of them.
+std::vector<std::string> label_names(const std::filesystem::path& file,
+                                     std::int64_t classes) {
   std::vector<std::string> names;
   if (!file_exists(file.string())) return names;
   std::istringstream lines(read_file(file.string()));
   for (std::string line; std::getline(lines, line);) {
     if (!line.empty()) names.push_back(line);
   }
+  if (static_cast<std::int64_t>(names.size()) != classes) return {};
   return names;
 }
 
@@ -93,12 +96,10 @@ class Cifar10 : public DataSource {
     for (int i = 1; i <= 5; ++i) {
       batches.push_back(fmt::format("data_batch_{}.bin", i));
     }
-    return {read_files(folder_, batches, record),
-            read_files(folder_, {"test_batch.bin"}, record)};
-  }
-
-  std::vector<std::string> class_names() const override {
-    return label_names(folder_ / "batches.meta.txt");
+    const auto names =
+        label_names(folder_ / "batches.meta.txt", record.classes);
+    return {read_files(folder_, batches, record, names),
+            read_files(folder_, {"test_batch.bin"}, record, names)};
   }
 
  private:
@@ -127,14 +128,12 @@ class Cifar100 : public DataSource {
 
   Examples load(const Key&) const override {
     require_folder(folder_, "cifar-100-binary.tar.gz");
-    return {read_files(folder_, {"train.bin"}, record_),
-            read_files(folder_, {"test.bin"}, record_)};
-  }
-
-  std::vector<std::string> class_names() const override {
-    return label_names(folder_ / (record_.classes == 100
-                                      ? "fine_label_names.txt"
-                                      : "coarse_label_names.txt"));
+    const auto names = label_names(
+        folder_ / (record_.classes == 100 ? "fine_label_names.txt"
+                                          : "coarse_label_names.txt"),
+        record_.classes);
+    return {read_files(folder_, {"train.bin"}, record_, names),
+            read_files(folder_, {"test.bin"}, record_, names)};
   }
 
  private:

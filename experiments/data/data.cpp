@@ -4,82 +4,38 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "experiments/data/cut.h"
 #include "experiments/data/preparation.h"
+#include "experiments/data/tables/encoding.h"
+#include "experiments/data/targets.h"
 
 namespace nestgrad {
 namespace {
 
-/// The rows of a source that go into each part.
-struct Cut {
-  Tensor train, valid;    // of the source's training part
-  Tensor test;            // undefined: the whole test set
-  bool own_test = false;  // whether `test` refers to the source's test set
-};
-
-/// The number given by `key`, or `otherwise` if that is 0; at least 1. Throws
-/// ConfigError if it exceeds `available`; `why` explains the limit.
-std::int64_t asked(const Config& data, const std::string& key,
-                   std::int64_t otherwise, std::int64_t available,
-                   const std::string& why) {
-  const std::int64_t number = data.integer(key);
-  const std::int64_t wanted =
-      number > 0 ? number : std::max<std::int64_t>(otherwise, 1);
-  if (wanted > available) {
-    data.fail(key,
-              fmt::format("must be at most {}, is {}: {}",
-                          std::max<std::int64_t>(available, 0), wanted, why));
-  }
-  return wanted;
-}
-
-/// Draws the rows in the order test, validation, training. The rows of a part
-/// do not depend on the sizes of the parts after it.
-Cut draw_cut(const Config& data, const Examples& examples, const Key& key) {
-  const std::int64_t all = examples.training.size();
-  const std::int64_t fifth = all / 5;
-  const std::string in_all = fmt::format("the source has {} examples", all);
-  const Tensor order = key.fold("training").permutation(all);
-  Cut cut;
-  std::int64_t taken = 0;
-  if (examples.test.inputs.defined()) {
-    cut.own_test = true;
-    const std::int64_t given = examples.test.size();
-    const std::int64_t test =
-        asked(data, "test", given, given,
-              fmt::format("the source has {} test examples", given));
-    // The whole test set needs no rows.
-    if (test < given) {
-      cut.test = key.fold("test").permutation(given).slice(0, 0, test);
-    }
-  } else {
-    taken = asked(data, "test", fifth, all - 2,
-                  in_all + ", and 'valid' and 'train' need 1 or more each");
-    cut.test = order.slice(0, 0, taken);
-  }
-  const std::int64_t valid =
-      asked(data, "valid", fifth, all - taken - 1,
-            fmt::format("{}, less {} for 'test', and 'train' needs 1 or more",
-                        in_all, taken));
-  cut.valid = order.slice(0, taken, taken + valid);
-  taken += valid;
-  const std::int64_t train =
-      asked(data, "train", all - taken, all - taken,
-            fmt::format("{}, less {} for the other parts", in_all, taken));
-  cut.train = order.slice(0, taken, taken + train);
-  return cut;
-}
-
 /// The places in the source of the numbers of a part, as far as the source
-/// tells them.
-Place places(const Examples& examples, const Cut& cut) {
-  return [place = examples.place, cut](Part part, std::int64_t example,
-                                       std::int64_t number) -> std::string {
-    if (part == Part::kTest && cut.own_test) return "";
+/// tells them. `encoding`: from where numbers come in a table; null if they
+/// stand there as they are.
+Place places(const Examples& examples, const Cut& cut,
+             const std::shared_ptr<const TableEncoding>& encoding) {
+  const std::int64_t training = examples.training.size();
+  const std::int64_t valid = cut.own_valid ? examples.valid.size() : 0;
+  return [place = examples.place, cut, encoding, training, valid](
+             Part part, std::int64_t example, std::int64_t number) {
+    const bool own = part == Part::kValid  ? cut.own_valid
+                     : part == Part::kTest ? cut.own_test
+                                           : false;
+    const std::int64_t before = !own                   ? 0
+                                : part == Part::kValid ? training
+                                                       : training + valid;
     const Tensor& rows = part == Part::kTrain   ? cut.train
                          : part == Part::kValid ? cut.valid
                                                 : cut.test;
-    return place(rows[example].item<std::int64_t>(), number);
+    if (encoding) number = encoding->column_of(number);
+    return place(before + (rows.defined() ? rows[example].item<std::int64_t>()
+                                          : example),
+                 number);
   };
 }
 
@@ -88,13 +44,18 @@ Dataset select(const Dataset& source, const Tensor& rows) {
   const Batch chosen = source.rows(rows);
   const bool pixels = chosen.input.scalar_type() == at::kByte;
   return {pixels ? chosen.input.to(at::kFloat).div_(255) : chosen.input,
-          chosen.target, source.classes};
+          chosen.target, source.classes, source.target_names};
 }
 
 /// Gives a share of the training examples a wrong class, uniformly drawn from
 /// the others.
 Splits corrupted(Splits splits, const Config& data, const Key& key) {
   Dataset& train = splits.train;
+  if (data.number("corrupt_labels") > 0 && train.targets.dim() > 1) {
+    data.fail("corrupt_labels",
+              train.classes > 0 ? "must be 0 where the target is a sequence"
+                                : "must be 0 where the targets are numbers");
+  }
   const auto count = static_cast<std::int64_t>(std::llround(
       data.number("corrupt_labels") * static_cast<double>(train.size())));
   if (count == 0) return splits;
@@ -123,16 +84,28 @@ Schema DataSource::common_schema() {
           at_least(0))
       .integer("valid", 0,
                "Number of validation examples, which are taken from the "
-               "source's training part. 0: one fifth of that part.",
+               "source's validation set or, without one, from its training "
+               "part. 0: the whole validation set, or one fifth of the "
+               "training part.",
                at_least(0))
       .integer("test", 0,
                "Number of test examples. 0: the whole test set of the source, "
                "or one fifth of the examples if it has none.",
                at_least(0))
+      .integer("split_seed", kAbsent,
+               "The seed that says which examples go into which part. Left "
+               "out: the seed of the run.",
+               at_least(0))
+      .boolean("stratify", false,
+               "Whether each part has each class in the proportion that the "
+               "source has.")
       .boolean("standardize", false,
                "Whether to subtract the mean and divide by the standard "
                "deviation of the training inputs, per channel of images and "
                "per feature of vectors.")
+      .boolean("standardize_targets", false,
+               "The same for targets that are numbers, each by itself. Metrics "
+               "are in the units of the source all the same.")
       .number("corrupt_labels", 0.0,
               "Share of the training examples that are given a wrong class, "
               "drawn uniformly.",
@@ -141,15 +114,82 @@ Schema DataSource::common_schema() {
 
 namespace {
 
-/// The examples of the source. Mistakes in files are reported at `data`.
-Examples load(const Config& data, const Key& key) {
+/// f(), of which mistakes in files are reported at `data`.
+template <class F>
+auto reported_at(const Config& data, F f) {
   try {
-    return DataRegistry::instance().make(data)->load(key);
+    return f();
   } catch (const ConfigError&) {
     throw;
   } catch (const Error& error) {
     throw ConfigError(data.pointer(), error.what());
   }
+}
+
+Examples load(const Config& data, const Key& key) {
+  return reported_at(
+      data, [&] { return DataRegistry::instance().make(data)->load(key); });
+}
+
+/// The parts as the source has them.
+Splits drawn(const Examples& examples, const Cut& cut) {
+  const Dataset& all = examples.training;
+  Splits out;
+  out.train = select(all, cut.train);
+  out.valid = select(cut.own_valid ? examples.valid : all, cut.valid);
+  out.test = select(cut.own_test ? examples.test : all, cut.test);
+  return out;
+}
+
+/// The columns of a table as features, which are learned from the training
+/// part.
+Splits encoded(Splits splits, const Examples& examples, const Config& data) {
+  if (!examples.columns) return splits;
+  return reported_at(data, [&] {
+    const TableColumns& columns = *examples.columns;
+    splits.encoding = std::make_shared<const TableEncoding>(
+        TableEncoding::learned(columns, splits.train.inputs));
+    for (const auto& [part, name] :
+         {std::pair(&splits.train, "training examples"),
+          std::pair(&splits.valid, "validation examples"),
+          std::pair(&splits.test, "test examples")}) {
+      part->inputs = splits.encoding->features(columns, part->inputs, name);
+    }
+    return std::move(splits);
+  });
+}
+
+/// Shifted and scaled as the configuration says.
+Splits scaled(Splits splits, const Config& data) {
+  if (data.boolean("standardize")) {
+    if (!at::isFloatingType(splits.train.inputs.scalar_type())) {
+      data.fail("standardize", "must be false for tokens, which have no mean");
+    }
+    splits = standardized(std::move(splits));
+  }
+  if (data.boolean("standardize_targets")) {
+    splits = with_standardized_targets(std::move(splits), data);
+  }
+  return splits;
+}
+
+/// The numbers in the type and on the device of `options`.
+Splits moved(Splits splits, const at::TensorOptions& options) {
+  for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
+    *part = part->to(options);
+  }
+  const at::Device device = splits.train.targets.device();
+  for (Tensor* t :
+       {&splits.corrupted, &splits.target_mean, &splits.target_deviation}) {
+    if (t->defined()) *t = t->to(device);
+  }
+  if (splits.mean.defined()) {
+    const at::TensorOptions units = options.dtype(at::promoteTypes(
+        splits.mean.scalar_type(), at::typeMetaToScalarType(options.dtype())));
+    splits.mean = splits.mean.to(units);
+    splits.deviation = splits.deviation.to(units);
+  }
+  return splits;
 }
 
 }  // namespace
@@ -162,41 +202,26 @@ Splits load_splits(const Config& data, const Key& key,
     const Examples examples = load(data, key.fold("source"));
     require_differences(data, examples.training.inputs);
     const Cut cut = draw_cut(data, examples, key.fold("cut"));
-    if (examples.place) place = places(examples, cut);
-    splits.train = select(examples.training, cut.train);
-    splits.valid = select(examples.training, cut.valid);
-    splits.test =
-        select(cut.own_test ? examples.test : examples.training, cut.test);
+    splits = encoded(drawn(examples, cut), examples, data);
+    if (examples.place) place = places(examples, cut, splits.encoding);
   }
-  if (!at::isFloatingType(splits.train.inputs.scalar_type()) &&
-      data.boolean("standardize")) {
-    data.fail("standardize", "must be false for tokens, which have no mean");
-  }
-  if (splits.train.targets.dim() > 1 && data.number("corrupt_labels") > 0) {
-    data.fail("corrupt_labels", "must be 0 where the target is a sequence");
-  }
-  if (data.boolean("standardize")) splits = standardized(std::move(splits));
+  splits = scaled(std::move(splits), data);
   require_representable(data, splits, at::typeMetaToScalarType(options.dtype()),
                         place);
+  require_representable_targets(data, splits,
+                                at::typeMetaToScalarType(options.dtype()));
   warn_of_one_class(splits);
   splits = corrupted(std::move(splits), data, key.fold("corrupt"));
-  for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
-    *part = part->to(options);
-  }
-  if (splits.corrupted.defined()) {
-    splits.corrupted = splits.corrupted.to(splits.train.targets.device());
-  }
-  if (splits.mean.defined()) {
-    const at::TensorOptions units = options.dtype(at::promoteTypes(
-        splits.mean.scalar_type(), at::typeMetaToScalarType(options.dtype())));
-    splits.mean = splits.mean.to(units);
-    splits.deviation = splits.deviation.to(units);
-  }
-  return splits;
+  return moved(std::move(splits), options);
 }
 
 Tensor Splits::in_source_units(const Tensor& inputs) const {
   return mean.defined() ? inputs * deviation + mean : inputs;
+}
+
+Tensor Splits::targets_in_source_units(const Tensor& targets) const {
+  if (!target_mean.defined()) return targets;
+  return targets.to(at::kDouble) * target_deviation + target_mean;
 }
 
 Tensor Splits::prepared(const Tensor& in_source_units) const {

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
-#include <vector>
 
 #include "core/config/registry.h"
 #include "core/dataset.h"
@@ -10,16 +10,28 @@
 
 namespace nestgrad {
 
+class TableEncoding;
+struct TableColumns;
+
 /// The examples of a data source.
 struct Examples {
   Dataset training;
   Dataset test;  ///< `inputs` undefined if the source has no test set
 
-  /// Where a number of a training example stands in the source, for messages:
-  /// "'data.csv', line 5: column 'a'". Numbers of an example are counted from
-  /// 0 in the order of memory. May be empty.
+  /// Where a number of an example stands in the source, for messages:
+  /// "'data.csv', line 5: column 'a'"; "" if that is not known. Examples are
+  /// counted from 0 through `training`, then `valid`, then `test`; numbers of
+  /// an example from 0 in the order of memory. May be empty.
   std::function<std::string(std::int64_t example, std::int64_t number)> place =
       {};
+
+  /// `inputs` undefined if the source has no validation set of its own.
+  Dataset valid = {};
+
+  /// Of a table: the columns that the inputs are, with numbers for texts and
+  /// NaN for missing values. load_splits() turns them into features. Null if
+  /// inputs are features.
+  std::shared_ptr<const TableColumns> columns = {};
 };
 
 /// A source of labelled examples: files, or a formula.
@@ -29,8 +41,7 @@ class DataSource {
  public:
   static constexpr const char* kKind = "datasets";
 
-  /// The common keys, which say how examples are split and prepared: "train",
-  /// "valid", "test" (numbers of examples), "standardize", "corrupt_labels".
+  /// The common keys, which say how examples are split and prepared.
   static Schema common_schema();
 
   virtual ~DataSource() = default;
@@ -40,10 +51,6 @@ class DataSource {
   /// if a file is missing, cut short, damaged or of another format. `key` is
   /// for sources that draw their examples.
   virtual Examples load(const Key& key) const = 0;
-
-  /// The names of the classes in the order of their numbers, for pictures.
-  /// Default: none, so that classes are shown by number.
-  virtual std::vector<std::string> class_names() const { return {}; }
 };
 
 using DataRegistry = Registry<DataSource>;
@@ -58,20 +65,32 @@ struct Splits {
   /// if the source's numbers are; undefined without it.
   Tensor mean, deviation;
 
+  /// The shift and scale of "standardize_targets", one of each per number of a
+  /// target, in double precision; undefined without it.
+  Tensor target_mean, target_deviation;
+
+  /// How the columns of a table became features; null if the source is no
+  /// table.
+  std::shared_ptr<const TableEncoding> encoding = {};
+
   /// Shape of one example: {1, 28, 28}.
   Shape shape() const { return train.inputs.sizes().slice(1).vec(); }
 
   /// Converts inputs to the units of the source (pixels from 0 to 1), and back.
   Tensor in_source_units(const Tensor& inputs) const;
   Tensor prepared(const Tensor& in_source_units) const;
+
+  /// Converts targets that are numbers, or outputs in their place, to the units
+  /// of the source.
+  Tensor targets_in_source_units(const Tensor& targets) const;
 };
 
 /// Loads the source that `data` names and splits it as the common keys say.
-/// Training and validation examples are disjoint random subsets of the source's
-/// training part. The test set is the source's own or, without one, a further
-/// disjoint subset. Throws ConfigError that points into `data`; a number that
-/// is not finite in the type of `options` is a mistake. Warns of features whose
-/// values are no longer told apart in that type.
+/// Validation and test sets are the source's own; without one, the examples are
+/// a random subset of the source's training part. No example is in two parts of
+/// the result. Throws ConfigError that points into `data`; a number that is not
+/// finite in the type of `options` is a mistake. Warns of features whose values
+/// are no longer told apart in that type.
 Splits load_splits(const Config& data, const Key& key,
                    const at::TensorOptions& options);
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include "core/platform/files.h"
-#include "experiments/data/byte_file.h"
 #include "experiments/data/data.h"
 #include "experiments/data/idx_file.h"
 
@@ -15,7 +15,17 @@ constexpr std::int64_t kClasses = 10;
 constexpr std::int64_t kSide = 28;
 
 /// The labels that the training set of clothes begins with.
-constexpr unsigned char kFirstClothes[] = {9, 0, 0, 3, 0, 2, 7, 2, 5, 5};
+constexpr std::int64_t kFirstClothes[] = {9, 0, 0, 3, 0, 2, 7, 2, 5, 5};
+
+/// The names of the classes; none if the labels are those of other images.
+std::vector<std::string> names(const Tensor& labels) {
+  constexpr std::size_t kFirst = std::size(kFirstClothes);
+  if (labels.size(0) < static_cast<std::int64_t>(kFirst)) return {};
+  const auto* const first = labels.data_ptr<std::int64_t>();
+  if (!std::equal(first, first + kFirst, kFirstClothes)) return {};
+  return {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+          "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+}
 
 /// 70,000 grey images of clothes (Xiao, Rasul, Vollgraf 2017).
 class FashionMnist : public DataSource {
@@ -39,22 +49,10 @@ class FashionMnist : public DataSource {
             "'{}': there is no such folder; fashion_mnist expects the files "
             "that the Debian package dataset-fashion-mnist installs",
             folder_.string());
-    return {part("train"), part("t10k")};
-  }
-
-  /// The clothes, unless the folder has other images.
-  std::vector<std::string> class_names() const override {
-    ByteFile labels(file("train-labels-idx1-ubyte"));
-    labels.read(8, "its header");
-    const std::string first = labels.read(std::size(kFirstClothes), "labels");
-    const bool clothes =
-        std::equal(std::begin(kFirstClothes), std::end(kFirstClothes),
-                   first.begin(), [](unsigned char a, char b) {
-                     return a == static_cast<unsigned char>(b);
-                   });
-    if (!clothes) return {};
-    return {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-            "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+    Examples out{part("train"), part("t10k")};
+    out.training.target_names = out.test.target_names =
+        names(out.training.targets);
+    return out;
   }
 
  private:

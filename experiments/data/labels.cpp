@@ -29,6 +29,15 @@ std::string some(const std::vector<std::int64_t>& numbers) {
                      numbers.size() > kShown ? ", ..." : "");
 }
 
+/// What to do if labels are a quantity: "set ... or choose another target".
+std::string otherwise(const Labels& labels) {
+  if (labels.numbers_key.empty()) return "choose another target";
+  return fmt::format(
+      "set \"{}\" to \"numbers\" and the \"loss\" of the problem to one of "
+      "numbers, such as \"squared_error\"",
+      labels.numbers_key);
+}
+
 void warn_of_missing(const Labels& labels, const Tensor& counts) {
   std::vector<std::int64_t> missing;
   for (std::int64_t c = 0; c < labels.classes; ++c) {
@@ -74,22 +83,24 @@ std::int64_t number_of_classes(const Labels& labels) {
           "tell apart; choose another target, or set \"classes\": {} if that "
           "is meant",
           labels.where, examples, labels.classes);
-  require(met <= kFew || 2 * met <= examples,
-          "{}: {} distinct values in {} examples look like a quantity or a "
-          "name, not like classes; choose another target, group the values, or "
-          "set \"classes\": {} if each of them is a class",
-          labels.where, met, examples, labels.classes);
-  require(met <= kMany || labels.fractions == 0,
-          "{}: {} distinct values, {} of the labels with a fraction, look like "
-          "a quantity, not like classes; choose another target, group the "
-          "values, or set \"classes\": {} if each of them is a class",
-          labels.where, met, labels.fractions, labels.classes);
+  require(
+      met <= kFew || 2 * met <= examples,
+      "{}: {} distinct values in {} examples look like a quantity or a "
+      "name, not like classes; {}, group the values, or set \"classes\": {} if "
+      "each of them is a class",
+      labels.where, met, examples, otherwise(labels), labels.classes);
+  require(
+      met <= kMany || labels.fractions == 0,
+      "{}: {} distinct values, {} of the labels with a fraction, look like "
+      "a quantity, not like classes; {}, group the values, or set \"classes\": "
+      "{} if each of them is a class",
+      labels.where, met, labels.fractions, otherwise(labels), labels.classes);
   if (met > kMany && !labels.numbers.empty()) {
     add_warning(fmt::format(
         "{}: {} distinct numbers {} are taken for classes; if they are a "
-        "quantity, choose another target or group the values (\"classes\": {} "
-        "in \"data\" says that this is right)",
-        labels.where, met, labels.numbers, labels.classes));
+        "quantity, {} or group the values (\"classes\": {} in \"data\" says "
+        "that this is right)",
+        labels.where, met, labels.numbers, otherwise(labels), labels.classes));
   }
   if (labels.distinct_values) return labels.classes;
   require(labels.classes <= kFew || 2 * met >= labels.classes,

@@ -23,8 +23,10 @@ struct Labels {
   std::int64_t told = 0;     ///< the key "classes"; 0: it is left out
 
   // Of labels that are all numbers:
-  std::int64_t fractions = 0;  ///< how many have a fraction
-  std::string numbers = {};    ///< "from 3 to 990" if they do not just count
+  std::int64_t fractions = 0;    ///< how many have a fraction
+  std::string numbers = {};      ///< "from 3 to 990" if they do not just count
+  std::string numbers_key = {};  ///< the key that takes them for numbers if it
+                                 ///< is "numbers"; "": there is none
 
   /// The values of a column, which classes were made of: no class is missing.
   bool distinct_values = false;

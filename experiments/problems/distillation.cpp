@@ -116,7 +116,8 @@ class Distillation : public NetworkProblem {
                    const ParameterSet& hyper) const override {
     Metrics metrics;
     const Tensor p = probabilities(hyper);
-    const Dataset learned{hyper.at("inputs"), p.argmax(1), data_.train.classes};
+    const Dataset learned{hyper.at("inputs"), p.argmax(1), data_.train.classes,
+                          data_.train.target_names};
     evaluate_on("train", learned, weights, hyper, metrics);
     evaluate_on("valid", data_.valid, weights, hyper, metrics);
     evaluate_on("test", data_.test, weights, hyper, metrics);
@@ -130,7 +131,8 @@ class Distillation : public NetworkProblem {
   }
 
   SoftExamples learned_examples(const ParameterSet& hyper) const override {
-    return {data_.in_source_units(hyper.at("inputs")), probabilities(hyper)};
+    return {data_.in_source_units(hyper.at("inputs")), probabilities(hyper),
+            data_.train.target_names};
   }
 
   std::vector<std::pair<std::string, ParameterSet>> baselines() const override {

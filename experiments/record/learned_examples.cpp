@@ -7,7 +7,6 @@
 #include <cmath>
 
 #include "core/platform/files.h"
-#include "experiments/data/data.h"
 #include "experiments/data/idx_file.h"
 #include "experiments/data/npy_file.h"
 #include "experiments/plot/canvas.h"
@@ -124,13 +123,7 @@ class Sheet {
 
 }  // namespace
 
-std::vector<std::string> class_names_of(const Config& problem) {
-  if (!problem.has("data")) return {};
-  return DataRegistry::instance().make(problem.object("data"))->class_names();
-}
-
-std::string draw_examples(const SoftExamples& examples,
-                          const std::vector<std::string>& classes) {
+std::string draw_examples(const SoftExamples& examples) {
   if (!are_images(examples.inputs)) return "";
   const std::int64_t n = examples.inputs.size(0);
   const std::int64_t columns =
@@ -143,7 +136,7 @@ std::string draw_examples(const SoftExamples& examples,
     sheet.put(pixels[i], i % columns, i / columns);
   }
   const auto labels = labels_of(examples.labels.slice(0, 0, columns).argmax(1),
-                                examples.labels.size(1), classes);
+                                examples.labels.size(1), examples.target_names);
   for (std::int64_t i = 0; i < columns; ++i) {
     sheet.label_column(i, labels[static_cast<std::size_t>(i)]);
   }
@@ -174,9 +167,8 @@ Observer::Verdict ExamplesOverTime::on_step(const OuterStep& step) {
   return Verdict::kContinue;
 }
 
-std::string ExamplesOverTime::draw(
-    std::int64_t step, const SoftExamples& now,
-    const std::vector<std::string>& classes) const {
+std::string ExamplesOverTime::draw(std::int64_t step,
+                                   const SoftExamples& now) const {
   if (!are_images(moments_.front().examples.inputs)) return "";
   std::vector<Moment> shown = moments_;
   if (shown.back().step < step) shown.push_back(moment(step, now));
@@ -188,7 +180,7 @@ std::string ExamplesOverTime::draw(
   const SoftExamples& last = shown.back().examples;
   const std::int64_t rows = last.inputs.size(0);
   std::vector<std::string> labels =
-      labels_of(last.labels.argmax(1), last.labels.size(1), classes);
+      labels_of(last.labels.argmax(1), last.labels.size(1), now.target_names);
   labels.push_back("outer step");
   Sheet sheet(static_cast<std::int64_t>(shown.size()), rows, width_of(labels));
   for (std::size_t column = 0; column < shown.size(); ++column) {
@@ -223,8 +215,7 @@ void ExamplesOverTime::persist(Archive& archive) {
 }
 
 void write_learned_examples(const RunFolder& folder,
-                            const SoftExamples& examples,
-                            const std::vector<std::string>& classes) {
+                            const SoftExamples& examples) {
   const Tensor targets = examples.labels.argmax(1);
   const Tensor inputs = examples.inputs.detach().to(at::kCPU).to(at::kFloat);
   save_npz(folder.file("distilled.npz"),
@@ -232,7 +223,7 @@ void write_learned_examples(const RunFolder& folder,
             {"labels", examples.labels.detach().to(at::kFloat)},
             {"targets", targets}});
   if (!are_images(inputs)) return;
-  write_file(folder.file("distilled.png"), draw_examples(examples, classes));
+  write_file(folder.file("distilled.png"), draw_examples(examples));
   if (inputs.size(1) != 1) return;
   write_idx(folder.file("distilled-images-idx3-ubyte"),
             folder.file("distilled-labels-idx1-ubyte"),

@@ -4,17 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "core/config/config.h"
 #include "core/dataset.h"
 #include "core/observer.h"
 #include "core/storage/archive.h"
 #include "experiments/record/run_folder.h"
 
 namespace nestgrad {
-
-/// The names of the classes of a problem's data, if its section says where they
-/// are from and their source knows them.
-std::vector<std::string> class_names_of(const Config& problem);
 
 /// Writes learned examples in formats that other programs read:
 ///
@@ -25,19 +20,15 @@ std::vector<std::string> class_names_of(const Config& problem);
 ///                   grey images (one channel) in the format of MNIST, pixels
 ///                   clamped to 0 ... 255
 ///   distilled.png   images in a grid
-///
-/// `classes`: their names, or nothing.
 void write_learned_examples(const RunFolder& folder,
-                            const SoftExamples& examples,
-                            const std::vector<std::string>& classes = {});
+                            const SoftExamples& examples);
 
 /// The first images of a set as a PNG file: one column per class, at most ten
-/// rows, each image below the class of its label: its name, if as many are
-/// given as there are classes, or its number. Grey values are stretched from
-/// the lowest to the highest percentile. The ground is transparent. Returns ""
-/// for inputs that are not images ([examples, 1 or 3, height, width]).
-std::string draw_examples(const SoftExamples& examples,
-                          const std::vector<std::string>& classes = {});
+/// rows, each image below the class of its label: its name or, if there are not
+/// as many names as classes, its number. Grey values are stretched from the
+/// lowest to the highest percentile. The ground is transparent. Returns "" for
+/// inputs that are not images ([examples, 1 or 3, height, width]).
+std::string draw_examples(const SoftExamples& examples);
 
 /// Remembers how the first example of each class changes over time.
 class ExamplesOverTime : public Observer {
@@ -50,8 +41,7 @@ class ExamplesOverTime : public Observer {
   /// One strip per remembered example, from the start to `now`, the learned
   /// examples after `step` steps, as a PNG file; see draw_examples(). Returns
   /// "" for inputs that are not images.
-  std::string draw(std::int64_t step, const SoftExamples& now,
-                   const std::vector<std::string>& classes = {}) const;
+  std::string draw(std::int64_t step, const SoftExamples& now) const;
 
   void persist(Archive& archive);
 

@@ -45,9 +45,9 @@ void Results::write(const RunFolder& folder, const ParameterSet& hyper) const {
              recorder.panels(natural));
   if (examples == nullptr) return;
   const SoftExamples learned = experiment.problem().learned_examples(hyper);
-  write_learned_examples(folder, learned, class_names);
+  write_learned_examples(folder, learned);
   const std::string strip =
-      examples->draw(experiment.outer_loop().step(), learned, class_names);
+      examples->draw(experiment.outer_loop().step(), learned);
   if (!strip.empty()) {
     write_file(folder.file("distilled_over_time.png"), strip);
   }

@@ -62,7 +62,6 @@ struct Results {
   const Recorder& recorder;
   const EstimateSummary& estimates;
   const ExamplesOverTime* examples;  ///< null if no examples are learned
-  const std::vector<std::string>& class_names;  ///< of these; may be empty
   const FinalRuns& final_runs;
 
   /// Writes hyperparameters, weights and pictures, whole files at a time.

@@ -63,7 +63,6 @@ Run::Run(Config config, const std::function<RunFolder()>& make_folder,
   if (examples.inputs.defined()) {
     examples_ =
         std::make_shared<ExamplesOverTime>(experiment_.problem(), examples);
-    class_names_ = class_names_of(config_.object("problem"));
   }
 }
 
@@ -277,8 +276,7 @@ std::int64_t Run::peak_bytes() const {
 }
 
 Results Run::results() const {
-  return {experiment_,     *recorder_,   *estimates_,
-          examples_.get(), class_names_, final_runs_};
+  return {experiment_, *recorder_, *estimates_, examples_.get(), final_runs_};
 }
 
 void Run::write_results() const { results().write(*folder_, found()); }

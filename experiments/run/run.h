@@ -89,7 +89,6 @@ class Run {
   std::shared_ptr<Recorder> recorder_;
   std::shared_ptr<EstimateSummary> estimates_;
   std::shared_ptr<ExamplesOverTime> examples_;  // null if none are learned
-  std::vector<std::string> class_names_;        // of these examples
   Stopwatch since_checkpoint_;
 
   // How far it has come.

@@ -51,11 +51,12 @@ std::string with_right_checksum(const std::string& whole, Random& random) {
 }
 
 /// Loads data of this type, whose file is the input.
-std::function<void(const std::string&)> loads(const TemporaryFolder& folder,
-                                              const char* type,
-                                              const char* key) {
-  return as_file(folder, [&folder, type, key](const std::string& path) {
+std::function<void(const std::string&)> loads(
+    const TemporaryFolder& folder, const char* type, const char* key,
+    const Json& others = Json::object()) {
+  return as_file(folder, [&folder, type, key, others](const std::string& path) {
     Json json = {{"type", type}, {"train", 2}, {"valid", 1}};
+    json.update(others);
     json[key] = path;
     if (std::string(type) == "idx") json["labels"] = folder.path("l");
     (void)load_splits(Config(complete(DataRegistry::instance(), json)), Key(1),
@@ -132,6 +133,21 @@ std::vector<Reader> data_readers(const TemporaryFolder& folder) {
            {"a,b,label\n1,2,x\n3,4.5,y\n-1,1e3,x\n0,0,y\n",
             "a,b\r\n1,\"2\"\r\n2,1\r\n3,1\r\n4,2\r\n"},
            loads(folder, "csv", "file")},
+          {"csv, categories and missing values",
+           {"x,city,y\n1,Rome,a\n,Bonn,b\n-3e2,,a\nNA,Rome,b\n5,?,b\n",
+            "x,city,y\n1,M\xfcnchen,a\n2,Bonn,b\n3,null,a\n4,Bonn,b\n"},
+           loads(folder, "csv", "file", {{"missing", "indicator"}})},
+          {"csv, decimal commas and parts",
+           {"x;y;z;part\n1,5;2;0,1;train\n-2,25;3;1;train\n7;1;0;train\n"
+            "3;2,5;0;valid\n4,5;6;1;test\n"},
+           loads(folder, "csv", "file",
+                 {{"separator", "semicolon"},
+                  {"decimal", "comma"},
+                  {"targets", "numbers"},
+                  {"target", {"y", "z"}},
+                  {"split_column", "part"},
+                  {"standardize_targets", true},
+                  {"standardize", true}})},
           {"text", {text}, loads(folder, "text", "file")}};
 }
 

@@ -228,7 +228,19 @@ class FaultySource : public DataSource {
     if (fault_ == "not finite") data.inputs[0][0] = NAN;
     data.targets = at::arange(fault_ == "short" ? 5 : 6, at::kLong) % 3;
     data.classes = fault_ == "classes" ? 2 : 3;
-    return {data, {}};
+    data.target_names = {"a", "b", "c"};
+    if (fault_ == "names") data.target_names.pop_back();
+    if (fault_ == "one axis") {
+      data.targets = data.targets.to(at::kDouble);
+      data.classes = 0;
+      data.target_names.clear();
+    }
+    Examples out{data, {}};
+    if (fault_ == "parts") {
+      out.valid = data;
+      out.valid.inputs = at::ones({6, 3});
+    }
+    return out;
   }
 
  private:
@@ -351,8 +363,11 @@ TEST_CASE("the kit finds what is wrong with a data source", "[contract]") {
   CHECK(faults("none") == Faults{});
   CHECK(mentions(faults("global"), "other examples"));
   CHECK(mentions(faults("not finite"), "not finite"));
-  CHECK(mentions(faults("short"), "one label for each"));
+  CHECK(mentions(faults("short"), "one target for each"));
   CHECK(mentions(faults("classes"), "numbers of classes"));
+  CHECK(mentions(faults("one axis"), "neither numbers of classes nor numbers"));
+  CHECK(mentions(faults("names"), "one name for each"));
+  CHECK(mentions(faults("parts"), "not like those of the training part"));
 }
 
 TEST_CASE("the kit finds what is wrong with an inverse Hessian", "[contract]") {

@@ -218,36 +218,52 @@ TEST_CASE("the installed Fashion-MNIST loads if it is there", "[data]") {
   CHECK(examples.training.targets[0].item<int>() == 9);
 }
 
-TEST_CASE("sources name the classes that they know", "[data]") {
-  const auto names = [](const Json& section) {
-    return DataRegistry::instance().make(data_section(section))->class_names();
-  };
-  using Names = std::vector<std::string>;
-  CHECK(names({{"type", "fashion_mnist"}})[9] == "Ankle boot");
-  CHECK(names({{"type", "fashion_mnist"}}).size() == 10);
-  const TemporaryFolder folder;
-  Json section = {{"type", "fashion_mnist"}, {"folder", folder.path("")}};
-  // MNIST's labels begin like this.
-  folder.write("train-labels-idx1-ubyte",
-               idx_labels(10, {5, 0, 4, 1, 9, 2, 1, 3, 1, 4}));
-  CHECK(names(section).empty());
-  section["type"] = "cifar10";
-  CHECK(names(section).empty());
-  folder.write("batches.meta.txt", "airplane\nautomobile\n\n");
-  CHECK(names(section) == Names{"airplane", "automobile"});
-  section["type"] = "cifar100";
-  folder.write("fine_label_names.txt", "apple\n");
-  folder.write("coarse_label_names.txt", "fish\n");
-  CHECK(names(section) == Names{"apple"});
-  section["labels"] = "coarse";
-  CHECK(names(section) == Names{"fish"});
-  CHECK(names({{"type", "gaussian_clusters"}}).empty());
-}
-
 /// A record of a CIFAR file: labels, and channels of one shade each.
 std::string cifar_record(const std::string& labels) {
   return labels + std::string(1024, 10) + std::string(1024, 20) +
          std::string(1024, 30);
+}
+
+TEST_CASE("sources name the classes that they know", "[data]") {
+  using Names = std::vector<std::string>;
+  const auto names = [](const Json& section) {
+    const Examples examples = load_source(section);
+    CHECK(examples.training.target_names == examples.test.target_names);
+    return examples.training.target_names;
+  };
+  const TemporaryFolder folder;
+  const Json fashion = {{"type", "fashion_mnist"}, {"folder", folder.path("")}};
+  const auto write_labels = [&](const std::string& labels) {
+    for (const std::string part : {"train", "t10k"}) {
+      folder.write(part + "-labels-idx1-ubyte", idx_labels(10, labels));
+      folder.write(part + "-images-idx3-ubyte",
+                   idx_images(10, 28, 28, std::string(10 * 784, '\1')));
+    }
+  };
+  write_labels({9, 0, 0, 3, 0, 2, 7, 2, 5, 5});
+  REQUIRE(names(fashion).size() == 10);
+  CHECK(names(fashion)[9] == "Ankle boot");
+  // MNIST's labels begin like this.
+  write_labels({5, 0, 4, 1, 9, 2, 1, 3, 1, 4});
+  CHECK(names(fashion).empty());
+
+  for (const char* file : {"train.bin", "test.bin"}) {
+    folder.write(file, cifar_record({0, 1}));
+  }
+  Json cifar = {
+      {"type", "cifar100"}, {"folder", folder.path("")}, {"labels", "coarse"}};
+  CHECK(names(cifar).empty());
+  Names twenty;
+  std::string lines;
+  for (int i = 0; i < 20; ++i) {
+    twenty.push_back(fmt::format("kind {}", i));
+    lines += twenty.back() + "\n";
+  }
+  folder.write("coarse_label_names.txt", lines + "\n");
+  CHECK(names(cifar) == twenty);
+  cifar["labels"] = "fine";
+  folder.write("fine_label_names.txt", lines);  // 20 names of 100 classes
+  CHECK(names(cifar).empty());
 }
 
 TEST_CASE("cifar10 has its five batches in order, channels first", "[data]") {

@@ -49,6 +49,9 @@ class Counting {
   Json section_;
 };
 
+const std::vector<std::string> kTenNames = {"a", "b", "c", "d", "e",
+                                            "f", "g", "h", "i", "j"};
+
 std::vector<std::int64_t> sorted_ids(const std::vector<Dataset>& parts) {
   std::vector<Tensor> ids;
   for (const Dataset& part : parts) ids.push_back(part.inputs);
@@ -72,28 +75,36 @@ TEST_CASE("the rows of a data set are copies of its examples", "[data]") {
 TEST_CASE("a data set is split in order and shuffled with its labels",
           "[data]") {
   const Dataset data{at::arange(10, at::kFloat).view({10, 1}),
-                     at::arange(10, at::kLong), 10};
+                     at::arange(10, at::kLong), 10, kTenNames};
   const auto [first, rest] = data.split(3);
   CHECK(numbers_of(first.inputs) == std::vector<std::int64_t>{0, 1, 2});
   CHECK(rest.size() == 7);
   CHECK(rest.targets[0].item<int>() == 3);
   CHECK(rest.classes == 10);
+  CHECK(first.target_names == kTenNames);
+  CHECK(rest.target_names == kTenNames);
   CHECK_THROWS_WITH(data.split(11),
                     ContainsSubstring("cannot take 11 of 10 examples"));
 
   const Dataset mixed = data.shuffled(Key(5));
+  CHECK(mixed.target_names == kTenNames);
   CHECK(numbers_of(mixed.inputs) == numbers_of(mixed.targets));
   CHECK(numbers_of(mixed.targets) != first_numbers(10));
   CHECK(sorted_ids({mixed}) == first_numbers(10));
 }
 
-TEST_CASE("a data set moves its inputs to another type, not its targets",
+TEST_CASE("a data set moves its numbers to another type, not its classes",
           "[data]") {
-  const Dataset data{at::ones({2, 1}), at::tensor({0, 1}, at::kLong), 2};
+  const Dataset data{
+      at::ones({2, 1}), at::tensor({0, 1}, at::kLong), 2, {"no", "yes"}};
   const Dataset moved = data.to(float64());
   CHECK(moved.inputs.scalar_type() == at::kDouble);
   CHECK(moved.targets.scalar_type() == at::kLong);
   CHECK(moved.classes == 2);
+  CHECK(moved.target_names == data.target_names);
+  const Dataset tokens{at::ones({2, 1}, at::kLong), at::ones({2, 3}), 0};
+  CHECK(tokens.to(float64()).inputs.scalar_type() == at::kLong);
+  CHECK(tokens.to(float64()).targets.scalar_type() == at::kDouble);
 }
 
 TEST_CASE("an epoch of batches is one pass in an order of its own", "[data]") {

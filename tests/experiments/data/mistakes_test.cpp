@@ -234,7 +234,7 @@ TEST_CASE("fields that are no numbers come with what to do", "[data]") {
             .load({{"separator", "semicolon"}}),
         ContainsSubstring("line 3: column 'a'") && ContainsSubstring(advice));
   };
-  says("1,5", "decimal commas must be points");
+  says("1,5", "set \"decimal\" to \"comma\"");
   says("NA", "a missing value has to be filled in");
   says("", "a missing value has to be filled in");
 }
@@ -246,9 +246,9 @@ TEST_CASE("labels that are spelt in two ways are warned of", "[data]") {
   }).load();
   CHECK(warned({"'Cat' and 'cat' are taken for two classes"}));
   labelled(20, [](int i) {
-    return i % 3 == 0 ? "0" : i % 3 == 1 ? "1" : "NA";
+    return i % 3 == 0 ? "0" : i % 3 == 1 ? "1" : "two";
   }).load();
-  CHECK(warned({"some labels are numbers, others are not, 'NA'"}));
+  CHECK(warned({"some labels are numbers, others are not, 'two'"}));
   labelled(20, [](int i) { return i % 2 == 0 ? "cat" : "dog"; }).load();
   CHECK(untold_warnings().empty());
 }

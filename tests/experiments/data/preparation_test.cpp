@@ -4,7 +4,9 @@
 
 #include <ATen/ATen.h>
 
+#include "core/platform/error.h"
 #include "core/platform/warnings.h"
+#include "experiments/data/saved_preparation.h"
 #include "tests/support/data_support.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
@@ -195,6 +197,63 @@ TEST_CASE("training examples of one class are warned of", "[data]") {
   REQUIRE(told.size() == 1);
   CHECK_THAT(told[0], ContainsSubstring(
                           "the training part (one example) has the class"));
+}
+
+TEST_CASE("a preparation is saved as JSON and applied to another table",
+          "[data][tables]") {
+  const TemporaryFolder folder;
+  const Splits splits =
+      splits_of({{"type", "csv"},
+                 {"file", folder.write("t.csv",
+                                       "x,city,y,z,part\n1,Rome,0.1,3,train\n"
+                                       "2.25,,1.3,4,train\n,Bonn,0.7,8,train\n"
+                                       "9.1,Oslo,1,2,valid\n,Rome,2,2,valid\n"
+                                       "3,?,1,1,test\n")},
+                 {"missing", "indicator"},
+                 {"standardize", true},
+                 {"targets", "numbers"},
+                 {"standardize_targets", true},
+                 {"target", {"y", "z"}},
+                 {"split_column", "part"}},
+                float64());
+  const Json json = Json::parse(Preparation::of(splits).to_json().dump());
+  const Preparation saved = Preparation::from_json(json);
+  CHECK(saved.to_json() == json);
+  // Other columns, and no targets.
+  const std::string rows =
+      folder.write("new.csv", "id,city,x\na,Oslo,9.1\nb,Rome,NA\n");
+  CHECK(at::equal(saved.inputs_in(rows), splits.valid.inputs));
+  CHECK(saved.target_names == std::vector<std::string>{"y", "z"});
+  const Tensor targets = saved.targets_in_source_units(splits.valid.targets);
+  CHECK(at::allclose(targets,
+                     at::tensor({1., 2., 2., 2.}, at::kDouble).view({2, 2})));
+
+  const auto refused = [&](const char* text, const char* reason) {
+    CHECK_THROWS_WITH(saved.inputs_in(folder.write("new.csv", text)),
+                      ContainsSubstring(reason));
+  };
+  refused("id,city\na,Rome\n", "there is no column 'x'");
+  refused("city,x\nRome,1\nBonn,two\n",
+          "line 3: column 'x' must be a finite number, is 'two'");
+  for (const char* key : {"format", "table", "inputs", "targets"}) {
+    Json damaged = json;
+    damaged[key] = {{"shape", {2}}};
+    CHECK_THROWS_AS(Preparation::from_json(damaged), Error);
+  }
+}
+
+TEST_CASE("a preparation of images has the shift and scale of their channels",
+          "[data]") {
+  Preparation images;
+  images.mean = Key(1).normal(at::empty({1, 3, 1, 1}, float64()));
+  images.deviation = images.mean.abs() + 1;
+  images.classes = 2;
+  const Preparation saved = Preparation::from_json(images.to_json());
+  const Tensor pixels = Key(2).uniform(at::empty({5, 3, 4, 4}, float64()));
+  CHECK(at::equal(saved.inputs(pixels),
+                  (pixels - images.mean) / images.deviation));
+  CHECK_THROWS_WITH(saved.inputs_in("t.csv"),
+                    ContainsSubstring("was not trained on a table"));
 }
 
 }  // namespace nestgrad

@@ -288,13 +288,12 @@ TEST_CASE("pictures of learned examples fit any page and have even margins",
           "[distillation]") {
   const TemporaryFolder folder;
   // White images, so that every pixel of them is covered.
-  const SoftExamples examples{at::ones({6, 1, 4, 4}, at::kFloat),
-                              at::eye(3, at::kFloat).repeat({2, 1})};
-  const auto picture = [&](const std::vector<std::string>& classes) {
-    folder.write("a.png", draw_examples(examples, classes));
-    return Picture(folder.path("a.png"));
+  const auto drawn = [](const std::vector<std::string>& classes) {
+    return draw_examples({at::ones({6, 1, 4, 4}, at::kFloat),
+                          at::eye(3, at::kFloat).repeat({2, 1}), classes});
   };
-  const Picture named = picture({"cat", "dog", "bird"});
+  folder.write("a.png", drawn({"cat", "dog", "bird"}));
+  const Picture named(folder.path("a.png"));
   int left = named.width(), right = 0, top = named.height(), bottom = 0;
   for (int y = 0; y < named.height(); ++y) {
     for (int x = 0; x < named.width(); ++x) {
@@ -311,11 +310,10 @@ TEST_CASE("pictures of learned examples fit any page and have even margins",
   CHECK(top == Approx(left).margin(4));  // small letters end below
 
   // Classes by name, if there is one for each.
-  const std::string names = draw_examples(examples, {"cat", "dog", "bird"});
-  const std::string numbers = draw_examples(examples);
-  CHECK((names != numbers));
-  CHECK((draw_examples(examples, {"cat", "dog"}) == numbers));
-  CHECK((draw_examples(examples, {"0", "1", "2"}) == numbers));
+  const std::string numbers = drawn({});
+  CHECK((drawn({"cat", "dog", "bird"}) != numbers));
+  CHECK((drawn({"cat", "dog"}) == numbers));
+  CHECK((drawn({"0", "1", "2"}) == numbers));
 }
 
 TEST_CASE("learned examples are written as other programs read them",

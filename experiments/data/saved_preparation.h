@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "experiments/data/data.h"
+#include "experiments/data/tables/encoding.h"
+
+namespace nestgrad {
+
+/// What was done to the data of a network before it was trained, to be saved
+/// with the network and done again to new examples.
+struct Preparation {
+  std::shared_ptr<const TableEncoding> table;  ///< null: no table
+  Tensor mean, deviation;  ///< of the inputs; undefined: not standardized
+
+  std::int64_t classes = 0;  ///< 0 where the targets are numbers
+  std::vector<std::string> target_names = {};
+  Tensor target_mean = {}, target_deviation = {};  ///< undefined likewise
+
+  static Preparation of(const Splits& splits);
+
+  Json to_json() const;
+
+  /// Throws Error if this is not what to_json() writes.
+  static Preparation from_json(const Json& json);
+
+  /// Inputs in the units of the source (pixels from 0 to 1) as the network
+  /// takes them.
+  Tensor inputs(const Tensor& in_source_units) const;
+
+  /// The rows of a table in a file as the network takes them, [rows, features].
+  /// Columns are found by their names; without a header they must stand in the
+  /// same places. Targets and other columns may be missing. Throws Error if the
+  /// network was not trained on a table, and as TableReader does.
+  Tensor inputs_in(const std::string& path) const;
+
+  /// Targets that are numbers, or outputs in their place, in the units of the
+  /// source.
+  Tensor targets_in_source_units(const Tensor& outputs) const;
+};
+
+}  // namespace nestgrad
