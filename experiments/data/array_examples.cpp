@@ -81,9 +81,6 @@ Tensor numbers_in(const ArrayPart& part) {
   Tensor numbers =
       t.scalar_type() == at::kByte ? t.to(at::kDouble) : as_inputs(t);
   if (numbers.dim() == 1) numbers = numbers.unsqueeze(1);
-  require(numbers.isfinite().all().item<bool>(),
-          "{}: expected finite numbers, found NaN or infinity",
-          part.targets_place);
   return numbers;
 }
 

@@ -8,8 +8,7 @@
 namespace nestgrad {
 namespace {
 
-constexpr std::int64_t kPiece = std::int64_t{16} << 20;   // bytes
-constexpr std::int64_t kWhole = std::int64_t{256} << 20;  // bytes
+constexpr std::int64_t kPiece = std::int64_t{16} << 20;  // bytes
 
 /// The bytes of one example in memory.
 std::int64_t example_bytes(const Dataset& data) {
@@ -62,8 +61,8 @@ void each_piece(const Dataset& data,
   }
 }
 
-Statistics statistics(const Dataset& data) {
-  if (data.stored && data.size() * example_bytes(data) > kWhole) {
+Statistics statistics(const Dataset& data, std::int64_t whole) {
+  if (data.stored && data.size() * example_bytes(data) > whole) {
     return of_pieces(data);
   }
   const auto [variance, mean] = variance_and_mean(data.loaded().inputs);

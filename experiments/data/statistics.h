@@ -19,9 +19,10 @@ struct Statistics {
   Tensor deviation, mean;
 };
 
-/// Inputs in a file give the same bits as in memory if they take at most 256
-/// MiB there. Larger ones are read in pieces, and the sums of these are put
-/// together in double precision (Chan, Golub, LeVeque 1983).
-Statistics statistics(const Dataset& data);
+/// Inputs in a file give the same bits as in memory if they would take at most
+/// `whole` bytes there. Larger ones are read in pieces, and the moments of
+/// these are put together in double precision (Chan, Golub and LeVeque 1983).
+Statistics statistics(const Dataset& data,
+                      std::int64_t whole = std::int64_t{256} << 20);
 
 }  // namespace nestgrad

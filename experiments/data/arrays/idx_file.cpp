@@ -1,7 +1,6 @@
 #include "experiments/data/arrays/idx_file.h"
 
 #include <ATen/ATen.h>
-#include <fmt/ranges.h>
 
 #include "core/platform/error.h"
 #include "core/platform/files.h"
@@ -54,11 +53,9 @@ Tensor read_array(const std::string& path, const char* what) {
   ByteFile file(path);
   const std::string magic = file.read(4, "its header");
   if (magic[0] != 0 || magic[1] != 0 || magic[3] == 0) {
-    file.fail(fmt::format(
-        "an IDX file starts with two zeros, a type and the number "
-        "of axes, this one with {:#04x}",
-        fmt::join(reinterpret_cast<const unsigned char*>(&magic[0]),
-                  reinterpret_cast<const unsigned char*>(&magic[4]), " ")));
+    file.fail(
+        "an IDX file starts with two zeros, a type and the number of axes, "
+        "this one does not");
   }
   const NumberType type =
       number_type(file, static_cast<unsigned char>(magic[2]));

@@ -21,15 +21,6 @@ std::string gzipped(const std::string& bytes) {
   return read_file(folder.path("z"));
 }
 
-/// 4 bytes, the most significant first.
-std::string big_endian(std::uint32_t number) {
-  std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    bytes += static_cast<char>(number >> shift & 0xff);
-  }
-  return bytes;
-}
-
 std::string idx_images(std::uint32_t n, std::uint32_t height,
                        std::uint32_t width, const std::string& pixels) {
   return big_endian(0x803) + big_endian(n) + big_endian(height) +
@@ -118,9 +109,11 @@ TEST_CASE("damaged idx images are refused", "[data]") {
       Damage{"abc", "expected 4 bytes of its header"},
       Damage{kImages.substr(0, 10), "bytes of its header, but the file ends"},
       Damage{kImages.substr(0, kImages.size() - 1),
-             "expected 6 bytes of images, but the file ends after 5"},
+             "expected 6 bytes of inputs, but the file ends after 5"},
       Damage{kImages + "x", "longer than expected"},
-      Damage{kLabels, "starts with 0x00000803, this one with 0x00000801"},
+      Damage{kLabels, "expected 2 or more axes"},
+      Damage{"\1" + kImages.substr(1), "starts with two zeros"},
+      Damage{std::string("\0\0\x0a\1", 4), "there is no IDX type 0x0a"},
       Damage{idx_images(0, 1, 3, ""), "impossible shape, (0, 1, 3)"},
       Damage{idx_images(0xffffffff, 0xffffffff, 0xffffffff, "abc"),
              "impossible shape"},
@@ -128,7 +121,7 @@ TEST_CASE("damaged idx images are refused", "[data]") {
       Damage{gzipped(idx_images(100000, 1000, 1000, "abc")),
              "the file is too short"},
       Damage{gzipped(idx_images(100, 10, 10, "abc")),
-             "expected 10000 bytes of images, but the file ends after 3"},
+             "expected 10000 bytes of inputs, but the file ends after 3"},
       Damage{gzipped(kImages + "x"), "longer than expected"},
       Damage{bad_sum, "damaged and cannot be decompressed"},
       Damage{whole.substr(0, whole.size() - 4), "cannot be decompressed"});
@@ -146,7 +139,7 @@ TEST_CASE("labels that do not fit the images are refused", "[data]") {
   require_refusal({{"type", "idx"},
                    {"images", folder.write("x", kImages)},
                    {"labels", path}},
-                  path, "expected 2 labels, one for every image");
+                  path, "expected 2 labels, one for every example");
 }
 
 TEST_CASE("missing files and folders are named", "[data]") {
