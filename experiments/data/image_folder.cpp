@@ -48,15 +48,15 @@ class ImageFolder : public DataSource {
                   "[height, width] to which all images are stretched (bilinear "
                   "with antialiasing). Left out: all must have the same size.",
                   at_least(1))
-        .choice("channels", "3",
-                "3: red, green, blue; 1: grey. What is transparent is laid on "
-                "white.",
-                {"1", "3"});
+        .integer("channels", 3,
+                 "3: red, green, blue; 1: grey. What is transparent is laid on "
+                 "white.",
+                 from_to(1, 3));
   }
 
   explicit ImageFolder(const Config& config)
-      : folder_(config.path("folder")),
-        channels_(config.text("channels") == "1" ? 1 : 3) {
+      : folder_(config.path("folder")), channels_(config.integer("channels")) {
+    if (channels_ == 2) config.fail("channels", "must be 1 or 3, is 2");
     if (!config.has("size")) return;
     size_ = config.integers("size");
     if (size_.size() != 2) config.fail("size", "must be [height, width]");

@@ -175,7 +175,7 @@ TEST_CASE("folders are classes in alphabetical order, with their names",
   const TemporaryFolder folder;
   write_part(folder, "", {"cat", "dog", "ape"}, 2);
   Json section = {
-      {"type", "image_folder"}, {"folder", folder.path("")}, {"channels", "1"}};
+      {"type", "image_folder"}, {"folder", folder.path("")}, {"channels", 1}};
   const Examples all = load_source(section);
   CHECK(all.training.target_names ==
         std::vector<std::string>{"ape", "cat", "dog"});
@@ -186,11 +186,14 @@ TEST_CASE("folders are classes in alphabetical order, with their names",
                   at::tensor({40, 41, 0, 1, 20, 21}, at::kByte)));
   CHECK_FALSE(all.test.inputs.defined());
   section["size"] = {8, 5};
-  section["channels"] = "3";
+  section["channels"] = 3;
   CHECK(load_source(section).training.inputs.sizes() ==
         at::IntArrayRef({6, 3, 8, 5}));
   section["size"] = {8};
   CHECK_THROWS_WITH(load_source(section), ContainsSubstring("/data/size"));
+  section["size"] = {8, 5};
+  section["channels"] = 2;
+  CHECK_THROWS_WITH(load_source(section), ContainsSubstring("must be 1 or 3"));
 }
 
 TEST_CASE("folders train, valid and test are parts of the data",
