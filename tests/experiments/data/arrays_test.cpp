@@ -231,7 +231,9 @@ TEST_CASE("IDX files of every type and any number of axes load",
   const Tensor inputs = examples.training.inputs;
   CHECK(inputs.flatten()[0].item<double>() == 1);
   CHECK(inputs.flatten()[1].item<double>() == (type.code == 8 ? 254 : -2));
-  CHECK(inputs.dim() == (sizes.size() == 3 ? 4 : sizes.size()));
+  // Of three axes: grey images.
+  CHECK(inputs.dim() ==
+        (sizes.size() == 3 ? 4 : static_cast<std::int64_t>(sizes.size())));
   CHECK((inputs.scalar_type() == at::kByte) == (type.code == 8));
   CHECK(at::equal(examples.training.targets, at::tensor({2, 0}, at::kLong)));
   CHECK(at::equal(examples.valid.targets, at::tensor({3, 0}, at::kLong)));
