@@ -78,7 +78,8 @@ TEST_CASE("images become float32 from 0 to 1, and a test set stays apart",
       {"type", "idx"},
       {"images", folder.write("x", kImages)},
       {"labels", folder.write("y", kLabels)},
-      {"test_images", folder.write("tx", idx_images(3, 1, 1, {51, 51, 51}))},
+      {"test_images",
+       folder.write("tx", idx_images(3, 1, 3, std::string(9, 51)))},
       {"test_labels", folder.write("ty", idx_labels(3, {7, 7, 7}))},
       {"classes", 8}};
   const Splits splits =
@@ -87,7 +88,7 @@ TEST_CASE("images become float32 from 0 to 1, and a test set stays apart",
   CHECK(splits.valid.size() == 1);
   CHECK(splits.train.classes == 8);
   CHECK(splits.shape() == Shape{1, 1, 3});
-  CHECK(at::equal(splits.test.inputs, at::full({3, 1, 1, 1}, 51.f / 255)));
+  CHECK(at::equal(splits.test.inputs, at::full({3, 1, 1, 3}, 51.f / 255)));
   Json section_of_two = section;
   section_of_two["test"] = 2;
   CHECK(load_splits(data_section(section_of_two), Key(1), float64())

@@ -141,6 +141,7 @@ TEST_CASE("images that cannot be used are refused with their path",
   check_refusal("", "the file is empty");
   check_refusal("GIF89a", "neither a PNG nor a JPEG");
   check_refusal(png.substr(0, png.size() - 20), "the file is cut short");
+  check_refusal(png.substr(0, png.size() - 12), "the file is cut short");
   check_refusal(png.substr(0, 20), "PNG image is damaged");
   check_refusal(wrong, "PNG image is damaged");
   check_refusal(png_bytes(2000000, 100, 8, 0, "abc"),
