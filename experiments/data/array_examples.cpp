@@ -81,6 +81,9 @@ Tensor numbers_in(const ArrayPart& part) {
   Tensor numbers =
       t.scalar_type() == at::kByte ? t.to(at::kDouble) : as_inputs(t);
   if (numbers.dim() == 1) numbers = numbers.unsqueeze(1);
+  require(numbers.isfinite().all().item<bool>(),
+          "{}: expected finite numbers, found NaN or infinity",
+          part.targets_place);
   return numbers;
 }
 
@@ -173,6 +176,7 @@ Examples examples_of(const ArrayParts& parts, const TargetKeys& keys) {
     labels.targets = at::cat(targets);
     labels.classes = labels.targets.max().item<std::int64_t>() + 1;
     labels.told = keys.told_classes;
+    labels.numbers_key = keys.name;
     out.training.classes = number_of_classes(labels);
     out.valid.classes = out.test.classes = out.training.classes;
   }

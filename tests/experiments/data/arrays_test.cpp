@@ -175,6 +175,8 @@ TEST_CASE("targets of arrays are classes or, if a key says so, numbers",
       at::tensor({0., 1., 1., 0.}, at::kDouble).view({4, 1})));
   CHECK_THROWS_WITH(load_source(section(prices.view({2, 2, 1}), "numbers")),
                     ContainsSubstring("expected numbers [examples] or"));
+  CHECK_THROWS_WITH(load_source(section(prices / at::zeros({4, 1}), "numbers")),
+                    ContainsSubstring("targets: expected finite numbers"));
   CHECK_THROWS_WITH(load_source(section(prices.slice(0, 0, 3), "numbers")),
                     ContainsSubstring("expected 4 targets"));
   Json both = section(prices, "numbers");
