@@ -42,6 +42,30 @@ numpy.savez_compressed('deflated', **both)
 numpy.savez('regression', x=a, y=numpy.array([[1.5, 2], [3, 4]], 'f2'))
 )";
 
+/// What kWriteArrays wrote into .npz files. `a`: the array.
+void check_archives(const TemporaryFolder& folder, const Tensor& a) {
+  for (const std::string name : {"stored.npz", "deflated.npz"}) {
+    const Examples examples =
+        load_source({{"type", "npz"}, {"file", folder.path(name)}});
+    CHECK(at::equal(examples.training.inputs, a.to(at::kDouble)));
+    CHECK(at::equal(examples.training.targets, at::tensor({1, 0}, at::kLong)));
+    CHECK(examples.training.classes == 3);
+    CHECK(
+        at::equal(examples.test.inputs, 1 + a.slice(0, 0, 1).to(at::kDouble)));
+    CHECK(at::equal(examples.test.targets, at::tensor({2}, at::kLong)));
+    CHECK_FALSE(examples.valid.inputs.defined());
+  }
+  const Json regression = {{"type", "npz"},
+                           {"file", folder.path("regression.npz")},
+                           {"inputs_array", "x"},
+                           {"targets_array", "y"},
+                           {"targets", "numbers"}};
+  const Dataset numbers = load_source(regression).training;
+  CHECK(numbers.classes == 0);
+  CHECK(at::equal(numbers.targets,
+                  at::tensor({1.5f, 2.f, 3.f, 4.f}).view({2, 2})));
+}
+
 TEST_CASE("arrays of every type and order are read as NumPy wrote them",
           "[data][arrays]") {
   const TemporaryFolder folder;
@@ -82,27 +106,7 @@ TEST_CASE("arrays of every type and order are read as NumPy wrote them",
                       ContainsSubstring(folder.path(refused.name)) &&
                           ContainsSubstring(refused.reason));
   }
-
-  for (const std::string name : {"stored.npz", "deflated.npz"}) {
-    const Examples examples =
-        load_source({{"type", "npz"}, {"file", folder.path(name)}});
-    CHECK(at::equal(examples.training.inputs, a.to(at::kDouble)));
-    CHECK(at::equal(examples.training.targets, at::tensor({1, 0}, at::kLong)));
-    CHECK(examples.training.classes == 3);
-    CHECK(
-        at::equal(examples.test.inputs, 1 + a.slice(0, 0, 1).to(at::kDouble)));
-    CHECK(at::equal(examples.test.targets, at::tensor({2}, at::kLong)));
-    CHECK_FALSE(examples.valid.inputs.defined());
-  }
-  const Json regression = {{"type", "npz"},
-                           {"file", folder.path("regression.npz")},
-                           {"inputs_array", "x"},
-                           {"targets_array", "y"},
-                           {"targets", "numbers"}};
-  const Dataset numbers = load_source(regression).training;
-  CHECK(numbers.classes == 0);
-  CHECK(at::equal(numbers.targets,
-                  at::tensor({1.5f, 2.f, 3.f, 4.f}).view({2, 2})));
+  check_archives(folder, a);
 }
 
 /// A file of arrays of either format.
