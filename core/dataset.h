@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,9 +21,24 @@ struct Batch {
                 ///< whole data set in order
 };
 
-/// Labelled examples that fit in memory, on one device.
+/// Inputs that stay in a file, for sets larger than memory: rows are read and
+/// converted when they are used.
+struct StoredInputs {
+  /// The inputs in these rows of the file, as the examples have them. Rows are
+  /// int64 on the CPU. Thread-safe; throws Error if the file cannot be read.
+  std::function<Tensor(const Tensor& rows)> read;
+
+  Tensor order;  ///< the rows of the examples, int64 on the CPU, [examples]
+  bool finite = false;  ///< whether the file can hold finite numbers only
+};
+
+/// Labelled examples, on one device. Targets are in memory; inputs are, too,
+/// unless they are stored in a file.
 struct Dataset {
-  Tensor inputs;  ///< [examples, shape of an example...]
+  /// [examples, shape of an example...]. Of stored inputs this is NaN (0 if
+  /// they are whole numbers), one number that is repeated, in their shape and
+  /// type and on their device: take rows() or loaded().
+  Tensor inputs;
 
   /// Classes, int64, [examples] or [examples, time]; or numbers, floating
   /// point, [examples, numbers]. Several labels per example are the numbers 0
@@ -34,11 +50,32 @@ struct Dataset {
   /// example; or none at all.
   std::vector<std::string> target_names = {};
 
+  /// Inputs that are read from a file; null if they are in memory.
+  std::shared_ptr<const StoredInputs> stored = {};
+
+  /// Inputs without targets that stay in a file, all of its rows. `sizes` and
+  /// `type` are those of what `read` gives.
+  static Dataset in_file(std::function<Tensor(const Tensor& rows)> read,
+                         at::IntArrayRef sizes, at::ScalarType type,
+                         bool finite);
+
   std::int64_t size() const { return inputs.size(0); }
 
   /// Copies these rows. An undefined `rows` stands for all rows in order and
-  /// copies nothing.
+  /// copies nothing that is in memory.
   Batch rows(const Tensor& rows) const;
+
+  /// The `n` examples from number `first` on, in memory; a view if they are in
+  /// memory already.
+  Dataset loaded(std::int64_t first, std::int64_t n) const;
+  Dataset loaded() const { return loaded(0, size()); }
+
+  /// The data set of these rows; undefined: all. Stored inputs stay stored.
+  Dataset selected(const Tensor& rows) const;
+
+  /// The same examples with the inputs f(inputs), now or when they are read.
+  /// REQUIRES that f maps each example by itself. Thread-safe if f is.
+  Dataset converted(const std::function<Tensor(const Tensor&)>& f) const;
 
   /// The first `n` examples, and the others.
   std::pair<Dataset, Dataset> split(std::int64_t n) const;

@@ -29,15 +29,19 @@ room(hypergrad/implicit ${base} core hypergrad hypergrad/solvers)
 room(hypergrad/unrolled ${base} core hypergrad)
 room(hypergrad/evolution ${base} core hypergrad)
 room(hypergrad/self_tuning ${base} core hypergrad)
+room(experiments/data/arrays ${base} core core/nn)
+room(experiments/data/images ${base} core/nn)
 room(experiments/data/tables ${base})
-room(experiments/data ${base} core core/nn experiments/data/tables)
-room(experiments/problems/coresets ${base} core experiments/data)
+room(experiments/data ${base} core core/nn experiments/data/arrays
+     experiments/data/images experiments/data/tables)
+room(experiments/problems/coresets ${base} core experiments/data
+     experiments/data/arrays)
 room(experiments/problems ${base} core core/nn experiments/data
      experiments/problems/coresets)
 room(experiments/plot ${base})
 room(experiments/setup ${base} core core/nn hypergrad)
 room(experiments/record ${base} core hypergrad experiments/data
-     experiments/plot experiments/setup)
+     experiments/data/arrays experiments/plot experiments/setup)
 room(experiments/judge ${base} core hypergrad hypergrad/solvers
      hypergrad/implicit hypergrad/unrolled experiments/plot experiments/setup experiments/record)
 room(experiments/run ${base} core hypergrad experiments/setup

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/platform/files.h"
-#include "experiments/data/byte_file.h"
+#include "experiments/data/arrays/byte_file.h"
 #include "experiments/data/data.h"
 
 namespace nestgrad {

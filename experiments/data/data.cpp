@@ -41,10 +41,10 @@ Place places(const Examples& examples, const Cut& cut,
 
 /// The examples in these rows. Pixels become numbers from 0 to 1.
 Dataset select(const Dataset& source, const Tensor& rows) {
-  const Batch chosen = source.rows(rows);
-  const bool pixels = chosen.input.scalar_type() == at::kByte;
-  return {pixels ? chosen.input.to(at::kFloat).div_(255) : chosen.input,
-          chosen.target, source.classes, source.target_names};
+  const Dataset chosen = source.selected(rows);
+  if (chosen.inputs.scalar_type() != at::kByte) return chosen;
+  return chosen.converted(
+      [](const Tensor& pixels) { return pixels.to(at::kFloat).div_(255); });
 }
 
 /// Gives a share of the training examples a wrong class, uniformly drawn from
@@ -200,7 +200,7 @@ Splits load_splits(const Config& data, const Key& key,
   Place place;
   {
     const Examples examples = load(data, key.fold("source"));
-    require_differences(data, examples.training.inputs);
+    require_differences(data, examples.training);
     const Cut cut = draw_cut(data, examples, key.fold("cut"));
     splits = encoded(drawn(examples, cut), examples, data);
     if (examples.place) place = places(examples, cut, splits.encoding);

@@ -5,8 +5,8 @@
 #include <iterator>
 
 #include "core/platform/files.h"
+#include "experiments/data/arrays/idx_file.h"
 #include "experiments/data/data.h"
-#include "experiments/data/idx_file.h"
 
 namespace nestgrad {
 namespace {
@@ -60,6 +60,9 @@ class FashionMnist : public DataSource {
     const std::string labels = file(name + "-labels-idx1-ubyte");
     const std::string images = file(name + "-images-idx3-ubyte");
     Dataset data = read_idx(images, labels);
+    require(data.inputs.dim() == 4 && data.inputs.scalar_type() == at::kByte,
+            "'{}': expected images of bytes, found {} axes of {}", images,
+            data.inputs.dim(), c10::toString(data.inputs.scalar_type()));
     require(data.inputs.size(2) == kSide && data.inputs.size(3) == kSide,
             "'{}': expected images of {} x {} pixels, found {} x {}", images,
             kSide, kSide, data.inputs.size(2), data.inputs.size(3));

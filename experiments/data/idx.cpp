@@ -2,64 +2,64 @@
 
 #include <algorithm>
 
+#include "experiments/data/array_examples.h"
+#include "experiments/data/arrays/idx_file.h"
 #include "experiments/data/data.h"
-#include "experiments/data/idx_file.h"
 #include "experiments/data/labels.h"
 
 namespace nestgrad {
 namespace {
 
-/// Images in the file format of MNIST.
+/// Arrays in the file format of MNIST.
 class Idx : public DataSource {
  public:
   static Schema schema() {
     return with_classes_key(
-        Schema("Grey images in IDX files, the format of MNIST, gzipped or not.")
-            .text("images", kRequired, "File of the images.")
-            .text("labels", kRequired, "File of their labels.")
+        Schema("Inputs and labels in IDX files, the format of MNIST, gzipped "
+               "or not.")
+            .text("images", kRequired,
+                  "File of the inputs, of any type and with two axes or more: "
+                  "[examples, features], grey images [examples, height, "
+                  "width], [examples, channels, height, width]. Unsigned bytes "
+                  "mean pixels, which become numbers from 0 to 1.")
+            .text("labels", kRequired,
+                  "File of their labels, whole numbers of any type.")
+            .text("valid_images", kAbsent,
+                  "File of the validation inputs, if there are any.")
+            .text("valid_labels", kAbsent, "File of their labels.")
             .text("test_images", kAbsent,
-                  "File of the test images, if there are any.")
+                  "File of the test inputs, if there are any.")
             .text("test_labels", kAbsent, "File of their labels."));
   }
 
   explicit Idx(const Config& config)
-      : images_(config.path("images")),
-        labels_(config.path("labels")),
-        told_classes_(read_classes(config)) {
-    if (!config.has("test_images") && !config.has("test_labels")) return;
-    if (!config.has("test_images")) {
-      config.fail("test_labels", "must come together with 'test_images'");
-    }
-    if (!config.has("test_labels")) {
-      config.fail("test_images", "must come together with 'test_labels'");
-    }
-    test_images_ = config.path("test_images");
-    test_labels_ = config.path("test_labels");
+      : training_{config.path("images"), config.path("labels")},
+        valid_(paired_paths(config, "valid_images", "valid_labels")),
+        test_(paired_paths(config, "test_images", "test_labels")) {
+    keys_.told_classes = read_classes(config);
   }
 
   Examples load(const Key&) const override {
-    Examples examples;
-    examples.training = read_idx(images_, labels_);
-    Labels labels;
-    labels.where = "'" + labels_ + "'";
-    labels.targets = examples.training.targets;
-    labels.classes = examples.training.classes;
-    labels.told = told_classes_;
-    if (!test_images_.empty()) {
-      examples.test = read_idx(test_images_, test_labels_);
-      // A class may be missing in one of them.
-      labels.classes = std::max(labels.classes, examples.test.classes);
-      labels.targets = at::cat({labels.targets, examples.test.targets});
-    }
-    examples.training.classes = examples.test.classes =
-        number_of_classes(labels);
-    return examples;
+    ArrayParts parts;
+    parts.training = part(training_);
+    if (valid_) parts.valid = part(*valid_);
+    if (test_) parts.test = part(*test_);
+    return examples_of(parts, keys_);
   }
 
  private:
-  std::string images_, labels_;
-  std::int64_t told_classes_;
-  std::string test_images_, test_labels_;  // empty: there are none
+  using Files = std::pair<std::string, std::string>;
+
+  static ArrayPart part(const Files& files) {
+    const std::string place = "'" + files.first + "'";
+    const Dataset data = read_idx(files.first, files.second);
+    return {array_inputs(data.inputs, place), place, data.targets,
+            "'" + files.second + "'"};
+  }
+
+  TargetKeys keys_;
+  Files training_;
+  std::optional<Files> valid_, test_;
 };
 
 NESTGRAD_REGISTER(DataRegistry, "idx", Idx)

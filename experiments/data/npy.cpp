@@ -1,104 +1,86 @@
-#include <ATen/ATen.h>
+#include <filesystem>
 
-#include "core/platform/warnings.h"
-#include "experiments/data/data.h"
-#include "experiments/data/labels.h"
-#include "experiments/data/npy_file.h"
+#include "experiments/data/array_examples.h"
+#include "experiments/data/arrays/npy_file.h"
+#include "experiments/data/arrays/npy_header.h"
 
 namespace nestgrad {
 namespace {
 
-constexpr std::int64_t kMostClasses = 65536;
+/// Larger files stay on the disk unless a configuration says otherwise.
+constexpr std::int64_t kLarge = std::int64_t{2} << 30;
 
-/// Images whose pixels are all below this are too dark to be images.
-constexpr int kDark = 32;
-
-/// Two arrays of NumPy, inputs and classes.
+/// Arrays of NumPy in files of their own, inputs and targets.
 class Npy : public DataSource {
  public:
   static Schema schema() {
-    return with_classes_key(
-        Schema("Two arrays written by numpy.save: little-endian f4, f8, u1, i4 "
-               "or i8 in C order.")
+    const std::string optional =
+        "Left out: that part is taken from the training examples.";
+    return TargetKeys::with(
+        Schema("Arrays written by numpy.save, one file each.")
             .text(
                 "inputs", kRequired,
                 "File of the inputs, [examples, shape of an example...], e.g. "
-                "[examples, features] or [examples, channels, height, width]. "
-                "Type u1 means pixels, which become numbers from 0 to 1.")
+                "[examples, features] or [examples, channels, height, width], "
+                "numbers of any type. Type u1 means pixels, which become "
+                "numbers from 0 to 1.")
             .text("targets", kRequired,
-                  "File of the classes, [examples], whole numbers from 0."));
+                  "File of the targets: classes, [examples], whole numbers "
+                  "from 0; or numbers, as `targets_are` says.")
+            .text("valid_inputs", kAbsent,
+                  "Inputs of the validation examples. " + optional)
+            .text("valid_targets", kAbsent, "Their targets.")
+            .text("test_inputs", kAbsent,
+                  "Inputs of the test examples. " + optional)
+            .text("test_targets", kAbsent, "Their targets.")
+            .boolean("in_memory", kAbsent,
+                     "Whether inputs are read into memory as a whole. false: "
+                     "they stay in the file, and the rows of a minibatch are "
+                     "read when they are used, so that a set may be larger "
+                     "than memory. Left out: false for files above 2 GiB."),
+        kTargetsAre);
   }
 
   explicit Npy(const Config& config)
-      : inputs_(config.path("inputs")),
-        targets_(config.path("targets")),
-        told_classes_(read_classes(config)) {}
+      : keys_(TargetKeys::read(config, kTargetsAre)),
+        training_{config.path("inputs"), config.path("targets")},
+        valid_(paired_paths(config, "valid_inputs", "valid_targets")),
+        test_(paired_paths(config, "test_inputs", "test_targets")) {
+    if (config.has("in_memory")) in_memory_ = config.boolean("in_memory");
+  }
 
   Examples load(const Key&) const override {
-    Dataset data;
-    data.inputs = inputs();
-    data.targets = targets();
-    require(data.targets.size(0) == data.size(),
-            "'{}': expected {} classes, one for every example in '{}', found "
-            "{}",
-            targets_, data.size(), inputs_, data.targets.size(0));
-    Labels labels;
-    labels.where = "'" + targets_ + "'";
-    labels.targets = data.targets;
-    labels.classes = data.targets.max().item<std::int64_t>() + 1;
-    labels.told = told_classes_;
-    data.classes = number_of_classes(labels);
-    Examples out{data, {}};
-    out.place = [file = inputs_](std::int64_t example, std::int64_t number) {
-      return fmt::format("'{}': number {} of example {}, both counted from 0,",
-                         file, number, example);
-    };
-    return out;
+    ArrayParts parts;
+    parts.training = part(training_);
+    if (valid_) parts.valid = part(*valid_);
+    if (test_) parts.test = part(*test_);
+    return examples_of(parts, keys_);
   }
 
  private:
-  /// Bytes, or finite floating-point numbers.
-  Tensor inputs() const {
-    const Tensor inputs = read_npy(inputs_);
-    require(inputs.dim() >= 2,
-            "'{}': expected 2 or more dimensions, the first of which counts "
-            "the examples, found {}",
-            inputs_, inputs.dim());
-    if (inputs.scalar_type() == at::kByte) {
-      const auto largest = inputs.max().item<int>();
-      if (largest < kDark) {
-        add_warning(fmt::format(
-            "'{}': bytes (u1) are taken for pixels and divided by 255, but the "
-            "largest is {}; save numbers as f4",
-            inputs_, largest));
-      }
-      return inputs;
-    }
-    // Not float32, which has too few digits for whole numbers.
-    if (!inputs.is_floating_point()) return inputs.to(at::kDouble);
-    require(at::isfinite(inputs).all().item<bool>(),
-            "'{}': expected finite numbers, found NaN or infinity", inputs_);
-    return inputs;
+  using Files = std::pair<std::string, std::string>;
+
+  static constexpr const char* kTargetsAre = "targets_are";
+
+  ArrayPart part(const Files& files) const {
+    const std::string place = "'" + files.first + "'";
+    return {stays_in_file(files.first)
+                ? array_inputs(open_npy(files.first), place)
+                : array_inputs(read_npy(files.first), place),
+            place, read_npy(files.second), "'" + files.second + "'"};
   }
 
-  Tensor targets() const {
-    const Tensor targets = read_npy(targets_);
-    require(targets.dim() == 1 && !targets.is_floating_point(),
-            "'{}': expected one dimension of whole numbers (u1, i4 or i8), "
-            "found {} of {}; targets are numbers of classes, not quantities or "
-            "probabilities",
-            targets_, targets.dim(), c10::toString(targets.scalar_type()));
-    const Tensor classes = targets.to(at::kLong);
-    const auto least = classes.min().item<std::int64_t>();
-    const auto largest = classes.max().item<std::int64_t>();
-    require(least >= 0 && largest < kMostClasses,
-            "'{}': expected classes from 0 to at most {}, found {}", targets_,
-            kMostClasses - 1, least < 0 ? least : largest);
-    return classes;
+  bool stays_in_file(const std::string& path) const {
+    if (in_memory_) return !*in_memory_;
+    ByteFile file(path);
+    return file.size() > kLarge && !file.compressed() &&
+           !read_npy_header(file).fortran_order;
   }
 
-  std::string inputs_, targets_;
-  std::int64_t told_classes_;
+  TargetKeys keys_;
+  Files training_;
+  std::optional<Files> valid_, test_;
+  std::optional<bool> in_memory_;
 };
 
 NESTGRAD_REGISTER(DataRegistry, "npy", Npy)

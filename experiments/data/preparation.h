@@ -26,7 +26,7 @@ Splits standardized(Splits splits);
 void warn_of_one_class(const Splits& splits);
 
 /// Throws ConfigError at `data` if all inputs, of two or more, are the same.
-void require_differences(const Config& data, const Tensor& inputs);
+void require_differences(const Config& data, const Dataset& examples);
 
 /// Throws ConfigError at `data` if an input is not finite in this type. Warns
 /// of features of the training part that lose their differences in it. Tokens

@@ -132,7 +132,7 @@ void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
     const std::int64_t first = size * part / parts;
     const std::int64_t n = size * (part + 1) / parts - first;
     const Tensor outputs =
-        model_->forward(weights, data.inputs.narrow(0, first, n),
+        model_->forward(weights, data.loaded(first, n).inputs,
                         Pass::evaluation_as(Draw(), hyper));
     const Tensor targets = data.targets.narrow(0, first, n);
     loss += fit(outputs, targets, at::Reduction::Sum).item<double>();

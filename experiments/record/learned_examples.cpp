@@ -7,8 +7,8 @@
 #include <cmath>
 
 #include "core/platform/files.h"
-#include "experiments/data/idx_file.h"
-#include "experiments/data/npy_file.h"
+#include "experiments/data/arrays/idx_file.h"
+#include "experiments/data/arrays/npz_file.h"
 #include "experiments/plot/canvas.h"
 
 namespace nestgrad {

@@ -7,7 +7,7 @@
 #include "benchmark.h"
 #include "core/nn/penalty.h"
 #include "core/training_loop.h"
-#include "experiments/data/idx_file.h"
+#include "experiments/data/arrays/idx_file.h"
 
 namespace nestgrad {
 namespace {

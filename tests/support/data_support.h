@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "experiments/data/data.h"
@@ -33,6 +34,15 @@ inline std::string npy_header(const std::string& type,
                               const std::string& shape) {
   return "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape +
          ", }\n";
+}
+
+/// 4 bytes, the most significant first.
+inline std::string big_endian(std::uint32_t number) {
+  std::string bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    bytes += static_cast<char>(number >> shift & 0xff);
+  }
+  return bytes;
 }
 
 /// The bytes of a contiguous tensor in memory.

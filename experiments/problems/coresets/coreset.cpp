@@ -15,7 +15,7 @@ SoftExamples CoresetByClass::make(const Splits& data, std::int64_t examples,
   const Dataset& all = data.train;
   const Tensor classes =
       classes_in_turn(examples, all.classes).to(all.targets.device());
-  const Tensor x = all.inputs.flatten(1);
+  const Tensor x = all.loaded().inputs.flatten(1);
   const Tensor chosen = x.new_empty({examples, x.size(1)});
   for (std::int64_t c = 0; c < std::min(all.classes, examples); ++c) {
     const Tensor places = classes.eq(c).nonzero().squeeze(1);

@@ -1,8 +1,10 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "core/platform/error.h"
 #include "core/platform/warnings.h"
-#include "experiments/data/npy_file.h"
+#include "experiments/data/arrays/npz_file.h"
 #include "experiments/problems/coresets/coreset.h"
 
 namespace nestgrad {
@@ -55,8 +57,9 @@ class FromFile : public Coreset {
     const auto reach = [](const Tensor& t) {
       return t.abs().max().item<double>();
     };
-    const double real =
-        reach(data.in_source_units(data.train.inputs.slice(0, 0, 1000)));
+    const Dataset some =
+        data.train.loaded(0, std::min<std::int64_t>(data.train.size(), 1000));
+    const double real = reach(data.in_source_units(some.inputs));
     const double here = reach(given);
     if (here > kFarOff * real) {
       add_warning(fmt::format(

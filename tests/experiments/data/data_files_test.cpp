@@ -21,15 +21,6 @@ std::string gzipped(const std::string& bytes) {
   return read_file(folder.path("z"));
 }
 
-/// 4 bytes, the most significant first.
-std::string big_endian(std::uint32_t number) {
-  std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    bytes += static_cast<char>(number >> shift & 0xff);
-  }
-  return bytes;
-}
-
 std::string idx_images(std::uint32_t n, std::uint32_t height,
                        std::uint32_t width, const std::string& pixels) {
   return big_endian(0x803) + big_endian(n) + big_endian(height) +
@@ -87,7 +78,8 @@ TEST_CASE("images become float32 from 0 to 1, and a test set stays apart",
       {"type", "idx"},
       {"images", folder.write("x", kImages)},
       {"labels", folder.write("y", kLabels)},
-      {"test_images", folder.write("tx", idx_images(3, 1, 1, {51, 51, 51}))},
+      {"test_images",
+       folder.write("tx", idx_images(3, 1, 3, std::string(9, 51)))},
       {"test_labels", folder.write("ty", idx_labels(3, {7, 7, 7}))},
       {"classes", 8}};
   const Splits splits =
@@ -96,7 +88,7 @@ TEST_CASE("images become float32 from 0 to 1, and a test set stays apart",
   CHECK(splits.valid.size() == 1);
   CHECK(splits.train.classes == 8);
   CHECK(splits.shape() == Shape{1, 1, 3});
-  CHECK(at::equal(splits.test.inputs, at::full({3, 1, 1, 1}, 51.f / 255)));
+  CHECK(at::equal(splits.test.inputs, at::full({3, 1, 1, 3}, 51.f / 255)));
   Json section_of_two = section;
   section_of_two["test"] = 2;
   CHECK(load_splits(data_section(section_of_two), Key(1), float64())
@@ -118,9 +110,11 @@ TEST_CASE("damaged idx images are refused", "[data]") {
       Damage{"abc", "expected 4 bytes of its header"},
       Damage{kImages.substr(0, 10), "bytes of its header, but the file ends"},
       Damage{kImages.substr(0, kImages.size() - 1),
-             "expected 6 bytes of images, but the file ends after 5"},
+             "expected 6 bytes of inputs, but the file ends after 5"},
       Damage{kImages + "x", "longer than expected"},
-      Damage{kLabels, "starts with 0x00000803, this one with 0x00000801"},
+      Damage{kLabels, "expected 2 or more axes"},
+      Damage{"\1" + kImages.substr(1), "starts with two zeros"},
+      Damage{std::string("\0\0\x0a\1", 4), "there is no IDX type 0x0a"},
       Damage{idx_images(0, 1, 3, ""), "impossible shape, (0, 1, 3)"},
       Damage{idx_images(0xffffffff, 0xffffffff, 0xffffffff, "abc"),
              "impossible shape"},
@@ -128,7 +122,7 @@ TEST_CASE("damaged idx images are refused", "[data]") {
       Damage{gzipped(idx_images(100000, 1000, 1000, "abc")),
              "the file is too short"},
       Damage{gzipped(idx_images(100, 10, 10, "abc")),
-             "expected 10000 bytes of images, but the file ends after 3"},
+             "expected 10000 bytes of inputs, but the file ends after 3"},
       Damage{gzipped(kImages + "x"), "longer than expected"},
       Damage{bad_sum, "damaged and cannot be decompressed"},
       Damage{whole.substr(0, whole.size() - 4), "cannot be decompressed"});
@@ -146,7 +140,7 @@ TEST_CASE("labels that do not fit the images are refused", "[data]") {
   require_refusal({{"type", "idx"},
                    {"images", folder.write("x", kImages)},
                    {"labels", path}},
-                  path, "expected 2 labels, one for every image");
+                  path, "expected 2 labels, one for every example");
 }
 
 TEST_CASE("missing files and folders are named", "[data]") {

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "core/platform/warnings.h"
-#include "experiments/data/npy_file.h"
+#include "experiments/data/arrays/npz_file.h"
 #include "experiments/problems/coresets/coreset.h"
 #include "tests/support/program.h"
 #include "tests/support/support.h"

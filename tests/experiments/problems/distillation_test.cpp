@@ -4,7 +4,7 @@
 
 #include "core/platform/files.h"
 #include "core/tensor/autodiff.h"
-#include "experiments/data/npy_file.h"
+#include "experiments/data/arrays/npz_file.h"
 #include "experiments/problems/coresets/coreset.h"
 #include "experiments/record/learned_examples.h"
 #include "experiments/run/final_runs.h"

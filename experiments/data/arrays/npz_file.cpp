@@ -1,164 +1,35 @@
-#include "experiments/data/npy_file.h"
+#include "experiments/data/arrays/npz_file.h"
 
 #include <ATen/ATen.h>
 #include <zip.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "core/platform/error.h"
 #include "core/platform/files.h"
-#include "experiments/data/byte_file.h"
+#include "experiments/data/arrays/byte_file.h"
+#include "experiments/data/arrays/npy_file.h"
 
 namespace nestgrad {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr std::size_t kMostDimensions = 32;
 
+/// The types that are written.
 struct ElementType {
   std::string_view name;
   at::ScalarType type;
 };
 
-constexpr std::array<ElementType, 6> kElementTypes = {{{"<f4", at::kFloat},
+constexpr std::array<ElementType, 5> kElementTypes = {{{"<f4", at::kFloat},
                                                        {"<f8", at::kDouble},
                                                        {"|u1", at::kByte},
-                                                       {"<u1", at::kByte},
                                                        {"<i4", at::kInt},
                                                        {"<i8", at::kLong}}};
-
-/// The contents of a header: "{'descr': '<f4', 'fortran_order': False, 'shape':
-/// (3, 4), }".
-struct Header {
-  std::optional<std::string> element_type;
-  std::optional<bool> fortran_order;
-  std::optional<Shape> shape;
-};
-
-/// Parses the part of Python's syntax that headers use. Every function returns
-/// whether it found what it reads.
-class HeaderParser {
- public:
-  explicit HeaderParser(std::string_view text) : text_(text) {}
-
-  bool parse(Header& header) {
-    if (!accept("{")) return false;
-    while (!accept("}")) {
-      const std::optional<std::string> key = quoted();
-      if (!key || !accept(":")) return false;
-      if (!value(*key, header)) return false;
-      if (!accept(",") && !next_is('}')) return false;
-    }
-    skip_blanks();
-    return text_.empty() && header.element_type && header.fortran_order &&
-           header.shape;
-  }
-
- private:
-  bool value(const std::string& key, Header& header) {
-    if (key == "descr") return (header.element_type = quoted()).has_value();
-    if (key == "shape") return (header.shape = sizes()).has_value();
-    if (key != "fortran_order") return false;
-    header.fortran_order = accept("True");
-    return *header.fortran_order || accept("False");
-  }
-
-  std::optional<std::string> quoted() {
-    skip_blanks();
-    if (!next_is('\'') && !next_is('"')) return {};
-    const auto end = text_.find(text_.front(), 1);
-    if (end == std::string_view::npos) return {};
-    const std::string inside(text_.substr(1, end - 1));
-    text_.remove_prefix(end + 1);
-    return inside;
-  }
-
-  std::optional<Shape> sizes() {
-    Shape shape;
-    if (!accept("(")) return {};
-    while (!accept(")")) {
-      std::int64_t size = 0;
-      const auto [rest, error] =
-          std::from_chars(text_.data(), text_.data() + text_.size(), size);
-      if (error != std::errc() || shape.size() == kMostDimensions) return {};
-      text_.remove_prefix(static_cast<std::size_t>(rest - text_.data()));
-      shape.push_back(size);
-      if (!accept(",") && !next_is(')')) return {};
-      skip_blanks();
-    }
-    return shape;
-  }
-
-  bool accept(std::string_view token) {
-    skip_blanks();
-    if (text_.substr(0, token.size()) != token) return false;
-    text_.remove_prefix(token.size());
-    return true;
-  }
-
-  bool next_is(char c) const { return !text_.empty() && text_.front() == c; }
-
-  void skip_blanks() {
-    const auto first = text_.find_first_not_of(" \n");
-    text_.remove_prefix(std::min(first, text_.size()));
-  }
-
-  std::string_view text_;
-};
-
-/// The length of the header: two bytes in version 1, four in later ones.
-std::int64_t header_length(ByteFile& file, int version) {
-  std::int64_t length = 0;
-  int shift = 0;
-  for (const char byte : file.read(version == 1 ? 2 : 4, "its header")) {
-    length |= std::int64_t{static_cast<unsigned char>(byte)} << shift;
-    shift += 8;
-  }
-  return length;
-}
-
-at::ScalarType element_type(const ByteFile& file, const std::string& name) {
-  for (const ElementType& known : kElementTypes) {
-    if (known.name == name) return known.type;
-  }
-  file.fail(fmt::format(
-      "expected elements of type f4, f8, u1, i4 or i8, little-endian, found "
-      "'{}'; save array.astype(\"f4\"), for instance",
-      name));
-}
-
-Tensor read_array(ByteFile file) {
-  const std::string start = file.read(kMagic.size() + 2, "its header");
-  if (start.substr(0, kMagic.size()) != kMagic) {
-    file.fail("a .npy file starts with \\x93NUMPY, this one does not");
-  }
-  const int version = static_cast<unsigned char>(start[kMagic.size()]);
-  if (version < 1 || version > 3) {
-    file.fail(
-        fmt::format("expected format version 1, 2 or 3, found {}", version));
-  }
-  const std::string text =
-      file.read(header_length(file, version), "its header");
-  Header header;
-  if (!HeaderParser(text).parse(header)) {
-    file.fail("its header does not describe a single plain array");
-  }
-  if (*header.fortran_order) {
-    file.fail(
-        "expected an array in C order, found fortran_order; save "
-        "numpy.ascontiguousarray of it");
-  }
-  const Tensor array = file.read(
-      *header.shape, element_type(file, *header.element_type), "numbers");
-  file.expect_end();
-  return array;
-}
 
 /// The bytes of a .npy file with this array, format version 1.
 std::string npy_bytes(const Tensor& array) {
@@ -198,32 +69,55 @@ using Archive = std::unique_ptr<zip_t, void (*)(zip_t*)>;
   throw Error(fmt::format("'{}': not a usable .npz file: {}", path, reason));
 }
 
-}  // namespace
-
-Tensor read_npy(const std::string& path) { return read_array(ByteFile(path)); }
-
-std::map<std::string, Tensor> read_npz(const std::string& path,
-                                       const std::vector<std::string>& wanted) {
+Archive opened(const std::string& path) {
   ByteFile(path).path();  // throws if it is not a file
   int code = 0;
-  const Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code), zip_discard);
+  Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code), zip_discard);
   if (archive == nullptr) {
     zip_error_t error;
     zip_error_init_with_code(&error, code);
     fail(path, error);
   }
+  return archive;
+}
+
+zip_stat_t entry_of(const Archive& archive, zip_uint64_t i,
+                    const std::string& path) {
+  zip_stat_t about;
+  require(zip_stat_index(archive.get(), i, 0, &about) == 0 &&
+              about.size <= static_cast<zip_uint64_t>(kLargestArchive),
+          "'{}': entry {} is damaged", path, i);
+  return about;
+}
+
+std::string array_name(const zip_stat_t& about) {
+  std::string name = about.name;
+  const std::size_t stem = name.size() - std::min<std::size_t>(4, name.size());
+  if (name.substr(stem) == kSuffix) name.resize(stem);
+  return name;
+}
+
+}  // namespace
+
+std::vector<std::string> npz_names(const std::string& path) {
+  const Archive archive = opened(path);
+  std::vector<std::string> names;
+  const zip_int64_t entries = zip_get_num_entries(archive.get(), 0);
+  for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(entries); ++i) {
+    names.push_back(array_name(entry_of(archive, i, path)));
+  }
+  return names;
+}
+
+std::map<std::string, Tensor> read_npz(const std::string& path,
+                                       const std::vector<std::string>& wanted) {
+  const Archive archive = opened(path);
   std::map<std::string, Tensor> arrays;
   const zip_int64_t entries = zip_get_num_entries(archive.get(), 0);
   for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(entries); ++i) {
-    zip_stat_t about;
-    require(zip_stat_index(archive.get(), i, 0, &about) == 0 &&
-                about.size <= static_cast<zip_uint64_t>(kLargestArchive),
-            "'{}': entry {} is damaged", path, i);
-    std::string name = about.name;
-    const std::string place = path + ": " + name;
-    const std::size_t stem =
-        name.size() - std::min<std::size_t>(4, name.size());
-    if (name.substr(stem) == kSuffix) name.resize(stem);
+    const zip_stat_t about = entry_of(archive, i, path);
+    const std::string name = array_name(about);
+    const std::string place = path + ": " + about.name;
     if (!wanted.empty() && std::count(wanted.begin(), wanted.end(), name) == 0)
       continue;
     const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> entry(
@@ -237,7 +131,7 @@ std::map<std::string, Tensor> read_npz(const std::string& path,
       bytes.append(chunk, 0, static_cast<std::size_t>(n));
     }
     require(n >= 0 && bytes.size() == about.size, "'{}': is damaged", place);
-    arrays[name] = read_array(ByteFile(place, bytes));
+    arrays[name] = read_npy(ByteFile(place, bytes));
   }
   return arrays;
 }

@@ -29,6 +29,9 @@ class ByteFile {
   /// The bytes of the file itself, compressed or not.
   std::int64_t size() const { return size_; }
 
+  /// Whether it is a gzip file.
+  bool compressed() const;
+
   /// The next `count` bytes. `what` names them in messages: "its header".
   std::string read(std::int64_t count, const char* what);
 

@@ -1,4 +1,4 @@
-#include "experiments/data/byte_file.h"
+#include "experiments/data/arrays/byte_file.h"
 
 #include <ATen/ATen.h>
 #include <sys/mman.h>
@@ -72,9 +72,10 @@ void ByteFile::fail(const std::string& reason) const {
   throw Error(fmt::format("'{}': {}", path_, reason));
 }
 
+bool ByteFile::compressed() const { return gzdirect(file_.get()) == 0; }
+
 void ByteFile::require_room(std::int64_t count, const char* what) const {
-  const bool compressed = gzdirect(file_.get()) == 0;
-  if (count / (compressed ? kLargestExpansion : 1) > size_) {
+  if (count / (compressed() ? kLargestExpansion : 1) > size_) {
     fail(fmt::format(
         "expected {} bytes of {}, but the file is too short, {} bytes", count,
         what, size_));

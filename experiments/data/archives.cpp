@@ -1,0 +1,160 @@
+#include <fmt/ranges.h>
+
+#include <map>
+#include <vector>
+
+#include "core/storage/safetensors.h"
+#include "experiments/data/array_examples.h"
+#include "experiments/data/arrays/npz_file.h"
+
+// Sources whose file holds several arrays by name.
+
+namespace nestgrad {
+namespace {
+
+using Arrays = std::map<std::string, Tensor>;
+
+/// The common part: which arrays are taken from which file.
+class ArchiveSource : public DataSource {
+ public:
+  Examples load(const Key&) const override {
+    const Arrays own = arrays(file_);
+    ArrayParts parts;
+    parts.training = part(own, "", file_);
+    parts.valid = part_of(own, "valid_", valid_file_);
+    parts.test = part_of(own, "test_", test_file_);
+    return examples_of(parts, keys_);
+  }
+
+ protected:
+  /// `array`: what the format calls an array.
+  static Schema keys(std::string meaning, const std::string& array) {
+    const auto other = [&](const std::string& part) {
+      return fmt::format(
+          "File of the {0} examples, with the same names. Left out: the {1}s "
+          "{2}_inputs and {2}_targets (the two names after {2}_) of `file` or, "
+          "without them, a part of the training examples.",
+          part, array, part == "validation" ? "valid" : part);
+    };
+    return TargetKeys::with(
+        Schema(std::move(meaning))
+            .text("file", kRequired, "Path of the file.")
+            .text("inputs_array", "inputs",
+                  fmt::format("Name of the {} of inputs, [examples, shape of "
+                              "an example...]. Bytes mean pixels, which become "
+                              "numbers from 0 to 1.",
+                              array))
+            .text("targets_array", "targets",
+                  fmt::format("Name of the {} of targets.", array))
+            .text("valid_file", kAbsent, other("validation"))
+            .text("test_file", kAbsent, other("test")),
+        "targets");
+  }
+
+  explicit ArchiveSource(const Config& config)
+      : keys_(TargetKeys::read(config, "targets")),
+        file_(config.path("file")),
+        inputs_(config.text("inputs_array")),
+        targets_(config.text("targets_array")) {
+    if (config.has("valid_file")) valid_file_ = config.path("valid_file");
+    if (config.has("test_file")) test_file_ = config.path("test_file");
+  }
+
+  /// The names of all arrays that load() may use.
+  std::vector<std::string> wanted() const {
+    std::vector<std::string> names;
+    for (const char* prefix : {"", "valid_", "test_"}) {
+      names.push_back(prefix + inputs_);
+      names.push_back(prefix + targets_);
+    }
+    return names;
+  }
+
+ private:
+  /// The arrays of a file, at least those that are wanted and there.
+  virtual Arrays arrays(const std::string& file) const = 0;
+
+  /// The names of all arrays of a file.
+  virtual std::vector<std::string> names(const std::string& file) const = 0;
+
+  ArrayPart part_of(const Arrays& own, const std::string& prefix,
+                    const std::string& file) const {
+    const bool is_there = own.count(prefix + inputs_) > 0;
+    require(!is_there || file.empty(),
+            "'{}': has '{}', so another file of that part must be left out",
+            file_, prefix + inputs_);
+    if (!file.empty()) return part(arrays(file), "", file);
+    return is_there ? part(own, prefix, file_) : ArrayPart();
+  }
+
+  ArrayPart part(const Arrays& all, const std::string& prefix,
+                 const std::string& file) const {
+    const auto array = [&](const std::string& name) {
+      const auto found = all.find(prefix + name);
+      require(found != all.end(), "'{}': has no '{}', only '{}'", file,
+              prefix + name, fmt::join(names(file), "', '"));
+      return found->second;
+    };
+    const auto place = [&](const std::string& name) {
+      return fmt::format("'{}': {}", file, prefix + name);
+    };
+    return {array_inputs(array(inputs_), place(inputs_)), place(inputs_),
+            array(targets_), place(targets_)};
+  }
+
+  TargetKeys keys_;
+  std::string file_, inputs_, targets_;
+  std::string valid_file_, test_file_;  // empty: there are none
+};
+
+class Npz : public ArchiveSource {
+ public:
+  static Schema schema() {
+    return keys(
+        "A .npz file of numpy.savez or numpy.savez_compressed, with arrays of "
+        "numbers of any type.",
+        "array");
+  }
+  explicit Npz(const Config& config) : ArchiveSource(config) {}
+
+ private:
+  Arrays arrays(const std::string& file) const override {
+    return read_npz(file, wanted());
+  }
+  std::vector<std::string> names(const std::string& file) const override {
+    return npz_names(file);
+  }
+};
+
+class Safetensors : public ArchiveSource {
+ public:
+  static Schema schema() {
+    return keys(
+        "A .safetensors file, such as PyTorch users save. Element types: F32, "
+        "F64, I64, U8, BOOL.",
+        "tensor");
+  }
+  explicit Safetensors(const Config& config) : ArchiveSource(config) {}
+
+ private:
+  Arrays arrays(const std::string& file) const override {
+    const ParameterSet set = load_safetensors(file);
+    Arrays out;
+    for (std::size_t i = 0; i < set.size(); ++i) {
+      const Tensor& t = set.tensors()[i];
+      if (t.numel() > 0) out[set.name(i)] = t;
+    }
+    return out;
+  }
+  std::vector<std::string> names(const std::string& file) const override {
+    std::vector<std::string> out;
+    for (const auto& [name, array] : arrays(file)) out.push_back(name);
+    return out;
+  }
+};
+
+NESTGRAD_REGISTER(DataRegistry, "npz", Npz)
+NESTGRAD_REGISTER(DataRegistry, "safetensors", Safetensors)
+
+}  // namespace
+}  // namespace nestgrad
