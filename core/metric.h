@@ -4,14 +4,17 @@
 
 namespace nestgrad {
 
-/// A larger accuracy is better; for all other metrics, smaller is better.
-inline bool is_accuracy(const std::string& metric) {
-  return metric.find("accuracy") != std::string::npos;
-}
+// What the name of a metric says: "valid_accuracy", "test_recall.malignant".
+// What follows the first dot names a class or a target, and nothing else.
+
+/// Accuracies are shares of right answers, which people read as percentages.
+bool is_accuracy(const std::string& metric);
+
+/// Accuracies, recall, F1, R2 and areas under curves (roc_auc) shall be large.
+/// Of all other metrics, smaller values are better.
+bool is_larger_better(const std::string& metric);
 
 /// The value, negated where larger is better.
-inline double to_minimize(const std::string& metric, double value) {
-  return is_accuracy(metric) ? -value : value;
-}
+double to_minimize(const std::string& metric, double value);
 
 }  // namespace nestgrad
