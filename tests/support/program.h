@@ -63,8 +63,8 @@ inline std::vector<std::string> shipped_configs(
   return out;
 }
 
-/// One of them as it may stand in any folder: texts that are paths of files seen
-/// from its own folder become absolute.
+/// One of them as it may stand in any folder: texts that are paths of files
+/// seen from its own folder become absolute.
 inline Json shipped_config(const std::string& path) {
   const std::filesystem::path folder =
       std::filesystem::path(path).parent_path();
