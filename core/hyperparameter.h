@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,6 +59,10 @@ struct Hyperparameter {
   /// The values of "per" in a configuration; the first is the default. If
   /// empty, the hyperparameter always has the shape of `initial`.
   std::vector<Granularity> granularities = {};
+
+  /// What the numbers of a granularity are called, by its name: {"class",
+  /// {"cat", "dog"}}. Others are called by their position.
+  std::map<std::string, std::vector<std::string>> number_names = {};
 
   /// If left out of a configuration, an optional hyperparameter does not exist
   /// and a required one is a constant at its default.

@@ -45,6 +45,11 @@ struct ProblemAbilities {
 
   /// outputs() and output_loss() are overridden.
   bool outputs = false;
+
+  /// The loss of an example is curved in the outputs of the model. False for
+  /// absolute differences, whose second derivative is zero: a Hessian then
+  /// shows the curvature of penalties and of the model alone.
+  bool curved = true;
 };
 
 /// A bilevel problem: find hyperparameters h that minimise

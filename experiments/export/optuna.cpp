@@ -76,7 +76,7 @@ class Journal {
     add(kCreateStudy,
         {{"study_name", name},
          {"directions",
-          {is_accuracy(record_.metric) ? kMaximize : kMinimize}}});
+          {is_larger_better(record_.metric) ? kMaximize : kMinimize}}});
     for (const TrialRecord& trial : trials) {
       if (!trial.runs.empty()) this->trial(dimensions, trial);
     }

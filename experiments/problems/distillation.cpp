@@ -89,7 +89,7 @@ class Distillation : public NetworkProblem {
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const Batch batch = data_.train.rows(real_batches_.rows(draw.step));
-    return cross_entropy(
+    return fit(
         model_->forward(weights, batch.input, Pass::evaluation_as(draw, hyper)),
         batch.target);
   }

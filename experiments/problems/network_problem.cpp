@@ -18,11 +18,21 @@ constexpr const char* kDecay = "weight_decay";
 constexpr const char* kDecayMeaning =
     "Factor d of the penalty d w^2 / 2 on the weights.";
 
-/// {classes}, or {time, classes} where the target is a sequence.
-Shape output_shape(const Dataset& data) {
-  Shape shape = data.targets.sizes().slice(1).vec();
-  shape.push_back(data.classes);
+/// {outputs}, or {time, outputs} where the target is a sequence of classes.
+Shape output_shape(const Dataset& data, const Loss& loss) {
+  Shape shape;
+  if (data.classes > 0) shape = data.targets.sizes().slice(1).vec();
+  shape.push_back(loss.outputs(data));
   return shape;
+}
+
+/// What `config` says or, if it has no such key, cross entropy of classes.
+Loss read_loss(const Config& config, const Splits& data) {
+  if (config.has("loss")) return Loss(config, data);
+  if (data.train.classes == 0) {
+    config.fail("data", "must have classes as targets, not numbers");
+  }
+  return {};
 }
 
 }  // namespace
@@ -32,8 +42,10 @@ NetworkProblem::NetworkProblem(const Config& config,
                                const std::vector<std::string>& of_loss)
     : data_(load_splits(config.object("data"), context.key.fold("data"),
                         context.options)),
-      model_(ModelRegistry::instance().make(
-          config.object("model"), data_.shape(), output_shape(data_.train))),
+      loss_(read_loss(config, data_)),
+      model_(ModelRegistry::instance().make(config.object("model"),
+                                            data_.shape(),
+                                            output_shape(data_.train, loss_))),
       // Expanded from one number, so the layout needs no memory.
       layout_(model_->initial_weights(Key()).map([&](const Tensor& t) {
         return at::empty({}, t.options()).to(context.options).expand(t.sizes());
@@ -100,30 +112,25 @@ Tensor NetworkProblem::fit_of_examples(const Tensor& outputs,
                                        const Tensor& targets,
                                        std::int64_t particles) const {
   if (particles == 0) {
-    return fit(outputs, targets, at::Reduction::None)
+    return loss_(outputs, targets, at::Reduction::None)
         .view({outputs.size(0), -1})
         .mean(1);
   }
-  return fit(outputs.flatten(0, 1), repeated(targets, particles).flatten(0, 1),
-             at::Reduction::None)
+  return loss_(outputs.flatten(0, 1),
+               repeated(targets, particles).flatten(0, 1), at::Reduction::None)
       .view({outputs.size(0), outputs.size(1), -1})
       .mean(2);
 }
 
-Tensor NetworkProblem::cross_entropy(const Tensor& outputs,
-                                     const Tensor& targets,
-                                     at::Reduction::Reduction reduction) {
-  return at::cross_entropy_loss(outputs.reshape({-1, outputs.size(-1)}),
-                                targets.reshape(-1), {}, reduction);
-}
-
 void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
                                  const ParameterSet& weights,
-                                 const ParameterSet& hyper,
-                                 Metrics& metrics) const {
+                                 const ParameterSet& hyper, Metrics& metrics,
+                                 const Tensor& of_classes) const {
   if (!data.inputs.defined() || data.size() == 0) return;
   const at::NoGradGuard no_tape;
   double loss = 0, right = 0;
+  std::vector<Tensor> predictions;
+  const bool only_accuracy = scores_.only_accuracy();
   // Parts of equal size: a network with batch statistics cannot take a rest of
   // one example.
   const std::int64_t size = data.size();
@@ -135,12 +142,31 @@ void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
         model_->forward(weights, data.loaded(first, n).inputs,
                         Pass::evaluation_as(Draw(), hyper));
     const Tensor targets = data.targets.narrow(0, first, n);
-    loss += fit(outputs, targets, at::Reduction::Sum).item<double>();
-    right += outputs.argmax(-1).eq(targets).sum().item<double>();
+    if (of_classes.defined()) {
+      loss += at::dot(of_classes.index_select(0, targets),
+                      loss_(outputs, targets, at::Reduction::None))
+                  .item<double>();
+    } else {
+      loss += loss_(outputs, targets, at::Reduction::Sum).item<double>();
+    }
+    const Tensor predicted = loss_.predictions(outputs);
+    // Logits of many time steps may be too large to keep.
+    if (only_accuracy) {
+      right += Scores::are_right(predicted, targets).sum().item<double>();
+    } else {
+      predictions.push_back(data_.targets_in_source_units(predicted));
+    }
   }
-  const auto n = static_cast<double>(data.targets.numel());
-  metrics[name + "_loss"] = loss / n;
-  metrics[name + "_accuracy"] = right / n;
+  const auto answers = static_cast<double>(data.targets.numel());
+  metrics[name + "_loss"] =
+      loss / (data.classes > 0 ? answers : static_cast<double>(size));
+  if (only_accuracy) {
+    metrics[name + "_accuracy"] = right / answers;
+  } else {
+    metrics.merge(scores_.of(at::cat(predictions),
+                             data_.targets_in_source_units(data.targets),
+                             name + "_"));
+  }
 }
 
 }  // namespace nestgrad

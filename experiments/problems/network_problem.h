@@ -7,20 +7,24 @@
 #include "core/nn/model.h"
 #include "core/problem.h"
 #include "experiments/data/data.h"
+#include "experiments/problems/loss.h"
+#include "experiments/problems/scores.h"
 
 namespace nestgrad {
 
-/// Base of the problems whose weights are those of a network that tells classes
-/// apart, and what all of those have in common: data, a model, cross entropy, a
-/// penalty on the weights, losses and accuracies for people.
+/// Base of the problems whose weights are those of a network, and what all of
+/// them have in common: data, a model, a loss, a penalty on the weights,
+/// metrics for people.
 class NetworkProblem : public BilevelProblem {
  public:
   ParameterSet initial_weights(const ParameterSet&,
                                const Key& key) const override;
 
  protected:
-  /// Reads "data" and "model" of the problem's section. Hyperparameters that
-  /// layers name must not be called like one of `of_loss`, those of the loss.
+  /// Reads "data" and "model" of the problem's section and, if its schema has
+  /// them, the keys of Loss; otherwise the loss is cross entropy.
+  /// Hyperparameters that layers name must not be called like one of `of_loss`,
+  /// those of the loss.
   NetworkProblem(const Config& config, const ProblemContext& context,
                  const std::vector<std::string>& of_loss);
 
@@ -37,32 +41,25 @@ class NetworkProblem : public BilevelProblem {
                         const ParameterSet& weights, const ParameterSet& hyper,
                         const Draw& draw) const;
 
-  /// Of outputs [..., classes] and targets [...].
-  static Tensor cross_entropy(const Tensor& outputs, const Tensor& targets,
-                              at::Reduction::Reduction reduction);
-  static Tensor cross_entropy(const Tensor& outputs, const Tensor& targets) {
-    return cross_entropy(outputs, targets, at::Reduction::Mean);
-  }
-
-  /// What the losses are means of. The default: cross_entropy().
-  virtual Tensor fit(const Tensor& outputs, const Tensor& targets,
-                     at::Reduction::Reduction reduction) const {
-    return cross_entropy(outputs, targets, reduction);
-  }
+  /// What the losses are means of, over examples or time steps; see Loss.
   Tensor fit(const Tensor& outputs, const Tensor& targets) const {
-    return fit(outputs, targets, at::Reduction::Mean);
+    return loss_(outputs, targets, at::Reduction::Mean);
   }
 
   /// fit() of each example by itself, [batch] or [particles, batch].
   Tensor fit_of_examples(const Tensor& outputs, const Tensor& targets,
                          std::int64_t particles) const;
 
-  /// Adds name_loss and name_accuracy: the means over `data`, if there is any.
+  /// Adds name_loss, the mean over `data`, and the scores ("name_accuracy"), if
+  /// there are any examples. `of_classes`: the factor of an example's loss for
+  /// each class; undefined for 1.
   void evaluate_on(const std::string& name, const Dataset& data,
                    const ParameterSet& weights, const ParameterSet& hyper,
-                   Metrics& metrics) const;
+                   Metrics& metrics, const Tensor& of_classes = {}) const;
 
   Splits data_;
+  Loss loss_;
+  Scores scores_;  // accuracy, unless a subclass reads others
   std::unique_ptr<Model> model_;
   ParameterSet layout_;  // names, shapes and type of the weights
 };

@@ -110,7 +110,7 @@ Panel schedule_panel(const TunedHyper& tuned, const Tensor& now) {
 }  // namespace
 
 std::vector<std::pair<std::string, double>> summary_of(
-    const ParameterSet& natural) {
+    const ParameterSet& natural, const NumberNames& names) {
   std::vector<std::pair<std::string, double>> out;
   for (std::size_t i = 0; i < natural.size(); ++i) {
     const std::string& name = natural.name(i);
@@ -119,8 +119,14 @@ std::vector<std::pair<std::string, double>> summary_of(
       out.emplace_back(name, t.item<double>());
     } else if (!is_summarized(t)) {
       const Tensor flat = t.reshape(-1);
+      const auto known = names.find(name);
       for (std::int64_t k = 0; k < t.numel(); ++k) {
-        out.emplace_back(fmt::format("{}.{}", name, k), flat[k].item<double>());
+        const auto i = static_cast<std::size_t>(k);
+        const bool named = known != names.end() && i < known->second.size();
+        out.emplace_back(
+            fmt::format("{}.{}", name,
+                        named ? known->second[i] : std::to_string(k)),
+            flat[k].item<double>());
       }
     } else {
       const auto [low, high] = range_of(t);
@@ -156,6 +162,9 @@ Recorder::Recorder(const std::string& folder, std::int64_t every,
       every_(every),
       problem_(problem),
       tuned_(std::move(tuned)) {
+  for (const TunedHyper& tuned : tuned_) {
+    number_names_[tuned.name] = tuned.number_names;
+  }
   if (std::any_of(tuned_.begin(), tuned_.end(),
                   [](const TunedHyper& h) { return h.summarized(); })) {
     histograms_ = std::make_unique<JsonLines>(folder + "/histograms.jsonl");
@@ -173,7 +182,7 @@ Json Recorder::line_of(const OuterStep& step) const {
                {"status", to_string(step.status)}};
   if (step.status != Status::kOk) line["trouble"] = *step.trouble;
   for (const auto& [name, value] : *step.metrics) line[name] = value;
-  for (const auto& [name, value] : summary_of(*step.natural)) {
+  for (const auto& [name, value] : summary_of(*step.natural, number_names_)) {
     line[line.contains(name) ? "hyper." + name : name] = value;
   }
   return line;

@@ -14,10 +14,10 @@
 namespace nestgrad {
 
 /// Hyperparameters in their own units as records show them: one number by name,
-/// a few numbers as "name.0", "name.1", ..., many as "name.mean", "name.min"
-/// and "name.max".
+/// a few numbers as "name.0", "name.1", ... (or "name.cat", "name.dog", ... if
+/// `names` has some), many as "name.mean", "name.min" and "name.max".
 std::vector<std::pair<std::string, double>> summary_of(
-    const ParameterSet& natural);
+    const ParameterSet& natural, const NumberNames& names = {});
 
 /// The prefix of evaluated metrics in a line.
 inline constexpr const char* kEvaluated = "evaluated.";
@@ -62,6 +62,8 @@ class Recorder : public Observer {
   /// The hyperparameters and their start, for run.json.
   Json tuned() const;
 
+  const NumberNames& number_names() const { return number_names_; }
+
   void flush();
 
   /// The trajectories are read back from the lines. Later lines are cut off.
@@ -82,6 +84,7 @@ class Recorder : public Observer {
   std::int64_t every_;
   const Counted& problem_;
   std::vector<TunedHyper> tuned_;
+  NumberNames number_names_;
   Metrics last_evaluation_;
   std::int64_t last_evaluation_step_ = 0;
   std::vector<Panel> panels_;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/problem.h"
+#include "experiments/record/tuned_hyper.h"
 
 namespace nestgrad {
 
@@ -19,11 +20,15 @@ std::string format_metric(const std::string& metric, double value,
                           std::optional<double> deviation = {});
 
 /// A table for a terminal: one line per row, one column per metric of any row.
-/// Losses come before accuracies, train before valid before test.
+/// Losses come before accuracies, train before valid before test. Other scores
+/// of the validation and the test examples ("valid_recall.cat") follow in a
+/// table of their own, with a line for each score and a column for each row;
+/// those of the training examples are left out.
 std::string format_table(const std::vector<Row>& rows);
 
 /// "weight_decay  0.0001 -> 0.00317", one line per number.
 std::string format_hyperparameters(const ParameterSet& start,
-                                   const ParameterSet& found);
+                                   const ParameterSet& found,
+                                   const NumberNames& names = {});
 
 }  // namespace nestgrad

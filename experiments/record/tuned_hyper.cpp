@@ -56,14 +56,19 @@ std::vector<TunedHyper> tuned_hypers(const Config& config,
     const Tensor& start = natural.tensors()[i];
     tuned.logarithmic = are_logarithms(start, hyper.at(tuned.name));
     tuned.numbers = start.numel();
-    tuned.start = summary_of({{tuned.name, start}});
     const auto per = granularities.find(tuned.name);
     if (per != granularities.end() && per->second == "step") {
       tuned.schedule = start;
     }
     for (const Hyperparameter& h : experiment.problem().hyperparameters()) {
-      if (h.name == tuned.name) tuned.meaning = h.meaning;
+      if (h.name != tuned.name) continue;
+      tuned.meaning = h.meaning;
+      if (per == granularities.end()) continue;
+      const auto names = h.number_names.find(per->second);
+      if (names != h.number_names.end()) tuned.number_names = names->second;
     }
+    tuned.start =
+        summary_of({{tuned.name, start}}, {{tuned.name, tuned.number_names}});
     if (tuned.meaning.empty()) {
       tuned.meaning =
           meaning_in_rule(OptimizerRegistry::instance(), rule, tuned.name);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,10 @@
 
 namespace nestgrad {
 
+/// What the numbers of hyperparameters are called ("cat", "dog"), by the name
+/// of the hyperparameter. One that is not listed has numbers without names.
+using NumberNames = std::map<std::string, std::vector<std::string>>;
+
 /// What the records and pages of a run say about a hyperparameter that it
 /// tunes.
 struct TunedHyper {
@@ -17,6 +22,7 @@ struct TunedHyper {
   std::string meaning;       ///< a sentence, with units; "" if it is not known
   bool logarithmic = false;  ///< it is moved in logarithms
   std::int64_t numbers = 1;  ///< how many it consists of
+  std::vector<std::string> number_names = {};  ///< of each of them, or none
 
   /// The start in its own units, as summary_of() shows it.
   std::vector<std::pair<std::string, double>> start = {};

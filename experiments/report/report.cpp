@@ -116,7 +116,9 @@ Json columns_of(const std::vector<Json>& lines) {
 }
 
 /// Whether `column` belongs to the hyperparameter `name`; see summary_of().
-bool belongs(const std::string& column, const std::string& name) {
+/// `start`: its numbers at the start, by their columns.
+bool belongs(const std::string& column, const std::string& name,
+             const Json& start) {
   const std::string plain =
       column.rfind("hyper.", 0) == 0 && name.rfind("hyper.", 0) != 0
           ? column.substr(6)
@@ -125,7 +127,8 @@ bool belongs(const std::string& column, const std::string& name) {
   if (plain.rfind(name + ".", 0) != 0) return false;
   const std::string rest = plain.substr(name.size() + 1);
   return rest == "mean" || rest == "min" || rest == "max" ||
-         rest.find_first_not_of("0123456789") == std::string::npos;
+         rest.find_first_not_of("0123456789") == std::string::npos ||
+         start.contains(plain);
 }
 
 std::vector<double> numbers_in(const Json& columns,
@@ -148,8 +151,10 @@ Json hyperparameters_of(const Json& config, const Json& tuned,
   for (const auto& hyper : hypers.items()) {
     std::vector<std::string> names;
     bool summary = false;
+    const Json start =
+        tuned.value(hyper.key(), Json::object()).value("start", Json::object());
     for (const auto& column : columns.items()) {
-      if (!belongs(column.key(), hyper.key())) continue;
+      if (!belongs(column.key(), hyper.key(), start)) continue;
       // A hyperparameter named like a metric has the column "hyper.NAME".
       if (columns.contains("hyper." + column.key())) continue;
       names.push_back(column.key());

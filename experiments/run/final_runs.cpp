@@ -177,7 +177,9 @@ void FinalRuns::persist(Archive& archive) {
 std::optional<WarmColdGap> WarmColdGap::between(const Metrics& tuned,
                                                 const FinalRun& found) {
   for (const char* name :
-       {"test_accuracy", "valid_accuracy", "test_loss", "valid_loss"}) {
+       {"test_balanced_accuracy", "test_accuracy", "valid_balanced_accuracy",
+        "valid_accuracy", "test_rmse", "valid_rmse", "test_loss",
+        "valid_loss"}) {
     if (tuned.count(name) == 0 || found.metrics.count(name) == 0) continue;
     return WarmColdGap{name, tuned.at(name), found.metrics.at(name)};
   }
@@ -185,7 +187,7 @@ std::optional<WarmColdGap> WarmColdGap::between(const Metrics& tuned,
 }
 
 double WarmColdGap::gap() const {
-  return is_accuracy(metric) ? joint - retrained : retrained - joint;
+  return is_larger_better(metric) ? joint - retrained : retrained - joint;
 }
 
 Json WarmColdGap::to_json() const {

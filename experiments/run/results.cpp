@@ -56,6 +56,7 @@ void Results::write(const RunFolder& folder, const ParameterSet& hyper) const {
 RunSummary Results::summary(const Ending& ending) const {
   RunSummary out;
   out.ending = ending;
+  out.number_names = recorder.number_names();
   out.start = experiment.natural(experiment.initial_hyper());
   out.found = experiment.natural(ending.hyper);
   out.retrained = final_runs.tuning();
@@ -92,7 +93,8 @@ Json RunSummary::to_json() const {
   const std::vector<std::string> still = unmoved();
   all.insert(all.end(), still.begin(), still.end());
   if (!all.empty()) out["warnings"] = all;
-  const auto before = summary_of(start), after = summary_of(found);
+  const auto before = summary_of(start, number_names);
+  const auto after = summary_of(found, number_names);
   for (std::size_t i = 0; i < after.size(); ++i) {
     out["hyperparameters"][after[i].first] = {{"start", before[i].second},
                                               {"found", after[i].second}};
@@ -122,7 +124,7 @@ std::string RunSummary::text() const {
   std::string out = fmt::format("\n{}\n", format_table(rows));
   if (gap) out += fmt::format("{:20}{}\n", "warm/cold gap", gap->text());
   return out + fmt::format("{}\n{}", estimates.text(),
-                           format_hyperparameters(start, found));
+                           format_hyperparameters(start, found, number_names));
 }
 
 std::vector<std::string> RunSummary::troubles() const {

@@ -30,6 +30,7 @@ struct Ending {
 struct RunSummary {
   Ending ending;
   ParameterSet start, found;  ///< hyperparameters in natural units
+  NumberNames number_names;   ///< of their numbers
 
   /// Final runs with the hyperparameters of the start and those found; with
   /// those found and other models; with the problem's baselines.

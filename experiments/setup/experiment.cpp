@@ -8,6 +8,7 @@
 #include "core/config/float32.h"
 #include "core/hyper_space.h"
 #include "core/nn/model.h"
+#include "core/platform/warnings.h"
 #include "experiments/setup/movable.h"
 #include "experiments/setup/plain_training.h"
 #include "experiments/setup/plugin.h"
@@ -289,6 +290,14 @@ void Experiment::require_derivatives(const Config& hyperparameters,
     estimator.fail("type", fmt::format("takes derivatives of training, which "
                                        "here has none; take {}",
                                        others(false)));
+  }
+  if (second && !problem_->abilities().curved) {
+    add_warning(fmt::format(
+        "the loss of an example has no curvature (its second derivative is "
+        "zero), so the estimator \"{}\", which differentiates training twice, "
+        "sees only the curvature of penalties and of the network; a loss with "
+        "curvature, such as huber, suits it better",
+        estimator.type()));
   }
   if (!first) return;
   std::vector<Complaint> complaints;

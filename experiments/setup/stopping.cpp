@@ -30,7 +30,9 @@ Schema Stopping::schema() {
           "metric", "outer_loss",
           "The metric that must improve: outer_loss, the validation loss of "
           "every step, or a metric that is evaluated every record.every steps, "
-          "such as valid_accuracy. Accuracies must rise, all others must fall.")
+          "such as valid_accuracy. Accuracies, recalls, F1, R2 and ROC AUC "
+          "must "
+          "rise, all others must fall.")
       .number("improvement", 0,
               "How much better than its best value so far the metric must be "
               "to count as improved.",

@@ -287,7 +287,7 @@ class Sweep {
   double metric_of(const SweepEntry& entry) const {
     const auto found = entry.metrics.find(plan_.metric());
     if (found != entry.metrics.end()) return found->second;
-    return is_accuracy(plan_.metric()) ? -INFINITY : INFINITY;
+    return is_larger_better(plan_.metric()) ? -INFINITY : INFINITY;
   }
 
   /// Warns if no run has the metric.

@@ -127,11 +127,12 @@ Schema sweep_schema() {
                "How often a run that failed without a message is tried again. "
                "A run that diverged is not.",
                at_least(0))
-      .text("metric", "valid_loss",
-            "The metric by which trials are compared: of the weights trained "
-            "from scratch under the found hyperparameters or, if there are "
-            "none, of the tuned weights. Larger accuracies are better; of all "
-            "other metrics, smaller values.")
+      .text(
+          "metric", "valid_loss",
+          "The metric by which trials are compared: of the weights trained "
+          "from scratch under the found hyperparameters or, if there are "
+          "none, of the tuned weights. Larger accuracies, recalls, F1, R2 and "
+          "ROC AUC are better; of all other metrics, smaller values.")
       .texts("paths_from", Json::array(),
              "Folders in which relative paths of the configuration are looked "
              "for, one after another. Default: the folder in which the sweep "

@@ -231,7 +231,8 @@ std::string SweepResults::csv() const {
   for (const Dimension& d : record_.dimensions) out += "," + csv_field(d.key());
   out += ",runs,failed,outer_steps,seconds";
   for (const std::string& name : names) {
-    out += fmt::format(",{0},{0}_standard_error", csv_field(name));
+    out += fmt::format(",{},{}", csv_field(name),
+                       csv_field(name + "_standard_error"));
   }
   out += "\n";
   for (const Trial& trial : trials_) {

@@ -24,8 +24,8 @@ Schema Evolution::with_common_keys(Schema schema) {
               above(0))
       .text("metric", kAbsent,
             "A metric of the problem (valid_accuracy, ...) that takes the "
-            "place of the validation loss; it needs no derivative. Accuracies "
-            "are maximised.")
+            "place of the validation loss; it needs no derivative. Accuracies, "
+            "recalls, F1, R2 and ROC AUC are maximised.")
       .boolean("normalize", false,
                "Whether the gradient is multiplied by sigma / the standard "
                "deviation of the particles' losses.")

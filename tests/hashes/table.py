@@ -51,6 +51,18 @@ def shortened(config):
     return config
 
 
+def with_absolute_paths(value, folder):
+    """The same value, in which paths of files seen from `folder` are whole."""
+    if isinstance(value, dict):
+        return {key: with_absolute_paths(entry, folder)
+                for key, entry in value.items()}
+    if isinstance(value, list):
+        return [with_absolute_paths(entry, folder) for entry in value]
+    if isinstance(value, str) and (folder / value).is_file():
+        return str(folder / value)
+    return value
+
+
 def without_measurements(value):
     """The same value without measured times and memory."""
     if isinstance(value, list):
@@ -97,7 +109,8 @@ def rows_of(program, config):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         short = folder / "short.json"
-        short.write_text(json.dumps(shortened(json.loads(config.read_text()))))
+        short.write_text(json.dumps(with_absolute_paths(
+            shortened(json.loads(config.read_text())), config.parent)))
 
         def ended(command, *arguments):
             done = subprocess.run([program, command, short, *arguments],
@@ -125,6 +138,8 @@ def rows_of(program, config):
 def main():
     program = str(pathlib.Path(sys.argv[1]).resolve())
     only = sys.argv[2] if len(sys.argv) > 2 else ""
+    subprocess.run([sys.executable, ROOT / "configs/tables/from_sklearn.py"],
+                   check=True)
     configs = [path for path in sorted((ROOT / "configs").rglob("*.json"))
                if not {"sweeps", "estimators", "gpu"} & set(path.parts)
                and only in path.name]

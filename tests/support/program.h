@@ -5,9 +5,11 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "core/config/json_file.h"
 #include "tests/support/support.h"
 
 namespace nestgrad {
@@ -39,15 +41,43 @@ inline Ended program(const std::string& folder, const std::string& arguments,
                                    NESTGRAD_PROGRAM, arguments));
 }
 
+/// Makes the tables that some of them read, unless they are there.
+inline void make_tables() {
+  const std::string tables = NESTGRAD_SOURCE_DIR "/configs/tables";
+  if (std::filesystem::exists(tables + "/breast_cancer_rare_test.csv")) return;
+  const Ended ended = shell(tables, "/usr/bin/python3 from_sklearn.py");
+  INFO(ended.output);
+  REQUIRE(ended.code == 0);
+}
+
 /// The files in configs/, or in another folder of the project.
 inline std::vector<std::string> shipped_configs(
     const std::string& folder = "/configs") {
+  make_tables();
   std::vector<std::string> out;
   for (const auto& entry :
        std::filesystem::directory_iterator(NESTGRAD_SOURCE_DIR + folder)) {
     if (entry.is_regular_file()) out.push_back(entry.path().string());
   }
   REQUIRE(out.size() >= 1);
+  return out;
+}
+
+/// One of them as it may stand in any folder: texts that are paths of files
+/// seen from its own folder become absolute.
+inline Json shipped_config(const std::string& path) {
+  const std::filesystem::path folder =
+      std::filesystem::path(path).parent_path();
+  Json out = JsonFile::read(path).json();
+  const std::function<void(Json&)> make_absolute = [&](Json& value) {
+    if (value.is_structured()) {
+      for (Json& part : value) make_absolute(part);
+    } else if (value.is_string()) {
+      const auto file = folder / value.get<std::string>();
+      if (std::filesystem::is_regular_file(file)) value = file.string();
+    }
+  };
+  make_absolute(out);
   return out;
 }
 

@@ -28,7 +28,7 @@ function number(value) {
 }
 
 const percent = (value) => isNumber(value) ? `${(100 * value).toFixed(2)} %` : "–";
-const isAccuracy = (name) => name.endsWith("accuracy");
+const isAccuracy = (name) => name.split(".")[0].endsWith("accuracy");
 const words = (name) => name.replace(/_/g, " ").replace(/\bvalid\b/, "validation");
 const count = (n, noun) => `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
 const time = (text) => String(text ?? "").replace("T", " ").replace("Z", " UTC");

@@ -26,7 +26,7 @@ function show(data) {
   const found = several ? foundTable(runs) : hyperTable(runs[0]);
   if (found) page.append(element("h2", {}, "Found"), found);
   page.append(element("h2", {}, "Results"),
-    runsTable("Results", runs, resultColumns, [{group: "ended", cell: ending}]),
+    runsTable("Results", runs, resultColumns(runs), [{group: "ended", cell: ending}]),
     element("p", {class: "note"}, "start, found: trained from scratch with the hyperparameters " +
         "of the start and with those found; tuned: the weights that tuning has led to"),
     runsTable("Cost", runs, costColumns), element("ul", {class: "remarks"}, runs.flatMap(remarks)));

@@ -51,11 +51,18 @@ function evaluation(result, metric) {
 const kMetrics = ["valid_loss", "test_loss", "valid_accuracy", "test_accuracy"];
 const kOutcomes = [["retrained_start", "start"], ["retrained_found", "found"], ["tuned", "tuned"]];
 
-const resultColumns = kMetrics.flatMap((metric) => kOutcomes.map(([outcome, name]) => ({
-  group: words(metric), name,
-  value: (run) => object(run.summary?.[outcome])[metric],
-  cell: (run) => evaluation(run.summary?.[outcome], metric),
-})));
+/// Those of validation and test examples that some run has; scores of single classes are in the
+/// tables of each run.
+const metricsOf = (runs) => unique([...kMetrics, ...runs.flatMap((run) => kOutcomes.flatMap(
+    ([outcome]) => Object.keys(object(run.summary?.[outcome]))))])
+    .filter((name) => /^(valid|test)_[^.]*$/.test(name));
+
+const resultColumns = (runs) => metricsOf(runs).flatMap((metric) => kOutcomes.map(
+    ([outcome, name]) => ({
+      group: words(metric), name,
+      value: (run) => object(run.summary?.[outcome])[metric],
+      cell: (run) => evaluation(run.summary?.[outcome], metric),
+    })));
 
 /// The totals of a run that has not ended come from its rows.
 const costColumns = [

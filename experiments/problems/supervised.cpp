@@ -4,23 +4,27 @@
 
 #include "core/nn/evolved_loss.h"
 #include "core/tensor/autodiff.h"
+#include "experiments/problems/class_weights.h"
 #include "experiments/problems/learned_network.h"
 #include "experiments/problems/network_problem.h"
 
 namespace nestgrad {
 namespace {
 
-/// A network that classifies, with cross entropy L (or squared errors) and, as
-/// far as the configuration mentions them, two hyperparameters:
+/// A network that learns from examples with targets: classes, numbers, or
+/// labels of 0 and 1. With a loss L_i of an example (see Loss) and, as far as
+/// the configuration mentions them, two hyperparameters:
 ///
 ///   train_loss = mean_i example_weight_i L_i + sum_j weight_decay_j w_j^2 / 2
-///   valid_loss = mean_i L_i
+///   valid_loss = mean_i L_i, or the mean over the classes of the mean L_i of
+///                each ("valid_weights": "balanced")
 ///
-/// Both sums run over a minibatch; biases decay like other weights. Layers of
-/// the model may name further ones ("rate": "$dropout"). Where the target is a
-/// sequence of classes, L_i is the mean over it (a language model). Weights of
-/// examples learned on a clean validation set find corrupted labels (Franceschi
-/// et al. 2017, "data hyper-cleaning").
+/// All sums run over a minibatch; biases decay like other weights. Layers of
+/// the model may name further hyperparameters ("rate": "$dropout"). Where the
+/// target is a sequence of classes, L_i is the mean over it (a language model).
+/// Weights of examples learned on a clean validation set find corrupted labels
+/// (Franceschi et al. 2017, "data hyper-cleaning"); weights of classes learned
+/// on a balanced validation loss let a rare class count.
 ///
 /// Two networks may take part in training whose weights are hyperparameters
 /// themselves (Lorraine, Vicol and Duvenaud 2020): `augmentation` changes
@@ -28,56 +32,31 @@ namespace {
 /// beside the others of its minibatch, n softmax_i(sigmoid(v(x_i) / 10)).
 ///
 /// With `evolution`, training takes no derivatives: see core/nn/evolved_loss.h.
-class Classification : public NetworkProblem {
+class Supervised : public NetworkProblem {
  public:
-  Classification(const Config& config, const ProblemContext& context)
+  Supervised(const Config& config, const ProblemContext& context)
       : NetworkProblem(config, context,
                        {"example_weight", kAugmentation, kWeighting}),
-        squared_(config.text("loss") == "squared_error"),
+        balanced_(config.text("valid_weights") == "balanced"),
         weights_of_classes_(context.granularity_of("example_weight") ==
                             "class"),
         train_batches_(data_.train.size(), config.integer("batch"),
                        context.key.fold("train")),
         valid_batches_(data_.valid.size(), config.integer("valid_batch"),
                        context.key.fold("valid")) {
-    const Shape input = data_.shape();
-    if (config.has("augmentation")) {
-      const Config model = config.object("augmentation");
-      if (input.size() != 3) {
-        model.fail("type", "is for images [channels, height, width]");
-      }
-      augmentation_.emplace(model, Shape{input[0] + 1, input[1], input[2]},
-                            input, kAugmentation,
-                            context.key.fold(kAugmentation), context.options);
+    if (balanced_) {
+      require_every_class(config, "valid_weights", data_.valid);
+      valid_weights_ = balanced_weights(data_.valid, context.options);
     }
-    if (config.has("weighting")) {
-      const Config model = config.object("weighting");
-      if (data_.train.targets.dim() != 1) {
-        model.fail("type", "is for examples that have one class each");
-      }
-      weighting_.emplace(model, input, Shape{1}, kWeighting,
-                         context.key.fold(kWeighting), context.options);
-    }
-    if (config.has("evolution")) {
-      const Config section = config.object("evolution");
-      if (!model_->abilities().weights_per_example) {
-        config.fail("evolution",
-                    "needs a model whose examples may have weights of their "
-                    "own, one made of layers");
-      }
-      if (weighting_) {
-        config.fail("evolution", "cannot be combined with \"weighting\"");
-      }
-      evolution_ = {section.number("deviation"),
-                    section.integer("perturbations"),
-                    section.text("objective") == "errors"};
-    }
+    scores_ = Scores(config, loss_.target(), data_.train, usual_scores());
+    read_networks(config, context);
+    if (config.has("evolution")) read_evolution(config);
   }
 
   static Schema schema() {
     return network_schema(
-               "A network that classifies; tunes weight decay and weights "
-               "of examples.")
+               "A network that learns classes, numbers or labels from "
+               "examples; tunes weight decay and weights of examples.")
         .tunes(kWeight, kWeightMeaning)
         .tunes(kAugmentation, kAugmentationMeaning)
         .tunes(kWeighting, kWeightingMeaning)
@@ -88,18 +67,22 @@ class Classification : public NetworkProblem {
                 "A network that says how much each training example counts, "
                 "mlp for example; its weights are the hyperparameter "
                 "`weighting`.")
-        .choice("loss", "cross_entropy",
-                "What both losses are means of: cross entropy of the outputs "
-                "as logits, or half the squared distance of the outputs from "
-                "1 for the class and 0 for the others.",
-                {"cross_entropy", "squared_error"})
+        .also(Loss::keys())
         .section("evolution", evolution_schema(), kAbsent,
                  "Trains by evolution strategies with flipout, without "
                  "derivatives.")
         .integer("batch", 128, "Training examples per step; 0: all.",
                  at_least(0))
         .integer("valid_batch", 0, "Validation examples per estimate; 0: all.",
-                 at_least(0));
+                 at_least(0))
+        .choice(
+            "valid_weights", "natural",
+            "How much examples count in the validation loss: all the same, "
+            "or so that each class counts the same (n / (K n_c) for each of "
+            "the n_c examples of one of K classes). The metrics valid_loss "
+            "and test_loss are weighted in the same way.",
+            {"natural", "balanced"})
+        .also(Scores::keys());
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
@@ -109,8 +92,9 @@ class Classification : public NetworkProblem {
     weight.initial = at::scalar_tensor(0.5, at::kDouble);
     weight.coordinates = Coordinates::logit();
     weight.granularities = {{"example", data_.train.size()}};
-    if (data_.train.targets.dim() == 1) {
+    if (data_.train.classes > 0 && !is_sequence()) {
       weight.granularities.emplace_back("class", data_.train.classes);
+      weight.number_names["class"] = data_.train.target_names;
     }
     weight.optional = true;
 
@@ -144,8 +128,10 @@ class Classification : public NetworkProblem {
     const Batch batch = data_.valid.rows(valid_batches_.rows(draw.step));
     const Tensor outputs = model_->forward(
         weights, batch.input, Pass::evaluation_as(draw, hyper), draw);
-    if (draw.particles == 0) return fit(outputs, batch.target);
-    return fit_of_examples(outputs, batch.target, draw.particles).mean(1);
+    if (draw.particles == 0 && !balanced_) return fit(outputs, batch.target);
+    const Tensor each = fit_of_examples(outputs, batch.target, draw.particles);
+    if (!balanced_) return each.mean(-1);
+    return (valid_weights_.index_select(0, batch.target) * each).mean(-1);
   }
 
   Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,
@@ -167,6 +153,7 @@ class Classification : public NetworkProblem {
     out.particles = plain;
     out.second_derivatives = !evolution_;
     out.outputs = true;
+    out.curved = loss_.is_curved();
     if (plain && model_->abilities().weights_per_example) {
       out.responding_examples = {train_batches_.batch_size(),
                                  valid_batches_.batch_size()};
@@ -178,8 +165,9 @@ class Classification : public NetworkProblem {
                    const ParameterSet& hyper) const override {
     Metrics metrics;
     evaluate_on("train", data_.train, weights, hyper, metrics);
-    evaluate_on("valid", data_.valid, weights, hyper, metrics);
-    evaluate_on("test", data_.test, weights, hyper, metrics);
+    evaluate_on("valid", data_.valid, weights, hyper, metrics, valid_weights_);
+    evaluate_on("test", data_.test, weights, hyper, metrics,
+                weights_for(data_.test));
     if (data_.corrupted.defined() && hyper.contains("example_weight") &&
         !weights_of_classes_) {
       judge_weights(hyper.at("example_weight"), metrics);
@@ -198,16 +186,68 @@ class Classification : public NetworkProblem {
   static constexpr const char* kWeightingMeaning =
       "Weights of the network that weighs examples.";
 
-  using NetworkProblem::fit;
+  void read_networks(const Config& config, const ProblemContext& context) {
+    const Shape input = data_.shape();
+    if (config.has("augmentation")) {
+      const Config model = config.object("augmentation");
+      if (input.size() != 3) {
+        model.fail("type", "is for images [channels, height, width]");
+      }
+      augmentation_.emplace(model, Shape{input[0] + 1, input[1], input[2]},
+                            input, kAugmentation,
+                            context.key.fold(kAugmentation), context.options);
+    }
+    if (config.has("weighting")) {
+      const Config model = config.object("weighting");
+      if (is_sequence()) {
+        model.fail("type", "is for examples that have one class each");
+      }
+      weighting_.emplace(model, input, Shape{1}, kWeighting,
+                         context.key.fold(kWeighting), context.options);
+    }
+  }
 
-  Tensor fit(const Tensor& outputs, const Tensor& targets,
-             at::Reduction::Reduction reduction) const override {
-    if (!squared_) return cross_entropy(outputs, targets, reduction);
-    const Tensor wanted =
-        at::one_hot(targets, outputs.size(-1)).to(outputs.scalar_type());
-    const Tensor each = 0.5 * (outputs - wanted).square().sum(-1).reshape(-1);
-    if (reduction == at::Reduction::None) return each;
-    return reduction == at::Reduction::Sum ? each.sum() : each.mean();
+  void read_evolution(const Config& config) {
+    const Config section = config.object("evolution");
+    if (!model_->abilities().weights_per_example) {
+      config.fail("evolution",
+                  "needs a model whose examples may have weights of their "
+                  "own, one made of layers");
+    }
+    if (weighting_) {
+      config.fail("evolution", "cannot be combined with \"weighting\"");
+    }
+    evolution_ = {section.number("deviation"), section.integer("perturbations"),
+                  section.text("objective") == "errors"};
+    if (evolution_->errors && loss_.target() == TargetKind::kNumbers) {
+      section.fail("objective",
+                   "must be \"loss\" where the targets are numbers, which are "
+                   "neither right nor wrong");
+    }
+  }
+
+  /// Whether an example has a class for each time step.
+  bool is_sequence() const {
+    return data_.train.classes > 0 && data_.train.targets.dim() > 1;
+  }
+
+  /// What is evaluated where "metrics" is left out.
+  std::vector<std::string> usual_scores() const {
+    std::vector<std::string> out = Scores::usual(loss_.target());
+    if (balanced_) out.emplace_back("balanced_accuracy");
+    if (balanced_ && data_.train.classes <= Scores::kFewParts) {
+      out.emplace_back("recall");
+    }
+    return out;
+  }
+
+  /// The factors of classes with which a part is evaluated. Training counts as
+  /// it is.
+  Tensor weights_for(const Dataset& data) const {
+    const bool some = data.inputs.defined() && data.size() > 0;
+    return balanced_ && some
+               ? balanced_weights(data, layout_.tensors().front().options())
+               : Tensor();
   }
 
   Tensor augmented(const Tensor& x, const ParameterSet& hyper,
@@ -242,8 +282,8 @@ class Classification : public NetworkProblem {
           const Tensor outputs = model_->apply(noisy, input, pass);
           Tensor each =
               evolution_->errors
-                  ? outputs.argmax(-1)
-                        .ne(batch.target)
+                  ? Scores::are_right(loss_.predictions(outputs), batch.target)
+                        .logical_not()
                         .to(outputs.scalar_type())
                         .reshape({outputs.size(0), -1})
                         .mean(1)
@@ -294,14 +334,7 @@ class Classification : public NetworkProblem {
     const Tensor good = weight.masked_select(corrupted.logical_not());
     metrics["clean_weight"] = good.mean().item<double>();
     metrics["corrupted_weight"] = bad.mean().item<double>();
-    const Tensor sorted = std::get<0>(bad.sort());
-    const Tensor below = at::searchsorted(sorted, good).to(at::kDouble) +
-                         at::searchsorted(sorted, good, /*out_int32=*/false,
-                                          /*right=*/true)
-                             .to(at::kDouble);
-    metrics["detection_auc"] =
-        (below.mean() / (2.0 * static_cast<double>(bad.numel())))
-            .item<double>();
+    metrics["detection_auc"] = area_under_curve(good, bad);
   }
 
   struct Evolution {
@@ -310,13 +343,18 @@ class Classification : public NetworkProblem {
     bool errors;
   };
 
-  bool squared_;
+  bool balanced_;
   bool weights_of_classes_;  // example_weight has one number per class
   std::optional<Evolution> evolution_;
   BatchSchedule train_batches_, valid_batches_;
+  Tensor valid_weights_;  // of classes; undefined if they are natural
   std::optional<LearnedNetwork> augmentation_, weighting_;
 };
 
+NESTGRAD_REGISTER(ProblemRegistry, "supervised", Supervised)
+
+/// The name under which many configurations know it.
+using Classification = Supervised;
 NESTGRAD_REGISTER(ProblemRegistry, "classification", Classification)
 
 }  // namespace
