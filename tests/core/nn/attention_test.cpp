@@ -140,6 +140,16 @@ TEST_CASE("a residual block names its hyperparameters and draws its own noise",
   for (const double value : {1.0, 3.0, 7.0})
     CHECK((y == value).any().item<bool>());
   CHECK((y == 1).logical_or(y == 3).logical_or(y == 7).all().item<bool>());
+
+  // Two masks of its own leave none, one or both; one mask none or both.
+  Json both = residual({{{"type", "dropout"}, {"rate", 0.5}}});
+  both["skip"] = both["layers"];
+  const Tensor z = LayerRegistry::instance()
+                       .make(both, {50})
+                       ->apply(SharedWeights(), at::ones({1, 50}, float64()),
+                               {true, Key(1)});
+  for (const double value : {0.0, 2.0, 4.0})
+    CHECK((z == value).any().item<bool>());
 }
 
 TEST_CASE("residual and attention refuse shapes that do not fit",
