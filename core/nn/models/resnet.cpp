@@ -27,7 +27,7 @@ class ResNet : public Sequential {
             .integer("depth", 20,
                      "Layers with weights: 8, 14, 20, 32, 44, ... (6 n + 2, "
                      "three stages of n blocks), or 18 or 34 (four stages).",
-                     at_least(8))
+                     from_to(8, 1202))
             .integer("width", 16,
                      "Channels of the first stage; each further one has twice "
                      "as many. The networks of the paper have 16, and 64 for "

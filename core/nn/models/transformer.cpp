@@ -29,7 +29,7 @@ class Transformer : public Sequential {
         Schema(
             "Blocks of self-attention and a perceptron with one hidden "
             "layer, for sequences: a language model, or a classifier.")
-            .integer("depth", 2, "Number of blocks.", at_least(1))
+            .integer("depth", 2, "Number of blocks.", from_to(1, 1000))
             .integer("width", 64, "Size of the vector of each step.",
                      at_least(2))
             .integer("heads", 4, "Heads of each attention; divides the width.",
