@@ -39,7 +39,9 @@ EXCUSED = {
         "a way to compute products has the same name as an estimator",
     ("hypergrad/implicit/ift.cpp", "finite_difference"):
         "a way to compute products has the same name as an estimator",
-    ("core/nn/layers/lstm.cpp", "last"): "a choice of this layer",
+    ("core/nn/layers/pooling.cpp", "last"): "a choice of a layer",
+    ("core/nn/layers/recurrent.cpp", "last"): "a choice of both layers",
+    ("core/nn/models/transformer.cpp", "last"): "a choice of this model",
     ("core/nn/models/script_facts.h", "forward"): "a method of a module",
     ("experiments/run/run.cpp", "checkpoints"): "a folder of a run",
     ("experiments/run/runner.cpp", "checkpoints"): "a folder of a run",

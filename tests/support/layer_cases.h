@@ -3,51 +3,14 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <functional>
-#include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 
-#include "core/nn/model.h"
 #include "core/nn/weight_forms.h"
-#include "tests/support/support.h"
+#include "tests/support/layer_case.h"
+#include "tests/support/sequence_cases.h"
 
 namespace nestgrad {
-
-/// A small layer, and its function written out by hand.
-struct LayerCase {
-  Json config;
-  Shape input;
-  Shape output;
-  std::function<Tensor(const ParameterSet& weights, const Tensor& x)> expected;
-
-  std::string type() const { return config["type"].get<std::string>(); }
-  std::unique_ptr<Layer> make() const {
-    return LayerRegistry::instance().make(config, input);
-  }
-};
-
-/// The batch size of input_for().
-constexpr std::int64_t kBatch = 3;
-
-/// Float64 weights that differ from the initial ones, so that no factor is one
-/// and no constant is zero.
-inline ParameterSet weights_for(const LayerCase& c) {
-  const ParameterSet fresh = c.make()->initial_weights(Key(1)).to(float64());
-  return add(fresh, 0.3, Key(2).normal(fresh));
-}
-
-inline bool reads_tokens(const LayerCase& c) { return c.type() == "embedding"; }
-
-inline Tensor input_for(const LayerCase& c) {
-  Shape sizes = c.input;
-  sizes.insert(sizes.begin(), kBatch);
-  if (reads_tokens(c)) {
-    return at::arange(9, float64().dtype(at::kLong)).remainder(4).view(sizes);
-  }
-  return Key(3).normal(at::empty(sizes, float64()));
-}
 
 /// (x - mean) / sqrt(variance + 1e-5) over `dimensions`.
 inline Tensor standardized(const Tensor& x, at::IntArrayRef dimensions) {
@@ -70,58 +33,32 @@ inline Tensor convolution(const ParameterSet& w, const Tensor& x, int kernel,
       .unflatten(2, {side, side});
 }
 
+/// Every pixel of x adds a multiple of the kernels, as PyTorch has them, to the
+/// output; `shape` of it is kept, from `padding` on.
+inline Tensor spread_out(const ParameterSet& w, const Tensor& x,
+                         std::int64_t stride, std::int64_t padding,
+                         const Shape& shape) {
+  const Tensor kernels = w.at("weight").flip({2, 3});
+  const std::int64_t side = kernels.size(2);
+  // More than enough pixels.
+  std::vector<std::int64_t> sizes = {x.size(0), shape[0],
+                                     x.size(2) * stride + side + stride,
+                                     x.size(3) * stride + side + stride};
+  const Tensor y = at::zeros(sizes, x.options());
+  for (std::int64_t i = 0; i < x.size(2); ++i) {
+    for (std::int64_t j = 0; j < x.size(3); ++j) {
+      y.narrow(2, i * stride, side)
+          .narrow(3, j * stride, side)
+          .add_(at::einsum("nc,ockl->nokl",
+                           {x.select(3, j).select(2, i), kernels}));
+    }
+  }
+  return y.narrow(2, padding, shape[1]).narrow(3, padding, shape[2]);
+}
+
 /// The windows are the last two dimensions of the result.
 inline Tensor windows(const Tensor& x, int kernel, int stride) {
   return x.unfold(2, kernel, stride).unfold(3, kernel, stride);
-}
-
-/// The states of an LSTM after every step.
-inline Tensor lstm_states(const ParameterSet& w, const std::string& suffix,
-                          const Tensor& x) {
-  const std::int64_t hidden = w.at("weight_hh" + suffix).size(1);
-  Tensor h = at::zeros({x.size(0), hidden}, x.options());
-  Tensor c = h;
-  std::vector<Tensor> states;
-  for (std::int64_t t = 0; t < x.size(1); ++t) {
-    const Tensor gates =
-        at::matmul(x.select(1, t), w.at("weight_ih" + suffix).t()) +
-        at::matmul(h, w.at("weight_hh" + suffix).t()) +
-        w.at("bias_ih" + suffix) + w.at("bias_hh" + suffix);
-    const auto gate = [&](int i) {
-      return gates.slice(1, i * hidden, (i + 1) * hidden);
-    };
-    c = at::sigmoid(gate(1)) * c + at::sigmoid(gate(0)) * at::tanh(gate(2));
-    h = at::sigmoid(gate(3)) * at::tanh(c);
-    states.push_back(h);
-  }
-  return at::stack(states, 1);
-}
-
-/// Causal attention with two heads, number by number.
-inline Tensor attended(const ParameterSet& w, const Tensor& x) {
-  const std::int64_t time = x.size(1), d = x.size(2) / 2;
-  const Tensor in =
-      at::matmul(x, w.at("in_weight").t()) + w.at("in_bias");  // q, k, v
-  Tensor heads = at::zeros_like(x);
-  for (std::int64_t n = 0; n < x.size(0); ++n) {
-    for (std::int64_t head = 0; head < 2; ++head) {
-      const auto part = [&](std::int64_t which, std::int64_t t) {
-        return in[n][t].narrow(0, which * 2 * d + head * d, d);
-      };
-      for (std::int64_t t = 0; t < time; ++t) {
-        Tensor sum = at::zeros({d}, x.options()),
-               total = at::zeros({}, x.options());
-        for (std::int64_t s = 0; s <= t; ++s) {
-          const Tensor e =
-              (at::dot(part(0, t), part(1, s)) / std::sqrt(double(d))).exp();
-          sum = sum + e * part(2, s);
-          total = total + e;
-        }
-        heads[n][t].narrow(0, head * d, d).copy_(sum / total);
-      }
-    }
-  }
-  return at::matmul(heads, w.at("out_weight").t()) + w.at("out_bias");
 }
 
 inline std::vector<LayerCase> activation_cases() {
@@ -145,6 +82,10 @@ inline std::vector<LayerCase> activation_cases() {
        {4},
        {4},
        [](W, X x) { return (1 + x.exp()).log(); }},
+      {{{"type", "silu"}},
+       {4},
+       {4},
+       [](W, X x) { return x / (1 + (-x).exp()); }},
       {{{"type", "dropout"}, {"rate", 0.25}},
        {6},
        {6},
@@ -177,6 +118,44 @@ inline std::vector<LayerCase> image_cases() {
        [](W, X x) {
          return windows(x, 2, 2).amax({-1, -2});
        }},
+      {{{"type", "conv_transpose2d"}, {"out", 3}},
+       {2, 2, 3},
+       {3, 4, 5},
+       [](W w, X x) {
+         return spread_out(w, x, 1, 0, {3, 4, 5}) +
+                w.at("bias").view({-1, 1, 1});
+       }},
+      {{{"type", "conv_transpose2d"},
+        {"out", 2},
+        {"kernel", 2},
+        {"stride", 3},
+        {"padding", 2},
+        {"output_padding", 1},
+        {"bias", false}},
+       {1, 3, 2},
+       {2, 5, 2},
+       [](W w, X x) {
+         return spread_out(w, x, 3, 2, {2, 5, 2});
+       }},
+      {{{"type", "residual"},
+        {"layers",
+         {{{"type", "conv2d"}, {"out", 3}, {"stride", 2}, {"padding", 1}}}}},
+       {2, 4, 4},
+       {3, 2, 2},
+       [](W w, X x) {
+         const Tensor corners = x.slice(2, 0, 4, 2).slice(3, 0, 4, 2);
+         return convolution(w.subset("0."), x, 3, 2, 1, 2) +
+                w.at("0.bias").view({-1, 1, 1}) +
+                at::einsum("ncij,oc->noij",
+                           {corners, w.at("skip.0.weight").flatten(1)});
+       }},
+      {{{"type", "max_pool2d"}, {"padding", 1}},
+       {1, 2, 3},
+       {1, 2, 2},
+       [](W, X x) {
+         const Tensor around = at::constant_pad_nd(x, {1, 1, 1, 1}, -INFINITY);
+         return windows(around, 2, 2).amax({-1, -2});
+       }},
       {{{"type", "max_pool2d"}, {"kernel", 3}, {"stride", 1}},
        {1, 4, 4},
        {1, 2, 2},
@@ -206,6 +185,12 @@ inline std::vector<LayerCase> image_cases() {
          return at::stack(
                     {x.select(1, 0).flatten(1), x.select(1, 1).flatten(1)}, 1)
              .flatten(1);
+       }},
+      {{{"type", "reshape"}, {"shape", {3, 2}}},
+       {2, 1, 3},
+       {3, 2},
+       [](W, X x) {
+         return x.view({-1, 3, 2});
        }},
       {{{"type", "batch_norm"}},
        {2, 2, 3},
@@ -280,16 +265,17 @@ inline std::vector<LayerCase> vector_cases() {
        [](W w, X x) {
          return standardized(x, {2}) * w.at("weight") + w.at("bias");
        }},
-      {{{"type", "embedding"}, {"vocabulary", 4}, {"dimension", 2}},
-       {3},
-       {3, 2},
+      {{{"type", "rms_norm"}},
+       {2, 3},
+       {2, 3},
        [](W w, X x) {
-         return w.at("weight").index_select(0, x.flatten()).view({-1, 3, 2});
+         const Tensor square = x.square().sum(2, true) / 3;
+         return w.at("weight") * x / (square + 1e-5).sqrt();
        }},
-      {{{"type", "attention"}, {"heads", 2}, {"causal", true}},
-       {3, 4},
-       {3, 4},
-       attended},
+      {{{"type", "lora"}, {"out", 2}, {"rank", 3}, {"alpha", 6}, {"seed", 5}},
+       {4},
+       {2},
+       low_rank_updated},
       {{{"type", "residual"},
         {"layers", {{{"type", "linear"}, {"out", 3}}, "tanh"}}},
        {2, 3},
@@ -297,16 +283,6 @@ inline std::vector<LayerCase> vector_cases() {
        [](W w, X x) {
          return x +
                 (at::matmul(x, w.at("0.weight").t()) + w.at("0.bias")).tanh();
-       }},
-      {{{"type", "lstm"}, {"hidden", 2}},
-       {3, 2},
-       {2},
-       [](W w, X x) { return lstm_states(w, "", x).select(1, 2); }},
-      {{{"type", "lstm"}, {"hidden", 2}, {"layers", 2}, {"output", "all"}},
-       {3, 1},
-       {3, 2},
-       [](W w, X x) {
-         return lstm_states(w, "_l1", lstm_states(w, "_l0", x));
        }},
   };
 }
@@ -335,6 +311,7 @@ inline std::vector<LayerCase> layer_cases() {
   std::vector<LayerCase> cases = activation_cases();
   for (LayerCase& c : image_cases()) cases.push_back(std::move(c));
   for (LayerCase& c : vector_cases()) cases.push_back(std::move(c));
+  for (LayerCase& c : sequence_cases()) cases.push_back(std::move(c));
   for (LayerCase& c : training_cases()) cases.push_back(std::move(c));
   return cases;
 }

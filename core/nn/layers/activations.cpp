@@ -45,17 +45,26 @@ struct SoftplusFunction {
   static Tensor apply(const Tensor& x) { return at::softplus(x); }
 };
 
+struct SiluFunction {
+  static constexpr const char* kMeaning =
+      "x / (1 + exp(-x)), also called swish.";
+  // LibTorch's silu has other derivatives on a tape than off it.
+  static Tensor apply(const Tensor& x) { return x * at::sigmoid(x); }
+};
+
 using Relu = Activation<ReluFunction>;
 using Tanh = Activation<TanhFunction>;
 using Gelu = Activation<GeluFunction>;
 using Sigmoid = Activation<SigmoidFunction>;
 using Softplus = Activation<SoftplusFunction>;
+using Silu = Activation<SiluFunction>;
 
 NESTGRAD_REGISTER(LayerRegistry, "relu", Relu)
 NESTGRAD_REGISTER(LayerRegistry, "tanh", Tanh)
 NESTGRAD_REGISTER(LayerRegistry, "gelu", Gelu)
 NESTGRAD_REGISTER(LayerRegistry, "sigmoid", Sigmoid)
 NESTGRAD_REGISTER(LayerRegistry, "softplus", Softplus)
+NESTGRAD_REGISTER(LayerRegistry, "silu", Silu)
 
 }  // namespace
 }  // namespace nestgrad

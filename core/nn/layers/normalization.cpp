@@ -179,10 +179,46 @@ class LayerNorm : public Normalization {
   }
 };
 
+/// y = weight x / sqrt(mean(x^2) + epsilon) along the last axis (Zhang and
+/// Sennrich 2019, "Root mean square layer normalization"). weight: [features],
+/// one at the start.
+class RmsNorm : public SameShape {
+ public:
+  static Schema schema() {
+    return Schema(
+               "Divides every vector by the root of the mean square of its "
+               "features.")
+        .number("epsilon", 1e-5, "Added to the mean square.", above(0));
+  }
+
+  RmsNorm(const Config& config, const Shape& input)
+      : SameShape(input), epsilon_(config.number("epsilon")) {
+    if (input.size() != 1 && input.size() != 2) {
+      refuse_input(config, "vectors [features] or sequences [time, features]",
+                   input);
+    }
+  }
+
+  ParameterSet initial_weights(const Key&) const override {
+    return {{"weight", at::ones(output_shape().back(), at::kFloat)}};
+  }
+
+  Tensor apply(const Weights& weights, const Tensor& x,
+               const Pass&) const override {
+    const Tensor square = x.square().mean(-1, /*keepdim=*/true);
+    return along_channels(weights.tensor(0), x, -1, weights.batch_axes()) *
+           (x * (square + epsilon_).rsqrt());
+  }
+
+ private:
+  double epsilon_;
+};
+
 NESTGRAD_REGISTER(LayerRegistry, "batch_norm", BatchNorm)
 NESTGRAD_REGISTER(LayerRegistry, "group_norm", GroupNorm)
 NESTGRAD_REGISTER(LayerRegistry, "instance_norm", InstanceNorm)
 NESTGRAD_REGISTER(LayerRegistry, "layer_norm", LayerNorm)
+NESTGRAD_REGISTER(LayerRegistry, "rms_norm", RmsNorm)
 
 }  // namespace
 }  // namespace nestgrad

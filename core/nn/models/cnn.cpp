@@ -2,6 +2,7 @@
 
 #include "core/nn/layers/shapes.h"
 #include "core/nn/models/dense.h"
+#include "core/nn/models/norm.h"
 
 namespace nestgrad {
 namespace {
@@ -12,19 +13,18 @@ class Cnn : public Sequential {
  public:
   static Schema schema() {
     return with_dense_keys(
-        Schema("Blocks of convolution, normalization, activation and 2 x 2 "
-               "pooling, then a multilayer perceptron.")
-            .integers("channels", Json::array({16, 32}),
-                      "Output channels of each block.", at_least(1))
-            .integer("kernel", 3,
-                     "Side of the kernels, in pixels; images are padded by "
-                     "half of it.",
-                     at_least(1))
-            .choice("norm", "none", "What normalizes after each convolution.",
-                    {"none", "batch", "group", "instance"})
-            .integer("groups", 8,
-                     "The number of groups of channels in norm \"group\".",
-                     at_least(1))
+        with_norm_keys(
+            Schema("Blocks of convolution, normalization, activation and 2 x 2 "
+                   "pooling, then a multilayer perceptron. Each block may have "
+                   "its own number of channels; the fixed network of the "
+                   "tables of dataset distillation is convnet.")
+                .integers("channels", Json::array({16, 32}),
+                          "Output channels of each block.", at_least(1))
+                .integer("kernel", 3,
+                         "Side of the kernels, in pixels; images are padded "
+                         "by half of it.",
+                         at_least(1)),
+            "none")
             .choice("pool", "max",
                     "What is taken from every 2 x 2 pixels: the largest or "
                     "their mean.",
@@ -68,28 +68,11 @@ class Cnn : public Sequential {
                               "and {} is too small for that",
                               to_string(chain.shape())));
     }
-    add_norm(chain, config, channels);
+    const Json norm = norm_layer(config, channels);
+    if (!norm.is_null()) chain.add(norm);
     add_activation(chain, config);
     const bool max = config.text("pool") == "max";
     chain.add(Json{{"type", max ? "max_pool2d" : "avg_pool2d"}, {"kernel", 2}});
-  }
-
-  static void add_norm(Chain& chain, const Config& config,
-                       std::int64_t channels) {
-    const std::string norm = config.text("norm");
-    if (norm == "none") return;
-    Json layer{{"type", norm + "_norm"}};
-    if (norm == "group") {
-      const std::int64_t groups = config.integer("groups");
-      if (channels % groups != 0) {
-        config.fail("groups",
-                    fmt::format("must divide the channels of every block, but "
-                                "is {} where there are {} channels",
-                                groups, channels));
-      }
-      layer["groups"] = groups;
-    }
-    chain.add(layer);
   }
 };
 

@@ -6,19 +6,32 @@
 
 namespace nestgrad {
 
+Schema with_augment_key(Schema schema) {
+  return schema.objects("augment", LayerRegistry::instance(), Json::array(),
+                        "Layers before all others, which change inputs in "
+                        "training: cutout, translation, brightness, noise, "
+                        "...");
+}
+
+Schema with_activation_key(Schema schema, const char* initial,
+                           std::string meaning) {
+  return schema.choice("activation", initial, std::move(meaning),
+                       {"relu", "tanh", "gelu", "silu", "sigmoid", "softplus"});
+}
+
 Schema with_dense_keys(Schema schema, Json hidden) {
-  return schema
-      .objects("augment", LayerRegistry::instance(), Json::array(),
-               "Layers before all others, which change inputs in training: "
-               "cutout, translation, brightness, noise, ...")
-      .setting("input_dropout", 0,
-               "Probability that a number that enters the first linear layer "
-               "is set to zero in training.",
-               from_below(0, 1))
-      .integers("hidden", std::move(hidden),
-                "Sizes of the hidden linear layers; [] for none.", at_least(1))
-      .choice("activation", "relu", "The function after every hidden layer.",
-              {"relu", "tanh", "gelu", "sigmoid", "softplus"})
+  Schema first =
+      with_augment_key(std::move(schema))
+          .setting(
+              "input_dropout", 0,
+              "Probability that a number that enters the first linear layer "
+              "is set to zero in training.",
+              from_below(0, 1))
+          .integers("hidden", std::move(hidden),
+                    "Sizes of the hidden linear layers; [] for none.",
+                    at_least(1));
+  return with_activation_key(std::move(first), "relu",
+                             "The function after every hidden layer.")
       .setting("dropout", 0,
                "Probability that a number after a hidden linear layer is set "
                "to zero in training. A hyperparameter \"$name\" may have one "
@@ -45,7 +58,13 @@ void add_activation(Chain& chain, const Config& config) {
   chain.add(Json{{"type", config.text("activation")}});
 }
 
-void Dropouts::add(Chain& chain, Json rate) {
+void Dropouts::add(Chain& chain, const Json& rate) {
+  Json layers = Json::array();
+  add(layers, rate);
+  for (const Json& layer : layers) chain.add(layer);
+}
+
+void Dropouts::add(Json& layers, Json rate) {
   if (rate == 0) return;
   if (rate.is_string()) {
     const auto name = rate.get<std::string>();
@@ -53,7 +72,7 @@ void Dropouts::add(Chain& chain, Json rate) {
       rate = fmt::format("{}.{}", name, met_[name]++);
     }
   }
-  chain.add(Json{{"type", "dropout"}, {"rate", rate}});
+  layers.push_back(Json{{"type", "dropout"}, {"rate", rate}});
 }
 
 void add_dense(Chain& chain, const Config& config, const Shape& outputs,

@@ -8,6 +8,13 @@
 
 namespace nestgrad {
 
+/// Appends the key that add_augmentation() reads, "augment".
+Schema with_augment_key(Schema schema);
+
+/// Appends the key that add_activation() reads, "activation".
+Schema with_activation_key(Schema schema, const char* initial,
+                           std::string meaning);
+
 /// Appends the keys that add_augmentation() and add_dense() read: "augment",
 /// "input_dropout", "hidden", "activation", "dropout". `hidden` is the default
 /// of the third.
@@ -29,7 +36,10 @@ void add_activation(Chain& chain, const Config& config);
 class Dropouts {
  public:
   /// Adds one with this rate, a setting of the model; 0 adds nothing.
-  void add(Chain& chain, Json rate);
+  void add(Chain& chain, const Json& rate);
+
+  /// The same for a list of layers, such as that of a residual layer.
+  void add(Json& layers, Json rate);
 
  private:
   std::map<std::string, int> met_;

@@ -76,6 +76,25 @@ TEST_CASE("attention is torch::nn::MultiheadAttention of x with itself",
   }
 }
 
+TEST_CASE("with rotary positions only the distance of two steps counts",
+          "[attention]") {
+  Json rotary = attention(2, false);
+  rotary["positions"] = "rotary";
+  // Three steps among zeros, which have the score and the value 0.
+  const Tensor steps = Key(2).normal(at::empty({1, 3, 8}, float64()));
+  const auto from = [&](const Json& config, std::int64_t first) {
+    const auto layer = LayerRegistry::instance().make(config, {9, 8});
+    std::vector<Tensor> w =
+        layer->initial_weights(Key(1)).to(float64()).tensors();
+    w[1] = at::zeros_like(w[1]);  // in_bias
+    const Tensor x = at::zeros({1, 9, 8}, float64());
+    x.narrow(1, first, 3).copy_(steps);
+    return layer->apply(SharedWeights(w), x, Pass()).narrow(1, first, 3);
+  };
+  CHECK(at::allclose(from(rotary, 1), from(rotary, 5), 1e-12, 1e-12));
+  CHECK_FALSE(at::allclose(from(rotary, 1), from(attention(2, false), 1)));
+}
+
 TEST_CASE("attention keeps large scores finite", "[attention]") {
   const auto layer = LayerRegistry::instance().make(attention(1, true), {3, 2});
   const ParameterSet w = layer->initial_weights(Key(1)).to(float64());
@@ -121,17 +140,42 @@ TEST_CASE("a residual block names its hyperparameters and draws its own noise",
   for (const double value : {1.0, 3.0, 7.0})
     CHECK((y == value).any().item<bool>());
   CHECK((y == 1).logical_or(y == 3).logical_or(y == 7).all().item<bool>());
+
+  // Two masks of its own leave none, one or both; one mask none or both.
+  Json both = residual({{{"type", "dropout"}, {"rate", 0.5}}});
+  both["skip"] = both["layers"];
+  const Tensor z = LayerRegistry::instance()
+                       .make(both, {50})
+                       ->apply(SharedWeights(), at::ones({1, 50}, float64()),
+                               {true, Key(1)});
+  for (const double value : {0.0, 2.0, 4.0})
+    CHECK((z == value).any().item<bool>());
 }
 
 TEST_CASE("residual and attention refuse shapes that do not fit",
           "[attention]") {
-  CHECK(complaint(residual({{{"type", "linear"}, {"out", 3}}}), {2, 4}) ==
-        "/layers: must keep the shape of their input, [2, 4], but end in [2, "
-        "3]");
+  Json plain = residual({{{"type", "linear"}, {"out", 3}}});
+  CHECK(complaint(plain, {2, 4}) == "none");
+  plain["projection"] = "none";
+  CHECK(complaint(plain, {2, 4}) ==
+        "/layers: must end in the shape of what they are added to, [2, 4], but "
+        "end in [2, 3]");
+  CHECK(complaint(residual({"flatten"}), {2, 3, 3}) ==
+        "/layers: no projection leads from the shape of their input, [2, 3, "
+        "3], to that of their output, [18]");
+  CHECK(complaint(residual({"global_avg_pool2d",
+                            {{"type", "reshape"}, {"shape", {2, 1, 1}}}}),
+                  {2, 3, 9}) == "none");
+  CHECK_THAT(complaint(residual({{{"type", "conv2d"}, {"out", 2}}}), {2, 9, 9}),
+             ContainsSubstring("no projection leads from"));
   CHECK(complaint(residual({"relu", {{"type", "linear"}, {"oud", 4}}}), {4})
             .rfind("/layers/1/oud: ", 0) == 0);
   CHECK(complaint(attention(3, false), {5, 4}) ==
         "/heads: must divide the number of features, 4, but is 3");
+  Json rotary = attention(2, false);
+  rotary["positions"] = "rotary";
+  CHECK(complaint(rotary, {5, 6}) ==
+        "/positions: turns pairs of numbers, but a head has 3 features");
   CHECK(complaint(attention(1, false), {4}) ==
         "/type: attention expects sequences [time, features], but its input is "
         "[4]");

@@ -2,10 +2,26 @@
 
 #include <algorithm>
 
+#include "core/storage/safetensors.h"
 #include "tests/support/layer_cases.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_folder.h"
 
 namespace nestgrad {
+namespace {
+
+// What is said of a layer that cannot be made.
+std::string complaint(const Json& config, const Shape& input) {
+  try {
+    LayerRegistry::instance().make(config, input);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+}  // namespace
+
 TEST_CASE("every registered layer has a case in the table", "[layers]") {
   const std::vector<LayerCase> cases = layer_cases();
   for (const std::string& name : LayerRegistry::instance().names()) {
@@ -52,9 +68,10 @@ TEST_CASE("fresh weights are float32 and follow the key alone", "[layers]") {
     const ParameterSet other = c.make()->initial_weights(Key(2));
     REQUIRE(alike(first, second));
     REQUIRE(alike(first, other));
-    const bool constant = c.type().find("norm") != std::string::npos;
     for (std::size_t i = 0; i < first.size(); ++i) {
       CAPTURE(first.name(i));
+      const bool constant = c.type().find("norm") != std::string::npos ||
+                            (c.type() == "lora" && first.name(i) == "b");
       CHECK(first.tensors()[i].scalar_type() == at::kFloat);
       CHECK(first.tensors()[i].equal(second.tensors()[i]));
       CHECK(first.tensors()[i].equal(other.tensors()[i]) == constant);
@@ -62,8 +79,10 @@ TEST_CASE("fresh weights are float32 and follow the key alone", "[layers]") {
   }
 }
 
-TEST_CASE("linear, conv2d and lstm start uniformly within PyTorch's bounds",
-          "[layers]") {
+TEST_CASE(
+    "linear, convolutional and recurrent layers start uniformly within "
+    "PyTorch's bounds",
+    "[layers]") {
   struct Start {
     Json config;
     Shape input;
@@ -72,6 +91,10 @@ TEST_CASE("linear, conv2d and lstm start uniformly within PyTorch's bounds",
   const std::vector<Start> starts = {
       {{{"type", "linear"}, {"out", 200}}, {25}, 0.2},
       {{{"type", "conv2d"}, {"out", 100}, {"kernel", 5}}, {4, 8, 8}, 0.1},
+      {{{"type", "conv_transpose2d"}, {"out", 100}, {"kernel", 1}},
+       {4, 8, 8},
+       0.1},
+      {{{"type", "gru"}, {"hidden", 25}}, {7, 3}, 0.2},
       {{{"type", "lstm"}, {"hidden", 25}, {"layers", 2}}, {7, 3}, 0.2}};
   for (const Start& start : starts) {
     CAPTURE(start.config.dump());
@@ -91,10 +114,10 @@ TEST_CASE("linear, conv2d and lstm start uniformly within PyTorch's bounds",
   }
 }
 
-TEST_CASE("an lstm names its weights as torch.nn.LSTM does", "[layers]") {
-  const auto names = [](int layers) {
+TEST_CASE("recurrent layers name their weights as PyTorch does", "[layers]") {
+  const auto names = [](const char* type, int layers) {
     const auto layer = LayerRegistry::instance().make(
-        Json{{"type", "lstm"}, {"hidden", 5}, {"layers", layers}}, {4, 3});
+        Json{{"type", type}, {"hidden", 5}, {"layers", layers}}, {4, 3});
     const ParameterSet weights = layer->initial_weights(Key(1));
     std::string text;
     for (std::size_t i = 0; i < weights.size(); ++i) {
@@ -103,8 +126,11 @@ TEST_CASE("an lstm names its weights as torch.nn.LSTM does", "[layers]") {
     }
     return text;
   };
-  CHECK(names(1) == "weight_ih 20x3 weight_hh 20x5 bias_ih 20 bias_hh 20 ");
-  CHECK(names(2) ==
+  CHECK(names("gru", 1) ==
+        "weight_ih 15x3 weight_hh 15x5 bias_ih 15 bias_hh 15 ");
+  CHECK(names("lstm", 1) ==
+        "weight_ih 20x3 weight_hh 20x5 bias_ih 20 bias_hh 20 ");
+  CHECK(names("lstm", 2) ==
         "weight_ih_l0 20x3 weight_hh_l0 20x5 bias_ih_l0 20 bias_hh_l0 20 "
         "weight_ih_l1 20x5 weight_hh_l1 20x5 bias_ih_l1 20 bias_hh_l1 20 ");
 }
@@ -135,20 +161,6 @@ TEST_CASE("batch_norm uses the statistics of its batch in evaluation too",
   const Tensor expected = at::tensor({-1.0, -1.0, 1.0, 1.0}).view({2, 2});
   CHECK(at::allclose(y, expected.to(at::kFloat), 1e-4, 1e-4));
 }
-
-namespace {
-
-// What is said of a layer that cannot be made.
-std::string complaint(const Json& config, const Shape& input) {
-  try {
-    LayerRegistry::instance().make(config, input);
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "none";
-}
-
-}  // namespace
 
 TEST_CASE("a layer refuses an input of the wrong shape in a sentence",
           "[layers]") {
@@ -183,6 +195,57 @@ TEST_CASE("a layer refuses an input of the wrong shape in a sentence",
         "/type: lstm expects sequences [time, features], but its input is [4]");
 }
 
+TEST_CASE("lora starts at the weights of a file and has none of its own",
+          "[layers]") {
+  const TemporaryFolder folder;
+  const Tensor w = Key(1).normal(at::empty({2, 3})),
+               c = Key(2).normal(at::empty(2)),
+               x = Key(3).normal(at::empty({4, 3}));
+  save_safetensors(folder.path("w.safetensors"),
+                   {{"1.weight", w}, {"1.bias", c}});
+  Json config = {{"type", "lora"},
+                 {"file", folder.path("w.safetensors")},
+                 {"weight", "1.weight"},
+                 {"bias", "1.bias"},
+                 {"alpha", "$alpha"}};
+  const auto layer = LayerRegistry::instance().make(config, {3});
+  const ParameterSet own = layer->initial_weights(Key(4));
+  CHECK(own.numel() == 8 * (3 + 2));
+  CHECK(layer->hyperparameters().at(0).name == "alpha");
+  const auto output = [&](const ParameterSet& weights, const Tensor& alpha) {
+    const ParameterSet hyper{{"alpha", alpha}};
+    Pass pass;
+    pass.hyper = &hyper;
+    return layer->apply(SharedWeights(weights), x, pass);
+  };
+  const Tensor fixed = at::addmm(c, x, w.t());
+  CHECK(at::allclose(output(own, at::scalar_tensor(5)), fixed));
+  // By alpha the output has the derivative B A x / rank.
+  const ParameterSet moved = own + Key(5).normal(own);
+  CHECK(at::allclose(
+      output(moved, at::scalar_tensor(1)) - fixed,
+      at::matmul(at::matmul(x, moved.at("a").t()), moved.at("b").t()) / 8, 1e-4,
+      1e-5));
+
+  config["bias"] = "bias";
+  CHECK_THAT(complaint(config, {3}),
+             ContainsSubstring("/bias: ") &&
+                 ContainsSubstring("has no tensor 'bias'"));
+  config["bias"] = "1.weight";
+  CHECK(complaint(config, {3}) ==
+        "/bias: must have the shape [2], but is [2, 3]");
+  CHECK(complaint(config, {4}) ==
+        "/weight: must have the shape [out, 4], but is [2, 3]");
+  config["bias"] = "1.bias";
+  config["out"] = 5;
+  CHECK(complaint(config, {3}) ==
+        "/out: is 5, but the weights in the file have 2 outputs");
+  config["file"] = folder.path("none");
+  CHECK_THAT(complaint(config, {3}), ContainsSubstring("/file: "));
+  CHECK(complaint({{"type", "lora"}}, {3}) ==
+        "/out: is needed where no file says the size of the output");
+}
+
 TEST_CASE("a kernel larger than the image is refused", "[layers]") {
   CHECK(complaint(Json{{"type", "conv2d"}, {"out", 1}, {"kernel", 5}},
                   {1, 4, 9}) ==
@@ -202,6 +265,21 @@ TEST_CASE("numbers that a layer cannot use are refused", "[layers]") {
   CHECK(complaint(Json{{"type", "group_norm"}, {"groups", 4}}, {4}) ==
         "/groups: must leave more than one number to each group, but the input "
         "is [4] and there are 4 groups");
+  CHECK(complaint(Json{{"type", "conv_transpose2d"},
+                       {"out", 1},
+                       {"stride", 2},
+                       {"output_padding", 2}},
+                  {1, 4, 4}) ==
+        "/output_padding: must be less than the stride, 2, but is 2");
+  CHECK(
+      complaint(Json{{"type", "conv_transpose2d"}, {"out", 1}, {"padding", 2}},
+                {1, 2, 5}) ==
+      "/padding: cuts off all of the output, which would be [1, 0, 3]");
+  CHECK(complaint(Json{{"type", "max_pool2d"}, {"kernel", 3}, {"padding", 2}},
+                  {1, 4, 4}) ==
+        "/padding: must be at most half of the kernel, 3, but is 2");
+  CHECK(complaint(Json{{"type", "reshape"}, {"shape", {2, 3}}}, {5}) ==
+        "/shape: must have as many numbers as the input, [5], but is [2, 3]");
   CHECK(complaint(Json{{"type", "dropout"}, {"rate", 1}}, {4}) != "none");
   CHECK(complaint(Json{{"type", "linear"}, {"out", 0}}, {4}) != "none");
   CHECK(complaint(Json{{"type", "linear"}}, {4}) != "none");

@@ -1,0 +1,162 @@
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "core/nn/layers/initial.h"
+#include "core/nn/layers/shapes.h"
+
+namespace nestgrad {
+namespace {
+
+/// A recurrent network that begins at zero with every sequence. `parts` of its
+/// numbers are affine in the input x_t and `parts` in the state h, each of the
+/// size of the state.
+///
+/// The names, shapes and order of the weights are PyTorch's: weight_ih [parts
+/// hidden, features], weight_hh [parts hidden, hidden], bias_ih and bias_hh
+/// [parts hidden], all U(+-1/sqrt(hidden)) at the start; with "_l0", "_l1", ...
+/// after the name if there are more layers than one. An example that has
+/// weights of its own has the same ones in every step.
+class Recurrent : public Layer {
+ public:
+  Shape output_shape() const override {
+    return last_only_ ? Shape{hidden_} : Shape{time_, hidden_};
+  }
+
+  ParameterSet initial_weights(const Key& key) const override {
+    const double bound = 1 / std::sqrt(static_cast<double>(hidden_));
+    ParameterSet weights;
+    const auto insert = [&](const std::string& name, at::IntArrayRef sizes) {
+      weights.insert(name, symmetric_uniform(key.fold(name), sizes, bound));
+    };
+    for (std::int64_t layer = 0; layer < layers_; ++layer) {
+      const std::string suffix =
+          layers_ > 1 ? "_l" + std::to_string(layer) : "";
+      const std::int64_t in = layer == 0 ? features_ : hidden_;
+      insert("weight_ih" + suffix, {parts_ * hidden_, in});
+      insert("weight_hh" + suffix, {parts_ * hidden_, hidden_});
+      insert("bias_ih" + suffix, {parts_ * hidden_});
+      insert("bias_hh" + suffix, {parts_ * hidden_});
+    }
+    return weights;
+  }
+
+  Tensor apply(const Weights& weights, const Tensor& input,
+               const Pass&) const override {
+    Tensor x = input;
+    for (std::size_t first = 0; first < weights.size(); first += 4) {
+      const WeightSlice w = weights.slice(first, 4);
+      x = states(w, w.linear(x, kInput, kInputBias));
+    }
+    return last_only_ ? x.select(-2, -1) : x;
+  }
+
+ protected:
+  Recurrent(const Config& config, const Shape& input, std::int64_t parts)
+      : parts_(parts),
+        hidden_(config.integer("hidden")),
+        layers_(config.integer("layers")),
+        last_only_(config.text("output") == "last") {
+    if (input.size() != 2) {
+      refuse_input(config, "sequences [time, features]", input);
+    }
+    time_ = input[0];
+    features_ = input[1];
+  }
+
+  static Schema recurrent_schema(std::string meaning) {
+    return Schema(std::move(meaning))
+        .integer("hidden", kRequired, "Size of the state.", at_least(1))
+        .integer("layers", 1,
+                 "How many are stacked, each reading the states of the one "
+                 "below.",
+                 at_least(1))
+        .choice("output", "last",
+                "The state after the last step, or the states after all steps.",
+                {"last", "all"});
+  }
+
+  /// The states after all steps, [batch..., time, hidden]. `read`: what is
+  /// affine in the input, [batch..., time, parts hidden].
+  virtual Tensor states(const Weights& w, const Tensor& read) const = 0;
+
+  /// What is affine in the state h, [batch..., parts hidden].
+  static Tensor of_state(const Weights& w, const Tensor& h) {
+    return w.linear(h, kState, kStateBias);
+  }
+
+  /// The state before the first step.
+  Tensor zeros(const Tensor& read) const {
+    std::vector<std::int64_t> sizes = read.sizes().vec();
+    sizes.erase(sizes.end() - 2);
+    sizes.back() = hidden_;
+    return at::zeros(sizes, read.options());
+  }
+
+ private:
+  enum : std::size_t { kInput, kState, kInputBias, kStateBias };
+
+  std::int64_t parts_, hidden_, layers_, time_, features_;
+  bool last_only_;
+};
+
+/// A long short-term memory (Hochreiter and Schmidhuber 1997), torch.nn.LSTM:
+///   i, f, g, o = W_ih x_t + b_ih + W_hh h + b_hh
+///   c <- sigmoid(f) c + sigmoid(i) tanh(g),  h <- sigmoid(o) tanh(c).
+class Lstm : public Recurrent {
+ public:
+  static Schema schema() {
+    return recurrent_schema("A long short-term memory over sequences.");
+  }
+
+  Lstm(const Config& config, const Shape& input)
+      : Recurrent(config, input, /*parts=*/4) {}
+
+ private:
+  Tensor states(const Weights& w, const Tensor& read) const override {
+    Tensor h = zeros(read), c = h;
+    std::vector<Tensor> states;
+    for (const Tensor& now : read.unbind(-2)) {
+      const std::vector<Tensor> gate = (of_state(w, h) + now).chunk(4, -1);
+      c = gate[1].sigmoid() * c + gate[0].sigmoid() * gate[2].tanh();
+      h = gate[3].sigmoid() * c.tanh();
+      states.push_back(h);
+    }
+    return at::stack(states, -2);
+  }
+};
+
+/// A gated recurrent unit (Cho et al. 2014), torch.nn.GRU. With the parts r, z
+/// and n of W_ih x_t + b_ih and of W_hh h + b_hh:
+///   r = sigmoid(r_ih + r_hh),  z = sigmoid(z_ih + z_hh)
+///   h <- (1 - z) tanh(n_ih + r n_hh) + z h.
+class Gru : public Recurrent {
+ public:
+  static Schema schema() {
+    return recurrent_schema("A gated recurrent unit over sequences.");
+  }
+
+  Gru(const Config& config, const Shape& input)
+      : Recurrent(config, input, /*parts=*/3) {}
+
+ private:
+  Tensor states(const Weights& w, const Tensor& read) const override {
+    Tensor h = zeros(read);
+    std::vector<Tensor> states;
+    for (const Tensor& now : read.unbind(-2)) {
+      const std::vector<Tensor> in = now.chunk(3, -1);
+      const std::vector<Tensor> of = of_state(w, h).chunk(3, -1);
+      const Tensor r = (in[0] + of[0]).sigmoid();
+      const Tensor z = (in[1] + of[1]).sigmoid();
+      h = (1 - z) * (in[2] + r * of[2]).tanh() + z * h;
+      states.push_back(h);
+    }
+    return at::stack(states, -2);
+  }
+};
+
+NESTGRAD_REGISTER(LayerRegistry, "lstm", Lstm)
+NESTGRAD_REGISTER(LayerRegistry, "gru", Gru)
+
+}  // namespace
+}  // namespace nestgrad
