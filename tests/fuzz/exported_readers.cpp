@@ -14,13 +14,10 @@ struct Archive {
 };
 
 const std::vector<Archive>& archives() {
-  static const std::vector<Archive> all = {{"mlp", {4}, {3}},
-                                           {"cnn_eval", {1, 8, 8}, {3}},
-                                           {"lstm", {5, 3}, {2}},
-                                           {"transformer", {6}, {6, 7}},
-                                           {"modern", {4}, {2}},
-                                           {"shapes", {4}, {2}},
-                                           {"cnn_train", {1, 8, 8}, {3}}};
+  static const std::vector<Archive> all = {
+      {"mlp", {4}, {3}},     {"cnn_eval", {1, 8, 8}, {3}},
+      {"lstm", {5, 3}, {2}}, {"transformer", {6}, {6, 7}},
+      {"modern", {4}, {2}},  {"shapes", {4}, {2}}};
   return all;
 }
 

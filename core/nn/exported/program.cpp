@@ -2,6 +2,7 @@
 
 #include <c10/core/MemoryFormat.h>
 
+#include <algorithm>
 #include <map>
 #include <regex>
 
@@ -120,6 +121,7 @@ class Parser {
       const auto [kind, value] = only_entry(size, "a size");
       if (kind == "as_int") {
         const std::int64_t n = as_integer(*value, "as_int");
+        require(n >= 0, "it is damaged: a size is {}", n);
         out_.input_axes.push_back({n, n});
       } else {
         out_.input_axes.push_back(range_of(text_of(*value, "expr_str")));
@@ -151,8 +153,7 @@ class Parser {
     // 2 stands for any size: exporting treats 0 and 1 as special cases.
     const std::int64_t least = bound("min_val", 0);
     if (least > 2) out.least = least;
-    out.most = bound("max_val", out.most);
-    if (out.most == out.least) ++out.most;  // still a symbol
+    out.most = std::max(bound("max_val", out.most), out.least);
     return out;
   }
 

@@ -1,4 +1,5 @@
 #include "core/nn/exported/archive.h"
+#include "core/nn/exported/operators.h"
 #include "core/platform/warnings.h"
 #include "core/tensor/autodiff.h"
 #include "tests/core/nn/exported/archives.h"
@@ -242,9 +243,59 @@ TEST_CASE("an exported network says which inputs it takes", "[exported]") {
   CHECK_THROWS_WITH(load_exported("transformer", {6, 5}),
                     ContainsSubstring("gives [6, 7] for each example, but [6, "
                                       "5] is wanted"));
+  const TemporaryFolder folder;
+  const auto bounded = load_exported(
+      "mlp", {3}, {{"file", changed(folder, "mlp", [](ZipEntries& all) {
+                      std::string& text = all["mlp/models/model.json"];
+                      Json json = Json::parse(text);
+                      for (auto& range : json["range_constraints"]) {
+                        range = {{"min_val", 3}, {"max_val", 5}};
+                      }
+                      text = json.dump();
+                    })}});
+  const ParameterSet weights = bounded->initial_weights(Key());
+  CHECK_NOTHROW(bounded->forward(weights, at::zeros({5, 4}), Pass()));
+  for (const std::int64_t n : {2, 6}) {
+    CHECK_THROWS_WITH(bounded->forward(weights, at::zeros({n, 4}), Pass()),
+                      ContainsSubstring("batches of 3 to 5 examples"));
+  }
   // One example is a batch, too.
   const auto mlp = load_exported("mlp");
   CHECK(mlp->forward(w, at::zeros({1, 4}), Pass()).size(0) == 1);
+}
+
+TEST_CASE("arithmetic of sizes is that of Python", "[exported]") {
+  const auto result = [](const char* target, torch::jit::Stack stack) {
+    find_own_operator(target)->run(stack);
+    REQUIRE(stack.size() == 1);
+    return stack[0];
+  };
+  const auto whole = [&](const char* target, std::int64_t a, std::int64_t b) {
+    return result(target, {a, b}).toInt();
+  };
+  CHECK(whole("_operator.add", 2, 3) == 5);
+  CHECK(whole("_operator.sub", 2, 3) == -1);
+  CHECK(whole("_operator.mul", 2, 3) == 6);
+  CHECK(whole("_operator.floordiv", -7, 2) == -4);
+  CHECK(whole("_operator.mod", -7, 3) == 2);
+  CHECK(whole("_operator.mod", 7, -3) == -2);
+  CHECK(whole("_operator.pow", 3, 4) == 81);
+  CHECK(whole("torch.sym_max", 2, 3) == 3);
+  CHECK(whole("torch.sym_min", 2, 3) == 2);
+  CHECK(result("_operator.truediv", {7, 2}).toDouble() == 3.5);
+  CHECK(result("_operator.add", {7, 0.5}).toDouble() == 7.5);
+  CHECK(result("_operator.ge", {7, 7}).toBool());
+  CHECK_FALSE(result("_operator.lt", {7, 7}).toBool());
+  CHECK(result("torch.sym_not", {false}).toBool());
+  CHECK(result("torch.sym_int", {-2.7}).toInt() == -2);
+  CHECK(result("torch.sym_ite", {true, 1, 2}).toInt() == 1);
+  for (const char* target : {"_operator.floordiv", "_operator.mod"}) {
+    CHECK_THROWS_WITH(whole(target, 1, 0), ContainsSubstring("by zero"));
+  }
+  for (const char* target : {"_operator.add", "_operator.mul"}) {
+    CHECK_THROWS_WITH(whole(target, INT64_MAX, 2),
+                      ContainsSubstring("overflows"));
+  }
 }
 
 TEST_CASE("graphs that cannot be trained are refused with the reason",

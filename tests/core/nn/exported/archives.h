@@ -49,7 +49,7 @@ inline std::unique_ptr<Model> load_traced(const std::string& name,
   static const bool written = [] {
     const Ended ended =
         shell(folder.path(""),
-              fmt::format("/usr/bin/python3 {}/tests/core/nn/exported/"
+              fmt::format("/usr/bin/python3 -B {}/tests/core/nn/exported/"
                           "write_scripts.py .",
                           NESTGRAD_SOURCE_DIR));
     CAPTURE(ended.output);
