@@ -8,6 +8,7 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
+#include <exception>
 #include <mutex>
 #include <unordered_set>
 
@@ -35,12 +36,19 @@ variable_list grad(const variable_list& outputs, const variable_list& inputs,
       out = torch::autograd::grad(taped, inputs, taped_v,
                                   graph == Graph::kKeep || tape == Tape::kOn,
                                   tape == Tape::kOn, /*allow_unused=*/true);
-    } catch (const c10::Error& error) {
-      if (is_out_of_memory(error)) throw;
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      const std::string what = one_line(error);
+      // Some operators say by a plain exception that they lack a derivative.
+      const bool differentiation =
+          dynamic_cast<const c10::Error*>(&error) != nullptr ||
+          what.find("is not implemented") != std::string::npos;
+      if (is_out_of_memory(error) || !differentiation) throw;
       throw Unsupported(
           fmt::format("LibTorch cannot differentiate what this problem "
                       "computes: {}",
-                      one_line(error)));
+                      what));
     }
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {

@@ -26,6 +26,7 @@ struct Reader {
 
 std::vector<Reader> storage_readers(const TemporaryFolder& folder);
 std::vector<Reader> data_readers(const TemporaryFolder& folder);
+std::vector<Reader> exported_readers(const TemporaryFolder& folder);
 std::vector<Reader> record_readers(const TemporaryFolder& folder);
 std::vector<Reader> config_readers();
 

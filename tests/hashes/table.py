@@ -17,6 +17,7 @@ import concurrent.futures
 import hashlib
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -108,6 +109,8 @@ def rows_of(program, config):
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
+        for network in config.parent.glob("*.pt2"):
+            shutil.copy(network, folder)
         short = folder / "short.json"
         short.write_text(json.dumps(with_absolute_paths(
             shortened(json.loads(config.read_text())), config.parent)))

@@ -12,7 +12,7 @@
 #include <sstream>
 #include <unordered_map>
 
-#include "core/nn/layers/shapes.h"
+#include "core/nn/models/saved_network.h"
 #include "core/nn/models/script_facts.h"
 #include "core/platform/exceptions.h"
 #include "core/platform/files.h"
@@ -248,15 +248,10 @@ struct TorchScript::Script {
 };
 
 Schema TorchScript::schema() {
-  return Schema(
-             "A network that Python has saved as TorchScript; for data of one "
-             "tensor per example.")
-      .text("file", kRequired, "What torch.jit.save has written.")
-      .choice("start", "file",
-              "The first weights: those of the file, or the same numbers in a "
-              "random order within each tensor, which makes networks that "
-              "differ.",
-              {"file", "shuffled"});
+  return saved_network_schema(
+      "A network that Python has saved as TorchScript; for data of one tensor "
+      "per example.",
+      "What torch.jit.save has written.");
 }
 
 TorchScript::TorchScript(const Config& config, const Shape& input,
@@ -294,15 +289,7 @@ void TorchScript::require_gradient(const Shape& input) const {
 }
 
 ParameterSet TorchScript::initial_weights(const Key& key) const {
-  const ParameterSet own =
-      script_->weights.to(at::TensorOptions().device(at::kCPU));
-  if (!shuffled_) return own.clone();
-  std::uint64_t i = 0;
-  return own.map([&](const Tensor& t) {
-    return t.reshape(-1)
-        .index_select(0, key.fold(i++).permutation(t.numel()))
-        .view(t.sizes());
-  });
+  return saved_start(shuffled_, script_->weights, key);
 }
 
 Tensor TorchScript::call(const std::vector<Tensor>& weights,
@@ -316,15 +303,7 @@ Tensor TorchScript::call(const std::vector<Tensor>& weights,
     if (is_out_of_memory(error)) throw;
     throw Error(fmt::format("the script fails: {}", reason(error.what())));
   }
-  require(
-      out.dim() > 0 && out.size(0) == input.size(0),
-      "the script gives the shape {} for {} examples; the first axis has to "
-      "be that of the examples",
-      to_string(out.sizes().vec()), input.size(0));
-  const Shape got = out.sizes().slice(1).vec();
-  require(got == outputs_,
-          "the script gives {} for each example, but {} is wanted",
-          to_string(got), to_string(outputs_));
+  require_outputs(out, input.size(0), outputs_, "the script");
   return out;
 }
 

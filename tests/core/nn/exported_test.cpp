@@ -1,0 +1,438 @@
+#include "core/nn/exported/archive.h"
+#include "core/nn/exported/operators.h"
+#include "core/platform/warnings.h"
+#include "core/tensor/autodiff.h"
+#include "tests/core/nn/exported/archives.h"
+#include "tests/kit/bench.h"
+#include "tests/kit/contract.h"
+#include "tests/support/stored_zip.h"
+
+namespace nestgrad {
+namespace {
+
+/// A network that classifies fixed points, with one decay for all weights. Its
+/// training starts at given weights. float64.
+class FixedPoints : public BilevelProblem {
+ public:
+  FixedPoints(std::shared_ptr<const Model> model, const Tensor& inputs,
+              std::int64_t classes, ParameterSet start)
+      : model_(std::move(model)), start_(std::move(start)) {
+    inputs_ = inputs.is_floating_point() ? inputs.to(at::kDouble) : inputs;
+    targets_ = at::arange(inputs.size(0)).remainder(classes);
+    if (!inputs.is_floating_point()) targets_ = inputs.remainder(classes);
+  }
+
+  std::vector<Hyperparameter> hyperparameters() const override {
+    Hyperparameter decay;
+    decay.name = "weight_decay";
+    decay.initial = at::scalar_tensor(0.01, float64());
+    decay.coordinates = Coordinates::log();
+    return {decay};
+  }
+  ParameterSet initial_weights(const ParameterSet&, const Key&) const override {
+    return start_;
+  }
+  Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
+                    const Draw& draw) const override {
+    return loss(weights, 0, draw) +
+           0.5 * hyper.at("weight_decay") * dot(weights, weights);
+  }
+  Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
+                    const Draw& draw) const override {
+    return loss(weights, 1, draw);
+  }
+
+ private:
+  /// Of one half of the points.
+  Tensor loss(const ParameterSet& weights, std::int64_t half,
+              const Draw& draw) const {
+    const std::int64_t n = inputs_.size(0) / 2;
+    Pass pass;
+    pass.training = true;
+    pass.key = draw.key;
+    const Tensor y =
+        model_->forward(weights, inputs_.narrow(0, half * n, n), pass);
+    return at::cross_entropy_loss(y.flatten(0, -2),
+                                  targets_.narrow(0, half * n, n).flatten());
+  }
+
+  std::shared_ptr<const Model> model_;
+  ParameterSet start_;
+  Tensor inputs_, targets_;
+};
+
+Tensor hypergradient(std::shared_ptr<const Model> model,
+                     const std::string& name, const ParameterSet& start,
+                     std::int64_t classes, const Json& estimator) {
+  const Bench bench =
+      with_rule(std::make_shared<FixedPoints>(
+                    std::move(model), exported_input(name), classes, start),
+                at::scalar_tensor(0.01, float64()),
+                {{"type", "sgd"}, {"lr", "$lr"}, {"momentum", 0.5}});
+  const auto made = EstimatorRegistry::instance().make(estimator, *bench.loop);
+  made->begin(bench.hyper, Key(7));
+  made->estimate(bench.hyper);
+  return made->estimate(bench.hyper).gradient.flatten();
+}
+
+/// The exported network and `other`, which is the same network in another form.
+void check_same_hypergradient(const std::string& name,
+                              std::shared_ptr<const Model> other,
+                              std::int64_t classes) {
+  const std::shared_ptr<const Model> exported = load_exported(name);
+  const ParameterSet start = exported->initial_weights(Key()).to(float64());
+  const ParameterSet of_other =
+      other->initial_weights(Key()).to(float64()).with(start.tensors());
+  for (const Json& estimator :
+       {Json{{"type", "unrolled"}, {"window", 3}},
+        Json{
+            {"type", "ift"},
+            {"window", 3},
+            {"solver", {{"type", "conjugate_gradient"}, {"iterations", 4}}}}}) {
+    CAPTURE(name, estimator.dump());
+    const Tensor expected =
+        hypergradient(other, name, of_other, classes, estimator);
+    const Tensor got = hypergradient(exported, name, start, classes, estimator);
+    CHECK(expected.norm().item<double>() > 1e-6);
+    CHECK(relative_error(got, expected) < 1e-10);
+  }
+}
+
+std::vector<std::string> names_of(const ParameterSet& set) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < set.size(); ++i) out.push_back(set.name(i));
+  return out;
+}
+
+/// The archive `name` with other entries, for which `change` is called.
+template <class F>
+std::string changed(const TemporaryFolder& folder, const std::string& name,
+                    F&& change) {
+  ZipEntries entries = zip_entries(exported_file(name + ".pt2"));
+  change(entries);
+  return folder.write("changed.pt2", stored_zip(entries));
+}
+
+/// The reason for which a file is refused.
+std::string refused(const std::string& file) {
+  try {
+    load_exported("mlp", {3}, {{"file", file}});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("an exported network computes what PyTorch computes", "[exported]") {
+  const ParameterSet& expected = expected_outputs();
+  std::size_t compared = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const std::string& entry = expected.name(i);
+    const std::size_t dot = entry.find('.');
+    if (entry.substr(dot) != ".output") continue;
+    const std::string name = entry.substr(0, dot);
+    CAPTURE(name);
+    const auto model = load_exported(name);
+    const ParameterSet own = model->initial_weights(Key());
+    const Tensor want = expected.tensors()[i];
+    const Tensor input = exported_input(name);
+    const bool fine = want.scalar_type() == at::kDouble;
+    CHECK(relative_error(model->forward(own, input, Pass()), want) <
+          (fine ? 1e-14 : 1e-5));
+    // In the other precision as well.
+    const auto type = fine ? at::kFloat : at::kDouble;
+    const Tensor other = model->forward(
+        own.to(type), input.is_floating_point() ? input.to(type) : input,
+        Pass());
+    CHECK(other.scalar_type() == type);
+    CHECK(relative_error(other.to(want.scalar_type()), want) < 1e-5);
+    ++compared;
+  }
+  CHECK(compared == 16);
+}
+
+TEST_CASE("exported networks keep the contract of models", "[exported]") {
+  for (const char* name : {"cnn_train", "cnn_eval", "lstm", "gru", "tied",
+                           "modern", "shapes", "unused", "counts"}) {
+    CAPTURE(name);
+    const Tensor input = exported_input(name);
+    CHECK(testing::model_faults(
+              *load_exported(name),
+              input.is_floating_point() ? input.to(at::kDouble) : input) ==
+          testing::Faults{});
+  }
+  CHECK(testing::model_faults(*load_exported("dropout", {2}),
+                              exported_input("dropout").to(at::kDouble)) ==
+        testing::Faults{});
+}
+
+TEST_CASE("an exported network gives the hypergradient of its TorchScript",
+          "[exported]") {
+  check_same_hypergradient("cnn_train", load_traced("cnn_train", {3}), 3);
+  check_same_hypergradient("transformer", load_traced("transformer", {6, 7}),
+                           7);
+  // Exported by torchvision, traced from other code with the same names.
+  check_same_hypergradient("resnet18", load_traced("resnet18", {3}), 3);
+}
+
+TEST_CASE("an exported perceptron gives the hypergradient of the same layers",
+          "[exported]") {
+  check_same_hypergradient(
+      "mlp",
+      ModelRegistry::instance().make(
+          Json{{"type", "mlp"}, {"hidden", {5}}, {"activation", "tanh"}}, {4},
+          {3}),
+      3);
+}
+
+TEST_CASE(
+    "weights of an exported network are named as in Python, tied ones "
+    "once",
+    "[exported]") {
+  CHECK(names_of(load_exported("unused")->initial_weights(Key())) ==
+        std::vector<std::string>{"unused", "linear.weight", "linear.bias"});
+  const ParameterSet tied = load_exported("tied")->initial_weights(Key());
+  CHECK(tied.size() == 14);
+  CHECK(tied.contains("tokens.weight"));
+  CHECK_FALSE(tied.contains("head.weight"));
+  CHECK(names_of(load_exported("transformer")->initial_weights(Key())) ==
+        names_of(load_traced("transformer", {6, 7})->initial_weights(Key())));
+}
+
+TEST_CASE("a weight that an exported network does not use has a zero gradient",
+          "[exported]") {
+  const auto model = load_exported("unused");
+  const ParameterSet w = model->initial_weights(Key()).leaves();
+  const ParameterSet g = gradient(
+      model->forward(w, exported_input("unused"), Pass()).square().sum(), w);
+  CHECK(g.at("unused").eq(0).all().item<bool>());
+  CHECK(g.at("linear.weight").norm().item<double>() > 0);
+}
+
+TEST_CASE("dropout of an exported network follows the pass and its key",
+          "[exported]") {
+  const auto model = load_exported("dropout", {2});
+  const ParameterSet w = model->initial_weights(Key());
+  const Tensor x = exported_input("dropout");
+  Pass one, two;
+  one.training = two.training = true;
+  one.key = Key(1);
+  two.key = Key(2);
+  const Tensor y = model->forward(w, x, one);
+  CHECK(y.equal(model->forward(w, x, one)));
+  CHECK_FALSE(y.equal(model->forward(w, x, two)));
+  CHECK(
+      at::allclose(model->forward(w, x, Pass()),
+                   at::linear(x, w.at("linear.weight"), w.at("linear.bias"))));
+}
+
+TEST_CASE("an exported network says which inputs it takes", "[exported]") {
+  const auto fixed = load_exported("mlp_fixed");
+  const ParameterSet w = fixed->initial_weights(Key());
+  CHECK_NOTHROW(fixed->forward(w, at::zeros({6, 4}), Pass()));
+  CHECK_THROWS_WITH(fixed->forward(w, at::zeros({5, 4}), Pass()),
+                    ContainsSubstring("batches of exactly 6 examples") &&
+                        ContainsSubstring("dynamic_shapes"));
+  CHECK_THROWS_WITH(fixed->forward(w, at::zeros({6, 3}), Pass()),
+                    ContainsSubstring("inputs of the shape [6, 4], but the "
+                                      "data have [3]"));
+  CHECK_THROWS_WITH(fixed->forward(w, at::zeros({6, 4}, at::kLong), Pass()),
+                    ContainsSubstring("takes floating-point numbers"));
+  CHECK_THROWS_WITH(load_exported("transformer", {6, 5}),
+                    ContainsSubstring("gives [6, 7] for each example, but [6, "
+                                      "5] is wanted"));
+  const TemporaryFolder folder;
+  const auto bounded = load_exported(
+      "mlp", {3}, {{"file", changed(folder, "mlp", [](ZipEntries& all) {
+                      std::string& text = all["mlp/models/model.json"];
+                      Json json = Json::parse(text);
+                      for (auto& range : json["range_constraints"]) {
+                        range = {{"min_val", 3}, {"max_val", 5}};
+                      }
+                      text = json.dump();
+                    })}});
+  const ParameterSet weights = bounded->initial_weights(Key());
+  CHECK_NOTHROW(bounded->forward(weights, at::zeros({5, 4}), Pass()));
+  for (const std::int64_t n : {2, 6}) {
+    CHECK_THROWS_WITH(bounded->forward(weights, at::zeros({n, 4}), Pass()),
+                      ContainsSubstring("batches of 3 to 5 examples"));
+  }
+  // One example is a batch, too.
+  const auto mlp = load_exported("mlp");
+  CHECK(mlp->forward(w, at::zeros({1, 4}), Pass()).size(0) == 1);
+}
+
+TEST_CASE("arithmetic of sizes is that of Python", "[exported]") {
+  const auto result = [](const char* target, torch::jit::Stack stack) {
+    find_own_operator(target)->run(stack);
+    REQUIRE(stack.size() == 1);
+    return stack[0];
+  };
+  const auto whole = [&](const char* target, std::int64_t a, std::int64_t b) {
+    return result(target, {a, b}).toInt();
+  };
+  CHECK(whole("_operator.add", 2, 3) == 5);
+  CHECK(whole("_operator.sub", 2, 3) == -1);
+  CHECK(whole("_operator.mul", 2, 3) == 6);
+  CHECK(whole("_operator.floordiv", -7, 2) == -4);
+  CHECK(whole("_operator.mod", -7, 3) == 2);
+  CHECK(whole("_operator.mod", 7, -3) == -2);
+  CHECK(whole("_operator.pow", 3, 4) == 81);
+  CHECK(whole("torch.sym_max", 2, 3) == 3);
+  CHECK(whole("torch.sym_min", 2, 3) == 2);
+  CHECK(result("_operator.truediv", {7, 2}).toDouble() == 3.5);
+  CHECK(result("_operator.add", {7, 0.5}).toDouble() == 7.5);
+  CHECK(result("_operator.ge", {7, 7}).toBool());
+  CHECK_FALSE(result("_operator.lt", {7, 7}).toBool());
+  CHECK(result("torch.sym_not", {false}).toBool());
+  CHECK(result("torch.sym_int", {-2.7}).toInt() == -2);
+  CHECK(result("torch.sym_ite", {true, 1, 2}).toInt() == 1);
+  for (const char* target : {"_operator.floordiv", "_operator.mod"}) {
+    CHECK_THROWS_WITH(whole(target, 1, 0), ContainsSubstring("by zero"));
+  }
+  for (const char* target : {"_operator.add", "_operator.mul"}) {
+    CHECK_THROWS_WITH(whole(target, INT64_MAX, 2),
+                      ContainsSubstring("overflows"));
+  }
+}
+
+TEST_CASE("graphs that cannot be trained are refused with the reason",
+          "[exported]") {
+  const auto [name, reason] = GENERATE(table<std::string, std::string>(
+      {{"cond", "higher-order operator 'cond'"},
+       {"no_tape", "write .detach() instead"},
+       {"custom", "nestgrad_tests.twice.default, which LibTorch"},
+       {"two_outputs", "gives 2 results"},
+       {"detached", "do not depend on the weights"},
+       {"no_parameters", "no parameters that require gradients"}}));
+  CHECK_THAT(refused(exported_file(name + ".pt2")), ContainsSubstring(reason));
+}
+
+TEST_CASE("other files of PyTorch are refused with the way to write one",
+          "[exported]") {
+  const TemporaryFolder folder;
+  const auto zip = [&](const ZipEntries& entries) {
+    return refused(folder.write("a.pt2", stored_zip(entries)));
+  };
+  CHECK_THAT(
+      zip({{"serialized_exported_program.json", "{}"}, {"version", "5"}}),
+      ContainsSubstring("PyTorch 2.7 or earlier") &&
+          ContainsSubstring("torch.export.save(torch.export.export("));
+  CHECK_THAT(zip({{"a/constants.pkl", ""}, {"a/data.pkl", ""}}),
+             ContainsSubstring("the model \"torchscript\" reads"));
+  CHECK_THAT(zip({{"a/data.pkl", ""}}),
+             ContainsSubstring("was written by torch.save"));
+  CHECK_THAT(zip({{"a/b", ""}}), ContainsSubstring("no archive of"));
+  CHECK_THAT(refused(folder.write("b.pt2", "no zip")),
+             ContainsSubstring("b.pt2"));
+  const std::string model = "mlp/models/model.json";
+  CHECK_THAT(refused(changed(folder, "mlp",
+                             [&](ZipEntries& all) { all.erase(model); })),
+             ContainsSubstring("no exported program"));
+  CHECK_THAT(refused(changed(
+                 folder, "mlp",
+                 [](ZipEntries& all) { all["mlp/archive_version"] = "1"; })),
+             ContainsSubstring("version 1"));
+  CHECK_THAT(refused(changed(folder, "mlp",
+                             [&](ZipEntries& all) {
+                               Json json = Json::parse(all[model]);
+                               json["schema_version"]["major"] = 9;
+                               all[model] = json.dump();
+                             })),
+             ContainsSubstring("version 9.20 (PyTorch 2.14") &&
+                 ContainsSubstring("an earlier PyTorch"));
+}
+
+TEST_CASE("damage in an archive is reported where it is", "[exported]") {
+  const TemporaryFolder folder;
+  CHECK_THAT(refused(changed(folder, "mlp",
+                             [](ZipEntries& all) {
+                               all["mlp/data/weights/weight_0"].resize(76);
+                             })),
+             ContainsSubstring(
+                 "'first.weight': it needs 20 numbers, but 19 are stored"));
+  const auto with = [&](const char* pointer, const Json& value) {
+    return refused(changed(folder, "mlp", [&](ZipEntries& all) {
+      Json json = Json::parse(all["mlp/models/model.json"]);
+      json[Json::json_pointer(pointer)] = value;
+      all["mlp/models/model.json"] = json.dump();
+    }));
+  };
+  const std::string node = "/graph_module/graph/nodes/1";
+  CHECK_THAT(with((node + "/inputs/0/arg").c_str(),
+                  {{"as_tensor", {{"name", "later"}}}}),
+             ContainsSubstring("'later' is used before it is computed"));
+  CHECK_THAT(with((node + "/inputs/0/arg").c_str(), {{"as_string", "x"}}),
+             ContainsSubstring("aten.tanh.default: its argument 'self' is not "
+                               "of the type Tensor"));
+  CHECK_THAT(with((node + "/inputs/0/name").c_str(), "other"),
+             ContainsSubstring("an argument 'other', which LibTorch"));
+  CHECK_THAT(with((node + "/target").c_str(), "torch.ops.aten.tan.no"),
+             ContainsSubstring("aten.tan.no, which LibTorch"));
+}
+
+TEST_CASE("modes that exporting has fixed are warned of", "[exported]") {
+  load_exported("cnn_eval");
+  load_exported("dropout_eval");
+  std::string all;
+  for (const std::string& one : warnings()) all += one + "\n";
+  CHECK_THAT(all, ContainsSubstring("cnn_eval.pt2: the network was exported in "
+                                    "this state: its batch norm uses the "
+                                    "running averages"));
+  CHECK_THAT(all,
+             ContainsSubstring("dropout_eval.pt2: the network was exported "
+                               "in this state: its dropout is off"));
+}
+
+TEST_CASE("a plan names the exported operator without a second derivative",
+          "[exported]") {
+  const TemporaryFolder folder;
+  const Json config = {
+      {"problem",
+       {{"type", "classification"},
+        {"data",
+         {{"type", "gaussian_clusters"},
+          {"features", 4},
+          {"classes", 2},
+          {"train", 20},
+          {"valid", 20},
+          {"test", 0}}},
+        {"model",
+         {{"type", "exported"}, {"file", exported_file("sampled.pt2")}}}}},
+      {"hyperparameters", {{"weight_decay", Json::object()}}},
+      {"outer", {{"steps", 1}}}};
+  folder.write("a.json", config.dump());
+  CHECK_THAT(program(folder.path(""), "plan a.json").output,
+             ContainsSubstring("grid_sampler_2d_backward cannot be "
+                               "differentiated twice"));
+}
+
+TEST_CASE("weights of a run go back into PyTorch as docs/pytorch.md says",
+          "[exported]") {
+  const TemporaryFolder folder;
+  const std::string root = NESTGRAD_SOURCE_DIR;
+  const Ended run = program(
+      folder.path(""),
+      "run " + root +
+          "/configs/exported/fashion_mnist_cnn.json --out run --set "
+          "problem.data.train=60 --set problem.data.valid=30 --set "
+          "problem.data.test=30 --set problem.batch=30 --set "
+          "estimator.window=2 --set outer.steps=2 --set record.retrain=0");
+  CAPTURE(run.output);
+  REQUIRE(run.code == 0);
+  save_safetensors(folder.path("chain"),
+                   ModelRegistry::instance()
+                       .make(Json{{"type", "mlp"}, {"hidden", {5}}}, {4}, {3})
+                       ->initial_weights(Key()));
+  const Ended loaded =
+      shell(folder.path(""), "/usr/bin/python3 " + root +
+                                 "/tests/core/nn/exported/load_back.py " +
+                                 root + "/docs/pytorch.md " + root +
+                                 "/configs/exported/export.py run chain");
+  CAPTURE(loaded.output);
+  CHECK(loaded.code == 0);
+}
+
+}  // namespace nestgrad
