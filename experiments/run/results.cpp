@@ -129,6 +129,7 @@ std::optional<Verdict> Results::verdict(const RunSummary& summary) const {
   facts.start_is_best = selected.is_start();
   facts.last_is_best =
       selected.is_best() && selected.step == selected.last_candidate;
+  facts.trained_less = selected.warm_start && !facts.last_is_best;
   for (const TunedHyper& hyper : recorder.hypers()) {
     if (hyper.is_at_end(summary.found.at(hyper.name)) &&
         !hyper.is_at_end(summary.start.at(hyper.name))) {

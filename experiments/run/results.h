@@ -25,6 +25,7 @@ struct Selected {
   double value = 0;
   std::int64_t candidates = 0;      ///< evaluated steps
   std::int64_t last_candidate = 0;  ///< the last of them
+  bool warm_start = false;          ///< training goes on from step to step
 
   bool is_best() const { return !metric.empty(); }
 

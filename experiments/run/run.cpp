@@ -219,7 +219,8 @@ HandedOut Run::handed_out() const {
   BestStep::Sets sets = best_->sets();
   const std::int64_t step = best_->step();
   return {{step, std::max<std::int64_t>(0, step - 1), best_->metric(),
-           best_->value(), best_->candidates(), best_->last_candidate()},
+           best_->value(), best_->candidates(), best_->last_candidate(),
+           config_.object("estimator").integer("horizon") == 0},
           std::move(sets.hyper),
           std::move(sets.weights)};
 }

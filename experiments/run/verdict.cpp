@@ -117,6 +117,12 @@ std::vector<std::string> reasons_for(const VerdictFacts& facts,
         "no evaluation of tuning was better than that of the start, so the "
         "start itself is handed out");
   }
+  if (facts.trained_less) {
+    out.push_back(
+        "in warm start the weights of an early step have been trained less, "
+        "which alone may make it the best (\"select\": \"last\" in \"outer\" "
+        "hands out the last step)");
+  }
   if (facts.outer_steps < kFewSteps) {
     out.push_back(
         facts.outer_steps == 1

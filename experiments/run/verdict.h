@@ -27,6 +27,8 @@ struct VerdictFacts {
   std::int64_t outer_steps = 0;
   bool start_is_best = false;  ///< no evaluation was better than the start's
   bool last_is_best = false;   ///< none was better than the last one
+  bool trained_less = false;   ///< the weights of the best step have been
+                               ///< trained for fewer steps than later ones
   std::vector<std::string> at_ends = {};  ///< hyperparameters that are now at
                                           ///< an end of their range
   std::string estimator_trouble = {};     ///< what not converged means; or ""

@@ -133,9 +133,10 @@ TEST_CASE("what is not better is explained by what the run knows",
     CAPTURE(part);
     CHECK(has_reason(verdict, part));
   }
-  facts.start_is_best = true;
+  facts.start_is_best = facts.trained_less = true;
   const Verdict start = *verdict_on(facts);
   CHECK(has_reason(start, "the start itself is handed out"));
+  CHECK(has_reason(start, "an early step have been trained less"));
   CHECK_FALSE(has_reason(start, "the best evaluation was the last"));
   // None of this explains a good result.
   facts.found = run_of("found", {0.3, 0.4});
