@@ -21,7 +21,7 @@ namespace {
 /// first two lines are of.
 void check_selection(const std::vector<Json>& lines, const Json& summary) {
   const Json& selected = summary["selected"];
-  if (summary["hyperparameters"].is_null()) {  // nothing is tuned
+  if (!summary.contains("hyperparameters")) {  // nothing is tuned
     CHECK(selected["select"] == "last");
     return;
   }
