@@ -10,11 +10,17 @@
 
 namespace nestgrad {
 
-/// The state of a run after one outer step. Pointers are valid during the call.
+/// What an outer step has seen. Step k trains under the hyperparameters that
+/// k - 1 moves have led to, makes the estimate there, and then moves them.
+/// Everything in this record belongs to the hyperparameters before the move,
+/// `next` alone excepted. Step 0 is the start, before any training: it has the
+/// same hyperparameters as step 1, and no estimate.
+///
+/// Pointers are valid during the call.
 struct OuterStep {
-  std::int64_t step = 0;   ///< 1 after the first
+  std::int64_t step = 0;   ///< 1 for the first estimate; 0: the start
   std::int64_t steps = 0;  ///< total number of outer steps
-  double objective = 0;    ///< validation loss that belongs to the estimate
+  double objective = 0;  ///< validation loss of the estimate; NaN at the start
   double gradient_norm = 0;
   double seconds = 0;               ///< wall time since the run began
   double estimate_seconds = 0;      ///< wall time of this step's estimate
@@ -22,15 +28,20 @@ struct OuterStep {
                                     ///< estimate; 0 if no MemoryMeter runs
   Status status = Status::kOk;
   const std::string* trouble = nullptr;   ///< a sentence, unless status is kOk
-  const ParameterSet* hyper = nullptr;    ///< hyperparameters after the step
+  const ParameterSet* hyper = nullptr;    ///< hyperparameters of the estimate
   const ParameterSet* natural = nullptr;  ///< the same in their own units
+  const ParameterSet* next = nullptr;     ///< hyperparameters after the move;
+                                          ///< `hyper` if there is no move
   const Metrics* metrics = nullptr;       ///< of the estimate
   const Json* used = nullptr;  ///< the settings that the method had to find
                                ///< itself, as a part of its section; may be
                                ///< null
 
-  /// The problem's metrics (accuracy, ...) of the present weights. Takes a pass
-  /// over the data, so call it only when needed.
+  /// The weights that training under `hyper` has led to: deployed, off tape.
+  std::function<ParameterSet()> weights;
+
+  /// The problem's metrics (accuracy, ...) of `weights` under `hyper`. The
+  /// first call takes a pass over the data, so call it only when needed.
   std::function<Metrics()> evaluate;
 };
 
@@ -40,10 +51,15 @@ class Observer {
   enum class Verdict { kContinue, kStop };
 
   virtual ~Observer() = default;
+
+  /// Called once, before the first outer step of a run; not when a run is
+  /// resumed. May be ignored.
+  virtual void on_start(const OuterStep& start) { (void)start; }
+
   virtual Verdict on_step(const OuterStep& step) = 0;
 
   /// Called when this step's estimate is unusable (NaN, say) and the run ends.
-  /// `hyper` are the hyperparameters of the estimate. May be ignored.
+  /// May be ignored.
   virtual void on_failure(const OuterStep& step) { (void)step; }
 };
 

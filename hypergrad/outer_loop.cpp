@@ -56,10 +56,9 @@ Measured measured_estimate(HypergradientEstimator& estimator,
   return out;
 }
 
-/// What an outer step records of its estimate. Refers to `measured`.
-OuterStep record_of(const Measured& measured) {
+/// Adds what an outer step records of its estimate. Refers to `measured`.
+void add_estimate(const Measured& measured, OuterStep& record) {
   const Estimate& estimate = measured.estimate;
-  OuterStep record;
   record.objective = estimate.objective;
   record.gradient_norm = estimate.gradient.flatten().norm().item<double>();
   record.estimate_seconds = measured.seconds;
@@ -68,7 +67,6 @@ OuterStep record_of(const Measured& measured) {
   record.trouble = &estimate.trouble;
   record.metrics = &estimate.metrics;
   record.used = &estimate.used;
-  return record;
 }
 
 }  // namespace
@@ -104,35 +102,55 @@ void OuterLoop::begin(const ParameterSet& hyper, const Key& key) {
   estimator_.begin(state_.weights, key);
 }
 
+OuterStep OuterLoop::begun(const ParameterSet& hyper) const {
+  OuterStep record;
+  record.steps = steps_;
+  record.hyper = record.next = &hyper;
+  record.weights = [this, &hyper] { return estimator_.weights(hyper); };
+  record.evaluate = [this, &hyper, known = std::optional<Metrics>()]() mutable {
+    if (!known) known = problem_.evaluate(estimator_.weights(hyper), hyper);
+    return *known;
+  };
+  return record;
+}
+
+void OuterLoop::tell_start() {
+  const ParameterSet natural = tuned(problem_, state_.weights);
+  const Metrics none;
+  OuterStep record = begun(state_.weights);
+  record.objective = std::nan("");
+  record.seconds = seconds_;
+  record.natural = &natural;
+  record.metrics = &none;
+  for (const auto& observer : observers_) observer->on_start(record);
+}
+
 OuterResult OuterLoop::run() {
   const Stopwatch whole;
   const double before = seconds_;
   const auto ended = [&](Termination how, std::string message = "") {
     return OuterResult{state_.weights, how, std::move(message), state_.step};
   };
+  if (state_.step == 0) tell_start();
 
   while (state_.step < steps_) {
-    Measured measured = measured_estimate(estimator_, state_.weights);
+    const ParameterSet hyper = state_.weights;
+    Measured measured = measured_estimate(estimator_, hyper);
     const Estimate& estimate = measured.estimate;
-    OuterStep record = record_of(measured);
+    OuterStep record = begun(hyper);
+    add_estimate(measured, record);
     record.step = state_.step + 1;
-    record.steps = steps_;
-    record.evaluate = [&] {
-      const ParameterSet& hyper = state_.weights;
-      return problem_.evaluate(estimator_.weights(hyper), hyper);
-    };
-    /// The record, with the present time and hyperparameters.
+    /// The record, with the present time.
     const auto completed =
         [&](const ParameterSet& natural) -> const OuterStep& {
       record.seconds = seconds_ = before + whole.seconds();
-      record.hyper = &state_.weights;
       record.natural = &natural;
       return record;
     };
     if (const std::string trouble = trouble_of(estimate); !trouble.empty()) {
       record.status = Status::kDiverged;
       record.trouble = &trouble;
-      const ParameterSet natural = tuned(problem_, state_.weights);
+      const ParameterSet natural = tuned(problem_, hyper);
       for (const auto& observer : observers_) {
         observer->on_failure(completed(natural));
       }
@@ -150,8 +168,9 @@ OuterResult OuterLoop::run() {
                                next.step));
     }
     state_ = next;
+    record.next = &state_.weights;
 
-    const ParameterSet natural = tuned(problem_, state_.weights);
+    const ParameterSet natural = tuned(problem_, hyper);
     completed(natural);
     bool stop = false;
     for (const auto& observer : observers_) {

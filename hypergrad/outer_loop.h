@@ -30,7 +30,8 @@ struct OuterResult {
 ///
 ///   repeat:  estimate = estimator.estimate(hyper)
 ///            hyper    = optimizer.step(hyper, estimate.gradient)
-///            tell the observers
+///            tell the observers of the estimate and the hyperparameters that
+///            it was made at
 ///
 /// The loop does not know how weights are trained: the estimator does that.
 class OuterLoop {
@@ -57,6 +58,13 @@ class OuterLoop {
   void persist(Archive& archive);
 
  private:
+  /// A record of the present step with what weights and evaluation are at
+  /// `hyper`, which outlives it.
+  OuterStep begun(const ParameterSet& hyper) const;
+
+  /// Tells the observers of the start.
+  void tell_start();
+
   HypergradientEstimator& estimator_;
   const BilevelProblem& problem_;
   std::shared_ptr<const Optimizer> optimizer_;

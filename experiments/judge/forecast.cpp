@@ -61,7 +61,7 @@ class Forecast {
         section_(config.object("estimator")),
         experiment_(experiment),
         cut_(Truncation::read(section_)),
-        final_networks_(final_networks(config, experiment)),
+        final_runs_(final_run_count(config, experiment)),
         loaded_(memory.current()),
         building_(memory.peak()) {}
 
@@ -72,6 +72,7 @@ class Forecast {
     out.estimate = step.seconds;
     out.evaluation = probe_.evaluation;
     tuning(step, out);
+    out.networks = networks(step, out.outer_steps);
     out.retraining = retraining(out);
     out.loaded = loaded_;
     // An experiment with another model loads the data again.
@@ -100,7 +101,7 @@ class Forecast {
         (probe_.seconds + (window - 1) * training_step_ /
                               static_cast<double>(cut_.outer_steps_per_window));
     const auto retraining =
-        static_cast<double>(final_networks_ * experiment_.retraining_steps());
+        static_cast<double>(final_runs_ * experiment_.retraining_steps());
     return std::min(tuning, stop_.number_or("seconds", kInfinity)) +
            std::min(retraining * training_step_,
                     record_.number_or("retrain_seconds", kInfinity));
@@ -257,7 +258,9 @@ class Forecast {
     end_after(stop_.number_or("products", kInfinity) / step.products,
               "products");
     const auto seconds = [&](double steps) {
-      return warm_up + steps * each + std::ceil(steps / every) * out.evaluation;
+      // The start and the first step are evaluated, too.
+      return warm_up + steps * each +
+             (2 + std::ceil(steps / every)) * out.evaluation;
     };
     const double budget = stop_.number_or("seconds", kInfinity);
     if (seconds(outer) > budget) {
@@ -269,9 +272,23 @@ class Forecast {
     out.outer_steps = static_cast<std::int64_t>(outer);
   }
 
+  /// The networks of each final run after so many outer steps; 0 if there are
+  /// no final runs.
+  std::int64_t networks(const Step& step, std::int64_t outer_steps) const {
+    if (final_runs_ == 0) return 0;
+    const auto outer = static_cast<double>(outer_steps);
+    const auto warm_up =
+        static_cast<double>(experiment_.estimator().warm_up() * cut_.window);
+    const double windows =
+        outer / static_cast<double>(cut_.outer_steps_per_window);
+    return networks_of_final_runs(
+        config_, final_runs_, experiment_.retraining_steps(outer_steps),
+        {warm_up + windows * step.train_gradients, outer * step.products});
+  }
+
   double retraining(const PlanCost& each) const {
-    if (final_networks_ == 0) return 0;
-    const auto networks = static_cast<double>(record_.integer("networks"));
+    if (final_runs_ == 0) return 0;
+    const auto networks = static_cast<double>(each.networks);
     const auto steps =
         static_cast<double>(experiment_.retraining_steps(each.outer_steps));
     const auto seconds = [&](const FinalRunCost& one) {
@@ -284,12 +301,10 @@ class Forecast {
       ++others;
       out += seconds(with_model(model).value_or(own));
     }
-    const auto alike = static_cast<double>(final_networks_) / networks -
-                       static_cast<double>(others);
-    out += alike * seconds(own);
-    return std::min(out,
-                    record_.number_or("retrain_seconds", kInfinity) +
-                        static_cast<double>(final_networks_) * each.evaluation);
+    out += static_cast<double>(final_runs_ - others) * seconds(own);
+    return std::min(
+        out, record_.number_or("retrain_seconds", kInfinity) +
+                 static_cast<double>(final_runs_) * networks * each.evaluation);
   }
 
   /// The costs with another model, if there is time to find them out.
@@ -311,7 +326,7 @@ class Forecast {
   Config record_, stop_, section_;
   const Experiment& experiment_;
   Truncation cut_;
-  std::int64_t final_networks_;
+  std::int64_t final_runs_;
   std::int64_t loaded_, building_;  // bytes of tensors, now and at the peak
   Stopwatch watch_;
   double training_step_ = 0;

@@ -88,10 +88,13 @@ std::string text_of(const PlanCost& cost) {
                           mebibytes(cost.peak), mebibytes(cost.loaded))) +
          line(
              "time",
-             fmt::format("{}: tuning {} ({:.3g} s per estimate), final runs {}",
-                         duration(cost.tuning + cost.retraining),
-                         duration(cost.tuning), cost.estimate,
-                         duration(cost.retraining))) +
+             fmt::format(
+                 "{}: tuning {} ({:.3g} s per estimate), final runs {}{}",
+                 duration(cost.tuning + cost.retraining), duration(cost.tuning),
+                 cost.estimate, duration(cost.retraining),
+                 cost.networks > 1
+                     ? fmt::format(" ({} networks each)", cost.networks)
+                     : "")) +
          (cost.ended_by.empty() ? "" : line("", cost.end()));
 }
 
@@ -134,6 +137,7 @@ Json PlanResult::to_json() const {
                       {"evaluation", cost->evaluation},
                       {"tuning", cost->tuning},
                       {"retraining", cost->retraining}};
+    out["networks"] = cost->networks;
     out["outer_steps_within_budgets"] = cost->outer_steps;
     if (!cost->ended_by.empty()) out["ended_by"] = cost->ended_by;
   }

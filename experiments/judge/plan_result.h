@@ -36,6 +36,7 @@ struct PlanCost {
   double tuning = 0;      ///< all of it, at most its budget
   double retraining = 0;  ///< all final runs, at most their budget
 
+  std::int64_t networks = 0;     ///< of each final run; 0 if there are none
   std::int64_t outer_steps = 0;  ///< that tuning makes within its budgets
   std::string ended_by;  ///< the key of outer.stop that ends tuning, or ""
 

@@ -124,10 +124,11 @@ Rehearsal Rehearsal::of(const Experiment& experiment, const Config& section,
   out.estimate_bytes = watch->estimate_bytes;
   out.evaluation = watch->evaluation;
   if (whole && experiment.retraining_steps() > 0) {
+    // What is handed out may be of another step than the last.
+    const ParameterSet found = experiment.initial_hyper().clone();
     TrainState state;
     std::int64_t steps = 0;
-    experiment.retrain(experiment.initial_hyper(), 3, 0, state,
-                       [&] { return ++steps < 2; });
+    experiment.retrain(found, 3, 0, state, [&] { return ++steps < 2; });
     out.bytes = memory.current() + watch->evaluation_bytes;
   }
   out.bytes = std::max(out.bytes, memory.peak());

@@ -162,7 +162,7 @@ Observer::Verdict ExamplesOverTime::on_step(const OuterStep& step) {
   // Steps 1, 2, 4, 8, ...
   if ((step.step & (step.step - 1)) == 0) {
     moments_.push_back(
-        moment(step.step, problem_.learned_examples(*step.hyper)));
+        moment(step.step, problem_.learned_examples(*step.next)));
   }
   return Verdict::kContinue;
 }
@@ -171,6 +171,7 @@ std::string ExamplesOverTime::draw(std::int64_t step,
                                    const SoftExamples& now) const {
   if (!are_images(moments_.front().examples.inputs)) return "";
   std::vector<Moment> shown = moments_;
+  while (shown.back().step > step) shown.pop_back();
   if (shown.back().step < step) shown.push_back(moment(step, now));
   // Keep the start and the latest moments.
   if (shown.size() > kMostMoments) {

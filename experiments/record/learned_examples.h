@@ -39,8 +39,8 @@ class ExamplesOverTime : public Observer {
   Verdict on_step(const OuterStep& step) override;
 
   /// One strip per remembered example, from the start to `now`, the learned
-  /// examples after `step` steps, as a PNG file; see draw_examples(). Returns
-  /// "" for inputs that are not images.
+  /// examples after `step` moves, as a PNG file; see draw_examples(). Later
+  /// moments are left out. Returns "" for inputs that are not images.
   std::string draw(std::int64_t step, const SoftExamples& now) const;
 
   void persist(Archive& archive);

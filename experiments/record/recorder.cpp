@@ -171,15 +171,20 @@ Recorder::Recorder(const std::string& folder, std::int64_t every,
   }
 }
 
+bool is_evaluated(const OuterStep& step, std::int64_t every) {
+  return step.step <= 1 || step.step % every == 0 || step.step == step.steps;
+}
+
 Json Recorder::line_of(const OuterStep& step) const {
-  Json line = {{"step", step.step},
-               {"seconds", step.seconds},
-               {"outer_loss", step.objective},
-               {"gradient_norm", step.gradient_norm},
-               {"estimate_seconds", step.estimate_seconds},
-               {"tensor_mib", mebibytes(step.estimate_bytes)},
-               {"train_gradients", problem_.train_losses()},
-               {"status", to_string(step.status)}};
+  Json line = {{"step", step.step}, {"seconds", step.seconds}};
+  if (step.step > 0) {
+    line.update(Json{{"outer_loss", step.objective},
+                     {"gradient_norm", step.gradient_norm},
+                     {"estimate_seconds", step.estimate_seconds},
+                     {"tensor_mib", mebibytes(step.estimate_bytes)},
+                     {"train_gradients", problem_.train_losses()},
+                     {"status", to_string(step.status)}});
+  }
   if (step.status != Status::kOk) line["trouble"] = *step.trouble;
   for (const auto& [name, value] : *step.metrics) line[name] = value;
   for (const auto& [name, value] : summary_of(*step.natural, number_names_)) {
@@ -192,24 +197,34 @@ void Recorder::on_failure(const OuterStep& step) {
   lines_.append(line_of(step));
 }
 
+void Recorder::on_start(const OuterStep& start) { record(start); }
+
 Observer::Verdict Recorder::on_step(const OuterStep& step) {
+  record(step);
+  return Verdict::kContinue;
+}
+
+void Recorder::record(const OuterStep& step) {
   Json line = line_of(step);
-  if (step.step % every_ == 0 || step.step == step.steps) {
+  if (is_evaluated(step, every_)) {
     for (const auto& [name, value] : step.evaluate()) {
       line[kEvaluated + name] = value;
     }
-    for (std::size_t i = 0; histograms_ && i < step.natural->size(); ++i) {
-      const Tensor& natural = step.natural->tensors()[i];
-      if (!is_summarized(natural)) continue;
-      const std::string& name = step.natural->name(i);
-      Json entry = {{"step", step.step}, {"name", name}};
-      entry.update(distribution(natural, step.hyper->at(name)));
-      histograms_->append(entry);
-    }
+    if (histograms_) write_histograms(step);
   }
   lines_.append(line);
   remember(line);
-  return Verdict::kContinue;
+}
+
+void Recorder::write_histograms(const OuterStep& step) {
+  for (std::size_t i = 0; i < step.natural->size(); ++i) {
+    const Tensor& natural = step.natural->tensors()[i];
+    if (!is_summarized(natural)) continue;
+    const std::string& name = step.natural->name(i);
+    Json entry = {{"step", step.step}, {"name", name}};
+    entry.update(distribution(natural, step.hyper->at(name)));
+    histograms_->append(entry);
+  }
 }
 
 void Recorder::remember(const Json& line) {
@@ -221,7 +236,9 @@ void Recorder::remember(const Json& line) {
     return std::isfinite(number) ? number : std::nan("");
   };
   const double step = number("step");
-  remember(kLossPanel, kLossPanel, step, number("outer_loss"));
+  if (line.contains("outer_loss")) {
+    remember(kLossPanel, kLossPanel, step, number("outer_loss"));
+  }
   for (const TunedHyper& tuned : tuned_) {
     if (tuned.schedule.defined()) continue;
     for (const auto& entry : tuned.start) {
@@ -237,9 +254,7 @@ void Recorder::remember(const Json& line) {
     if (key.rfind(prefix, 0) != 0) continue;
     evaluation[key.substr(prefix.size())] = number(key);
   }
-  if (evaluation.empty()) return;
-  last_evaluation_ = evaluation;
-  last_evaluation_step_ = line.at("step").get<std::int64_t>();
+  if (!evaluation.empty()) last_evaluation_ = evaluation;
 }
 
 Json Recorder::tuned() const {

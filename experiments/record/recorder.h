@@ -28,21 +28,29 @@ bool are_logarithms(const Tensor& natural, const Tensor& raw);
 /// Whether summary_of() shows it by mean, least and largest number.
 bool is_summarized(const Tensor& natural);
 
-/// Writes one line per outer step and remembers the trajectories:
+/// Whether the problem is evaluated at a step: at the start, at the first step,
+/// which is the first that has trained under the start's hyperparameters, at
+/// every `every`th step and at the last.
+bool is_evaluated(const OuterStep& step, std::int64_t every);
+
+/// Writes one line per outer step, and one before for the start, and remembers
+/// the trajectories:
 ///
-///   metrics.jsonl     the estimate and the hyperparameters; at some steps also
-///                     the problem's metrics ("evaluated.NAME")
+///   metrics.jsonl     the hyperparameters and the estimate at them; at some
+///                     steps also the problem's metrics ("evaluated.NAME") of
+///                     the weights that training under them has led to. See
+///                     OuterStep. The start (step 0) has no estimate.
 ///   histograms.jsonl  at those steps, the distribution of the elements of each
 ///                     hyperparameter that summary_of() does not list one by
 ///                     one
 class Recorder : public Observer {
  public:
-  /// Evaluates at every `every`th step and at the last. `tuned`: all
-  /// hyperparameters that the run tunes. Throws Error if a file in `folder`
-  /// cannot be written.
+  /// Evaluates as is_evaluated() says. `tuned`: all hyperparameters that the
+  /// run tunes. Throws Error if a file in `folder` cannot be written.
   Recorder(const std::string& folder, std::int64_t every,
            const Counted& problem, std::vector<TunedHyper> tuned);
 
+  void on_start(const OuterStep& start) override;
   Verdict on_step(const OuterStep& step) override;
 
   /// Writes the line of an unusable estimate.
@@ -55,12 +63,12 @@ class Recorder : public Observer {
   /// a logarithmic axis.
   std::vector<Panel> panels(const ParameterSet& natural) const;
 
-  /// The metrics of the last evaluation, and the step before it (0: none).
+  /// The metrics of the last evaluation.
   const Metrics& last_evaluation() const { return last_evaluation_; }
-  std::int64_t last_evaluation_step() const { return last_evaluation_step_; }
 
   /// The hyperparameters and their start, for run.json.
   Json tuned() const;
+  const std::vector<TunedHyper>& hypers() const { return tuned_; }
 
   const NumberNames& number_names() const { return number_names_; }
 
@@ -70,9 +78,13 @@ class Recorder : public Observer {
   void persist(Archive& archive);
 
  private:
-  /// The line of an estimate. A hyperparameter whose name is already a key is
-  /// written as "hyper.NAME".
+  /// The line of a step without its evaluation. A hyperparameter whose name is
+  /// already a key is written as "hyper.NAME".
   Json line_of(const OuterStep& step) const;
+
+  /// Writes and remembers the line of a step.
+  void record(const OuterStep& step);
+  void write_histograms(const OuterStep& step);
 
   /// Adds the trajectories and the evaluation of a line.
   void remember(const Json& line);
@@ -86,7 +98,6 @@ class Recorder : public Observer {
   std::vector<TunedHyper> tuned_;
   NumberNames number_names_;
   Metrics last_evaluation_;
-  std::int64_t last_evaluation_step_ = 0;
   std::vector<Panel> panels_;
 };
 

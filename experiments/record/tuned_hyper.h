@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,10 +32,17 @@ struct TunedHyper {
   /// others.
   Tensor schedule = {};
 
+  /// The interval in which its coordinates keep it, if they do.
+  std::optional<std::pair<double, double>> range = {};
+
   /// Whether `start` has its mean, least and largest number only.
   bool summarized() const {
     return numbers > static_cast<std::int64_t>(start.size());
   }
+
+  /// Whether more than half of its numbers are nearer to an end of the range
+  /// than a hundredth of its length.
+  bool is_at_end(const Tensor& natural) const;
 
   /// For run.json.
   Json to_json() const;

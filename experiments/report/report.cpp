@@ -226,6 +226,10 @@ Json read_run(const ReportedRun& reported) {
           "{}: contains no config.json, so no run began here", folder);
   const std::vector<Json> all = lines_of(file("metrics.jsonl"));
   const std::vector<Json> lines = thinned(all);
+  // The start has a line before those of the outer steps.
+  const auto outer_steps =
+      std::count_if(all.begin(), all.end(),
+                    [](const Json& line) { return line.value("step", 1) > 0; });
   const Json columns = columns_of(lines);
   Json status = Json::array(), troubles = Json::array();
   for (const Json& line : lines) {
@@ -250,7 +254,7 @@ Json read_run(const ReportedRun& reported) {
       {"config", config},
       {"run", run},
       {"summary", json_of(file("summary.json"))},
-      {"outer_steps", all.size()},
+      {"outer_steps", outer_steps},
       {"rows_left_out", all.size() - lines.size()},
       {"columns", columns},
       {"status", status},

@@ -1,5 +1,7 @@
 #include "experiments/run/final_runs.h"
 
+#include <ATen/ATen.h>
+
 #include <cmath>
 
 #include "core/metric.h"
@@ -7,6 +9,35 @@
 #include "core/platform/stopwatch.h"
 
 namespace nestgrad {
+namespace {
+
+/// Adds means and standard deviations of the metrics of a run's networks.
+void summarize(FinalRun& run) {
+  Metrics sums, squares;
+  for (const FinalNetwork& network : run.networks) {
+    for (const auto& [metric, value] : network.metrics) {
+      sums[metric] += value;
+      squares[metric] += value * value;
+    }
+  }
+  const auto n = static_cast<double>(run.networks.size());
+  for (const auto& [metric, sum] : sums) {
+    run.metrics[metric] = sum / n;
+    if (n == 1) continue;
+    const double rest = squares[metric] - sum * sum / n;
+    run.deviation[metric] = std::sqrt(std::max(0.0, rest) / (n - 1));
+  }
+}
+
+bool are_equal(const ParameterSet& a, const ParameterSet& b) {
+  if (!alike(a, b)) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (!at::equal(a.tensors()[i], b.tensors()[i])) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 Json FinalRun::to_json() const {
   if (!trouble.empty()) return {{"trouble", trouble}};
@@ -44,18 +75,17 @@ Experiment FinalRuns::with_model(const Config& model) const {
 }
 
 std::int64_t FinalRuns::networks_left() const {
-  const std::int64_t networks = config_.object("record").integer("networks");
   const auto made = static_cast<std::int64_t>(tuning_.size() + models_.size() +
                                               baselines_.size());
-  return final_networks(config_, experiment_) - networks * made -
-         present_.network;
+  return (final_run_count(config_, experiment_) - made) * networks_ -
+         static_cast<std::int64_t>(present_.networks.size());
 }
 
 std::optional<Metrics> FinalRuns::judge(const Experiment& experiment,
                                         const ParameterSet& hyper,
                                         std::int64_t steps,
                                         const std::function<bool()>& go_on) {
-  const std::int64_t i = present_.network;
+  const auto i = static_cast<std::int64_t>(present_.networks.size());
   TrainState& state = present_.state;
   if (!has_budget()) return experiment.retrain(hyper, steps, i, state, go_on);
   const Stopwatch watch;
@@ -78,49 +108,54 @@ std::optional<Metrics> FinalRuns::judge(const Experiment& experiment,
 bool FinalRuns::train(std::vector<FinalRun>& to, std::string name,
                       const Experiment& experiment, const ParameterSet& hyper,
                       std::int64_t steps, const std::function<bool()>& go_on) {
-  const std::int64_t networks = config_.object("record").integer("networks");
   FinalRun out{std::move(name)};
+  const auto networks = static_cast<std::size_t>(networks_);
   try {
-    for (; present_.network < networks; ++present_.network) {
+    while (present_.networks.size() < networks) {
       const auto metrics = judge(experiment, hyper, steps, go_on);
       if (!metrics) return false;
-      for (const auto& [metric, value] : *metrics) {
-        present_.sums[metric] += value;
-        present_.squares[metric] += value * value;
-      }
+      present_.networks.push_back({*metrics});
       present_.state = {};
     }
   } catch (const NotFinite& error) {
     out.trouble = error.what();
   }
-  const auto n = static_cast<double>(networks);
-  for (const auto& [metric, sum] : present_.sums) {
-    if (!out.trouble.empty()) break;
-    out.metrics[metric] = sum / n;
-    if (networks == 1) continue;
-    const double rest = present_.squares[metric] - sum * sum / n;
-    out.deviation[metric] = std::sqrt(std::max(0.0, rest) / (n - 1));
-  }
+  out.networks = std::move(present_.networks);
+  if (out.trouble.empty()) summarize(out);
   to.push_back(std::move(out));
   present_ = {};
   return true;
 }
 
 bool FinalRuns::train(const ParameterSet& found, std::int64_t steps,
+                      const TuningWork& work,
                       const std::function<void(const std::string&)>& progress,
                       const std::function<bool()>& go_on) {
+  if (networks_ == 0) {
+    networks_ = networks_of_final_runs(
+        config_, final_run_count(config_, experiment_), steps, work);
+  }
   /// Makes run number `i` of a list unless it exists.
   const auto run = [&](std::vector<FinalRun>& to, std::size_t i,
                        const std::string& words, const std::string& name,
                        const Experiment& experiment,
                        const ParameterSet& hyper) {
     if (i < to.size()) return true;
-    progress(words);
+    progress(fmt::format(
+        "{}, {} steps{}", words, steps,
+        networks_ > 1 ? fmt::format(", {} networks", networks_) : ""));
     return train(to, name, experiment, hyper, steps, go_on);
   };
+  const ParameterSet start = experiment_.initial_hyper();
   if (!run(tuning_, 0, "with the initial hyperparameters", "start", experiment_,
-           experiment_.initial_hyper()) ||
-      !run(tuning_, 1, "with the found hyperparameters", "found", experiment_,
+           start)) {
+    return false;
+  }
+  if (tuning_.size() == 1 && are_equal(start, found)) {
+    tuning_.push_back(tuning_.front());  // to the last bit
+    tuning_.back().name = "found";
+  }
+  if (!run(tuning_, 1, "with the found hyperparameters", "found", experiment_,
            found)) {
     return false;
   }
@@ -148,6 +183,7 @@ void FinalRuns::clear() {
   tuning_.clear();
   models_.clear();
   baselines_.clear();
+  networks_ = 0;
   present_ = {};
   seconds_ = 0;
 }
@@ -157,16 +193,16 @@ void FinalRun::persist(Archive& archive) {
   archive("metrics", metrics);
   archive("deviation", deviation);
   archive("trouble", trouble);
+  archive("networks", networks);
 }
 
 void FinalRuns::Present::persist(Archive& archive) {
-  archive("network", network);
-  archive("sums", sums);
-  archive("squares", squares);
+  archive("networks", networks);
   archive("state", state);
 }
 
 void FinalRuns::persist(Archive& archive) {
+  archive("networks", networks_);
   archive("tuning", tuning_);
   archive("models", models_);
   archive("baselines", baselines_);

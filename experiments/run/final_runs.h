@@ -11,6 +11,14 @@
 
 namespace nestgrad {
 
+/// One network of a final run. Network i of every final run has the same
+/// initial weights and sees the same minibatches.
+struct FinalNetwork {
+  Metrics metrics;
+
+  void persist(Archive& archive) { archive("metrics", metrics); }
+};
+
 /// The result of training from scratch under constant hyperparameters, with one
 /// or several networks.
 struct FinalRun {
@@ -18,6 +26,7 @@ struct FinalRun {
   Metrics metrics = {};      ///< means over the networks
   Metrics deviation = {};    ///< standard deviations; empty for one network
   std::string trouble = {};  ///< not empty if a network diverged
+  std::vector<FinalNetwork> networks = {};  ///< those that did not diverge
 
   Json to_json() const;
   void persist(Archive& archive);
@@ -37,10 +46,13 @@ class FinalRuns {
   /// every training step; if it returns false, so does this function, and
   /// another call continues.
   ///
+  /// `work`: what tuning has taken, for record.networks "auto".
+  ///
   /// With a budget (record.retrain_seconds), a network that has used up its
   /// share is evaluated where it is. Every run then has the metric "steps": how
   /// many training steps it has made.
   bool train(const ParameterSet& found, std::int64_t steps,
+             const TuningWork& work,
              const std::function<void(const std::string&)>& progress,
              const std::function<bool()>& go_on);
 
@@ -59,9 +71,8 @@ class FinalRuns {
  private:
   /// The run in progress. Its networks are trained one by one.
   struct Present {
-    std::int64_t network = 0;  ///< networks that are finished
-    Metrics sums, squares;     ///< of their metrics
-    TrainState state;          ///< of the next network; empty before it starts
+    std::vector<FinalNetwork> networks;  ///< those that are finished
+    TrainState state;  ///< of the next network; empty before it starts
 
     void persist(Archive& archive);
   };
@@ -87,8 +98,9 @@ class FinalRuns {
 
   Config config_;
   const Experiment& experiment_;
-  double budget_;       // seconds; infinity: none
-  double seconds_ = 0;  // spent so far, if there is a budget
+  double budget_;              // seconds; infinity: none
+  double seconds_ = 0;         // spent so far, if there is a budget
+  std::int64_t networks_ = 0;  // of each run; 0 before train()
   std::vector<FinalRun> tuning_, baselines_, models_;
   Present present_;
 };

@@ -31,15 +31,61 @@ Json hyperparameters_json(const ParameterSet& natural) {
 
 constexpr std::int64_t kSmall = 1000;  // numbers that a JSON file may list
 
+/// A sentence on each hyperparameter that has not moved in `steps` outer steps,
+/// in their own units.
+std::vector<std::string> unmoved_in(std::int64_t steps,
+                                    const ParameterSet& start,
+                                    const ParameterSet& last) {
+  std::vector<std::string> out;
+  if (steps == 0) return out;
+  for (std::size_t i = 0; i < start.size(); ++i) {
+    const std::string& name = start.name(i);
+    if (!at::equal(start.tensors()[i], last.at(name))) continue;
+    out.push_back(fmt::format(
+        "'{}' did not move in {}: its hypergradient was zero{}", name,
+        steps == 1 ? "one outer step" : fmt::format("{} outer steps", steps),
+        steps == 1 ? ""
+                   : " in each; 'nestgrad check' tells what the estimator "
+                     "sees of it"));
+  }
+  return out;
+}
+
 }  // namespace
 
-void Results::write(const RunFolder& folder, const ParameterSet& hyper) const {
+std::string Selected::text(std::int64_t steps) const {
+  if (!is_best()) return fmt::format("outer step {}, the last", step);
+  const std::string loss = fmt::format(
+      "{} {:.4g}",
+      metric == "valid_loss" ? "validation loss" : "estimated loss", value);
+  const std::string of = candidates == 1
+                             ? "the only evaluation"
+                             : fmt::format("{} evaluations", candidates);
+  if (is_start()) {
+    return fmt::format("the start (outer step {} of {}), the best of {}: {}",
+                       step, steps, of, loss);
+  }
+  return fmt::format("outer step {} of {}, the best of {}: {}", step, steps, of,
+                     loss);
+}
+
+Json Selected::to_json() const {
+  Json out = {{"select", is_best() ? "best" : "last"}, {"step", step}};
+  if (is_best()) {
+    out.update(Json{
+        {"metric", metric}, {"value", value}, {"evaluations", candidates}});
+  }
+  return out;
+}
+
+void Results::write(const RunFolder& folder, const HandedOut& found) const {
+  const ParameterSet& hyper = found.hyper;
   const ParameterSet natural = experiment.natural(hyper);
   folder.write("hyperparameters.safetensors", natural);
   if (natural.numel() <= kSmall) {
     folder.write("hyperparameters.json", hyperparameters_json(natural));
   }
-  folder.write("weights.safetensors", experiment.weights(hyper));
+  folder.write("weights.safetensors", found.weights);
   draw_chart(folder.file("trajectory.png"),
              std::filesystem::path(folder.path()).filename().string(),
              recorder.panels(natural));
@@ -47,7 +93,7 @@ void Results::write(const RunFolder& folder, const ParameterSet& hyper) const {
   const SoftExamples learned = experiment.problem().learned_examples(hyper);
   write_learned_examples(folder, learned);
   const std::string strip =
-      examples->draw(experiment.outer_loop().step(), learned);
+      examples->draw(found.selected.moves, learned);
   if (!strip.empty()) {
     write_file(folder.file("distilled_over_time.png"), strip);
   }
@@ -70,13 +116,36 @@ RunSummary Results::summary(const Ending& ending) const {
   out.estimates = estimates.report();
   out.peak_memory_mib = peak_memory_mib();
   out.warnings = warnings();
+  out.unmoved = unmoved_in(ending.steps, out.start,
+                           experiment.natural(experiment.hyper()));
+  if (out.retrained.size() == 2) out.verdict = verdict(out);
   return out;
+}
+
+std::optional<Verdict> Results::verdict(const RunSummary& summary) const {
+  const Ending& ending = summary.ending;
+  const Selected& selected = ending.selected;
+  VerdictFacts facts{summary.retrained.front(), summary.retrained.back(),
+                     ending.tuned, ending.steps};
+  facts.start_is_best = selected.is_start();
+  facts.last_is_best =
+      selected.is_best() && selected.step == selected.last_candidate;
+  facts.trained_less = selected.warm_start && !facts.last_is_best;
+  for (const TunedHyper& hyper : recorder.hypers()) {
+    if (hyper.is_at_end(summary.found.at(hyper.name)) &&
+        !hyper.is_at_end(summary.start.at(hyper.name))) {
+      facts.at_ends.push_back(hyper.name);
+    }
+  }
+  facts.estimator_trouble = summary.estimates.meaning();
+  return verdict_on(facts);
 }
 
 Json RunSummary::to_json() const {
   Json out = {{"termination", ending.termination},
               {"message", ending.message},
               {"outer_steps", ending.steps},
+              {"selected", ending.selected.to_json()},
               {"tuned", ending.tuned}};
   for (const FinalRun& run : retrained) {
     out["retrained_" + run.name] = run.to_json();
@@ -88,10 +157,10 @@ Json RunSummary::to_json() const {
   for (const FinalRun& run : baselines) {
     out["baselines"][run.name] = run.to_json();
   }
+  if (verdict) out["verdict"] = verdict->to_json();
   if (gap) out["warm_cold_gap"] = gap->to_json();
   std::vector<std::string> all = warnings;
-  const std::vector<std::string> still = unmoved();
-  all.insert(all.end(), still.begin(), still.end());
+  all.insert(all.end(), unmoved.begin(), unmoved.end());
   if (!all.empty()) out["warnings"] = all;
   const auto before = summary_of(start, number_names);
   const auto after = summary_of(found, number_names);
@@ -122,6 +191,8 @@ std::string RunSummary::text() const {
   add("other model", other_models);
   add("baseline", baselines);
   std::string out = fmt::format("\n{}\n", format_table(rows));
+  out += fmt::format("{:20}{}\n", "handed out",
+                     ending.selected.text(ending.steps));
   if (gap) out += fmt::format("{:20}{}\n", "warm/cold gap", gap->text());
   return out + fmt::format("{}\n{}", estimates.text(),
                            format_hyperparameters(start, found, number_names));
@@ -139,25 +210,7 @@ std::vector<std::string> RunSummary::troubles() const {
   add(retrained, "hyperparameters");
   add(other_models, "other model");
   add(baselines, "baseline");
-  const std::vector<std::string> still = unmoved();
-  out.insert(out.end(), still.begin(), still.end());
-  return out;
-}
-
-std::vector<std::string> RunSummary::unmoved() const {
-  std::vector<std::string> out;
-  if (ending.steps == 0) return out;
-  for (std::size_t i = 0; i < start.size(); ++i) {
-    const std::string& name = start.name(i);
-    if (!at::equal(start.tensors()[i], found.at(name))) continue;
-    out.push_back(fmt::format(
-        "'{}' did not move in {}: its hypergradient was zero{}", name,
-        ending.steps == 1 ? "one outer step"
-                          : fmt::format("{} outer steps", ending.steps),
-        ending.steps == 1 ? ""
-                          : " in each; 'nestgrad check' tells what the "
-                            "estimator sees of it"));
-  }
+  out.insert(out.end(), unmoved.begin(), unmoved.end());
   return out;
 }
 

@@ -15,22 +15,6 @@
 #include "experiments/setup/process.h"
 
 namespace nestgrad {
-namespace {
-
-/// Throws Error if the state of a run cannot belong to the experiment that has
-/// just been begun: the sets of tensors that both have must be alike.
-void require_alike(const Snapshot& begun, const Snapshot& saved) {
-  for (const auto& [path, set] : begun.sets) {
-    const auto found = saved.sets.find("experiment/" + path);
-    if (set.empty() || found == saved.sets.end()) continue;
-    require(alike(set, found->second),
-            "the checkpoint does not fit this configuration: tensors of '{}' "
-            "have other names or shapes",
-            path);
-  }
-}
-
-}  // namespace
 
 Run::Run(Config config, const std::function<RunFolder()>& make_folder,
          Talk talk)
@@ -56,6 +40,10 @@ Run::Run(Config config, const std::function<RunFolder()>& make_folder,
   recorder_ = std::make_shared<Recorder>(
       folder_->path(), config_.object("record").integer("every"),
       experiment_.problem(), tuned_hypers(config_, experiment_));
+  if (experiment_.tunes() && config_.object("outer").text("select") == "best") {
+    best_ = std::make_shared<BestStep>(
+        folder_->file(kBestFile), config_.object("record").integer("every"));
+  }
   estimates_ = std::make_shared<EstimateSummary>(
       experiment_.tunes() ? config_.object("estimator").json()
                           : Json{{"type", "none: plain training"}});
@@ -64,48 +52,6 @@ Run::Run(Config config, const std::function<RunFolder()>& make_folder,
     examples_ =
         std::make_shared<ExamplesOverTime>(experiment_.problem(), examples);
   }
-}
-
-void Run::restore(const SavedSnapshot& saved,
-                  const std::vector<std::string>& changed, bool other_data) {
-  const bool same_losses =
-      std::none_of(changed.begin(), changed.end(), [](const auto& key) {
-        return is_one_of(
-            key, {"seed", "device", "dtype", "problem", "hyperparameters"});
-      });
-  if (same_losses) compare_fingerprints(saved.snapshot, other_data);
-  experiment_.outer_loop().begin(experiment_.initial_hyper(),
-                                 experiment_.tuning_key());
-  require_alike(save(experiment_, Tensors::kShared), saved.snapshot);
-  try {
-    ::nestgrad::restore(*this, saved.snapshot);
-  } catch (const Error& error) {
-    throw Error(fmt::format(
-        "the checkpoint does not fit this configuration: {}", error.what()));
-  }
-  if (!changed.empty()) {
-    termination_.clear();
-    message_.clear();
-    final_runs_.clear();
-    retraining_seconds_ = 0;
-  }
-  remove_file(folder_->file("summary.json"));  // of before
-  write_config();
-  // So that the changed configuration is that of a checkpoint, too.
-  if (!changed.empty()) checkpoint();
-  Json run = as_written(folder_->path(), [&] {
-    return Json::parse(read_file(folder_->file("run.json")));
-  });
-  run["resumed"].push_back({{"at", utc_now()},
-                            {"outer_step", experiment_.outer_loop().step()},
-                            {"changed", changed}});
-  // A changed path may be seen from other folders than before.
-  if (!changed.empty()) run["paths_from"] = config_.folders();
-  folder_->write("run.json", run);
-  console_.say(fmt::format("{}: continues after outer step {} of {}",
-                           folder_->path(), experiment_.outer_loop().step(),
-                           experiment_.outer_steps()));
-  tell_start(experiment_.outer_loop().step());
 }
 
 void Run::start() {
@@ -143,6 +89,8 @@ int Run::go() {
   const Ending ending = this->ending();
   const RunSummary summary = results().summary(ending);
   folder_->write("summary.json", summary.to_json());
+  // A checkpoint has it, too.
+  remove_file(folder_->file(kBestFile));
   show(summary);
   const int code = exit_code();
   console_.event("end", {{"code", code},
@@ -156,12 +104,14 @@ void Run::persist(Archive& archive) {
   archive("recorder", *recorder_);
   archive("estimates", *estimates_);
   archive("stopping", *stopping_);
+  if (best_) archive("best", *best_);
   if (examples_) archive("examples", *examples_);
   archive("final_runs", final_runs_);
   archive("termination", termination_);
   archive("message", message_);
   archive("tuned", tuned_);
   archive("retraining_seconds", retraining_seconds_);
+  archive("retraining_gradients", retraining_gradients_);
   // Only written: it is compared before anything is restored.
   auto [train, valid] = fingerprint_;
   archive("fingerprint/training", train);
@@ -198,34 +148,6 @@ void Run::require_metric() const {
                                   stopping_->metric(), names));
 }
 
-void Run::compare_fingerprints(const Snapshot& saved, bool other_data) {
-  bool same = true;
-  const auto compare = [&](const char* which, double now) {
-    const auto found = saved.numbers.find(fmt::format("fingerprint/{}", which));
-    if (found == saved.numbers.end()) return;
-    const double before = found->second;
-    const bool equal = before == now || (std::isnan(before) && std::isnan(now));
-    same = same && equal;
-    constexpr double kRounding = 1e-3;
-    if (equal || other_data ||
-        std::abs(before - now) <= kRounding * std::abs(before)) {
-      return;
-    }
-    throw Error(fmt::format(
-        "the {} loss at the initial weights is {:.6g}, and was {:.6g} when "
-        "the run began: the data have changed (--allow data goes on all the "
-        "same)",
-        which, now, before));
-  };
-  compare("training", fingerprint_.first);
-  compare("validation", fingerprint_.second);
-  if (same) return;
-  console_.warn(
-      "losses at the initial weights are not what they were to the last "
-      "digit (other data, another processor or library), so the rest of this "
-      "run is not what it would have been bit by bit");
-}
-
 void Run::write_config() const {
   folder_->write("config.json", config_.json());
 }
@@ -254,12 +176,19 @@ void Run::train_final_runs() {
       experiment_.retraining_steps(experiment_.outer_loop().step());
   const Stopwatch watch;
   const double before = retraining_seconds_;
-  const auto spent = [&] { retraining_seconds_ = before + watch.seconds(); };
+  const std::int64_t gradients = experiment_.problem().train_losses();
+  const std::int64_t tuning_gradients = gradients - retraining_gradients_;
+  const auto spent = [&] {
+    retraining_seconds_ = before + watch.seconds();
+    retraining_gradients_ =
+        experiment_.problem().train_losses() - tuning_gradients;
+  };
+  const ParameterSet found = handed_out().hyper;
   const bool done = final_runs_.train(
-      found(), steps,
+      found, steps,
+      {static_cast<double>(tuning_gradients), estimates_->products()},
       [&](const std::string& how) {
-        console_.say(
-            fmt::format("training from scratch {}, {} steps", how, steps));
+        console_.say("training from scratch " + how);
         console_.event("final_run", {{"text", how}});
       },
       [&] {
@@ -279,13 +208,30 @@ Results Run::results() const {
   return {experiment_, *recorder_, *estimates_, examples_.get(), final_runs_};
 }
 
-void Run::write_results() const { results().write(*folder_, found()); }
+HandedOut Run::handed_out() const {
+  const std::int64_t steps = experiment_.outer_loop().step();
+  if (!best_ || !best_->known()) {
+    const ParameterSet& hyper = experiment_.hyper();
+    return {{steps, steps}, hyper, experiment_.weights(hyper)};
+  }
+  BestStep::Sets sets = best_->sets();
+  const std::int64_t step = best_->step();
+  return {{step, std::max<std::int64_t>(0, step - 1), best_->metric(),
+           best_->value(), best_->candidates(), best_->last_candidate(),
+           config_.object("estimator").integer("horizon") == 0},
+          std::move(sets.hyper),
+          std::move(sets.weights)};
+}
+
+void Run::write_results() const { results().write(*folder_, handed_out()); }
 
 Ending Run::ending() const {
   Ending out;
   out.termination = interrupted_ ? "stopped" : termination_;
   out.message = message_;
-  out.hyper = found();
+  HandedOut found = handed_out();
+  out.selected = found.selected;
+  out.hyper = std::move(found.hyper);
   out.steps = experiment_.outer_loop().step();
   out.tuned = tuned_;
   out.tuning_seconds = experiment_.outer_loop().seconds();
@@ -335,6 +281,7 @@ void Run::show(const RunSummary& summary) {
   for (const std::string& trouble : summary.troubles()) {
     console_.warn(trouble);
   }
+  if (summary.verdict) console_.say(summary.verdict->text());
 }
 
 int Run::exit_code() const {
@@ -373,6 +320,7 @@ class Run::Checkpointing : public Observer {
 void Run::tune() {
   std::vector<std::shared_ptr<Observer>> observers{recorder_, estimates_,
                                                    stopping_};
+  if (best_) observers.push_back(best_);
   if (examples_) observers.push_back(examples_);
   observers.push_back(std::make_shared<Progress>(
       console_, config_.object("record").integer("every"),
@@ -389,10 +337,13 @@ void Run::tune() {
   } else {
     interrupted_ = true;
   }
-  const bool evaluated = recorder_->last_evaluation_step() == result.steps;
-  tuned_ = evaluated || result.termination != Termination::kStopped
-               ? recorder_->last_evaluation()
-               : experiment_.evaluate(result.hyper);
+  if (best_ && best_->known()) {
+    tuned_ = best_->evaluation();
+  } else if (result.termination == Termination::kDiverged) {
+    tuned_ = recorder_->last_evaluation();
+  } else {
+    tuned_ = experiment_.evaluate(result.hyper);
+  }
 }
 
 }  // namespace nestgrad

@@ -9,6 +9,7 @@
 
 #include "core/platform/memory_meter.h"
 #include "core/platform/stopwatch.h"
+#include "experiments/record/best_step.h"
 #include "experiments/record/checkpoints.h"
 #include "experiments/record/console.h"
 #include "experiments/record/estimate_summary.h"
@@ -47,6 +48,9 @@ class Run {
  private:
   class Checkpointing;
 
+  /// What the best step has seen, while the run goes on.
+  static constexpr const char* kBestFile = "best_step";
+
   /// The integer `key` of the section record.checkpoint.
   std::int64_t checkpoint_integer(const char* key) const;
 
@@ -69,7 +73,9 @@ class Run {
 
   void checkpoint();
 
-  const ParameterSet& found() const { return experiment_.hyper(); }
+  /// The best step or, if "last" is selected or no loss was finite, where the
+  /// hyperparameters are now.
+  HandedOut handed_out() const;
   std::int64_t peak_bytes() const;
   Results results() const;
   void write_results() const;
@@ -87,6 +93,7 @@ class Run {
   std::optional<Checkpoints> checkpoints_;
   std::shared_ptr<Stopping> stopping_;
   std::shared_ptr<Recorder> recorder_;
+  std::shared_ptr<BestStep> best_;  // null if the last step is handed out
   std::shared_ptr<EstimateSummary> estimates_;
   std::shared_ptr<ExamplesOverTime> examples_;  // null if none are learned
   Stopwatch since_checkpoint_;
@@ -97,7 +104,8 @@ class Run {
   bool interrupted_ = false;           // by a signal
   Metrics tuned_;
   double retraining_seconds_ = 0;
-  std::int64_t earlier_peak_ = 0;  // of processes before this one
+  std::int64_t retraining_gradients_ = 0;  // of the training loss
+  std::int64_t earlier_peak_ = 0;          // of processes before this one
 };
 
 }  // namespace nestgrad

@@ -4,6 +4,8 @@
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 
+#include <cmath>
+
 #include "core/config/alternatives.h"
 #include "core/config/float32.h"
 #include "core/hyper_space.h"
@@ -31,6 +33,13 @@ Schema outer_schema() {
   return Schema("How the hyperparameters move.")
       .integer("steps", 100, "Outer steps: hypergradients that are followed.",
                at_least(1))
+      .choice("select", "best",
+              "Which outer step is handed out: its hyperparameters and its "
+              "weights. best: of the steps that are evaluated (see "
+              "record.every), the one with the least validation loss; the "
+              "start is one of them. last: the hyperparameters after the last "
+              "step. A run that tunes nothing hands out its last weights.",
+              {"best", "last"})
       .section("stop", Stopping::schema(), Json::object(),
                "When tuning ends earlier.");
 }
@@ -56,7 +65,8 @@ Schema record_schema() {
             "left out.")
       .integer("every", 10,
                "Outer steps from one evaluation (accuracy, test loss) and one "
-               "line of progress to the next.",
+               "line of progress to the next. The start, the first and the "
+               "last step are evaluated in any case.",
                at_least(1))
       .number("retrain", "auto",
               "Training steps of the two final runs from scratch, under the "
@@ -68,10 +78,13 @@ Schema record_schema() {
               "equal share of the time that is left, and is evaluated where "
               "it has come to when its share is used up.",
               above(0))
-      .integer("networks", 1,
-               "Networks of each final run, which differ in their initial "
-               "weights; of several, mean and standard deviation are shown.",
-               at_least(1))
+      .number("networks", "auto",
+              "Networks of each final run, which differ in their initial "
+              "weights; of several, mean and standard deviation are shown. "
+              "auto: 3 if all final runs then take no more work than tuning "
+              "did, else 1. Work is counted in gradients of the training "
+              "loss; a Hessian product counts as three.",
+              at_least(1), {"auto"})
       .objects("other_models", ModelRegistry::instance(), Json::array(),
                "Models in the place of the problem's that are trained from "
                "scratch under the hyperparameters found as well.")
@@ -185,13 +198,27 @@ Config with_model(const Config& config, const Config& model) {
   return Config(std::move(json), "", config.folders());
 }
 
-std::int64_t final_networks(const Config& config,
-                            const Experiment& experiment) {
+std::int64_t final_run_count(const Config& config,
+                             const Experiment& experiment) {
   if (experiment.retraining_steps() == 0) return 0;
   const Config record = config.object("record");
-  const std::size_t runs = 2 + record.objects("other_models").size() +
-                           experiment.problem().baselines().size();
-  return static_cast<std::int64_t>(runs) * record.integer("networks");
+  return static_cast<std::int64_t>(2 + record.objects("other_models").size() +
+                                   experiment.problem().baselines().size());
+}
+
+std::int64_t networks_of_final_runs(const Config& config, std::int64_t runs,
+                                    std::int64_t steps,
+                                    const TuningWork& work) {
+  const Config record = config.object("record");
+  if (!record.is_text("networks")) {
+    return static_cast<std::int64_t>(record.number("networks"));
+  }
+  constexpr std::int64_t kSeveral = 3;
+  constexpr double kGradientsOfProduct = 3;
+  const auto needed = static_cast<double>(runs * steps * kSeveral);
+  return needed <= work.gradients + kGradientsOfProduct * work.products
+             ? kSeveral
+             : 1;
 }
 
 Experiment::Experiment(const Config& config)
@@ -251,6 +278,11 @@ void Experiment::build_estimator(
   const Config record = config.object("record");
   const std::int64_t steps =
       steps_of_tuning(cut_, estimator_->warm_up(), outer_steps_);
+  const double networks =
+      record.is_text("networks") ? 1 : record.number("networks");
+  if (networks != std::floor(networks)) {
+    record.fail("networks", "must be a whole number or \"auto\"");
+  }
   retraining_steps_.reset();
   if (!record.is_text("retrain")) {
     retraining_steps_ = static_cast<std::int64_t>(record.number("retrain"));

@@ -30,9 +30,23 @@ Config with_model(const Config& config, const Config& model);
 
 class Experiment;
 
-/// How many networks all final runs train: for the start, for what was found,
-/// for other models and for baselines. 0: there are no final runs.
-std::int64_t final_networks(const Config& config, const Experiment& experiment);
+/// How many final runs there are: for the start, for what was found, for other
+/// models and for baselines. 0: there are none.
+std::int64_t final_run_count(const Config& config,
+                             const Experiment& experiment);
+
+/// What tuning has taken.
+struct TuningWork {
+  double gradients = 0;  ///< of the training loss
+  double products = 0;   ///< with the Hessian
+};
+
+/// How many networks each of `runs` final runs of `steps` training steps has:
+/// record.networks or, if that is "auto", three if all final runs then take no
+/// more work than tuning, else one. It depends on counts and not on measured
+/// times, so that a run can be repeated.
+std::int64_t networks_of_final_runs(const Config& config, std::int64_t runs,
+                                    std::int64_t steps, const TuningWork& work);
 
 /// Training has led to weights that are not finite.
 class NotFinite : public Error {

@@ -92,8 +92,8 @@ function axisOf(more) {
 }
 
 /// Triangles at the top where an estimate was not ok, coloured only where that ended the run;
-/// broken lines across the chart.
-function drawMarks(plot, {troubles = [], lines = []}) {
+/// broken lines across the chart, and a whole one at the step that is handed out.
+function drawMarks(plot, {troubles = [], lines = [], selected = []}) {
   const {ctx, bbox} = plot;
   const unit = uPlot.pxRatio;
   const visible = (x) => x >= plot.scales.x.min && x <= plot.scales.x.max;
@@ -110,14 +110,16 @@ function drawMarks(plot, {troubles = [], lines = []}) {
     ctx.lineTo(center, bbox.top);
     ctx.fill();
   }
-  ctx.setLineDash([3 * unit, 3 * unit]);
-  for (const x of lines.filter(visible)) {
+  const across = (x) => {
     const center = plot.valToPos(x, "x", true);
     ctx.beginPath();
     ctx.moveTo(center, bbox.top);
     ctx.lineTo(center, bbox.top + bbox.height);
     ctx.stroke();
-  }
+  };
+  selected.filter(visible).forEach(across);
+  ctx.setLineDash([3 * unit, 3 * unit]);
+  lines.filter(visible).forEach(across);
   ctx.restore();
 }
 

@@ -25,10 +25,12 @@ function show(data) {
   for (const sweep of objects(data.sweeps)) addSweep(page, sweep);
   const found = several ? foundTable(runs) : hyperTable(runs[0]);
   if (found) page.append(element("h2", {}, "Found"), found);
-  page.append(element("h2", {}, "Results"),
-    runsTable("Results", runs, resultColumns(runs), [{group: "ended", cell: ending}]),
+  const selection = runs.some(selectedText) ? [{group: "outer step", cell: selectedText}] : [];
+  page.append(element("h2", {}, "Results"), ...verdicts(runs),
+    runsTable("Results", runs, resultColumns(runs), [{group: "ended", cell: ending}, ...selection]),
     element("p", {class: "note"}, "start, found: trained from scratch with the hyperparameters " +
-        "of the start and with those found; tuned: the weights that tuning has led to"),
+        "of the start and with those found; tuned: the weights that tuning has led to" +
+        (selection.length > 0 ? "; outer step: the one that is handed out" : "")),
     runsTable("Cost", runs, costColumns), element("ul", {class: "remarks"}, runs.flatMap(remarks)));
   if (several) {
     addComparison(page, runs);

@@ -15,6 +15,7 @@ function overSteps(run) {
         .filter(({status}) => status && status !== "ok")
         .map(({x, status}) => ({x, grave: isGrave(status)})),
     lines: resumptions(run),
+    selected: selectedStep(run) == null ? [] : [selectedStep(run)],
   };
   const x = {label: "outer step", values: run.steps, whole: true};
   return (title, lines, more) => ({title, lines, x, marks, run: run.label, sync: run.label,
@@ -181,7 +182,7 @@ function troubleText(run) {
     const kind = isGrave(status) ? "warning" : "trouble";
     return element("p", {class: kind},
         `▼ ${words(String(status))}: ${count(steps.length, "estimate")} of ` +
-        `${number(run.steps.length)} (outer step ${shown})`,
+        `${number(run.steps.filter((step) => step > 0).length)} (outer step ${shown})`,
         text ? element("span", {class: "note"}, `${steps.length > 1 ? "the last: " : ""}${text}`)
              : null);
   }).concat(bad.length > 0 && means ? [element("p", {class: "trouble"}, sentence(means))] : []);
@@ -202,6 +203,10 @@ function fillRun(place, run, several) {
   if (resumed.length > 0) {
     place.append(element("p", {class: "note"},
         `┊ resumed after outer step ${resumed.map(number).join(", ")}`));
+  }
+  const selected = selectedText(run);
+  if (selected) {
+    place.append(element("p", {class: "note"}, `│ handed out: outer step ${selected}`));
   }
   if (run.rows_left_out > 0) {
     place.append(element("p", {class: "note"}, `The charts leave out ${count(

@@ -37,6 +37,25 @@ function ending(run) {
   return isDiverged(run) ? element("span", {class: "warning"}, text) : text;
 }
 
+/// The outer step whose hyperparameters and weights are handed out, or null.
+const selectedStep = (run) => {
+  const {step} = object(run.summary?.selected);
+  return isNumber(step) ? step : null;
+};
+
+/// "40 (best of 12 evaluations: validation loss 0.4510)", or nothing.
+function selectedText(run) {
+  const {select, step, metric, value, evaluations} = object(run.summary?.selected);
+  if (!isNumber(step)) return "";
+  return number(step) + (select === "best" ? ` (best of ${count(evaluations, "evaluation")}: ` +
+      `${words(String(metric))} ${number(value)})` : " (the last)");
+}
+
+/// Whether retraining under what was found beat the start, a paragraph for each run.
+const verdicts = (runs) => runs.filter((run) => run.summary?.verdict?.text).map(
+    (run) => element("p", {class: "verdict"}, runs.length > 1 ? `${run.label}: ` : "",
+                     String(run.summary.verdict.text)));
+
 /// A deviation has two digits.
 const deviation = (spread, metric) => element("span", {class: "spread"},
     `± ${isAccuracy(metric) ? percent(spread) : Number(spread.toPrecision(2))}`);
@@ -129,7 +148,8 @@ function foundRows(run) {
         label: summary ? `${name}, ${part}${isNumber(facts.numbers)
             ? ` of ${number(facts.numbers)}` : ""}` : plain,
         start: object(facts.start)[plain] ?? given,
-        found: latest(numbers(run.columns[column])),
+        found: object(object(run.summary?.hyperparameters)[plain]).found ??
+            latest(numbers(run.columns[column])),
         meaning: i === 0 ? facts.meaning : null,
       };
     });

@@ -48,16 +48,56 @@ TEST_CASE("a page begins with what was found and then says what it is worth",
         Json{"hyperparameter", "start", "found", "meaning and unit"});
   const auto lines =
       parse_json_lines(read_file(folder.path("decays/metrics.jsonl")));
+  const Json summary = json_of(folder.path("decays/summary.json"));
+  const auto step = summary["selected"]["step"].get<std::size_t>();
   for (std::size_t i = 0; i < 4; ++i) {
     const std::string name = fmt::format("weight_decay.{}", i);
     CHECK(rows[i + 1][0] == name);
     CHECK(rows[i + 1][1] == "1.000e-4");
     CHECK(std::stod(rows[i + 1][2].get<std::string>()) ==
-          Approx(lines.back()[name].get<double>()).epsilon(1e-3));
+          Approx(lines[step][name].get<double>()).epsilon(1e-3));
   }
   CHECK(rows[1][3] == "Factor d of the penalty d w^2 / 2 on the weights.");
   // It has moved by less than a factor of ten.
   CHECK((*chart_of(probe, "weight_decay"))["logarithmic"] == true);
+}
+
+TEST_CASE("a page marks the step that is handed out and tells the verdict",
+          "[report]") {
+  const TemporaryFolder folder;
+  std::vector<Json> lines{{{"step", 0}, {"d", 1}, {"evaluated.valid_loss", 9}}};
+  for (int i = 1; i <= 4; ++i) {
+    lines.push_back({{"step", i},
+                     {"outer_loss", 4 - i},
+                     {"d", i},
+                     {"evaluated.valid_loss", 5 - i}});
+  }
+  write_run(folder, lines);
+  folder.write(
+      "run/summary.json",
+      Json{{"termination", "finished"},
+           {"hyperparameters", {{"d", {{"start", 1}, {"found", 3.5}}}}},
+           {"selected",
+            {{"select", "best"},
+             {"step", 3},
+             {"metric", "valid_loss"},
+             {"value", 2},
+             {"evaluations", 5}}},
+           {"verdict", {{"text", "Retrained <b> from scratch, better."}}}}
+          .dump());
+  const Json probe = page_of(folder, "run");
+  const Json* const chart = chart_of(probe, "d");
+  REQUIRE(chart != nullptr);
+  CHECK((*chart)["marks"]["selected"] == Json{3});
+  CHECK((*chart)["series"][0]["count"] == 5);  // the start included
+  CHECK((*series_of(probe, "run", "validation loss", "outer loss"))["count"] ==
+        4);
+  CHECK(probe["tables"]["Hyperparameters of run"][1][2] == "3.500");
+  const auto text = probe["text"].get<std::string>();
+  CHECK_THAT(text, ContainsSubstring("Retrained <b> from scratch, better."));
+  CHECK_THAT(text, ContainsSubstring("handed out: outer step 3 (best of 5 "
+                                     "evaluations: validation loss 2)"));
+  CHECK_THAT(text, ContainsSubstring("4 outer steps"));
 }
 
 TEST_CASE("charts name their axes, and training has charts of its own",

@@ -29,7 +29,7 @@ TEST_CASE("tuning ends early without improvement and at a budget", "[resume]") {
     CHECK(summary.contains("retrained_found"));
     const std::size_t lines =
         parse_json_lines(read_file(folder.path("run/metrics.jsonl"))).size();
-    CHECK(summary["outer_steps"] == lines);
+    CHECK(summary["outer_steps"] == lines - 1);  // the start has one
     return summary;
   };
   // Every step would have to gain a thousand.
@@ -39,7 +39,7 @@ TEST_CASE("tuning ends early without improvement and at a budget", "[resume]") {
   CHECK(patient["outer_steps"] == 8);
   CHECK(
       ends({{"patience", 7}, {"improvement", 2}, {"metric", "valid_accuracy"}},
-           "early_stopping", "valid_accuracy")["outer_steps"] == 12);
+           "early_stopping", "valid_accuracy")["outer_steps"] == 8);
   CHECK(ends({{"products", 45}}, "budget", "products")["hessian_products"] >=
         45);
   const Json gradients = ends({{"train_gradients", 50}}, "budget",

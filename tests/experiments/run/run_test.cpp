@@ -15,6 +15,32 @@ namespace nestgrad {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// What is handed out has no worse validation loss than the start, which the
+/// first two lines are of.
+void check_selection(const std::vector<Json>& lines, const Json& summary) {
+  const Json& selected = summary["selected"];
+  if (!summary.contains("hyperparameters")) {  // nothing is tuned
+    CHECK(selected["select"] == "last");
+    return;
+  }
+  REQUIRE(selected["select"] == "best");
+  const auto metric = selected["metric"].get<std::string>();
+  const std::string column =
+      metric == "valid_loss" ? "evaluated.valid_loss" : metric;
+  const auto value = selected["value"].get<double>();
+  CHECK(lines[selected["step"].get<std::size_t>()][column] == value);
+  for (std::size_t k = 0; k < 2; ++k) {
+    CAPTURE(k, column);
+    if (!lines[k].contains(column) || lines[k][column].is_null()) continue;
+    CHECK(value <= lines[k][column].get<double>());
+  }
+  if (metric == "valid_loss") CHECK(summary["tuned"][metric] == value);
+}
+
+}  // namespace
+
 TEST_CASE("every configuration that is shipped runs and writes its files",
           "[experiment]") {
   std::vector<std::string> paths = shipped_configs();
@@ -41,11 +67,12 @@ TEST_CASE("every configuration that is shipped runs and writes its files",
       CHECK(fs::file_size(run + name) > 0);
     }
     const auto lines = lines_of(run + "metrics.jsonl");
-    REQUIRE(lines.size() == 2);
+    REQUIRE(lines.size() == 3);
     for (const char* key :
          {"step", "seconds", "outer_loss", "gradient_norm", "status"}) {
-      CHECK(lines[1].contains(key));
+      CHECK(lines[2].contains(key));
     }
+    check_selection(lines, Json::parse(read_file(run + "summary.json")));
     // The effective configuration says everything: it completes to itself.
     const Json effective = Json::parse(read_file(run + "config.json"));
     CHECK(complete(experiment_schema(), effective) == effective);
@@ -90,8 +117,10 @@ TEST_CASE("tuning ridge finds what is better than the start", "[experiment]") {
   CHECK(summary["termination"] == "finished");
   CHECK(summary["retrained_found"]["valid_loss"].get<double>() <
         0.95 * summary["retrained_start"]["valid_loss"].get<double>());
-  // 20 windows of 20 steps, one more gradient each, and two final runs.
-  CHECK(summary["train_gradients"] == 20 * 21 + 2 * 50);
+  // 20 windows of 20 steps, one more gradient each, and two final runs of three
+  // networks.
+  CHECK(summary["train_gradients"] == 20 * 21 + 2 * 3 * 50);
+  CHECK(summary["verdict"]["outcome"] == "better");
   CHECK(summary["hessian_products"].get<int>() > 100);
 
   const Json found = Json::parse(read_file(run + "hyperparameters.json"));
@@ -185,12 +214,12 @@ TEST_CASE(
   CHECK(steps > 0);
   // The estimate that cannot be followed has a line, too.
   const auto lines = lines_of(folder.path("runs/a-1/metrics.jsonl"));
-  REQUIRE(lines.size() == steps + 1);
+  REQUIRE(lines.size() == 1 + steps + 1);  // the start has one as well
   CHECK(lines.back()["status"] == "diverged");
   CHECK_THAT(lines.back()["trouble"].get<std::string>(),
              ContainsSubstring("the validation loss is"));
   CHECK(lines.back().contains("products"));
-  CHECK(lines[0]["status"] == "ok");
+  CHECK(lines[1]["status"] == "ok");
   CHECK(all_finite(
       load_safetensors(folder.path("runs/a-1/hyperparameters.safetensors"))));
 }
@@ -209,7 +238,7 @@ TEST_CASE("an interrupted run keeps its files and says which signal",
       Json::parse(read_file(folder.path("runs/a-1/summary.json")));
   CHECK(summary["termination"] == "stopped");
   CHECK(lines_of(folder.path("runs/a-1/metrics.jsonl")).size() ==
-        summary["outer_steps"].get<std::size_t>());
+        1 + summary["outer_steps"].get<std::size_t>());
 }
 
 }  // namespace nestgrad

@@ -1,0 +1,278 @@
+#include "experiments/run/verdict.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/metric.h"
+#include "core/platform/text.h"
+#include "experiments/record/table.h"
+
+namespace nestgrad {
+namespace {
+
+/// Fewer outer steps seldom move hyperparameters far.
+constexpr std::int64_t kFewSteps = 10;
+
+/// A smaller gap between the weights of tuning and retrained ones, relative to
+/// the metric, explains nothing.
+constexpr double kNotableGap = 0.05;
+
+constexpr double kRounding = 1e-6;
+
+/// The 97.5th percentile of Student's t distribution.
+double student(std::size_t degrees) {
+  constexpr double kFew[] = {12.706, 4.303, 3.182, 2.776, 2.571,
+                             2.447,  2.365, 2.306, 2.262, 2.228};
+  if (degrees <= std::size(kFew)) return kFew[degrees - 1];
+  // The first terms of the expansion in 1 / degrees.
+  const double z = 1.959964, n = static_cast<double>(degrees);
+  const double cube = z * z * z;
+  return z + (cube + z) / (4 * n) +
+         (5 * cube * z * z + 16 * cube + 3 * z) / (96 * n * n);
+}
+
+/// How much better `found` is than `start`, network by network.
+std::vector<double> improvements(const FinalRun& start, const FinalRun& found,
+                                 const std::string& metric) {
+  std::vector<double> out;
+  const std::size_t n = std::min(start.networks.size(), found.networks.size());
+  for (std::size_t i = 0; i < n; ++i) {
+    out.push_back(to_minimize(metric, start.networks[i].metrics.at(metric)) -
+                  to_minimize(metric, found.networks[i].metrics.at(metric)));
+  }
+  return out;
+}
+
+/// The metric that is judged: the validation loss or, without one, the first
+/// metric of validation data.
+std::string metric_of(const Metrics& metrics) {
+  if (metrics.count("valid_loss") > 0) return "valid_loss";
+  for (const auto& entry : metrics) {
+    if (entry.first.rfind("valid_", 0) == 0) return entry.first;
+  }
+  return "";
+}
+
+std::string words(std::string metric) {
+  replace_all(metric, "valid_", "validation_");
+  replace_all(metric, "_", " ");
+  return metric;
+}
+
+std::string value_of(const FinalRun& run, const std::string& metric) {
+  const auto spread = run.deviation.find(metric);
+  return spread == run.deviation.end()
+             ? format_metric(metric, run.metrics.at(metric))
+             : format_metric(metric, run.metrics.at(metric), spread->second);
+}
+
+/// "0.027", or "1.2 points" for accuracies.
+std::string size_of(const std::string& metric, double difference) {
+  return is_accuracy(metric)
+             ? fmt::format("{:.2g} points", 100 * std::abs(difference))
+             : fmt::format("{:.2g}", std::abs(difference));
+}
+
+Verdict::Outcome outcome_of(const PairedMean& mean, double start) {
+  if (std::isnan(mean.half_width)) return Verdict::Outcome::kUnknown;
+  const double least = std::max(mean.half_width, kRounding * std::abs(start));
+  return mean.mean > least    ? Verdict::Outcome::kBetter
+         : mean.mean < -least ? Verdict::Outcome::kWorse
+                              : Verdict::Outcome::kNoDifference;
+}
+
+/// What the outcome says about the difference.
+std::string ending_of(const Verdict& verdict) {
+  const std::string size = size_of(verdict.metric, verdict.difference);
+  switch (verdict.outcome) {
+    case Verdict::Outcome::kBetter:
+      return fmt::format("better by {}, more than the noise", size);
+    case Verdict::Outcome::kWorse:
+      return fmt::format("worse by {}, more than the noise", size);
+    case Verdict::Outcome::kNoDifference:
+      return verdict.difference == 0
+                 ? "no difference"
+                 : fmt::format("no difference beyond the noise ({} {}, ± {})",
+                               size,
+                               verdict.difference > 0 ? "better" : "worse",
+                               size_of(verdict.metric, verdict.noise));
+    case Verdict::Outcome::kUnknown:
+      break;
+  }
+  return fmt::format(
+      "{} by {}, but one network does not tell the noise (\"networks\": 3 in "
+      "\"record\" does)",
+      verdict.difference < 0 ? "worse" : "better", size);
+}
+
+/// What the run knows that may explain a result that is not better.
+std::vector<std::string> reasons_for(const VerdictFacts& facts,
+                                     const Verdict& verdict) {
+  std::vector<std::string> out;
+  if (facts.start_is_best) {
+    out.push_back(
+        "no evaluation of tuning was better than that of the start, so the "
+        "start itself is handed out");
+  }
+  if (facts.trained_less) {
+    out.push_back(
+        "in warm start the weights of an early step have been trained less, "
+        "which alone may make it the best (\"select\": \"last\" in \"outer\" "
+        "hands out the last step)");
+  }
+  if (facts.outer_steps < kFewSteps) {
+    out.push_back(
+        facts.outer_steps == 1
+            ? "only one outer step was made"
+            : fmt::format("only {} outer steps were made", facts.outer_steps));
+  }
+  if (facts.last_is_best && !facts.start_is_best) {
+    out.push_back(
+        "the best evaluation was the last, so more outer steps may help");
+  }
+  for (const std::string& name : facts.at_ends) {
+    out.push_back(fmt::format("'{}' is at an end of its range", name));
+  }
+  const auto tuned = facts.tuned.find(verdict.metric);
+  if (tuned != facts.tuned.end() && facts.found.trouble.empty()) {
+    const double retrained = facts.found.metrics.at(verdict.metric);
+    const double gap = to_minimize(verdict.metric, retrained) -
+                       to_minimize(verdict.metric, tuned->second);
+    if (gap > kNotableGap * std::abs(retrained)) {
+      out.push_back(fmt::format(
+          "the weights of tuning have {}: what was found suits them better "
+          "than training from scratch",
+          format_metric(verdict.metric, tuned->second)));
+    }
+  }
+  if (!facts.estimator_trouble.empty()) {
+    out.push_back(facts.estimator_trouble);
+  }
+  return out;
+}
+
+/// Whether test data say that the found hyperparameters are worse, although
+/// validation data do not; "" otherwise.
+std::string disagreement(const VerdictFacts& facts, const Verdict& verdict) {
+  std::string metric = verdict.metric;
+  replace_all(metric, "valid_", "test_");
+  if (verdict.outcome == Verdict::Outcome::kWorse ||
+      facts.start.metrics.count(metric) == 0 ||
+      facts.found.metrics.count(metric) == 0 || metric == verdict.metric) {
+    return "";
+  }
+  const PairedMean mean(improvements(facts.start, facts.found, metric));
+  if (outcome_of(mean, facts.start.metrics.at(metric)) !=
+      Verdict::Outcome::kWorse) {
+    return "";
+  }
+  return fmt::format(
+      "the {} is worse by {}, more than the noise: the hyperparameters are "
+      "fitted to the validation set; more validation examples or fewer "
+      "hyperparameters help",
+      words(metric), size_of(metric, mean.mean));
+}
+
+Verdict of_divergence(const VerdictFacts& facts) {
+  const bool start = !facts.start.trouble.empty();
+  const bool found = !facts.found.trouble.empty();
+  Verdict out;
+  out.noise = std::nan("");
+  out.outcome = start && found ? Verdict::Outcome::kUnknown
+                : found        ? Verdict::Outcome::kWorse
+                               : Verdict::Outcome::kBetter;
+  out.sentence =
+      start && found
+          ? "Retrained from scratch, training diverges under the found "
+            "hyperparameters and under those of the start"
+          : fmt::format(
+                "Retrained from scratch, training diverges under the "
+                "{} hyperparameters and not under {}: {}",
+                found ? "found" : "initial",
+                found ? "those of the start" : "those found",
+                found ? "worse" : "better");
+  return out;
+}
+
+}  // namespace
+
+PairedMean::PairedMean(const std::vector<double>& numbers) {
+  const auto n = static_cast<double>(numbers.size());
+  for (const double x : numbers) mean += x;
+  mean /= n;
+  double squares = 0;
+  for (const double x : numbers) squares += (x - mean) * (x - mean);
+  half_width = numbers.size() < 2 ? std::nan("")
+                                  : student(numbers.size() - 1) *
+                                        std::sqrt(squares / (n - 1) / n);
+}
+
+std::optional<Verdict> verdict_on(const VerdictFacts& facts) {
+  Verdict out;
+  const bool diverged =
+      !facts.start.trouble.empty() || !facts.found.trouble.empty();
+  if (diverged) {
+    out = of_divergence(facts);
+  } else {
+    out.metric = metric_of(facts.found.metrics);
+    if (out.metric.empty()) return {};
+    const PairedMean mean(improvements(facts.start, facts.found, out.metric));
+    out.networks = static_cast<std::int64_t>(facts.found.networks.size());
+    out.difference = mean.mean;
+    out.noise = mean.half_width;
+    out.outcome = outcome_of(mean, facts.start.metrics.at(out.metric));
+    out.sentence = fmt::format(
+        "Retrained from scratch, the found hyperparameters have a {} of {} "
+        "({}), the start {}: {}",
+        words(out.metric), value_of(facts.found, out.metric),
+        out.networks == 1 ? "one network"
+                          : fmt::format("{} networks", out.networks),
+        value_of(facts.start, out.metric), ending_of(out));
+  }
+  const bool is_better =
+      out.outcome == Verdict::Outcome::kBetter ||
+      (out.outcome == Verdict::Outcome::kUnknown && out.difference > 0);
+  if (!is_better) out.reasons = reasons_for(facts, out);
+  if (!diverged) {
+    const std::string other = disagreement(facts, out);
+    if (!other.empty()) out.reasons.push_back(other);
+  }
+  return out;
+}
+
+const char* Verdict::word() const {
+  switch (outcome) {
+    case Outcome::kBetter:
+      return "better";
+    case Outcome::kNoDifference:
+      return "no difference";
+    case Outcome::kWorse:
+      return "worse";
+    case Outcome::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string Verdict::text() const {
+  if (reasons.empty()) return sentence + ".";
+  return fmt::format(
+      "{}. {}: {}.", sentence,
+      outcome == Outcome::kBetter ? "But" : "Facts that may explain it",
+      fmt::join(reasons, "; "));
+}
+
+Json Verdict::to_json() const {
+  Json out = {{"outcome", word()}, {"text", text()}, {"reasons", reasons}};
+  if (metric.empty()) return out;
+  out["metric"] = metric;
+  out["networks"] = networks;
+  out["difference"] = difference;
+  if (!std::isnan(noise)) out["noise"] = noise;
+  return out;
+}
+
+}  // namespace nestgrad
