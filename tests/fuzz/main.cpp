@@ -123,8 +123,9 @@ bool fuzz(const Reader& reader, int count) {
 
 std::vector<Reader> all_readers(const TemporaryFolder& folder) {
   std::vector<Reader> out;
-  for (auto& readers : {storage_readers(folder), data_readers(folder),
-                        record_readers(folder), config_readers()}) {
+  for (auto& readers :
+       {storage_readers(folder), data_readers(folder), exported_readers(folder),
+        record_readers(folder), config_readers()}) {
     out.insert(out.end(), readers.begin(), readers.end());
   }
   return out;
