@@ -175,6 +175,35 @@ TEST_CASE("an exported network says which inputs it takes", "[exported]") {
   CHECK(mlp->forward(w, at::zeros({1, 4}), Pass()).size(0) == 1);
 }
 
+TEST_CASE("a network that was exported on another device runs here",
+          "[exported]") {
+  const TemporaryFolder folder;
+  std::size_t moved = 0;
+  const auto on_cuda = [&](ZipEntries& all) {
+    const std::string here = R"("device": {"type": "cpu", "index": null})";
+    const std::string there = R"("device": {"type": "cuda", "index": 0})";
+    const std::string argument = R"("as_device": {"type": "cpu")";
+    for (auto& [name, text] : all) {
+      for (std::size_t at; (at = text.find(here)) != std::string::npos;) {
+        text.replace(at, here.size(), there);
+      }
+      for (std::size_t at; (at = text.find(argument)) != std::string::npos;) {
+        text.replace(at, argument.size(), R"("as_device": {"type": "cuda")");
+        ++moved;
+      }
+    }
+  };
+  const auto model = load_exported(
+      "shapes", {2}, {{"file", changed(folder, "shapes", on_cuda)}});
+  CHECK(moved > 0);
+  CHECK(model
+            ->forward(model->initial_weights(Key()), exported_input("shapes"),
+                      Pass())
+            .equal(load_exported("shapes")->forward(
+                model->initial_weights(Key()), exported_input("shapes"),
+                Pass())));
+}
+
 TEST_CASE("arithmetic of sizes is that of Python", "[exported]") {
   const auto result = [](const char* target, torch::jit::Stack stack) {
     find_own_operator(target)->run(stack);
