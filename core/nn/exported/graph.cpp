@@ -42,7 +42,7 @@ bool above_zero(const c10::IValue& value) {
 
 ExportedGraph::ExportedGraph(const ExportedProgram& program,
                              at::ScalarType own_type)
-    : output_(program.output) {
+    : shapes_(program.shapes), output_(program.output) {
   for (const ExportedNode& node : program.nodes) {
     Step step = found(node);
     try {
@@ -183,7 +183,7 @@ Tensor ExportedGraph::operator()(std::vector<c10::IValue> values,
 }
 
 void ExportedGraph::run_step(const Step& step, std::vector<c10::IValue>& values,
-                             const ExportedRun& run) {
+                             const ExportedRun& run) const {
   torch::jit::Stack stack;
   stack.reserve(step.operands.size());
   for (const Operand& operand : step.operands) {
@@ -207,8 +207,13 @@ void ExportedGraph::run_step(const Step& step, std::vector<c10::IValue>& values,
           "it gives {} results, but {} were exported", stack.size(),
           step.outputs.size());
   for (std::size_t i = 0; i < step.outputs.size(); ++i) {
-    if (step.outputs[i] == ExportedNode::kDropped) continue;
-    values[step.outputs[i]] = std::move(stack[i]);
+    const std::size_t value = step.outputs[i];
+    if (value == ExportedNode::kDropped) continue;
+    // Operators trust each other: some do not check what they are given.
+    if (stack[i].isTensor() && stack[i].toTensor().defined()) {
+      require_exported_shape(stack[i].toTensor(), shapes_[value], "the result");
+    }
+    values[value] = std::move(stack[i]);
   }
   for (const std::size_t value : step.last_uses) values[value] = c10::IValue();
 }

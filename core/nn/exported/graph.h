@@ -48,10 +48,11 @@ class ExportedGraph {
                            at::ScalarType own_type);
   void look_at(Step& step);
   void find_last_uses();
-  static void run_step(const Step& step, std::vector<c10::IValue>& values,
-                       const ExportedRun& run);
+  void run_step(const Step& step, std::vector<c10::IValue>& values,
+                const ExportedRun& run) const;
 
   std::vector<Step> steps_;
+  std::vector<ExportedShape> shapes_;  // of all values
   std::size_t output_;
   bool writes_ = false;
   bool never_drops_ = false;     // its dropout is off in training

@@ -1,6 +1,8 @@
 #include "core/nn/exported/program.h"
 
+#include <ATen/core/Tensor.h>
 #include <c10/core/MemoryFormat.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -40,8 +42,8 @@ class Parser {
     const Json& module = object_of(json_, "graph_module");
     const Json& graph = object_of(module, "graph");
     const Json& signature = object_of(module, "signature");
-    read_inputs(array_of(signature, "input_specs"),
-                object_of(graph, "tensor_values"));
+    tensors_ = &object_of(graph, "tensor_values");
+    read_inputs(array_of(signature, "input_specs"));
     for (const Json& node : array_of(graph, "nodes")) read_node(node);
     read_outputs(array_of(signature, "output_specs"));
     out_.values = values_.size();
@@ -66,7 +68,19 @@ class Parser {
   std::size_t define(const std::string& name) {
     const auto [place, is_new] = values_.emplace(name, values_.size());
     require(is_new, "it is damaged: the value '{}' is computed twice", name);
+    out_.shapes.push_back(shape_of(name));
     return place->second;
+  }
+
+  ExportedShape shape_of(const std::string& name) const {
+    const auto meta = tensors_->find(name);
+    if (meta == tensors_->end()) return {};
+    std::vector<std::int64_t> out;
+    for (const Json& size : array_of(*meta, "sizes")) {
+      const auto [kind, value] = only_entry(size, "a size");
+      out.push_back(kind == "as_int" ? as_integer(*value, "as_int") : kAnySize);
+    }
+    return out;
   }
 
   std::size_t use(const std::string& name) const {
@@ -79,7 +93,7 @@ class Parser {
 
   // --- inputs ----------------------------------------------------------------
 
-  void read_inputs(const Json& specs, const Json& tensors) {
+  void read_inputs(const Json& specs) {
     bool has_input = false;
     for (const Json& spec : specs) {
       const auto [kind, content] = only_entry(spec, "an input");
@@ -93,7 +107,7 @@ class Parser {
         has_input = true;
         const std::string& name = text_of(*value, "name");
         out_.input = define(name);
-        read_shape(object_of(tensors, name.c_str()));
+        read_shape(object_of(*tensors_, name.c_str()));
       } else if (kind == "parameter") {
         add_state(*content, "parameter_name", true);
       } else if (kind == "buffer") {
@@ -336,11 +350,23 @@ class Parser {
   }
 
   const Json& json_;
+  const Json* tensors_ = nullptr;  // what is known of them, by name
   ExportedProgram out_;
   std::map<std::string, std::size_t> values_;
 };
 
 }  // namespace
+
+void require_exported_shape(const Tensor& t, const ExportedShape& shape,
+                            const std::string& name) {
+  if (!shape.has_value()) return;
+  bool same = t.sizes().size() == shape->size();
+  for (std::size_t i = 0; same && i < shape->size(); ++i) {
+    same = (*shape)[i] == kAnySize || (*shape)[i] == t.sizes()[i];
+  }
+  require(same, "{} has the shape [{}], but when exported, it had [{}]", name,
+          fmt::join(t.sizes(), ", "), fmt::join(*shape, ", "));
+}
 
 ExportedProgram parse_exported_program(const Json& json) {
   return Parser(json).parse();

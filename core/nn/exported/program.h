@@ -66,12 +66,22 @@ struct ExportedState {
   bool is_parameter = false;
 };
 
+/// The sizes that a tensor had when it was exported; kAnySize for those that
+/// follow from the input. None if the file does not say them.
+using ExportedShape = std::optional<std::vector<std::int64_t>>;
+constexpr std::int64_t kAnySize = -1;
+
+/// Throws Error if a tensor has another shape. `name` says which it is.
+void require_exported_shape(const Tensor& t, const ExportedShape& shape,
+                            const std::string& name);
+
 /// The graph of an ExportedArchive: calls of operators in order. Values have
 /// numbers from 0 to `values`.
 struct ExportedProgram {
   std::string torch_version;
   std::size_t values = 0;
-  std::vector<ExportedState> state;  ///< parameters in Python's order
+  std::vector<ExportedShape> shapes;  ///< of all values
+  std::vector<ExportedState> state;   ///< parameters in Python's order
   std::size_t input = 0;
   at::ScalarType input_type = at::kFloat;
   std::vector<ExportedAxis> input_axes;

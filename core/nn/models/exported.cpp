@@ -76,6 +76,8 @@ class Exported : public ForeignModel {
     std::map<std::string, std::string> storages;  // names of weights, by them
     for (const ExportedState& state : program_.state) {
       const ExportedTensor& tensor = tensor_of(archive, state);
+      require_exported_shape(tensor.value, program_.shapes[state.value],
+                             "'" + state.name + "'");
       if (!state.is_parameter || !tensor.requires_grad) {
         constants_.push_back({state.value, tensor.value});
         continue;
