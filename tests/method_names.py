@@ -40,6 +40,9 @@ EXCUSED = {
     ("hypergrad/implicit/ift.cpp", "finite_difference"):
         "a way to compute products has the same name as an estimator",
     ("core/nn/layers/lstm.cpp", "last"): "a choice of this layer",
+    ("experiments/run/results.cpp", "last"): "a choice of outer.select",
+    ("experiments/run/verdict.cpp", "last"): "a choice of outer.select",
+    ("experiments/setup/experiment.cpp", "last"): "a choice of outer.select",
     ("core/nn/models/script_facts.h", "forward"): "a method of a module",
     ("experiments/run/run.cpp", "checkpoints"): "a folder of a run",
     ("experiments/run/runner.cpp", "checkpoints"): "a folder of a run",
