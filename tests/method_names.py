@@ -41,6 +41,7 @@ EXCUSED = {
         "a way to compute products has the same name as an estimator",
     ("core/nn/layers/lstm.cpp", "last"): "a choice of this layer",
     ("experiments/run/results.cpp", "last"): "a choice of outer.select",
+    ("experiments/run/restore.cpp", "last"): "a choice of outer.select",
     ("experiments/run/verdict.cpp", "last"): "a choice of outer.select",
     ("experiments/setup/experiment.cpp", "last"): "a choice of outer.select",
     ("core/nn/models/script_facts.h", "forward"): "a method of a module",
