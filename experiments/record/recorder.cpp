@@ -283,8 +283,9 @@ void Recorder::remember(const std::string& panel, const std::string& curve,
     if (known.title == panel) place = &known;
   }
   if (place == nullptr) {
-    panels_.emplace_back();
-    place = &panels_.back();
+    // The loss comes first, although the start has none.
+    place = &*panels_.emplace(panel == kLossPanel ? panels_.begin()
+                                                  : panels_.end());
     place->title = panel;
     place->x_label = "outer step";
   }

@@ -92,8 +92,7 @@ void Results::write(const RunFolder& folder, const HandedOut& found) const {
   if (examples == nullptr) return;
   const SoftExamples learned = experiment.problem().learned_examples(hyper);
   write_learned_examples(folder, learned);
-  const std::string strip =
-      examples->draw(found.selected.moves, learned);
+  const std::string strip = examples->draw(found.selected.moves, learned);
   if (!strip.empty()) {
     write_file(folder.file("distilled_over_time.png"), strip);
   }

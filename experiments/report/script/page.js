@@ -25,7 +25,8 @@ function show(data) {
   for (const sweep of objects(data.sweeps)) addSweep(page, sweep);
   const found = several ? foundTable(runs) : hyperTable(runs[0]);
   if (found) page.append(element("h2", {}, "Found"), found);
-  const selection = runs.some(selectedText) ? [{group: "outer step", cell: selectedText}] : [];
+  const selection = runs.some(selectedText)
+      ? [{group: "outer step", cell: (run) => number(selectedStep(run))}] : [];
   page.append(element("h2", {}, "Results"), ...verdicts(runs),
     runsTable("Results", runs, resultColumns(runs), [{group: "ended", cell: ending}, ...selection]),
     element("p", {class: "note"}, "start, found: trained from scratch with the hyperparameters " +
