@@ -6,6 +6,7 @@
 #include "core/nn/model.h"
 #include "core/storage/safetensors.h"
 #include "tests/support/program.h"
+#include "tests/support/stored_zip.h"
 #include "tests/support/temporary_folder.h"
 
 namespace nestgrad {
@@ -60,6 +61,15 @@ inline std::unique_ptr<Model> load_traced(const std::string& name,
   return ModelRegistry::instance().make(
       Json{{"type", "torchscript"}, {"file", folder.path(name + ".pt")}},
       exported_input(name).sizes().slice(1).vec(), outputs);
+}
+
+/// The archive `name` with other entries, for which `change` is called.
+template <class F>
+std::string changed(const TemporaryFolder& folder, const std::string& name,
+                    F&& change) {
+  ZipEntries entries = zip_entries(exported_file(name + ".pt2"));
+  change(entries);
+  return folder.write("changed.pt2", stored_zip(entries));
 }
 
 }  // namespace nestgrad
