@@ -20,14 +20,14 @@ enum class TargetKind {
 /// the sum over them.
 ///
 ///   cross_entropy         -log softmax(y)_t
-///   squared_error         |y - t|^2 / 2; of a class: from 1 for it, 0 for
-///   others huber                 r^2 / 2 if |r| <= d, otherwise d (|r| - d /
-///   2),
-///                         r = y - t, d = huber_threshold
+///   squared_error         |y - t|^2 / 2
+///   huber                 r^2 / 2 if |r| <= d, otherwise d (|r| - d / 2)
 ///   absolute              |y - t|
-///   poisson               exp(y) - t y: y is the logarithm of a rate
+///   poisson               exp(y) - t y
 ///   binary_cross_entropy  log(1 + exp(y)) - t y
 ///
+/// with r = y - t and d = huber_threshold. The squared error of a class is that
+/// of 1 for it and 0 for the others; of poisson, y is the logarithm of a rate.
 /// All are twice differentiable, huber but for |r| = d, absolute but for r = 0.
 class Loss {
  public:
