@@ -48,6 +48,10 @@ Metrics BilevelProblem::evaluate(const ParameterSet&,
   return {};
 }
 
+Json BilevelProblem::network(const ParameterSet&) const {
+  return Json::object();
+}
+
 SoftExamples BilevelProblem::learned_examples(const ParameterSet&) const {
   return {};
 }
@@ -115,6 +119,10 @@ Metrics ProblemDecorator::evaluate(const ParameterSet& weights,
                                    const ParameterSet& hyper) const {
   // Deployed weights already have the problem's own form.
   return problem_->evaluate(weights, inner_hyper(hyper));
+}
+
+Json ProblemDecorator::network(const ParameterSet& hyper) const {
+  return problem_->network(inner_hyper(hyper));
 }
 
 SoftExamples ProblemDecorator::learned_examples(

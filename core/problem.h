@@ -131,6 +131,11 @@ class BilevelProblem {
   /// undefined.
   virtual SoftExamples learned_examples(const ParameterSet& hyper) const;
 
+  /// How the network of this problem is asked about new examples, in the form
+  /// of SavedNetwork (experiments/problems), which reads it again without the
+  /// problem and its data. Default: an empty object, there is no network.
+  virtual Json network(const ParameterSet& hyper) const;
+
   /// Hyperparameters found in another way, by name, for comparison with the
   /// tuned ones. A hyperparameter that is left out has its initial value.
   /// Default: none.
@@ -189,6 +194,7 @@ class ProblemDecorator : public BilevelProblem {
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override;
   SoftExamples learned_examples(const ParameterSet& hyper) const override;
+  Json network(const ParameterSet& hyper) const override;
   std::vector<std::pair<std::string, ParameterSet>> baselines() const override {
     return problem_->baselines();
   }

@@ -53,11 +53,14 @@ room(experiments/report ${base} experiments/plot experiments/setup
      experiments/record)
 room(experiments/export ${base} core core/nn/models experiments/record
      experiments/sweep)
+room(experiments/predict ${base} core core/nn experiments/data
+     experiments/problems experiments/setup experiments/record)
 room(experiments/program/scaffold ${base} experiments/report)
 room(experiments/program ${base} experiments/setup experiments/record)
 room(experiments/program/commands ${base} core hypergrad experiments/setup
      experiments/record experiments/judge experiments/run experiments/sweep
-     experiments/report experiments/export experiments/program
+     experiments/report experiments/export experiments/predict
+     experiments/program
      experiments/program/scaffold)
 room(tests/kit ${base} core core/nn hypergrad hypergrad/solvers
      experiments/data experiments/problems experiments/setup)

@@ -30,4 +30,11 @@ std::string first_characters(std::string_view text, std::size_t count) {
   return std::string(text.substr(0, end));
 }
 
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = text;
+  replace_all(quoted, "\"", "\"\"");
+  return '"' + quoted + '"';
+}
+
 }  // namespace nestgrad

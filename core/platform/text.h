@@ -19,4 +19,7 @@ std::size_t character_count(std::string_view text);
 /// The first `count` characters of UTF-8 text, or all if it has no more.
 std::string first_characters(std::string_view text, std::size_t count);
 
+/// A field of a CSV table (RFC 4180): the text, in quotes if it has to be.
+std::string csv_field(const std::string& text);
+
 }  // namespace nestgrad

@@ -26,6 +26,11 @@ class ArchiveSource : public DataSource {
     return examples_of(parts, keys_);
   }
 
+  NewExamples load_new(const std::string& path,
+                       const Preparation&) const override {
+    return {inputs(arrays(path), "", path)};
+  }
+
  protected:
   /// `array`: what the format calls an array.
   static Schema keys(std::string meaning, const std::string& array) {
@@ -89,17 +94,27 @@ class ArchiveSource : public DataSource {
 
   ArrayPart part(const Arrays& all, const std::string& prefix,
                  const std::string& file) const {
-    const auto array = [&](const std::string& name) {
-      const auto found = all.find(prefix + name);
-      require(found != all.end(), "'{}': has no '{}', only '{}'", file,
-              prefix + name, fmt::join(names(file), "', '"));
-      return found->second;
-    };
-    const auto place = [&](const std::string& name) {
-      return fmt::format("'{}': {}", file, prefix + name);
-    };
-    return {array_inputs(array(inputs_), place(inputs_)), place(inputs_),
-            array(targets_), place(targets_)};
+    return {inputs(all, prefix, file), place(prefix + inputs_, file),
+            array(all, prefix + targets_, file),
+            place(prefix + targets_, file)};
+  }
+
+  Dataset inputs(const Arrays& all, const std::string& prefix,
+                 const std::string& file) const {
+    return array_inputs(array(all, prefix + inputs_, file),
+                        place(prefix + inputs_, file));
+  }
+
+  Tensor array(const Arrays& all, const std::string& name,
+               const std::string& file) const {
+    const auto found = all.find(name);
+    require(found != all.end(), "'{}': has no '{}', only '{}'", file, name,
+            fmt::join(names(file), "', '"));
+    return found->second;
+  }
+
+  static std::string place(const std::string& name, const std::string& file) {
+    return fmt::format("'{}': {}", file, name);
   }
 
   TargetKeys keys_;

@@ -12,6 +12,7 @@
 #include "core/platform/warnings.h"
 #include "experiments/data/data.h"
 #include "experiments/data/labels.h"
+#include "experiments/data/saved_preparation.h"
 #include "experiments/data/tables/table_reader.h"
 
 namespace nestgrad {
@@ -224,6 +225,11 @@ class Csv : public DataSource {
       return places(order[example].item<std::int64_t>(), column);
     };
     return out;
+  }
+
+  NewExamples load_new(const std::string& path,
+                       const Preparation& trained) const override {
+    return {Dataset{trained.features_in(path)}};
   }
 
  private:

@@ -76,6 +76,13 @@ Splits corrupted(Splits splits, const Config& data, const Key& key) {
 
 }  // namespace
 
+NewExamples DataSource::load_new(const std::string& path,
+                                 const Preparation&) const {
+  throw Error(fmt::format(
+      "'{}': examples of this source cannot be read from a file of new ones",
+      path));
+}
+
 Schema DataSource::common_schema() {
   return Schema("How the examples of a source are split and prepared.")
       .integer(

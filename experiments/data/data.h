@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/config/registry.h"
 #include "core/dataset.h"
@@ -10,6 +11,7 @@
 
 namespace nestgrad {
 
+struct Preparation;
 class TableEncoding;
 struct TableColumns;
 
@@ -34,6 +36,13 @@ struct Examples {
   std::shared_ptr<const TableColumns> columns = {};
 };
 
+/// Examples whose targets are not known.
+struct NewExamples {
+  Dataset examples;  ///< as those of a source, without targets
+  std::vector<std::string> names = {};  ///< of the examples: their files; none:
+                                        ///< they are numbered
+};
+
 /// A source of labelled examples: files, or a formula.
 ///
 /// To add one, see experiments/data/fashion_mnist.cpp.
@@ -51,6 +60,13 @@ class DataSource {
   /// if a file is missing, cut short, damaged or of another format. `key` is
   /// for sources that draw their examples.
   virtual Examples load(const Key& key) const = 0;
+
+  /// Examples without targets in a file or folder like those that this source
+  /// reads, for a network that was trained on it. Inputs are in the units of
+  /// the source; columns of a table are features already. Throws Error as
+  /// load() does. Default: throws Error, the source reads no files of users.
+  virtual NewExamples load_new(const std::string& path,
+                               const Preparation& trained) const;
 };
 
 using DataRegistry = Registry<DataSource>;

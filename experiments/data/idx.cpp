@@ -47,6 +47,11 @@ class Idx : public DataSource {
     return examples_of(parts, keys_);
   }
 
+  NewExamples load_new(const std::string& path,
+                       const Preparation&) const override {
+    return {array_inputs(read_idx(path), "'" + path + "'")};
+  }
+
  private:
   using Files = std::pair<std::string, std::string>;
 

@@ -9,6 +9,7 @@
 #include "core/platform/warnings.h"
 #include "experiments/data/data.h"
 #include "experiments/data/images/resized.h"
+#include "experiments/data/saved_preparation.h"
 
 namespace nestgrad {
 namespace {
@@ -85,6 +86,28 @@ class ImageFolder : public DataSource {
     return out;
   }
 
+  /// An image, the images of a folder, or those of the folders in it.
+  NewExamples load_new(const std::string& path,
+                       const Preparation& trained) const override {
+    std::vector<Path> files;
+    if (!folder_exists(path)) {
+      files.emplace_back(path);
+    } else if (has_folders(path)) {
+      for (const std::string& name : folders_in(path)) {
+        const std::vector<Path> images = images_in(Path(path) / name);
+        files.insert(files.end(), images.begin(), images.end());
+      }
+    } else {
+      files = images_in(path);
+    }
+    require(!files.empty(), "'{}': has no PNG or JPEG images", path);
+    std::vector<std::int64_t> size = size_;
+    if (size.empty()) size.assign(trained.shape.end() - 2, trained.shape.end());
+    NewExamples out{Dataset{pixels_of(files, size)}};
+    for (const Path& file : files) out.names.push_back(file.string());
+    return out;
+  }
+
  private:
   /// The images of a part. `size` is set by the first image if it is empty.
   Dataset read(const Path& part, const Names& classes, bool is_training,
@@ -105,6 +128,14 @@ class ImageFolder : public DataSource {
       targets.resize(files.size(), static_cast<std::int64_t>(c));
     }
     require(!files.empty(), "'{}': has no PNG or JPEG images", part.string());
+    return {pixels_of(files, size), at::tensor(targets, at::kLong),
+            static_cast<std::int64_t>(classes.size()), classes};
+  }
+
+  /// [files, channels, height, width]. `size` is set by the first image if it
+  /// is empty.
+  Tensor pixels_of(const std::vector<Path>& files,
+                   std::vector<std::int64_t>& size) const {
     Tensor pixels;
     for (std::size_t i = 0; i < files.size(); ++i) {
       const Tensor image = read_image(files[i], size);
@@ -115,8 +146,7 @@ class ImageFolder : public DataSource {
       }
       pixels[static_cast<std::int64_t>(i)].copy_(image);
     }
-    return {pixels, at::tensor(targets, at::kLong),
-            static_cast<std::int64_t>(classes.size()), classes};
+    return pixels;
   }
 
   /// In alphabetical order. Warns of other files.

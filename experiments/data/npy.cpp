@@ -57,17 +57,25 @@ class Npy : public DataSource {
     return examples_of(parts, keys_);
   }
 
+  NewExamples load_new(const std::string& path,
+                       const Preparation&) const override {
+    return {inputs(path)};
+  }
+
  private:
   using Files = std::pair<std::string, std::string>;
 
   static constexpr const char* kTargetsAre = "targets_are";
 
   ArrayPart part(const Files& files) const {
-    const std::string place = "'" + files.first + "'";
-    return {stays_in_file(files.first)
-                ? array_inputs(open_npy(files.first), place)
-                : array_inputs(read_npy(files.first), place),
-            place, read_npy(files.second), "'" + files.second + "'"};
+    return {inputs(files.first), "'" + files.first + "'",
+            read_npy(files.second), "'" + files.second + "'"};
+  }
+
+  Dataset inputs(const std::string& path) const {
+    const std::string place = "'" + path + "'";
+    return stays_in_file(path) ? array_inputs(open_npy(path), place)
+                               : array_inputs(read_npy(path), place);
   }
 
   bool stays_in_file(const std::string& path) const {

@@ -42,9 +42,14 @@ void get(const Json& json, const char* key, Tensor& mean, Tensor& deviation) {
 }  // namespace
 
 Preparation Preparation::of(const Splits& splits) {
-  return {splits.encoding,           splits.mean,
-          splits.deviation,          splits.train.classes,
-          splits.train.target_names, splits.target_mean,
+  return {splits.encoding,
+          splits.mean,
+          splits.deviation,
+          splits.shape(),
+          !splits.train.inputs.is_floating_point(),
+          splits.train.classes,
+          splits.train.target_names,
+          splits.target_mean,
           splits.target_deviation};
 }
 
@@ -52,6 +57,8 @@ Json Preparation::to_json() const {
   Json out = {{"format", 1}};
   if (table) out["table"] = table->to_json();
   put(out, "inputs", mean, deviation);
+  out["shape"] = shape;
+  out["tokens"] = tokens;
   out["classes"] = classes;
   out["target_names"] = target_names;
   put(out, "targets", target_mean, target_deviation);
@@ -67,6 +74,8 @@ Preparation Preparation::from_json(const Json& json) {
           TableEncoding::from_json(json.at("table")));
     }
     get(json, "inputs", out.mean, out.deviation);
+    out.shape = json.at("shape").get<Shape>();
+    out.tokens = json.at("tokens").get<bool>();
     out.classes = json.at("classes").get<std::int64_t>();
     out.target_names = json.at("target_names").get<std::vector<std::string>>();
     get(json, "targets", out.target_mean, out.target_deviation);
@@ -77,19 +86,30 @@ Preparation Preparation::from_json(const Json& json) {
   return out;
 }
 
-Tensor Preparation::inputs(const Tensor& in_source_units) const {
-  if (!mean.defined()) return in_source_units;
-  return (in_source_units.to(mean.options()) - mean) / deviation;
+Dataset Preparation::prepared(const Dataset& examples, at::ScalarType type,
+                              const std::string& place) const {
+  const auto found = examples.inputs.sizes().slice(1);
+  require(found == at::IntArrayRef(shape),
+          "{}: an example has the shape {}, but the network was trained on {}",
+          place, c10::str(found), c10::str(at::IntArrayRef(shape)));
+  if (tokens) return examples;
+  return examples.converted(
+      [mean = mean, deviation = deviation, type](const Tensor& raw) {
+        const Tensor x =
+            raw.scalar_type() == at::kByte ? raw.to(at::kFloat).div_(255) : raw;
+        if (!mean.defined()) return x.to(type);
+        return ((x.to(mean.options()) - mean) / deviation).to(type);
+      });
 }
 
-Tensor Preparation::inputs_in(const std::string& path) const {
+Tensor Preparation::features_in(const std::string& path) const {
   require(table != nullptr,
           "'{}': the network was not trained on a table, so it takes none",
           path);
   TableReader reader(table->format(), table->columns());
   reader.read(path, 0);
   const Table read = reader.table();
-  return inputs(table->features(read.columns, read.cells, "examples"));
+  return table->features(read.columns, read.cells, "examples");
 }
 
 Tensor Preparation::targets_in_source_units(const Tensor& outputs) const {

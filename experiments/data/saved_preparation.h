@@ -16,6 +16,8 @@ struct Preparation {
   std::shared_ptr<const TableEncoding> table;  ///< null: no table
   Tensor mean, deviation;  ///< of the inputs; undefined: not standardized
 
+  Shape shape;               ///< of one example
+  bool tokens = false;       ///< inputs are whole numbers
   std::int64_t classes = 0;  ///< 0 where the targets are numbers
   std::vector<std::string> target_names = {};
   Tensor target_mean = {}, target_deviation = {};  ///< undefined likewise
@@ -27,15 +29,16 @@ struct Preparation {
   /// Throws Error if this is not what to_json() writes.
   static Preparation from_json(const Json& json);
 
-  /// Inputs in the units of the source (pixels from 0 to 1) as the network
-  /// takes them.
-  Tensor inputs(const Tensor& in_source_units) const;
+  /// Examples of the source as the network takes them, of this type. Throws
+  /// Error, which begins with `place`, if they have another shape.
+  Dataset prepared(const Dataset& examples, at::ScalarType type,
+                   const std::string& place) const;
 
-  /// The rows of a table in a file as the network takes them, [rows, features].
-  /// Columns are found by their names; without a header they must stand in the
-  /// same places. Targets and other columns may be missing. Throws Error if the
-  /// network was not trained on a table, and as TableReader does.
-  Tensor inputs_in(const std::string& path) const;
+  /// The rows of a table in a file, [rows, features]. Columns are found by
+  /// their names; without a header they must stand in the same places. Targets
+  /// and other columns may be missing. Throws Error if the network was not
+  /// trained on a table, and as TableReader does.
+  Tensor features_in(const std::string& path) const;
 
   /// Targets that are numbers, or outputs in their place, in the units of the
   /// source.

@@ -168,4 +168,31 @@ Tensor Loss::predictions(const Tensor& outputs) const {
   return outputs;
 }
 
+bool Loss::gives_logits() const {
+  return form_ == Form::kCrossEntropy || form_ == Form::kBinaryCrossEntropy;
+}
+
+Json Loss::to_json() const {
+  const Entry& entry =
+      *std::find_if(std::begin(kTable), std::end(kTable),
+                    [&](const Entry& e) { return e.form == form_; });
+  return {{"loss", entry.name},
+          {"targets", target_ == TargetKind::kClasses ? "classes" : "numbers"}};
+}
+
+Loss Loss::from_json(const Json& json) {
+  const auto name = json.at("loss").get<std::string>();
+  const auto entry =
+      std::find_if(std::begin(kTable), std::end(kTable),
+                   [&](const Entry& e) { return e.name == name; });
+  require(entry != std::end(kTable), "there is no loss \"{}\"", name);
+  Loss out;
+  out.form_ = entry->form;
+  if (json.at("targets") != "classes") {
+    out.target_ = out.form_ == Form::kBinaryCrossEntropy ? TargetKind::kLabels
+                                                         : TargetKind::kNumbers;
+  }
+  return out;
+}
+
 }  // namespace nestgrad

@@ -57,8 +57,16 @@ class Loss {
                     at::Reduction::Reduction reduction) const;
 
   /// What outputs say of the targets: of classes, one logit for each; of
-  /// labels, their logits; of numbers, these numbers.
+  /// labels, their logits; of numbers, these numbers. Squared errors of classes
+  /// give numbers that are near 1 for the class and near 0 for the others.
   Tensor predictions(const Tensor& outputs) const;
+
+  /// Whether predictions() are logits, so that there are probabilities.
+  bool gives_logits() const;
+
+  /// What predictions() depend on.
+  Json to_json() const;
+  static Loss from_json(const Json& json);
 
  private:
   enum class Form {

@@ -6,6 +6,7 @@
 #include "core/nn/penalty.h"
 #include "core/particles.h"
 #include "core/tensor/autodiff.h"
+#include "experiments/problems/saved_network.h"
 
 namespace nestgrad {
 namespace {
@@ -73,6 +74,15 @@ Schema NetworkProblem::network_schema(std::string meaning) {
 ParameterSet NetworkProblem::initial_weights(const ParameterSet&,
                                              const Key& key) const {
   return model_->initial_weights(key).to(layout_.tensors().front().options());
+}
+
+Json NetworkProblem::network(const ParameterSet& hyper) const {
+  SavedNetwork out{Preparation::of(data_), loss_,
+                   output_shape(data_.train, loss_)};
+  for (const Hyperparameter& named : model_->hyperparameters()) {
+    out.settings.insert(named.name, hyper.at(named.name).detach());
+  }
+  return out.to_json();
 }
 
 std::vector<Hyperparameter> NetworkProblem::with_those_of_the_network(

@@ -20,6 +20,9 @@ class NetworkProblem : public BilevelProblem {
   ParameterSet initial_weights(const ParameterSet&,
                                const Key& key) const override;
 
+  /// A SavedNetwork.
+  Json network(const ParameterSet& hyper) const override;
+
  protected:
   /// Reads "data" and "model" of the problem's section and, if its schema has
   /// them, the keys of Loss; otherwise the loss is cross entropy.

@@ -86,6 +86,8 @@ void Results::write(const RunFolder& folder, const HandedOut& found) const {
     folder.write("hyperparameters.json", hyperparameters_json(natural));
   }
   folder.write("weights.safetensors", found.weights);
+  const Json network = experiment.problem().network(hyper);
+  if (!network.empty()) folder.write("network.json", network);
   draw_chart(folder.file("trajectory.png"),
              std::filesystem::path(folder.path()).filename().string(),
              recorder.panels(natural));

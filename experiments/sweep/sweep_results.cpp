@@ -6,6 +6,7 @@
 
 #include "core/metric.h"
 #include "core/platform/files.h"
+#include "core/platform/text.h"
 #include "experiments/plot/chart.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/record/recorder.h"
@@ -31,15 +32,8 @@ Json json_of(const Statistics& s) {
           {"standard_error", s.standard_error}};
 }
 
-/// A field of a CSV table (RFC 4180).
-std::string csv_field(const Json& value) {
-  std::string text =
-      value.is_string() ? value.get<std::string>() : value.dump();
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text)
-    quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
+std::string field_of(const Json& value) {
+  return csv_field(value.is_string() ? value.get<std::string>() : value.dump());
 }
 
 }  // namespace
@@ -238,7 +232,7 @@ std::string SweepResults::csv() const {
   for (const Trial& trial : trials_) {
     out += trial.record->name;
     for (const auto& entry : trial.record->values) {
-      out += "," + csv_field(entry.second);
+      out += "," + field_of(entry.second);
     }
     out += fmt::format(",{},{},{},{}", trial.outcome.statistics.count,
                        trial.outcome.failed, trial.outcome.outer_steps,

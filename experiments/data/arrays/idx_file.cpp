@@ -67,15 +67,6 @@ Tensor read_array(const std::string& path, const char* what) {
   return array;
 }
 
-Tensor read_inputs(const std::string& path) {
-  const Tensor array = read_array(path, "inputs");
-  require(array.dim() >= 2,
-          "'{}': expected 2 or more axes, the first of which counts the "
-          "examples, found 1; is this the file of the labels?",
-          path);
-  return array.dim() == 3 ? array.unsqueeze(1) : array;
-}
-
 Tensor read_labels(const std::string& path) {
   const Tensor array = read_array(path, "labels");
   require(array.dim() == 1 && !array.is_floating_point(),
@@ -106,8 +97,17 @@ void write_array(const std::string& path, const Tensor& bytes) {
 
 }  // namespace
 
+Tensor read_idx(const std::string& inputs) {
+  const Tensor array = read_array(inputs, "inputs");
+  require(array.dim() >= 2,
+          "'{}': expected 2 or more axes, the first of which counts the "
+          "examples, found 1; is this the file of the labels?",
+          inputs);
+  return array.dim() == 3 ? array.unsqueeze(1) : array;
+}
+
 Dataset read_idx(const std::string& inputs, const std::string& labels) {
-  const Tensor x = read_inputs(inputs);
+  const Tensor x = read_idx(inputs);
   const Tensor targets = read_labels(labels);
   require(x.size(0) == targets.size(0),
           "'{}': expected {} labels, one for every example in '{}', found {}",

@@ -17,6 +17,9 @@ namespace nestgrad {
 /// as expected.
 Dataset read_idx(const std::string& inputs, const std::string& labels);
 
+/// The same inputs alone.
+Tensor read_idx(const std::string& inputs);
+
 /// Writes two IDX files, not gzipped, from bytes [examples, 1, height, width]
 /// and labels below 256. Each file is replaced as a whole; see write_file().
 void write_idx(const std::string& images, const std::string& labels,

@@ -222,14 +222,16 @@ TEST_CASE("a preparation is saved as JSON and applied to another table",
   // Other columns, and no targets.
   const std::string rows =
       folder.write("new.csv", "id,city,x\na,Oslo,9.1\nb,Rome,NA\n");
-  CHECK(at::equal(saved.inputs_in(rows), splits.valid.inputs));
+  const Dataset there{saved.features_in(rows)};
+  CHECK(at::equal(saved.prepared(there, at::kDouble, "new.csv").inputs,
+                  splits.valid.inputs));
   CHECK(saved.target_names == std::vector<std::string>{"y", "z"});
   const Tensor targets = saved.targets_in_source_units(splits.valid.targets);
   CHECK(at::allclose(targets,
                      at::tensor({1., 2., 2., 2.}, at::kDouble).view({2, 2})));
 
   const auto refused = [&](const char* text, const char* reason) {
-    CHECK_THROWS_WITH(saved.inputs_in(folder.write("new.csv", text)),
+    CHECK_THROWS_WITH(saved.features_in(folder.write("new.csv", text)),
                       ContainsSubstring(reason));
   };
   refused("id,city\na,Rome\n", "there is no column 'x'");
@@ -248,11 +250,16 @@ TEST_CASE("a preparation of images has the shift and scale of their channels",
   images.mean = Key(1).normal(at::empty({1, 3, 1, 1}, float64()));
   images.deviation = images.mean.abs() + 1;
   images.classes = 2;
+  images.shape = {3, 4, 4};
   const Preparation saved = Preparation::from_json(images.to_json());
   const Tensor pixels = Key(2).uniform(at::empty({5, 3, 4, 4}, float64()));
-  CHECK(at::equal(saved.inputs(pixels),
+  CHECK(at::equal(saved.prepared(Dataset{pixels}, at::kDouble, "x").inputs,
                   (pixels - images.mean) / images.deviation));
-  CHECK_THROWS_WITH(saved.inputs_in("t.csv"),
+  CHECK_THROWS_WITH(
+      saved.prepared(Dataset{pixels.narrow(1, 0, 1)}, at::kFloat, "'x'"),
+      Equals("'x': an example has the shape [1, 4, 4], but the network was "
+             "trained on [3, 4, 4]"));
+  CHECK_THROWS_WITH(saved.features_in("t.csv"),
                     ContainsSubstring("was not trained on a table"));
 }
 

@@ -1,0 +1,134 @@
+#include "experiments/predict/predict.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <fmt/ranges.h>
+
+#include <memory>
+#include <vector>
+
+#include "core/config/json_file.h"
+#include "core/nn/model.h"
+#include "core/platform/error.h"
+#include "core/platform/files.h"
+#include "core/platform/text.h"
+#include "core/storage/safetensors.h"
+#include "core/tensor/numbers.h"
+#include "experiments/problems/saved_network.h"
+#include "experiments/record/json_lines.h"
+#include "experiments/record/run_folder.h"
+#include "experiments/setup/experiment.h"
+
+namespace nestgrad {
+namespace {
+
+constexpr std::int64_t kBatch = 1000;  // examples at a time
+
+/// The network that a run hands out.
+struct Network {
+  SavedNetwork saved;
+  std::unique_ptr<Model> model;
+  ParameterSet weights;
+
+  /// What it says of inputs as it takes them.
+  Tensor answers(const Tensor& inputs) const {
+    const at::NoGradGuard no_tape;
+    const ParameterSet settings =
+        saved.settings.to(weights.tensors().front().options());
+    const Tensor out = saved.loss.predictions(
+        model->forward(weights, inputs, Pass::evaluation_as(Draw(), settings)));
+    if (saved.loss.target() == TargetKind::kNumbers) {
+      return saved.preparation.targets_in_source_units(out);
+    }
+    if (!saved.loss.gives_logits()) return out;
+    return saved.loss.target() == TargetKind::kClasses ? out.softmax(-1)
+                                                       : out.sigmoid();
+  }
+};
+
+/// What the number i of an answer is called.
+std::string name_of(const Preparation& preparation, std::int64_t i) {
+  const auto place = static_cast<std::size_t>(i);
+  return place < preparation.target_names.size()
+             ? preparation.target_names[place]
+             : std::to_string(i);
+}
+
+std::string header(const Network& network) {
+  const bool classes = network.saved.loss.target() == TargetKind::kClasses;
+  const bool numbers = network.saved.loss.target() == TargetKind::kNumbers;
+  const std::int64_t count = classes ? network.saved.preparation.classes
+                                     : network.saved.outputs.back();
+  std::string out = classes ? "example,prediction" : "example";
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::string name = name_of(network.saved.preparation, i);
+    out += "," + csv_field(numbers ? name
+                           : network.saved.loss.gives_logits()
+                               ? fmt::format("p({})", name)
+                               : fmt::format("output({})", name));
+  }
+  return out + "\n";
+}
+
+std::string row(const Network& network, const std::string& example,
+                const std::vector<double>& answer) {
+  std::string out = csv_field(example);
+  if (network.saved.loss.target() == TargetKind::kClasses) {
+    const auto largest = std::max_element(answer.begin(), answer.end());
+    out += "," + csv_field(name_of(network.saved.preparation,
+                                   largest - answer.begin()));
+  }
+  for (const double number : answer) out += fmt::format(",{:.9g}", number);
+  return out + "\n";
+}
+
+}  // namespace
+
+void predict(const std::string& run, const std::string& data,
+             const std::function<void(const std::string&)>& write) {
+  const std::string file = run + "/network.json";
+  require(file_exists(file),
+          "{}: has no network.json, so there is no network to ask", run);
+  const Config config = experiment_config(
+      JsonFile::read(run + "/config.json").json(), folders_of_run(run));
+  const Config problem = config.object("problem");
+  Network network;
+  network.saved = as_written(run, [&] {
+    return SavedNetwork::from_json(JsonFile::read(file).json());
+  });
+  const SavedNetwork& saved = network.saved;
+  require(saved.outputs.size() == 1,
+          "{}: its network answers with a sequence for each example, of which "
+          "no table is written",
+          run);
+  network.model = ModelRegistry::instance().make(
+      problem.object("model"), saved.preparation.shape, saved.outputs);
+  network.weights = load_safetensors(run + "/weights.safetensors");
+  require(alike(network.weights, network.model->initial_weights(Key())),
+          "{}: the weights do not fit the model of the configuration", run);
+
+  // Without folders, files that the network was trained on need not be there.
+  const NewExamples examples = DataRegistry::instance()
+                                   .make(Config(problem.object("data").json()))
+                                   ->load_new(data, saved.preparation);
+  const Dataset prepared = saved.preparation.prepared(
+      examples.examples, network.weights.tensors().front().scalar_type(),
+      "'" + data + "'");
+  write(header(network));
+  for (std::int64_t first = 0; first < prepared.size(); first += kBatch) {
+    const std::int64_t n = std::min(kBatch, prepared.size() - first);
+    const Tensor answers =
+        network.answers(prepared.loaded(first, n).inputs).contiguous();
+    std::string rows;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const auto number = static_cast<std::size_t>(first + i);
+      rows += row(network,
+                  number < examples.names.size() ? examples.names[number]
+                                                 : std::to_string(number),
+                  to_numbers(answers[i]));
+    }
+    write(rows);
+  }
+}
+
+}  // namespace nestgrad
