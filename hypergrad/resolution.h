@@ -3,8 +3,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "core/config/config.h"
 #include "core/tensor/parameter_set.h"
@@ -29,13 +29,14 @@ inline void require_resolved(const Config& config, const char* key, double size,
                                exact ? "" : ", or \"dtype\": \"float64\""));
 }
 
-/// The largest absolute value in a set; 0 for an empty one.
+/// The largest absolute value in a set; 0 for an empty one, NaN if there is
+/// one.
 inline double largest_of(const ParameterSet& set) {
-  double out = 0;
+  std::vector<Tensor> largest;
   for (const Tensor& t : set.tensors()) {
-    if (t.numel() > 0) out = std::max(out, t.abs().max().item<double>());
+    if (t.numel() > 0) largest.push_back(t.abs().max());
   }
-  return out;
+  return largest.empty() ? 0 : at::stack(largest).max().item<double>();
 }
 
 }  // namespace nestgrad

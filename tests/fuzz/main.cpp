@@ -168,8 +168,7 @@ void start(std::size_t number, int count) {
 /// Waits for one of the processes. Returns whether its reader is right.
 bool finish_one() {
   int status = 0;
-  wait(&status);
-  return status == 0;
+  return wait(&status) > 0 && status == 0;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Numbers of a configuration in the type in which they are used.
 
 #include "experiments/setup/experiment.h"
+#include "hypergrad/resolution.h"
 #include "tests/experiments/run/small_run.h"
 #include "tests/support/program.h"
 #include "tests/support/ridge_config.h"
@@ -135,6 +136,17 @@ TEST_CASE("distances that rounding swallows are refused", "[experiment]") {
   for (const Json& estimator : {sama, es, slow}) {
     CHECK(met(estimator, "float64").empty());
     CHECK(met(estimator["type"], "float32").empty());
+  }
+}
+
+TEST_CASE("the largest value of a set is NaN where one of its numbers is",
+          "[experiment]") {
+  const Tensor numbers = at::tensor({1., -3.}, at::kDouble);
+  CHECK(largest_of({}) == 0);
+  CHECK(largest_of({{"a", numbers}, {"b", at::zeros({0}, at::kDouble)}}) == 3);
+  for (const Tensor& other : {numbers, numbers * NAN}) {
+    CHECK(std::isnan(largest_of({{"a", numbers * NAN}, {"b", other}})));
+    CHECK(std::isnan(largest_of({{"a", other}, {"b", numbers * NAN}})));
   }
 }
 
