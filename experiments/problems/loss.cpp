@@ -106,8 +106,8 @@ std::string Loss::complaint(const Entry& entry, const Splits& data) const {
                [](const Tensor& t) { return t.eq(0).logical_or(t.eq(1)); })
                ? ""
                : "\"binary_cross_entropy\" is for targets that are 0 or 1, one "
-                 "number for each label, and some are others; take "
-                 "squared_error for quantities";
+                 "number for each label, and some are others (as they are with "
+                 "\"standardize_targets\"); take squared_error for quantities";
   }
   return data.train.classes == 2
              ? ""

@@ -163,20 +163,25 @@ void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
     // Logits of many time steps may be too large to keep.
     if (only_accuracy) {
       right += Scores::are_right(predicted, targets).sum().item<double>();
-    } else {
+    } else if (!scores_.empty()) {
       predictions.push_back(data_.targets_in_source_units(predicted));
     }
   }
   const auto answers = static_cast<double>(data.targets.numel());
-  metrics[name + "_loss"] =
-      loss / (data.classes > 0 ? answers : static_cast<double>(size));
+  Metrics found;
   if (only_accuracy) {
-    metrics[name + "_accuracy"] = right / answers;
-  } else {
-    metrics.merge(scores_.of(at::cat(predictions),
-                             data_.targets_in_source_units(data.targets),
-                             name + "_"));
+    found[name + "_accuracy"] = right / answers;
+  } else if (!scores_.empty()) {
+    found = scores_.of(at::cat(predictions),
+                       data_.targets_in_source_units(data.targets), name + "_");
   }
+  // Outputs that are NaN come first in every order, which is no merit.
+  for (auto& score : found) {
+    if (std::isnan(loss)) score.second = loss;
+  }
+  found[name + "_loss"] =
+      loss / (data.classes > 0 ? answers : static_cast<double>(size));
+  metrics.merge(found);
 }
 
 }  // namespace nestgrad

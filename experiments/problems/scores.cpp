@@ -85,12 +85,16 @@ std::vector<std::string> Scores::usual(TargetKind target) {
   return {"accuracy"};
 }
 
-Scores::Scores(const Config& config, TargetKind target, const Dataset& data,
+Scores::Scores(const Config& config, const Loss& loss, const Dataset& data,
                const std::vector<std::string>& otherwise)
     : chosen_(config.has(kMetrics) ? config.texts(kMetrics) : otherwise),
-      target_(target),
+      target_(loss.target()),
+      logits_(loss.gives_logits()),
       part_names_(data.target_names) {
-  const std::vector<std::string>& known = names_for(target);
+  const std::vector<std::string>& known = names_for(target_);
+  const std::string parts_are = target_ == TargetKind::kClasses   ? "classes"
+                                : target_ == TargetKind::kNumbers ? "numbers"
+                                                                  : "labels";
   for (const std::string& name : chosen_) {
     if (std::count(known.begin(), known.end(), name) > 0) continue;
     const std::string near = nearest(name, known);
@@ -98,22 +102,18 @@ Scores::Scores(const Config& config, TargetKind target, const Dataset& data,
                 near.empty()
                     ? fmt::format("there is no '{}' for these targets, "
                                   "which are {}; there are: {}",
-                                  name,
-                                  target == TargetKind::kClasses   ? "classes"
-                                  : target == TargetKind::kNumbers ? "numbers"
-                                                                   : "labels",
-                                  fmt::join(known, ", "))
+                                  name, parts_are, fmt::join(known, ", "))
                     : fmt::format("there is no '{}'; did you mean "
                                   "'{}'?",
                                   name, near));
   }
   const std::int64_t parts =
-      target == TargetKind::kClasses ? data.classes : data.targets.size(-1);
+      target_ == TargetKind::kClasses ? data.classes : data.targets.size(-1);
   if (asks("recall") && parts > kFewParts) {
     config.fail(kMetrics,
-                fmt::format("recall is one number for each class and for at "
-                            "most {} classes; these data have {}",
-                            kFewParts, parts));
+                fmt::format("recall is a number for each of the {0}, of at "
+                            "most {1} {0}; these data have {2}",
+                            parts_are, kFewParts, parts));
   }
 }
 
@@ -187,14 +187,13 @@ Metrics Scores::of_classes(const Tensor& all_logits,
     add("f1", classes == 2 ? f1[1] : mean(f1));
   }
   if (!asks("roc_auc")) return out;
+  // What puts examples in the order of the probability of a class.
+  const Tensor order = !logits_       ? logits
+                       : classes == 2 ? logits - logits.flip(1)
+                                      : logits.to(at::kDouble).log_softmax(1);
   Parts areas;
   for (std::int64_t c = classes == 2 ? 1 : 0; c < classes; ++c) {
-    // The logit of the class against the rest; of two, their difference.
-    const Tensor rest =
-        at::cat({logits.slice(1, 0, c), logits.slice(1, c + 1, classes)}, 1);
-    if (classes < 2) break;
-    areas.push_back(
-        area(logits.select(1, c) - rest.logsumexp(1), targets.eq(c)));
+    areas.push_back(area(order.select(1, c), targets.eq(c)));
   }
   add("roc_auc", mean(areas));
   return out;
@@ -248,7 +247,9 @@ Metrics Scores::of_labels(const Tensor& logits, const Tensor& targets) const {
       areas.push_back(area(logits.select(1, i), holds.select(1, i)));
     }
   }
-  if (const auto f1 = mean(counts.f1()); f1 && asks("f1")) out["f1"] = *f1;
+  Parts f1 = counts.f1();
+  for (auto& part : f1) part = part.value_or(0);
+  if (asks("f1")) out["f1"] = *mean(f1);
   if (const auto whole = mean(areas)) out["roc_auc"] = *whole;
   return out;
 }

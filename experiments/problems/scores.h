@@ -17,9 +17,9 @@ namespace nestgrad {
 ///   f1                 2 tp / (2 tp + fp + fn): of two classes that of the
 ///                      second, of more the mean over the classes
 ///   roc_auc            share of the pairs of an example of a class and one of
-///                      another that the logits put in the right order, ties
-///                      counted half; of more than two classes, the mean over
-///                      them, each against the rest
+///                      another that the probability of the class puts in the
+///                      right order, ties counted half; of more than two
+///                      classes, the mean over them, each against the rest
 /// Numbers [n, numbers], with their differences from the targets in `units`:
 ///   rmse, mae          root of the mean square, mean of the absolute value
 ///   r2                 1 - sum of squares / that of the targets around their
@@ -32,7 +32,8 @@ namespace nestgrad {
 ///   f1, roc_auc        the mean over the labels
 ///
 /// A score that these examples do not determine is left out: r2 of constant
-/// targets, recall of a class without examples, roc_auc of a single class.
+/// targets, recall of a class without examples, f1 of a class that is neither
+/// there nor predicted, roc_auc of a single class. F1 of a label is 0 then.
 class Scores {
  public:
   /// The number of parts (classes, numbers) up to which each has a score by its
@@ -46,13 +47,16 @@ class Scores {
   Scores() = default;
 
   /// Those that the key lists or, if it is left out, `otherwise`. Throws
-  /// ConfigError at the key if one does not suit the targets of `data`.
-  /// `target`: what they are for the loss.
-  Scores(const Config& config, TargetKind target, const Dataset& data,
+  /// ConfigError at the key if one does not suit the targets of `data`, which
+  /// the loss compares outputs with.
+  Scores(const Config& config, const Loss& loss, const Dataset& data,
          const std::vector<std::string>& otherwise);
 
   /// What is shown where nothing is chosen.
   static std::vector<std::string> usual(TargetKind target);
+
+  /// Whether nothing is chosen.
+  bool empty() const { return chosen_.empty(); }
 
   /// Whether they are all a matter of right and wrong answers, so that
   /// of_right_answers() tells them.
@@ -77,6 +81,7 @@ class Scores {
 
   std::vector<std::string> chosen_ = {"accuracy"};
   TargetKind target_ = TargetKind::kClasses;
+  bool logits_ = true;  // of classes: predictions are logits
   std::vector<std::string> part_names_;
 };
 

@@ -36,9 +36,9 @@ class Supervised : public NetworkProblem {
  public:
   Supervised(const Config& config, const ProblemContext& context)
       : NetworkProblem(config, context,
-                       {"example_weight", kAugmentation, kWeighting}),
+                       {kWeight, kAugmentation, kWeighting}),
         balanced_(config.text("valid_weights") == "balanced"),
-        weights_of_classes_(context.granularity_of("example_weight") ==
+        weights_of_classes_(context.granularity_of(kWeight) ==
                             "class"),
         train_batches_(data_.train.size(), config.integer("batch"),
                        context.key.fold("train")),
@@ -48,7 +48,7 @@ class Supervised : public NetworkProblem {
       require_every_class(config, "valid_weights", data_.valid);
       valid_weights_ = balanced_weights(data_.valid, context.options);
     }
-    scores_ = Scores(config, loss_.target(), data_.train, usual_scores());
+    scores_ = Scores(config, loss_, data_.train, usual_scores());
     read_networks(config, context);
     if (config.has("evolution")) read_evolution(config);
   }
@@ -168,9 +168,9 @@ class Supervised : public NetworkProblem {
     evaluate_on("valid", data_.valid, weights, hyper, metrics, valid_weights_);
     evaluate_on("test", data_.test, weights, hyper, metrics,
                 weights_for(data_.test));
-    if (data_.corrupted.defined() && hyper.contains("example_weight") &&
+    if (data_.corrupted.defined() && hyper.contains(kWeight) &&
         !weights_of_classes_) {
-      judge_weights(hyper.at("example_weight"), metrics);
+      judge_weights(hyper.at(kWeight), metrics);
     }
     return metrics;
   }
@@ -200,7 +200,7 @@ class Supervised : public NetworkProblem {
     if (config.has("weighting")) {
       const Config model = config.object("weighting");
       if (is_sequence()) {
-        model.fail("type", "is for examples that have one class each");
+        model.fail("type", "cannot be used where the target is a sequence");
       }
       weighting_.emplace(model, input, Shape{1}, kWeighting,
                          context.key.fold(kWeighting), context.options);
@@ -288,8 +288,8 @@ class Supervised : public NetworkProblem {
                         .reshape({outputs.size(0), -1})
                         .mean(1)
                   : fit_of_examples(outputs, batch.target, /*particles=*/0);
-          if (hyper.contains("example_weight")) {
-            each = of_batch(hyper.at("example_weight"), batch, draw) * each;
+          if (hyper.contains(kWeight)) {
+            each = of_batch(hyper.at(kWeight), batch, draw) * each;
           }
           for (const Tensor& penalty : penalties) each = each + penalty;
           return each;
@@ -299,11 +299,11 @@ class Supervised : public NetworkProblem {
   Tensor weighted_loss(const Tensor& dual_outputs, const Batch& batch,
                        const ParameterSet& hyper, const Draw& draw) const {
     const Tensor outputs = to_first_order(dual_outputs);
-    const bool weighted = hyper.contains("example_weight") || weighting_;
+    const bool weighted = hyper.contains(kWeight) || weighting_;
     if (!weighted && draw.particles == 0) return fit(outputs, batch.target);
     Tensor each = fit_of_examples(outputs, batch.target, draw.particles);
-    if (hyper.contains("example_weight")) {
-      each = of_batch(hyper.at("example_weight"), batch, draw) * each;
+    if (hyper.contains(kWeight)) {
+      each = of_batch(hyper.at(kWeight), batch, draw) * each;
     }
     if (!weighting_) return each.mean(-1);
     // Shares of the minibatch, so the sum takes the place of the mean.
