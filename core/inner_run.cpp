@@ -63,6 +63,7 @@ void InnerRun::begin(const ParameterSet& hyper, const Key& key,
   turn_ = 0;
   episode_ = -1;
   state_ = loop_->start(hyper, episode_key(0), particles).detach();
+  ahead_ = {};
 }
 
 InnerRun InnerRun::branched(std::int64_t particles) const {
@@ -73,7 +74,7 @@ InnerRun InnerRun::branched(std::int64_t particles) const {
 }
 
 ParameterSet InnerRun::deployed(const ParameterSet& hyper) const {
-  return loop_->problem()->deployed(state_.weights, hyper).detach();
+  return loop_->problem()->deployed(reached().weights, hyper).detach();
 }
 
 bool InnerRun::starts_again() const {
@@ -129,11 +130,16 @@ TrainState InnerRun::unroll(const ParameterSet& hyper, Tape tape) const {
 void InnerRun::move_to(const TrainState& end) {
   episode_ = next_episode();
   state_ = end.detach();
+  ahead_ = {};
 }
 
 bool InnerRun::finish_turn(const TrainState& end) {
   const bool moves = ++turn_ % truncation_.outer_steps_per_window == 0;
-  if (moves) move_to(end);
+  if (moves) {
+    move_to(end);
+  } else if (end.particles == 0) {
+    ahead_ = {end.weights.detach(), {}, end.step};
+  }
   return moves;
 }
 
@@ -147,6 +153,7 @@ void InnerRun::persist(Archive& archive) {
   archive("turn", turn_);
   archive("episode", episode_);
   archive("state", state_);
+  if (truncation_.outer_steps_per_window > 1) archive("ahead", ahead_);
   archive("first_horizon", first_horizon_);
 }
 

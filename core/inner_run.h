@@ -31,6 +31,7 @@ struct Truncation {
   std::int64_t shortest = 0;
 
   bool cold() const { return horizon == window; }
+  bool truncated() const { return horizon > window; }
 
   /// The keys of a configuration for a Truncation. Every estimator has them.
   static Schema schema();
@@ -66,7 +67,13 @@ class InnerRun {
   /// The training state at the end of the last window.
   const TrainState& state() const { return state_; }
 
-  /// The weights as a model would use them.
+  /// The state that training in the last turn has led to: that of the run or,
+  /// after a turn that did not move it, the end of the window.
+  const TrainState& reached() const {
+    return ahead_.weights.empty() ? state_ : ahead_;
+  }
+
+  /// The weights of reached() as a model would use them.
   ParameterSet deployed(const ParameterSet& hyper) const;
 
   /// Takes a turn off the tape: trains for one window, or stays if this turn
@@ -114,6 +121,7 @@ class InnerRun {
   std::int64_t turn_ = 0;
   std::int64_t episode_ = -1;  // -1: no run has begun
   TrainState state_;
+  TrainState ahead_;  // reached() where the run has not moved; without slots
   std::int64_t first_horizon_ = 0;  // 0: the same as the others
 };
 

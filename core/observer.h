@@ -20,6 +20,8 @@ namespace nestgrad {
 struct OuterStep {
   std::int64_t step = 0;   ///< 1 for the first estimate; 0: the start
   std::int64_t steps = 0;  ///< total number of outer steps
+  bool last = false;       ///< tuning ends here: no step is left, or an
+                           ///< observer that was asked before has ended it
   double objective = 0;  ///< validation loss of the estimate; NaN at the start
   double gradient_norm = 0;
   double seconds = 0;               ///< wall time since the run began
@@ -39,13 +41,15 @@ struct OuterStep {
 
   /// The weights that training under `hyper` has led to: deployed, off tape.
   std::function<ParameterSet()> weights;
+  std::int64_t trained = 0;  ///< training steps that their run has made
 
   /// The problem's metrics (accuracy, ...) of `weights` under `hyper`. The
   /// first call takes a pass over the data, so call it only when needed.
   std::function<Metrics()> evaluate;
 };
 
-/// Watches a run. It cannot change the run, but may end it.
+/// Watches a run. It cannot change the run, but may end it. Observers are asked
+/// in the order in which they were added.
 class Observer {
  public:
   enum class Verdict { kContinue, kStop };

@@ -85,6 +85,13 @@ class HypergradientEstimator {
   /// The weights that one would use now, under `hyper`: deployed, off tape.
   virtual ParameterSet weights(const ParameterSet& hyper) const = 0;
 
+  /// How many training steps they have made since their run began.
+  virtual std::int64_t trained_steps() const { return 0; }
+
+  /// The metric of BilevelProblem::evaluate() that takes the place of the
+  /// validation loss; "" if none does.
+  virtual std::string metric() const { return ""; }
+
   /// Saves or restores all that changes between calls.
   virtual void persist(Archive& archive) = 0;
 

@@ -107,6 +107,7 @@ OuterStep OuterLoop::begun(const ParameterSet& hyper) const {
   record.steps = steps_;
   record.hyper = record.next = &hyper;
   record.weights = [this, &hyper] { return estimator_.weights(hyper); };
+  record.trained = estimator_.trained_steps();
   record.evaluate = [this, &hyper, known = std::optional<Metrics>()]() mutable {
     if (!known) known = problem_.evaluate(estimator_.weights(hyper), hyper);
     return *known;
@@ -140,7 +141,8 @@ OuterResult OuterLoop::run() {
     OuterStep record = begun(hyper);
     add_estimate(measured, record);
     record.step = state_.step + 1;
-    /// The record, with the present time.
+    record.last = record.step == steps_;
+    // The record, with the present time.
     const auto completed =
         [&](const ParameterSet& natural) -> const OuterStep& {
       record.seconds = seconds_ = before + whole.seconds();
@@ -172,11 +174,12 @@ OuterResult OuterLoop::run() {
 
     const ParameterSet natural = tuned(problem_, hyper);
     completed(natural);
-    bool stop = false;
     for (const auto& observer : observers_) {
-      stop |= observer->on_step(record) == Observer::Verdict::kStop;
+      record.last |= observer->on_step(record) == Observer::Verdict::kStop;
     }
-    if (stop && state_.step < steps_) return ended(Termination::kStopped);
+    if (record.last && state_.step < steps_) {
+      return ended(Termination::kStopped);
+    }
   }
   return ended(Termination::kFinished);
 }

@@ -16,6 +16,8 @@ class SingleRun : public HypergradientEstimator {
     return run_.deployed(hyper);
   }
 
+  std::int64_t trained_steps() const override { return run_.reached().step; }
+
   void persist(Archive& archive) override { archive("run", run_); }
 
  protected:

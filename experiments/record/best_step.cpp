@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/metric.h"
 #include "core/platform/files.h"
 #include "core/storage/snapshot_file.h"
 #include "experiments/record/recorder.h"
@@ -20,16 +21,23 @@ Observer::Verdict BestStep::on_step(const OuterStep& step) {
 
 void BestStep::consider(const OuterStep& step) {
   const Metrics evaluation = step.evaluate();
-  const auto found = evaluation.find("valid_loss");
+  const auto found = evaluation.find(judged_);
   const bool has_metric = found != evaluation.end();
+  const std::string metric = has_metric ? judged_ : "outer_loss";
   const double value = has_metric ? found->second : step.objective;
   if (!std::isfinite(value)) return;
+  if (truncated_ && step.trained < trained_) return;
   ++candidates_;
   last_candidate_ = step.step;
-  if (known() && !(value < value_)) return;
+  const bool longer = truncated_ && step.trained > trained_;
+  if (known() && !longer &&
+      !(to_minimize(metric, value) < to_minimize(metric, value_))) {
+    return;
+  }
   step_ = step.step;
-  metric_ = has_metric ? "valid_loss" : "outer_loss";
+  metric_ = metric;
   value_ = value;
+  trained_ = step.trained;
   evaluation_ = evaluation;
   write({*step.hyper, step.weights()});
 }
@@ -46,7 +54,7 @@ BestStep::Sets BestStep::sets() const {
 
 void BestStep::forget() {
   step_ = last_candidate_ = -1;
-  candidates_ = 0;
+  trained_ = candidates_ = 0;
   remove_file(path_);
 }
 
@@ -55,6 +63,7 @@ void BestStep::persist(Archive& archive) {
   archive("metric", metric_);
   archive("value", value_);
   archive("evaluation", evaluation_);
+  archive("trained", trained_);
   archive("candidates", candidates_);
   archive("last_candidate", last_candidate_);
   Sets all;

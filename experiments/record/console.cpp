@@ -26,7 +26,8 @@ constexpr std::size_t kShown = 3;
 
 /// At most `width` characters about a step. Hyperparameters are left out first.
 /// `budget`: the seconds after which tuning ends.
-std::string line_of(const OuterStep& step, double budget, std::size_t width) {
+std::string line_of(const OuterStep& step, const NumberNames& names,
+                    double budget, std::size_t width) {
   std::string line = fmt::format("step {}/{}  validation loss {:.4g}",
                                  step.step, step.steps, step.objective);
   std::string end;
@@ -38,9 +39,9 @@ std::string line_of(const OuterStep& step, double budget, std::size_t width) {
                  step.seconds / static_cast<double>(step.step) *
                      static_cast<double>(step.steps - step.step));
   end += fmt::format("  {}", duration(step.seconds));
-  if (step.step < step.steps) end += fmt::format(", {} to go", duration(left));
+  if (!step.last) end += fmt::format(", {} to go", duration(left));
   std::size_t shown = 0;
-  for (const auto& [name, value] : summary_of(*step.natural)) {
+  for (const auto& [name, value] : summary_of(*step.natural, names)) {
     const std::string longer = line + fmt::format("  {} {:.3g}", name, value);
     if (shown++ == kShown || character_count(longer + end) > width) break;
     line = longer;
@@ -123,16 +124,18 @@ void Console::event(const char* name, const Json& fields) {
 }
 
 Observer::Verdict Progress::on_step(const OuterStep& step) {
-  const bool last = step.step == step.steps;
-  const bool due = last || step.seconds - last_shown_ >= kInterval;
+  const auto line = [&](std::size_t width) {
+    return line_of(step, number_names_, budget_, width);
+  };
+  const bool due = step.last || step.seconds - last_shown_ >= kInterval;
   if (console_.json()) {
     if (due) console_.event("step", event_of(step));
   } else if (console_.verbose()) {
-    console_.say(line_of(step, budget_, kAnyWidth));
+    console_.say(line(kAnyWidth));
   } else if (terminal_) {
-    if (due) console_.rewrite(line_of(step, budget_, line_width()));
-  } else if (step.step % every_ == 0 || last) {
-    console_.say(line_of(step, budget_, kAnyWidth));
+    if (due) console_.rewrite(line(line_width()));
+  } else if (step.step % every_ == 0 || step.last) {
+    console_.say(line(kAnyWidth));
   }
   if (due) last_shown_ = step.seconds;
   return Verdict::kContinue;

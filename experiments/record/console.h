@@ -68,10 +68,13 @@ std::size_t line_width();
 /// line every `every` steps; events at most ten times per second.
 class Progress : public Observer {
  public:
-  /// `budget`: the seconds after which tuning ends; may be infinity.
-  Progress(Console& console, std::int64_t every, bool terminal, double budget)
+  /// `names`: of the numbers of hyperparameters. `budget`: the seconds after
+  /// which tuning ends; may be infinity.
+  Progress(Console& console, std::int64_t every, NumberNames names,
+           bool terminal, double budget)
       : console_(console),
         every_(every),
+        number_names_(std::move(names)),
         terminal_(terminal),
         budget_(budget) {}
 
@@ -80,6 +83,7 @@ class Progress : public Observer {
  private:
   Console& console_;
   std::int64_t every_;
+  NumberNames number_names_;
   bool terminal_;
   double budget_;
   double last_shown_ = -1;  // seconds

@@ -172,7 +172,7 @@ Recorder::Recorder(const std::string& folder, std::int64_t every,
 }
 
 bool is_evaluated(const OuterStep& step, std::int64_t every) {
-  return step.step <= 1 || step.step % every == 0 || step.step == step.steps;
+  return step.step <= 1 || step.step % every == 0 || step.last;
 }
 
 Json Recorder::line_of(const OuterStep& step) const {
@@ -194,7 +194,19 @@ Json Recorder::line_of(const OuterStep& step) const {
 }
 
 void Recorder::on_failure(const OuterStep& step) {
-  lines_.append(line_of(step));
+  const Json line = line_of(step);
+  write_start(line);
+  lines_.append(line);
+}
+
+void Recorder::write_start(const Json& next) {
+  if (start_.is_null()) return;
+  Json line = Json::object();
+  for (const auto& [name, value] : start_.items()) {
+    line[next.contains("hyper." + name) ? "hyper." + name : name] = value;
+  }
+  lines_.append(line);
+  start_ = nullptr;
 }
 
 void Recorder::on_start(const OuterStep& start) { record(start); }
@@ -212,8 +224,13 @@ void Recorder::record(const OuterStep& step) {
     }
     if (histograms_) write_histograms(step);
   }
-  lines_.append(line);
   remember(line);
+  if (step.step == 0) {
+    start_ = line;
+    return;
+  }
+  write_start(line);
+  lines_.append(line);
 }
 
 void Recorder::write_histograms(const OuterStep& step) {

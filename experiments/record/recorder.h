@@ -84,6 +84,10 @@ class Recorder : public Observer {
 
   /// Writes and remembers the line of a step.
   void record(const OuterStep& step);
+
+  /// Writes the line of the start, which waits for the next one: a name that a
+  /// metric of the estimates has, too, is "hyper.NAME" in all lines.
+  void write_start(const Json& next);
   void write_histograms(const OuterStep& step);
 
   /// Adds the trajectories and the evaluation of a line.
@@ -92,6 +96,7 @@ class Recorder : public Observer {
                 double y);
 
   JsonLines lines_;
+  Json start_;  // the line of the start until it is written; null then
   std::unique_ptr<JsonLines> histograms_;  // null if none is needed
   std::int64_t every_;
   const Counted& problem_;

@@ -32,15 +32,6 @@ bool is_score(const std::string& metric) {
   return false;
 }
 
-std::string title_of(const std::string& metric) {
-  // A name of a class or target stays as it is.
-  const std::size_t dot = std::min(metric.find('.'), metric.size());
-  std::string title = metric;
-  std::replace(title.begin(), title.begin() + static_cast<std::ptrdiff_t>(dot),
-               '_', ' ');
-  return title;
-}
-
 std::string cell(const std::string& metric, const Row& row) {
   const auto found = row.metrics.find(metric);
   if (found == row.metrics.end()) return "-";
@@ -82,6 +73,14 @@ std::string aligned(const std::vector<std::vector<std::string>>& lines) {
 }
 
 }  // namespace
+
+std::string title_of(const std::string& metric) {
+  const std::size_t dot = std::min(metric.find('.'), metric.size());
+  std::string title = metric;
+  std::replace(title.begin(), title.begin() + static_cast<std::ptrdiff_t>(dot),
+               '_', ' ');
+  return title;
+}
 
 std::string format_metric(const std::string& metric, double value,
                           std::optional<double> deviation) {

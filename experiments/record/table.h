@@ -19,6 +19,10 @@ struct Row {
 std::string format_metric(const std::string& metric, double value,
                           std::optional<double> deviation = {});
 
+/// The name in words, "valid recall.old_cat": what follows the first dot is the
+/// name of a class or target.
+std::string title_of(const std::string& metric);
+
 /// A table for a terminal: one line per row, one column per metric of any row.
 /// Losses come before accuracies, train before valid before test. Other scores
 /// of the validation and the test examples ("valid_recall.cat") follow in a

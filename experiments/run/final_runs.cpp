@@ -7,21 +7,23 @@
 #include "core/metric.h"
 #include "core/platform/error.h"
 #include "core/platform/stopwatch.h"
+#include "experiments/record/table.h"
 
 namespace nestgrad {
 namespace {
 
 /// Adds means and standard deviations of the metrics of a run's networks.
 void summarize(FinalRun& run) {
-  Metrics sums, squares;
+  Metrics sums, squares, counts;
   for (const FinalNetwork& network : run.networks) {
     for (const auto& [metric, value] : network.metrics) {
       sums[metric] += value;
       squares[metric] += value * value;
+      counts[metric] += 1;
     }
   }
-  const auto n = static_cast<double>(run.networks.size());
   for (const auto& [metric, sum] : sums) {
+    const double n = counts[metric];
     run.metrics[metric] = sum / n;
     if (n == 1) continue;
     const double rest = squares[metric] - sum * sum / n;
@@ -234,8 +236,7 @@ Json WarmColdGap::to_json() const {
 }
 
 std::string WarmColdGap::text() const {
-  std::string words = metric;
-  for (char& c : words) c = c == '_' ? ' ' : c;
+  const std::string words = title_of(metric);
   return is_accuracy(metric)
              ? fmt::format(
                    "{} {:.1f} % with the weights of tuning, {:.1f} % "

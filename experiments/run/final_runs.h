@@ -23,7 +23,7 @@ struct FinalNetwork {
 /// or several networks.
 struct FinalRun {
   std::string name;          ///< "start", "found", "random", "cnn"
-  Metrics metrics = {};      ///< means over the networks
+  Metrics metrics = {};      ///< means over the networks that have them
   Metrics deviation = {};    ///< standard deviations; empty for one network
   std::string trouble = {};  ///< not empty if a network diverged
   std::vector<FinalNetwork> networks = {};  ///< those that did not diverge

@@ -28,20 +28,23 @@ void require_alike(const Snapshot& begun, const Snapshot& saved) {
 /// Throws Error if the checkpoint lacks what `best` goes on from.
 void require_best_step(const Snapshot& saved) {
   require(saved.integers.count("best/step") > 0,
-          "the checkpoint knows no best step, because \"select\" in \"outer\" "
-          "was \"last\" when it was written; --set outer.select=last goes on");
+          "the checkpoint knows no best step: \"select\" in \"outer\" was "
+          "\"last\" when it was written, or it is of an earlier version; --set "
+          "outer.select=last goes on");
 }
 
 }  // namespace
 
 void Run::restore(const SavedSnapshot& saved,
                   const std::vector<std::string>& changed, bool other_data) {
-  const bool same_losses =
+  bool same_losses =
       std::none_of(changed.begin(), changed.end(), [](const auto& key) {
         return is_one_of(
             key, {"seed", "device", "dtype", "problem", "hyperparameters"});
       });
-  if (same_losses) compare_fingerprints(saved.snapshot, other_data);
+  if (same_losses) {
+    same_losses = compare_fingerprints(saved.snapshot, other_data);
+  }
   experiment_.outer_loop().begin(experiment_.initial_hyper(),
                                  experiment_.tuning_key());
   require_alike(save(experiment_, Tensors::kShared), saved.snapshot);
@@ -52,7 +55,7 @@ void Run::restore(const SavedSnapshot& saved,
     throw Error(fmt::format(
         "the checkpoint does not fit this configuration: {}", error.what()));
   }
-  // Losses of another problem cannot be compared.
+  // Losses of another problem or of other data cannot be compared.
   if (best_ && !same_losses) best_->forget();
   if (!best_) remove_file(folder_->file(kBestFile));
   if (!changed.empty()) {
@@ -80,8 +83,8 @@ void Run::restore(const SavedSnapshot& saved,
   tell_start(experiment_.outer_loop().step());
 }
 
-void Run::compare_fingerprints(const Snapshot& saved, bool other_data) {
-  bool same = true;
+bool Run::compare_fingerprints(const Snapshot& saved, bool other_data) {
+  bool same = true, comparable = true;
   const auto compare = [&](const char* which, double now) {
     const auto found = saved.numbers.find(fmt::format("fingerprint/{}", which));
     if (found == saved.numbers.end()) return;
@@ -89,10 +92,9 @@ void Run::compare_fingerprints(const Snapshot& saved, bool other_data) {
     const bool equal = before == now || (std::isnan(before) && std::isnan(now));
     same = same && equal;
     constexpr double kRounding = 1e-3;
-    if (equal || other_data ||
-        std::abs(before - now) <= kRounding * std::abs(before)) {
-      return;
-    }
+    if (equal || std::abs(before - now) <= kRounding * std::abs(before)) return;
+    comparable = false;
+    if (other_data) return;
     throw Error(fmt::format(
         "the {} loss at the initial weights is {:.6g}, and was {:.6g} when "
         "the run began: the data have changed (--allow data goes on all the "
@@ -101,11 +103,12 @@ void Run::compare_fingerprints(const Snapshot& saved, bool other_data) {
   };
   compare("training", fingerprint_.first);
   compare("validation", fingerprint_.second);
-  if (same) return;
+  if (same) return true;
   console_.warn(
       "losses at the initial weights are not what they were to the last "
       "digit (other data, another processor or library), so the rest of this "
       "run is not what it would have been bit by bit");
+  return comparable;
 }
 
 }  // namespace nestgrad

@@ -55,9 +55,12 @@ std::vector<std::string> unmoved_in(std::int64_t steps,
 
 std::string Selected::text(std::int64_t steps) const {
   if (!is_best()) return fmt::format("outer step {}, the last", step);
-  const std::string loss = fmt::format(
-      "{} {:.4g}",
-      metric == "valid_loss" ? "validation loss" : "estimated loss", value);
+  const std::string loss =
+      fmt::format("{} {}",
+                  metric == "valid_loss"   ? "validation loss"
+                  : metric == "outer_loss" ? "estimated loss"
+                                           : title_of(metric),
+                  format_metric(metric, value));
   const std::string of = candidates == 1
                              ? "the only evaluation"
                              : fmt::format("{} evaluations", candidates);
@@ -127,7 +130,7 @@ std::optional<Verdict> Results::verdict(const RunSummary& summary) const {
   const Ending& ending = summary.ending;
   const Selected& selected = ending.selected;
   VerdictFacts facts{summary.retrained.front(), summary.retrained.back(),
-                     ending.tuned, ending.steps};
+                     experiment.judged_metric(), ending.tuned, ending.steps};
   facts.start_is_best = selected.is_start();
   facts.last_is_best =
       selected.is_best() && selected.step == selected.last_candidate;
@@ -192,8 +195,10 @@ std::string RunSummary::text() const {
   add("other model", other_models);
   add("baseline", baselines);
   std::string out = fmt::format("\n{}\n", format_table(rows));
-  out += fmt::format("{:20}{}\n", "handed out",
-                     ending.selected.text(ending.steps));
+  if (!found.empty()) {
+    out += fmt::format("{:20}{}\n", "handed out",
+                       ending.selected.text(ending.steps));
+  }
   if (gap) out += fmt::format("{:20}{}\n", "warm/cold gap", gap->text());
   return out + fmt::format("{}\n{}", estimates.text(),
                            format_hyperparameters(start, found, number_names));

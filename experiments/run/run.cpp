@@ -27,8 +27,11 @@ Run::Run(Config config, const std::function<RunFolder()>& make_folder,
           Stopping::Sources{
               [this] { return experiment_.problem().train_losses(); },
               [this] { return estimates_->products(); },
-              [this]() -> const Metrics& {
-                return recorder_->last_evaluation();
+              [this](const OuterStep& step) {
+                return is_evaluated(step,
+                                    config_.object("record").integer("every"))
+                           ? step.evaluate()
+                           : recorder_->last_evaluation();
               }})) {
   require_metric();
   fingerprint_ = experiment_.fingerprint();
@@ -42,7 +45,8 @@ Run::Run(Config config, const std::function<RunFolder()>& make_folder,
       experiment_.problem(), tuned_hypers(config_, experiment_));
   if (experiment_.tunes() && config_.object("outer").text("select") == "best") {
     best_ = std::make_shared<BestStep>(
-        folder_->file(kBestFile), config_.object("record").integer("every"));
+        folder_->file(kBestFile), config_.object("record").integer("every"),
+        experiment_.judged_metric(), experiment_.truncation().truncated());
   }
   estimates_ = std::make_shared<EstimateSummary>(
       experiment_.tunes() ? config_.object("estimator").json()
@@ -304,9 +308,7 @@ class Run::Checkpointing : public Observer {
     const std::int64_t steps = run_.checkpoint_integer("steps");
     const bool due = run_.is_due() || (steps > 0 && step.step % steps == 0);
     // After the last step another checkpoint follows, when tuning is over.
-    const bool last =
-        step.step == step.steps || !run_.stopping_->kind().empty();
-    if (due && !last) {
+    if (due && !step.last) {
       run_.checkpoint();
       run_.write_results();
     }
@@ -318,13 +320,16 @@ class Run::Checkpointing : public Observer {
 };
 
 void Run::tune() {
-  std::vector<std::shared_ptr<Observer>> observers{recorder_, estimates_,
-                                                   stopping_};
+  // What stops tuning early comes first, so that the others know the last step.
+  // A signal does not end tuning: the run may be resumed.
+  std::vector<std::shared_ptr<Observer>> observers{estimates_, stopping_,
+                                                   recorder_};
   if (best_) observers.push_back(best_);
   if (examples_) observers.push_back(examples_);
   observers.push_back(std::make_shared<Progress>(
       console_, config_.object("record").integer("every"),
-      isatty(STDOUT_FILENO) != 0, stopping_->seconds()));
+      recorder_->number_names(), isatty(STDOUT_FILENO) != 0,
+      stopping_->seconds()));
   observers.push_back(std::make_shared<SignalStop>());
   observers.push_back(std::make_shared<Checkpointing>(*this));
   const OuterResult result = experiment_.tune(observers);

@@ -58,7 +58,10 @@ class Run {
   /// does not have.
   void require_metric() const;
 
-  void compare_fingerprints(const Snapshot& saved, bool other_data);
+  /// Compares the losses at the initial weights with those of the checkpoint.
+  /// Returns whether they are the same but for rounding; throws Error if they
+  /// are not, unless `other_data`.
+  bool compare_fingerprints(const Snapshot& saved, bool other_data);
   void write_config() const;
   void tell_start(std::int64_t step);
 

@@ -7,7 +7,6 @@
 #include <cmath>
 
 #include "core/metric.h"
-#include "core/platform/text.h"
 #include "experiments/record/table.h"
 
 namespace nestgrad {
@@ -34,7 +33,17 @@ double student(std::size_t degrees) {
          (5 * cube * z * z + 16 * cube + 3 * z) / (96 * n * n);
 }
 
-/// How much better `found` is than `start`, network by network.
+/// Whether all networks of a run have a metric.
+bool has(const FinalRun& run, const std::string& metric) {
+  return !run.networks.empty() &&
+         std::all_of(run.networks.begin(), run.networks.end(),
+                     [&](const FinalNetwork& network) {
+                       return network.metrics.count(metric) > 0;
+                     });
+}
+
+/// How much better `found` is than `start`, network by network. REQUIRES that
+/// all networks have the metric.
 std::vector<double> improvements(const FinalRun& start, const FinalRun& found,
                                  const std::string& metric) {
   std::vector<double> out;
@@ -46,20 +55,33 @@ std::vector<double> improvements(const FinalRun& start, const FinalRun& found,
   return out;
 }
 
-/// The metric that is judged: the validation loss or, without one, the first
-/// metric of validation data.
-std::string metric_of(const Metrics& metrics) {
-  if (metrics.count("valid_loss") > 0) return "valid_loss";
-  for (const auto& entry : metrics) {
-    if (entry.first.rfind("valid_", 0) == 0) return entry.first;
+constexpr const char* kValid = "valid_";
+
+bool is_of_validation(const std::string& metric) {
+  return metric.rfind(kValid, 0) == 0;
+}
+
+/// What follows "valid_".
+std::string name_of(const std::string& metric) {
+  return metric.substr(std::string(kValid).size());
+}
+
+/// The metric that is judged: that of the facts or, if the final runs do not
+/// have it, the validation loss or the first metric of validation data.
+std::string metric_of(const VerdictFacts& facts) {
+  std::vector<std::string> choice = {facts.metric, "valid_loss"};
+  for (const auto& entry : facts.found.metrics) {
+    if (is_of_validation(entry.first)) choice.push_back(entry.first);
+  }
+  for (const std::string& metric : choice) {
+    if (has(facts.start, metric) && has(facts.found, metric)) return metric;
   }
   return "";
 }
 
-std::string words(std::string metric) {
-  replace_all(metric, "valid_", "validation_");
-  replace_all(metric, "_", " ");
-  return metric;
+std::string words(const std::string& metric) {
+  return is_of_validation(metric) ? "validation " + title_of(name_of(metric))
+                                  : title_of(metric);
 }
 
 std::string value_of(const FinalRun& run, const std::string& metric) {
@@ -77,8 +99,10 @@ std::string size_of(const std::string& metric, double difference) {
 }
 
 Verdict::Outcome outcome_of(const PairedMean& mean, double start) {
+  const double rounding = kRounding * std::abs(start);
+  if (std::abs(mean.mean) <= rounding) return Verdict::Outcome::kNoDifference;
   if (std::isnan(mean.half_width)) return Verdict::Outcome::kUnknown;
-  const double least = std::max(mean.half_width, kRounding * std::abs(start));
+  const double least = std::max(mean.half_width, rounding);
   return mean.mean > least    ? Verdict::Outcome::kBetter
          : mean.mean < -least ? Verdict::Outcome::kWorse
                               : Verdict::Outcome::kNoDifference;
@@ -119,9 +143,9 @@ std::vector<std::string> reasons_for(const VerdictFacts& facts,
   }
   if (facts.trained_less) {
     out.push_back(
-        "in warm start the weights of an early step have been trained less, "
-        "which alone may make it the best (\"select\": \"last\" in \"outer\" "
-        "hands out the last step)");
+        "in warm start, weights of early steps have been trained less than "
+        "those of later ones, which alone may make them the best (\"select\": "
+        "\"last\" in \"outer\" hands out the last step)");
   }
   if (facts.outer_steps < kFewSteps) {
     out.push_back(
@@ -141,7 +165,9 @@ std::vector<std::string> reasons_for(const VerdictFacts& facts,
     const double retrained = facts.found.metrics.at(verdict.metric);
     const double gap = to_minimize(verdict.metric, retrained) -
                        to_minimize(verdict.metric, tuned->second);
-    if (gap > kNotableGap * std::abs(retrained)) {
+    // Near zero, what is notable is told by the noise.
+    const double noise = std::isnan(verdict.noise) ? 0 : verdict.noise;
+    if (gap > std::max(noise, kNotableGap * std::abs(retrained))) {
       out.push_back(fmt::format(
           "the weights of tuning have {}: what was found suits them better "
           "than training from scratch",
@@ -154,46 +180,58 @@ std::vector<std::string> reasons_for(const VerdictFacts& facts,
   return out;
 }
 
-/// Whether test data say that the found hyperparameters are worse, although
-/// validation data do not; "" otherwise.
+/// What test data say, if they do not confirm that the found hyperparameters
+/// are better, or that they are no worse; "" otherwise. Validation data have
+/// chosen the hyperparameters, test data have not.
 std::string disagreement(const VerdictFacts& facts, const Verdict& verdict) {
-  std::string metric = verdict.metric;
-  replace_all(metric, "valid_", "test_");
   if (verdict.outcome == Verdict::Outcome::kWorse ||
-      facts.start.metrics.count(metric) == 0 ||
-      facts.found.metrics.count(metric) == 0 || metric == verdict.metric) {
+      !is_of_validation(verdict.metric)) {
     return "";
   }
+  const std::string metric = "test_" + name_of(verdict.metric);
+  if (!has(facts.start, metric) || !has(facts.found, metric)) return "";
   const PairedMean mean(improvements(facts.start, facts.found, metric));
-  if (outcome_of(mean, facts.start.metrics.at(metric)) !=
-      Verdict::Outcome::kWorse) {
-    return "";
+  switch (outcome_of(mean, facts.start.metrics.at(metric))) {
+    case Verdict::Outcome::kWorse:
+      return fmt::format(
+          "the {} is worse by {}, more than the noise: the hyperparameters may "
+          "be fitted to the validation set; more validation examples or fewer "
+          "hyperparameters help",
+          words(metric), size_of(metric, mean.mean));
+    case Verdict::Outcome::kNoDifference:
+      return verdict.outcome == Verdict::Outcome::kBetter
+                 ? fmt::format("the {} shows no difference beyond the noise",
+                               words(metric))
+                 : "";
+    default:
+      return "";
   }
-  return fmt::format(
-      "the {} is worse by {}, more than the noise: the hyperparameters are "
-      "fitted to the validation set; more validation examples or fewer "
-      "hyperparameters help",
-      words(metric), size_of(metric, mean.mean));
 }
 
-Verdict of_divergence(const VerdictFacts& facts) {
-  const bool start = !facts.start.trouble.empty();
-  const bool found = !facts.found.trouble.empty();
+/// The verdict if training or its loss under one of them is not finite.
+Verdict of_divergence(const VerdictFacts& facts, const std::string& metric,
+                      bool start, bool found) {
   Verdict out;
   out.noise = std::nan("");
   out.outcome = start && found ? Verdict::Outcome::kUnknown
                 : found        ? Verdict::Outcome::kWorse
                                : Verdict::Outcome::kBetter;
-  out.sentence =
-      start && found
-          ? "Retrained from scratch, training diverges under the found "
-            "hyperparameters and under those of the start"
-          : fmt::format(
-                "Retrained from scratch, training diverges under the "
-                "{} hyperparameters and not under {}: {}",
-                found ? "found" : "initial",
-                found ? "those of the start" : "those found",
-                found ? "worse" : "better");
+  const bool diverged =
+      !facts.start.trouble.empty() || !facts.found.trouble.empty();
+  const std::string what =
+      diverged ? "training diverges"
+               : fmt::format("the {} is not finite", words(metric));
+  out.sentence = start && found
+                     ? fmt::format(
+                           "Retrained from scratch, {} under the found "
+                           "hyperparameters and under those of the start",
+                           what)
+                     : fmt::format(
+                           "Retrained from scratch, {} under the {} "
+                           "hyperparameters and not under {}: {}",
+                           what, found ? "found" : "initial",
+                           found ? "those of the start" : "those found",
+                           found ? "worse" : "better");
   return out;
 }
 
@@ -212,13 +250,17 @@ PairedMean::PairedMean(const std::vector<double>& numbers) {
 
 std::optional<Verdict> verdict_on(const VerdictFacts& facts) {
   Verdict out;
-  const bool diverged =
-      !facts.start.trouble.empty() || !facts.found.trouble.empty();
-  if (diverged) {
-    out = of_divergence(facts);
+  const std::string metric = metric_of(facts);
+  const auto is_bad = [&](const FinalRun& run) {
+    return !run.trouble.empty() ||
+           (!metric.empty() && !std::isfinite(run.metrics.at(metric)));
+  };
+  const bool start = is_bad(facts.start), found = is_bad(facts.found);
+  if (start || found) {
+    out = of_divergence(facts, metric, start, found);
   } else {
-    out.metric = metric_of(facts.found.metrics);
-    if (out.metric.empty()) return {};
+    out.metric = metric;
+    if (metric.empty()) return {};
     const PairedMean mean(improvements(facts.start, facts.found, out.metric));
     out.networks = static_cast<std::int64_t>(facts.found.networks.size());
     out.difference = mean.mean;
@@ -236,7 +278,7 @@ std::optional<Verdict> verdict_on(const VerdictFacts& facts) {
       out.outcome == Verdict::Outcome::kBetter ||
       (out.outcome == Verdict::Outcome::kUnknown && out.difference > 0);
   if (!is_better) out.reasons = reasons_for(facts, out);
-  if (!diverged) {
+  if (!start && !found) {
     const std::string other = disagreement(facts, out);
     if (!other.empty()) out.reasons.push_back(other);
   }

@@ -23,6 +23,7 @@ struct PairedMean {
 /// What a run knows of its own result.
 struct VerdictFacts {
   FinalRun start, found;  ///< training from scratch under both
+  std::string metric;     ///< what tells a better result, "valid_loss" say
   Metrics tuned;          ///< of the weights of tuning that are handed out
   std::int64_t outer_steps = 0;
   bool start_is_best = false;  ///< no evaluation was better than the start's
@@ -51,7 +52,7 @@ struct Verdict {
   };
 
   Outcome outcome = Outcome::kUnknown;
-  std::string metric;  ///< "valid_loss", or another metric of validation data
+  std::string metric;  ///< what was judged; "" if training diverged
   std::int64_t networks = 0;
 
   /// How much better the found hyperparameters are: the start's metric less

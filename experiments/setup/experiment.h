@@ -128,6 +128,14 @@ class Experiment {
   const Counted& problem() const { return *problem_; }
   const TrainingLoop& loop() const { return *loop_; }
   const HypergradientEstimator& estimator() const { return *estimator_; }
+  const Truncation& truncation() const { return cut_; }
+
+  /// The metric that tells a better result: that of the estimator, if it has
+  /// one, and otherwise the validation loss.
+  std::string judged_metric() const {
+    const std::string own = estimator_->metric();
+    return own.empty() ? "valid_loss" : own;
+  }
   const std::shared_ptr<const Optimizer>& outer_rule() const {
     return outer_rule_;
   }

@@ -31,8 +31,7 @@ Schema Stopping::schema() {
           "The metric that must improve: outer_loss, the validation loss of "
           "every step, or a metric that is evaluated every record.every steps, "
           "such as valid_accuracy. Accuracies, recalls, F1, R2 and ROC AUC "
-          "must "
-          "rise, all others must fall.")
+          "must rise, all others must fall.")
       .number("improvement", 0,
               "How much better than its best value so far the metric must be "
               "to count as improved.",
@@ -68,7 +67,7 @@ Observer::Verdict Stopping::on_step(const OuterStep& step) {
     if (is_outer_loss()) {
       value = step.objective;
     } else {
-      const Metrics& evaluation = sources_.evaluation();
+      const Metrics evaluation = sources_.evaluation(step);
       const auto found = evaluation.find(metric_);
       if (found != evaluation.end()) {
         value = to_minimize(metric_, found->second);

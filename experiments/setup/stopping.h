@@ -24,7 +24,7 @@ class Stopping : public Observer {
   struct Sources {
     std::function<std::int64_t()> train_gradients;
     std::function<double()> products;
-    std::function<const Metrics&()> evaluation;
+    std::function<Metrics(const OuterStep&)> evaluation;
   };
 
   /// The section "stop" of the outer loop.

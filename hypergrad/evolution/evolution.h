@@ -40,6 +40,7 @@ class Evolution : public SingleRun {
 
   bool differentiates_training() const override { return false; }
   Target target() const override { return objective_->target(); }
+  std::string metric() const override { return objective_->metric(); }
 
   /// expectation(), if the objective is differentiable.
   Objective mean_claim() const final;

@@ -18,11 +18,11 @@ bool EvolutionObjective::differentiable() const {
 
 void EvolutionObjective::require_metric(const ParameterSet& weights,
                                         const ParameterSet& hyper) const {
-  if (has_metric()) metric(weights, hyper);
+  if (has_metric()) value_of_metric(weights, hyper);
 }
 
-double EvolutionObjective::metric(const ParameterSet& weights,
-                                  const ParameterSet& hyper) const {
+double EvolutionObjective::value_of_metric(const ParameterSet& weights,
+                                           const ParameterSet& hyper) const {
   const BilevelProblem& problem = *loop_.problem();
   const Metrics metrics =
       problem.evaluate(problem.deployed(weights, hyper), hyper);
@@ -45,11 +45,13 @@ Tensor EvolutionObjective::losses(const TrainState& state,
                : loop_.problem()->valid_loss(state.weights, hyper, draw);
   }
   if (state.particles == 0) {
-    return at::scalar_tensor(metric(state.weights, hyper), at::kDouble);
+    return at::scalar_tensor(value_of_metric(state.weights, hyper),
+                             at::kDouble);
   }
   std::vector<double> out;
   for (std::int64_t i = 0; i < state.particles; ++i) {
-    out.push_back(metric(particle(state.weights, i), particle(hyper, i)));
+    out.push_back(
+        value_of_metric(particle(state.weights, i), particle(hyper, i)));
   }
   return at::tensor(out, at::kDouble);
 }

@@ -43,6 +43,9 @@ class EvolutionObjective {
   /// a metric, nor those of a problem without second derivatives.
   virtual bool differentiable() const;
 
+  /// The metric that takes the place of the validation loss; "" if none does.
+  const std::string& metric() const { return metric_; }
+
   /// Throws Error if the problem lacks the configured metric.
   void require_metric(const ParameterSet& weights,
                       const ParameterSet& hyper) const;
@@ -57,7 +60,8 @@ class EvolutionObjective {
                 Tape tape) const;
 
  private:
-  double metric(const ParameterSet& weights, const ParameterSet& hyper) const;
+  double value_of_metric(const ParameterSet& weights,
+                         const ParameterSet& hyper) const;
 
   const TrainingLoop& loop_;
   std::string metric_;  // "" for the validation loss

@@ -345,4 +345,24 @@ TEST_CASE("the cut of training is read from a configuration", "[inner_run]") {
 }
 
 }  // namespace
+TEST_CASE("weights are those at the end of the window, moved or not",
+          "[inner_run]") {
+  const CountingBench bench;
+  InnerRun run(bench.loop, cut(3, 0, 2));
+  run.begin(bench.hyper, Key(5));
+  for (const int turn : {1, 2, 3, 4}) {
+    CAPTURE(turn);
+    const TrainState end = run.unroll(bench.hyper, Tape::kOff);
+    CHECK(run.finish_turn(end) == (turn % 2 == 0));
+    CHECK(at::equal(run.reached().weights.at("w"), end.weights.at("w")));
+    CHECK(run.reached().step == (turn <= 2 ? 3 : 6));
+    CHECK(at::equal(run.deployed(bench.hyper).at("w"), end.weights.at("w")));
+    // A copy goes on from a saved turn.
+    InnerRun other(bench.loop, cut(3, 0, 2));
+    other.begin(bench.hyper, Key(6));
+    restore(other, save(run));
+    CHECK(at::equal(other.reached().weights.at("w"), end.weights.at("w")));
+  }
+}
+
 }  // namespace nestgrad

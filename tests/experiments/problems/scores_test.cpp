@@ -15,9 +15,19 @@ namespace nestgrad {
 namespace {
 
 Scores all_of(TargetKind kind, const Dataset& data,
-              const std::vector<std::string>& names) {
+              const std::vector<std::string>& names,
+              const char* loss = nullptr) {
   const Config none(Json::object(), "");
-  return {none, kind, data, names};
+  const bool classes = kind == TargetKind::kClasses;
+  if (loss == nullptr) {
+    loss = classes                        ? "cross_entropy"
+           : kind == TargetKind::kNumbers ? "squared_error"
+                                          : "binary_cross_entropy";
+  }
+  return {none,
+          Loss::from_json(
+              {{"loss", loss}, {"targets", classes ? "classes" : "numbers"}}),
+          data, names};
 }
 
 Tensor numbers(const std::vector<double>& values, std::int64_t columns) {
@@ -103,6 +113,30 @@ TEST_CASE("scores of several labels are those of scikit-learn", "[scores]") {
   CHECK(got.at("recall.x") == Approx(1));
   CHECK(got.at("recall.y") == Approx(0.5));
   CHECK(got.at("recall.z") == Approx(0.5));
+}
+
+TEST_CASE("squared errors of classes are ranked as they are", "[scores]") {
+  // As probabilities, the logits of examples 0 and 1 would be in the other
+  // order for class 0.
+  const Tensor t = at::tensor({0, 1, 2, 2}, at::kLong);
+  const Tensor y = numbers({.9, .8, .7, .8, 0, 0, 0, 0, 1, 0, .1, .9}, 3);
+  const auto area = [&](const char* loss) {
+    return all_of(TargetKind::kClasses, {y, t, 3}, {"roc_auc"}, loss)
+        .of(y, t, "")
+        .at("roc_auc");
+  };
+  // Class 1 has 0, as one of three others; two are above it.
+  const double of_first = 1, of_second = 0.5 / 3, of_third = 1;
+  CHECK(area("squared_error") == Approx((of_first + of_second + of_third) / 3));
+  CHECK(area("cross_entropy") != Approx(area("squared_error")));
+}
+
+TEST_CASE("a label that nothing has and nothing gets has an F1 of zero",
+          "[scores]") {
+  // As f1_score(average="macro") of scikit-learn.
+  const Tensor t = numbers({1, 0, 1, 0}, 2), y = numbers({1, -1, 1, -1}, 2);
+  CHECK(all_of(TargetKind::kLabels, {y, t, 0}, {"f1"}).of(y, t, "").at("f1") ==
+        Approx(0.5));
 }
 
 TEST_CASE("scores that the examples do not determine are left out",

@@ -1,6 +1,7 @@
 #include "experiments/record/recorder.h"
 
 #include "core/platform/files.h"
+#include "experiments/record/json_lines.h"
 #include "tests/experiments/run/small_run.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
@@ -105,6 +106,35 @@ TEST_CASE("a setting inside of a schedule has the meaning of both",
   const Json tuned = Recorded(folder, json).recorder->tuned();
   CHECK_THAT(tuned["first"]["meaning"].get<std::string>(),
              ContainsSubstring("Learning rate. "));
+}
+
+TEST_CASE("a hyperparameter has one name in all lines, the start's included",
+          "[record]") {
+  const TemporaryFolder folder;
+  const Config config = experiment_config(small(1));
+  const Experiment experiment(config);
+  Recorder recorder(folder.path(""), 1, experiment.problem(),
+                    tuned_hypers(config, experiment));
+  const ParameterSet tuned{{"scale", at::full({}, 0.5, at::kDouble)},
+                           {"decay", at::full({}, 2.0, at::kDouble)}};
+  const Metrics of_estimate = {{"scale", 7}}, none;
+  OuterStep step;
+  step.hyper = step.natural = step.next = &tuned;
+  step.evaluate = [] { return Metrics(); };
+  step.metrics = &none;
+  recorder.on_start(step);
+  step.step = 1;
+  step.metrics = &of_estimate;
+  recorder.on_step(step);
+  recorder.flush();
+  const auto lines = parse_json_lines(read_file(folder.path("metrics.jsonl")));
+  REQUIRE(lines.size() == 2);
+  CHECK_FALSE(lines[0].contains("scale"));
+  CHECK(lines[1]["scale"] == 7);
+  for (const Json& line : lines) {
+    CHECK(line["hyper.scale"] == 0.5);
+    CHECK(line["decay"] == 2.0);
+  }
 }
 
 }  // namespace nestgrad

@@ -39,8 +39,12 @@ Json cold(std::int64_t steps) {
 /// number of the step.
 class MadeUp {
  public:
-  MadeUp(const TemporaryFolder& folder, std::int64_t every)
-      : best(folder.path("best_step"), every) {}
+  MadeUp(const TemporaryFolder& folder, std::int64_t every,
+         const std::string& metric = "valid_loss", bool truncated = false)
+      : best(folder.path("best_step"), every, metric, truncated) {}
+
+  /// In truncated training: after how many training steps.
+  std::int64_t trained = 0;
 
   void step(std::int64_t number, double loss, double objective = 0,
             bool has_metric = true) {
@@ -48,11 +52,14 @@ class MadeUp {
     OuterStep record;
     record.step = number;
     record.steps = 100;
+    record.trained = trained;
     record.hyper = record.natural = record.next = &hyper;
     record.objective = objective;
     record.weights = [&] { return ParameterSet{{"w", hyper.at("h") + 0.5}}; };
     record.evaluate = [&] {
-      return has_metric ? Metrics{{"valid_loss", loss}} : Metrics();
+      return has_metric
+                 ? Metrics{{"valid_loss", loss}, {"valid_accuracy", loss / 10}}
+                 : Metrics();
     };
     if (number == 0) return best.on_start(record);
     best.on_step(record);
@@ -114,6 +121,48 @@ TEST_CASE("without a validation metric the loss of the estimate counts",
   CHECK(run.best.step() == 2);
   CHECK(run.best.metric() == "outer_loss");
   CHECK(run.best.candidates() == 3);
+}
+
+TEST_CASE("the metric that is tuned tells the best step", "[selection]") {
+  const TemporaryFolder folder;
+  MadeUp run(folder, 1, "valid_accuracy");
+  for (const int k : {0, 1, 2}) run.step(k, k == 1 ? 9 : 3);
+  CHECK(run.best.step() == 1);
+  CHECK(run.best.metric() == "valid_accuracy");
+  CHECK(run.best.value() == 0.9);
+}
+
+TEST_CASE("in truncated training only weights that were trained longest count",
+          "[selection]") {
+  const TemporaryFolder folder;
+  MadeUp run(folder, 1, "valid_loss", /*truncated=*/true);
+  run.step(0, 1);
+  const std::pair<std::int64_t, double> courses[] = {
+      {10, 2}, {20, 4}, {10, 1}, {20, 3}, {10, 2}};
+  std::int64_t k = 0;
+  for (const auto& [trained, loss] : courses) {
+    run.trained = trained;
+    run.step(++k, loss);
+  }
+  CHECK(run.best.step() == 4);
+  CHECK(run.best.candidates() == 4);
+}
+
+TEST_CASE("the step at which tuning is stopped is a candidate", "[selection]") {
+  const TemporaryFolder folder;
+  Json config = cold(100);
+  config["record"]["every"] = 50;
+  config["record"]["retrain"] = 0;
+  config["outer"]["stop"] = {{"train_gradients", 60}};
+  folder.write("a.json", config.dump());
+  REQUIRE(program(folder.path(""), "run a.json --quiet --out run").code == 0);
+  const Json summary = json_of(folder.path("run/summary.json"));
+  const auto last = summary["outer_steps"].get<int>();
+  REQUIRE((last > 1 && last < 50));
+  CHECK(summary["selected"]["step"] == last);
+  CHECK(summary["selected"]["evaluations"] == 3);
+  CHECK(lines_in(folder, "run").back()["evaluated.valid_loss"] ==
+        summary["selected"]["value"]);
 }
 
 TEST_CASE(

@@ -23,7 +23,8 @@ FinalRun run_of(const std::string& name, const std::vector<double>& losses,
 /// Facts that explain nothing.
 VerdictFacts facts_of(const std::vector<double>& start,
                       const std::vector<double>& found) {
-  VerdictFacts out{run_of("start", start), run_of("found", found), {}, 100};
+  VerdictFacts out{
+      run_of("start", start), run_of("found", found), "valid_loss", {}, 100};
   return out;
 }
 
@@ -92,6 +93,10 @@ TEST_CASE("rounding is no difference, and one network tells no noise",
   CHECK(equal.outcome == Verdict::Outcome::kNoDifference);
   CHECK_THAT(equal.text(), ContainsSubstring(": no difference."));
 
+  const Verdict same = *verdict_on(facts_of({0.5}, {0.5}));
+  CHECK(same.outcome == Verdict::Outcome::kNoDifference);
+  CHECK_THAT(same.text(), ContainsSubstring(": no difference."));
+
   const Verdict one = *verdict_on(facts_of({0.5}, {0.4}));
   CHECK(one.outcome == Verdict::Outcome::kUnknown);
   CHECK(one.reasons.empty());
@@ -136,7 +141,7 @@ TEST_CASE("what is not better is explained by what the run knows",
   facts.start_is_best = facts.trained_less = true;
   const Verdict start = *verdict_on(facts);
   CHECK(has_reason(start, "the start itself is handed out"));
-  CHECK(has_reason(start, "an early step have been trained less"));
+  CHECK(has_reason(start, "weights of early steps have been trained less"));
   CHECK_FALSE(has_reason(start, "the best evaluation was the last"));
   // None of this explains a good result.
   facts.found = run_of("found", {0.3, 0.4});
@@ -161,6 +166,30 @@ TEST_CASE("test data that get worse contradict validation data that get better",
   CHECK_THAT(verdict.text(), ContainsSubstring(". But: the test loss"));
   add_test(facts.found, 0.45);
   CHECK(verdict_on(facts)->reasons.empty());
+  // A test loss that has not moved is told, too.
+  add_test(facts.found, 0.5);
+  CHECK(has_reason(*verdict_on(facts), "the test loss shows no difference"));
+}
+
+TEST_CASE("a metric that was tuned is judged instead of the loss",
+          "[verdict]") {
+  VerdictFacts facts = facts_of({0.5, 0.6}, {0.7, 0.8});
+  facts.metric = "valid_recall.valid_card";
+  for (FinalNetwork& network : facts.start.networks) {
+    network.metrics[facts.metric] = 0.5;
+  }
+  for (FinalNetwork& network : facts.found.networks) {
+    network.metrics[facts.metric] = 0.75;
+  }
+  facts.start.metrics[facts.metric] = 0.5;
+  facts.found.metrics[facts.metric] = 0.75;
+  const Verdict verdict = *verdict_on(facts);
+  CHECK(verdict.outcome == Verdict::Outcome::kBetter);
+  CHECK_THAT(verdict.text(),
+             ContainsSubstring("a validation recall.valid_card of 0.75"));
+  // One network without it is not compared with one that has it.
+  facts.found.networks.front().metrics.erase(facts.metric);
+  CHECK(verdict_on(facts)->metric == "valid_loss");
 }
 
 TEST_CASE("training that diverges is a verdict", "[verdict]") {
@@ -172,6 +201,12 @@ TEST_CASE("training that diverges is a verdict", "[verdict]") {
   CHECK(verdict_on(facts)->outcome == Verdict::Outcome::kUnknown);
   facts.found = run_of("found", {0.4, 0.5});
   CHECK(verdict_on(facts)->outcome == Verdict::Outcome::kBetter);
+  const Verdict infinite =
+      *verdict_on(facts_of({0.5, 0.6, 0.7}, {0.4, INFINITY, 0.5}));
+  CHECK(infinite.outcome == Verdict::Outcome::kWorse);
+  CHECK_THAT(infinite.text(),
+             ContainsSubstring("the validation loss is not finite under the "
+                               "found hyperparameters"));
 }
 
 }  // namespace nestgrad
