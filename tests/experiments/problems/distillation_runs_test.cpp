@@ -85,7 +85,7 @@ TEST_CASE("the last images are drawn over time when a budget ends a run",
         fmt::format("run '{}/configs/distill_logistic.json' --quiet --out {} "
                     "--set problem.data.train=100 --set problem.data.valid=50 "
                     "--set record.retrain=0 --set estimator.window=2 "
-                    "--set estimator.horizon=2 {}",
+                    "--set estimator.horizon=2 --set outer.select=last {}",
                     NESTGRAD_SOURCE_DIR, name, more));
     CAPTURE(ended.output);
     REQUIRE(ended.code == 0);
