@@ -188,7 +188,7 @@ TEST_CASE("whoever asks a run without a network is told so", "[predict]") {
   const Ended ended = program(folder.path(""), "predict run new.csv");
   CHECK(ended.code == 2);
   CHECK(ended.output ==
-        "run: has no network.json, so there is no network to ask\n");
+        "nestgrad: run: has no network.json, so there is no network to ask\n");
 }
 
 }  // namespace nestgrad

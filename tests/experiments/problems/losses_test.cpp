@@ -199,8 +199,9 @@ TEST_CASE("a loss without curvature is told where an estimator needs it",
 TEST_CASE("a balanced validation loss is the mean over classes of their means",
           "[losses]") {
   const auto problem = [](const char* weights) {
-    return made(classes_problem({{"valid_weights", weights},
-                                 {"data", {{"classes", 3}, {"valid", 19}}}}));
+    return made(classes_problem(
+        {{"valid_weights", weights},
+         {"data", {{"classes", 3}, {"valid", 19}, {"test", 21}}}}));
   };
   const auto natural = problem("natural"), balanced = problem("balanced");
   const ParameterSet zeros = natural->initial_weights({}, Key(1)).zeros();
