@@ -141,8 +141,8 @@ def rows_of(program, config):
 def main():
     program = str(pathlib.Path(sys.argv[1]).resolve())
     only = sys.argv[2] if len(sys.argv) > 2 else ""
-    subprocess.run([sys.executable, ROOT / "configs/tables/from_sklearn.py"],
-                   check=True)
+    for script in ("tables/from_sklearn.py", "images/from_fashion_mnist.py"):
+        subprocess.run([sys.executable, ROOT / "configs" / script], check=True)
     configs = [path for path in sorted((ROOT / "configs").rglob("*.json"))
                if not {"sweeps", "estimators", "gpu"} & set(path.parts)
                and only in path.name]

@@ -41,19 +41,25 @@ inline Ended program(const std::string& folder, const std::string& arguments,
                                    NESTGRAD_PROGRAM, arguments));
 }
 
-/// Makes the tables that some of them read, unless they are there.
-inline void make_tables() {
-  const std::string tables = NESTGRAD_SOURCE_DIR "/configs/tables";
-  if (std::filesystem::exists(tables + "/breast_cancer_rare_test.csv")) return;
-  const Ended ended = shell(tables, "/usr/bin/python3 from_sklearn.py");
-  INFO(ended.output);
-  REQUIRE(ended.code == 0);
+/// Makes the tables and images that some configurations read, unless they are
+/// there.
+inline void make_data() {
+  const auto make = [](const std::string& folder, const char* script,
+                       const char* made) {
+    const std::string path = NESTGRAD_SOURCE_DIR "/configs/" + folder;
+    if (std::filesystem::exists(path + made)) return;
+    const Ended ended = shell(path, fmt::format("/usr/bin/python3 {}", script));
+    INFO(ended.output);
+    REQUIRE(ended.code == 0);
+  };
+  make("tables", "from_sklearn.py", "/breast_cancer_rare_test.csv");
+  make("images", "from_fashion_mnist.py", "/clothes");
 }
 
 /// The files in configs/, or in another folder of the project.
 inline std::vector<std::string> shipped_configs(
     const std::string& folder = "/configs") {
-  make_tables();
+  make_data();
   std::vector<std::string> out;
   for (const auto& entry :
        std::filesystem::directory_iterator(NESTGRAD_SOURCE_DIR + folder)) {
@@ -64,12 +70,15 @@ inline std::vector<std::string> shipped_configs(
 }
 
 /// One of them as it may stand in any folder: texts that are paths of files
-/// seen from its own folder become absolute.
+/// seen from its own folder, and values of "folder", become absolute.
 inline Json shipped_config(const std::string& path) {
   const std::filesystem::path folder =
       std::filesystem::path(path).parent_path();
   Json out = JsonFile::read(path).json();
   const std::function<void(Json&)> make_absolute = [&](Json& value) {
+    if (value.is_object() && value.contains("folder")) {
+      value["folder"] = (folder / value["folder"].get<std::string>()).string();
+    }
     if (value.is_structured()) {
       for (Json& part : value) make_absolute(part);
     } else if (value.is_string()) {

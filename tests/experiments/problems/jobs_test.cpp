@@ -1,3 +1,4 @@
+#include <sstream>
 #include <string>
 
 #include "core/platform/files.h"
@@ -9,11 +10,16 @@ namespace nestgrad {
 namespace {
 
 /// What a shipped configuration finds: summary.json.
-Json finds(const TemporaryFolder& folder, const std::string& name) {
-  make_tables();
+Json finds(const TemporaryFolder& folder, const std::string& name,
+           int outer_steps = 0) {
+  make_data();
   const Ended ended = program(
-      folder.path(""), fmt::format("run '{}/configs/{}.json' --quiet --out run",
-                                   NESTGRAD_SOURCE_DIR, name));
+      folder.path(""),
+      fmt::format("run '{}/configs/{}.json' --quiet --out run{}",
+                  NESTGRAD_SOURCE_DIR, name,
+                  outer_steps > 0
+                      ? fmt::format(" --set outer.steps={}", outer_steps)
+                      : ""));
   CAPTURE(ended.output);
   REQUIRE(ended.code == 0);
   return Json::parse(read_file(folder.path("run/summary.json")));
@@ -63,6 +69,29 @@ TEST_CASE("weights of classes found on a balanced loss recognise a rare class",
   CHECK_THAT(read_file(folder.path("page.html")),
              ContainsSubstring("[\"example_weight.benign\","
                                "\"example_weight.malignant\"]"));
+}
+
+TEST_CASE("a folder of images is learned, and its classes keep their names",
+          "[jobs]") {
+  const TemporaryFolder folder;
+  const Json summary = finds(folder, "image_folder_stn", 40);
+  CHECK(summary["tuned"]["test_accuracy"].get<double>() > 0.6);
+  CHECK(summary["tuned"].contains("test_recall.sandal"));
+  CHECK(summary["hyperparameters"].contains("distance"));
+  // The network answers for a folder of images without classes.
+  const Ended asked =
+      program(folder.path(""), "predict run '" NESTGRAD_SOURCE_DIR
+                               "/configs/images/clothes/test/bag' --out bags");
+  CAPTURE(asked.output);
+  REQUIRE(asked.code == 0);
+  std::istringstream rows(read_file(folder.path("bags")));
+  std::string row;
+  int bags = 0, all = -1;  // the first line has names
+  for (; std::getline(rows, row); ++all) {
+    bags += row.find(",bag,") != std::string::npos;
+  }
+  CHECK(all == 95);
+  CHECK(bags > 70);
 }
 
 }  // namespace nestgrad
