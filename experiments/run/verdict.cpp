@@ -108,14 +108,22 @@ Verdict::Outcome outcome_of(const PairedMean& mean, double start) {
                               : Verdict::Outcome::kNoDifference;
 }
 
+/// "by 0.03, more than the noise".
+std::string beyond_noise(const std::string& metric, const PairedMean& mean) {
+  return fmt::format("by {}, {}", size_of(metric, mean.mean),
+                     mean.half_width > kRounding * std::abs(mean.mean)
+                         ? "more than the noise"
+                         : "the same for all networks");
+}
+
 /// What the outcome says about the difference.
-std::string ending_of(const Verdict& verdict) {
+std::string ending_of(const Verdict& verdict, const PairedMean& mean) {
   const std::string size = size_of(verdict.metric, verdict.difference);
   switch (verdict.outcome) {
     case Verdict::Outcome::kBetter:
-      return fmt::format("better by {}, more than the noise", size);
+      return "better " + beyond_noise(verdict.metric, mean);
     case Verdict::Outcome::kWorse:
-      return fmt::format("worse by {}, more than the noise", size);
+      return "worse " + beyond_noise(verdict.metric, mean);
     case Verdict::Outcome::kNoDifference:
       return verdict.difference == 0
                  ? "no difference"
@@ -194,10 +202,10 @@ std::string disagreement(const VerdictFacts& facts, const Verdict& verdict) {
   switch (outcome_of(mean, facts.start.metrics.at(metric))) {
     case Verdict::Outcome::kWorse:
       return fmt::format(
-          "the {} is worse by {}, more than the noise: the hyperparameters may "
-          "be fitted to the validation set; more validation examples or fewer "
-          "hyperparameters help",
-          words(metric), size_of(metric, mean.mean));
+          "the {} is worse {}: the hyperparameters may be fitted to the "
+          "validation set; more validation examples or fewer hyperparameters "
+          "help",
+          words(metric), beyond_noise(metric, mean));
     case Verdict::Outcome::kNoDifference:
       return verdict.outcome == Verdict::Outcome::kBetter
                  ? fmt::format("the {} shows no difference beyond the noise",
@@ -272,7 +280,7 @@ std::optional<Verdict> verdict_on(const VerdictFacts& facts) {
         words(out.metric), value_of(facts.found, out.metric),
         out.networks == 1 ? "one network"
                           : fmt::format("{} networks", out.networks),
-        value_of(facts.start, out.metric), ending_of(out));
+        value_of(facts.start, out.metric), ending_of(out, mean));
   }
   const bool is_better =
       out.outcome == Verdict::Outcome::kBetter ||

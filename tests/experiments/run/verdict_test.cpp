@@ -89,6 +89,8 @@ TEST_CASE("rounding is no difference, and one network tells no noise",
   const Verdict small = *verdict_on(
       facts_of({0.5, 0.5, 0.5}, {0.5 - 1e-5, 0.5 - 1e-5, 0.5 - 1e-5}));
   CHECK(small.outcome == Verdict::Outcome::kBetter);
+  CHECK_THAT(small.text(),
+             ContainsSubstring("better by 1e-05, the same for all networks"));
   const Verdict equal = *verdict_on(facts_of({0.5, 0.6}, {0.5, 0.6}));
   CHECK(equal.outcome == Verdict::Outcome::kNoDifference);
   CHECK_THAT(equal.text(), ContainsSubstring(": no difference."));
