@@ -4,6 +4,7 @@
 
 #include "core/config/json_file.h"
 #include "core/observer.h"
+#include "experiments/record/tuned_hyper.h"
 
 namespace nestgrad {
 

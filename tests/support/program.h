@@ -56,14 +56,16 @@ inline void make_data() {
   make("images", "from_fashion_mnist.py", "/clothes");
 }
 
-/// The files in configs/, or in another folder of the project.
+/// The configurations in configs/, or in another folder of the project.
 inline std::vector<std::string> shipped_configs(
     const std::string& folder = "/configs") {
   make_data();
   std::vector<std::string> out;
   for (const auto& entry :
        std::filesystem::directory_iterator(NESTGRAD_SOURCE_DIR + folder)) {
-    if (entry.is_regular_file()) out.push_back(entry.path().string());
+    if (entry.path().extension() == ".json") {
+      out.push_back(entry.path().string());
+    }
   }
   REQUIRE(out.size() >= 1);
   return out;

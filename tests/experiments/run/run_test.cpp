@@ -46,8 +46,10 @@ void check_selection(const std::vector<Json>& lines, const Json& summary) {
 TEST_CASE("every configuration that is shipped runs and writes its files",
           "[experiment]") {
   std::vector<std::string> paths = shipped_configs();
-  for (const std::string& path : shipped_configs("/configs/gpu")) {
-    paths.push_back(path);
+  for (const char* folder : {"/configs/exported", "/configs/gpu"}) {
+    for (const std::string& path : shipped_configs(folder)) {
+      paths.push_back(path);
+    }
   }
   for (const std::string& path : paths) {
     CAPTURE(path);
