@@ -113,8 +113,7 @@ TEST_CASE("a hyperparameter has one name in all lines, the start's included",
   const TemporaryFolder folder;
   const Config config = experiment_config(small(1));
   const Experiment experiment(config);
-  Recorder recorder(folder.path(""), 1, experiment.problem(),
-                    tuned_hypers(config, experiment));
+  Recorder recorder(folder.path(""), 1, experiment.problem(), {});
   const ParameterSet tuned{{"scale", at::full({}, 0.5, at::kDouble)},
                            {"decay", at::full({}, 2.0, at::kDouble)}};
   const Metrics of_estimate = {{"scale", 7}}, none;
