@@ -153,15 +153,17 @@ Splits drawn(const Examples& examples, const Cut& cut) {
 Splits encoded(Splits splits, const Examples& examples, const Config& data) {
   if (!examples.columns) return splits;
   return reported_at(data, [&] {
-    const TableColumns& columns = *examples.columns;
+    TableColumns columns = *examples.columns;
     splits.encoding = std::make_shared<const TableEncoding>(
         TableEncoding::learned(columns, splits.train.inputs));
-    for (const auto& [part, name] :
-         {std::pair(&splits.train, "training examples"),
-          std::pair(&splits.valid, "validation examples"),
-          std::pair(&splits.test, "test examples")}) {
-      part->inputs = splits.encoding->features(columns, part->inputs, name);
-    }
+    const auto encode = [&](Dataset& part, const std::string& path,
+                            const char* example) {
+      columns.path = path.empty() ? examples.columns->path : path;
+      part.inputs = splits.encoding->features(columns, part.inputs, example);
+    };
+    encode(splits.train, "", "training example");
+    encode(splits.valid, columns.valid_path, "validation example");
+    encode(splits.test, columns.test_path, "test example");
     return std::move(splits);
   });
 }
