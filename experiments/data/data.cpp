@@ -8,6 +8,7 @@
 
 #include "experiments/data/cut.h"
 #include "experiments/data/preparation.h"
+#include "experiments/data/statistics.h"
 #include "experiments/data/tables/encoding.h"
 #include "experiments/data/targets.h"
 
@@ -142,6 +143,7 @@ Examples load(const Config& data, const Key& key) {
 Splits drawn(const Examples& examples, const Cut& cut) {
   const Dataset& all = examples.training;
   Splits out;
+  out.pixels = all.inputs.scalar_type() == at::kByte;
   out.train = select(all, cut.train);
   out.valid = select(cut.own_valid ? examples.valid : all, cut.valid);
   out.test = select(cut.own_test ? examples.test : all, cut.test);
@@ -225,19 +227,15 @@ Splits load_splits(const Config& data, const Key& key,
 }
 
 Tensor Splits::in_source_units(const Tensor& inputs) const {
-  return mean.defined() ? inputs * deviation + mean : inputs;
+  return unscaled(inputs, mean, deviation);
 }
 
 Tensor Splits::targets_in_source_units(const Tensor& targets) const {
-  if (!target_mean.defined()) return targets;
-  return targets.to(at::kDouble) * target_deviation + target_mean;
+  return unscaled(targets, target_mean, target_deviation);
 }
 
 Tensor Splits::prepared(const Tensor& in_source_units) const {
-  const at::TensorOptions options = train.inputs.options();
-  if (!mean.defined()) return in_source_units.to(options);
-  const Tensor inputs = in_source_units.to(mean.options());
-  return ((inputs - mean) / deviation).to(options);
+  return scaled(in_source_units, mean, deviation).to(train.inputs.options());
 }
 
 }  // namespace nestgrad
