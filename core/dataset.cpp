@@ -56,7 +56,7 @@ Batch Dataset::rows(const Tensor& rows) const {
   const Tensor here = rows.to(inputs.device());
   return {stored ? stored->read(stored->order.index_select(0, rows.cpu()))
                  : inputs.index_select(0, here),
-          targets.index_select(0, here), here};
+          targets.defined() ? targets.index_select(0, here) : Tensor(), here};
 }
 
 Dataset Dataset::loaded(std::int64_t first, std::int64_t n) const {
@@ -111,9 +111,7 @@ std::pair<Dataset, Dataset> Dataset::split(std::int64_t n) const {
     const Tensor all = at::arange(size(), at::kLong);
     return {selected(all.slice(0, 0, n)), selected(all.slice(0, n))};
   }
-  return {
-      {inputs.slice(0, 0, n), targets.slice(0, 0, n), classes, target_names},
-      {inputs.slice(0, n), targets.slice(0, n), classes, target_names}};
+  return {loaded(0, n), loaded(n, size() - n)};
 }
 
 Dataset Dataset::shuffled(const Key& key) const {
@@ -127,7 +125,7 @@ Dataset Dataset::to(const at::TensorOptions& options) const {
                                                : t.to(options.device());
   };
   Dataset out = converted(moved);
-  out.targets = moved(targets);
+  if (targets.defined()) out.targets = moved(targets);
   return out;
 }
 

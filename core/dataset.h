@@ -16,7 +16,7 @@ namespace nestgrad {
 
 struct Batch {
   Tensor input;   ///< [batch, shape of an example...]
-  Tensor target;  ///< those of a Dataset
+  Tensor target;  ///< those of a Dataset; undefined if it has none
   Tensor rows;  ///< [batch], int64 positions in the data set; undefined for the
                 ///< whole data set in order
 };
@@ -42,8 +42,8 @@ struct Dataset {
 
   /// Classes, int64, [examples] or [examples, time]; or numbers, floating
   /// point, [examples, numbers]. Several labels per example are the numbers 0
-  /// and 1, [examples, labels].
-  Tensor targets;
+  /// and 1, [examples, labels]. Undefined if they are not known.
+  Tensor targets = {};
   std::int64_t classes = 0;  ///< 0 where the targets are numbers
 
   /// One name per class or, where the targets are numbers, per number of an

@@ -228,15 +228,6 @@ class Reader : public nlohmann::json_sax<Json> {
   std::vector<Frame> frames_;
 };
 
-bool is_utf8(const std::string& text) {
-  try {
-    Json(text).dump();
-    return true;
-  } catch (const Json::exception&) {
-    return false;
-  }
-}
-
 std::vector<std::string> split(std::string_view path) {
   std::vector<std::string> steps(1);
   for (const char c : path) {
@@ -310,7 +301,7 @@ void JsonFile::set(std::string_view assignment) {
   const auto equals = assignment.find('=');
   require(equals != std::string_view::npos,
           "--set {}: expected path=value, met no '='", assignment);
-  require(is_utf8(std::string(assignment)), "--set: expected text in UTF-8");
+  require(is_utf8(assignment), "--set: expected text in UTF-8");
   const std::string value(assignment.substr(equals + 1));
 
   Json changed = json_;

@@ -13,6 +13,10 @@ void replace_all(std::string& text, std::string_view mark, std::string_view by);
 /// Whether a byte of UTF-8 text is a later byte of a character: 10xxxxxx.
 bool continues_character(char byte);
 
+/// Whether bytes are UTF-8 text as RFC 3629 has it: no overlong forms, no
+/// surrogates, nothing above U+10FFFF.
+bool is_utf8(std::string_view text);
+
 /// How many characters UTF-8 text has.
 std::size_t character_count(std::string_view text);
 

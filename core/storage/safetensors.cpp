@@ -6,8 +6,10 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/config/json_file.h"
@@ -30,11 +32,19 @@ struct ElementType {
   at::ScalarType type;
 };
 
+/// The types that are read and written.
 constexpr std::array<ElementType, 5> kElementTypes = {{{"F32", at::kFloat},
                                                        {"F64", at::kDouble},
                                                        {"I64", at::kLong},
                                                        {"U8", at::kByte},
                                                        {"BOOL", at::kBool}}};
+
+/// Those that are only read, from files of other programs.
+constexpr std::array<ElementType, 5> kOtherTypes = {{{"F16", at::kHalf},
+                                                     {"BF16", at::kBFloat16},
+                                                     {"I32", at::kInt},
+                                                     {"I16", at::kShort},
+                                                     {"I8", at::kChar}}};
 
 std::string encoded_length(std::uint64_t length) {
   std::string bytes;
@@ -55,7 +65,8 @@ std::uint64_t decoded_length(std::string_view bytes) {
 /// The description of a tensor in the header.
 struct Entry {
   std::string name;
-  at::ScalarType type = at::kFloat;
+  Json type_name;
+  std::optional<at::ScalarType> type;  // none: it is not known
   std::vector<std::int64_t> shape;
   std::uint64_t begin = 0, end = 0;  // bytes, relative to the header's end
 };
@@ -76,20 +87,20 @@ const Json& part(const Json& description, const char* key, const Entry& entry) {
   return description[key];
 }
 
-at::ScalarType element_type(const Json& json, const Entry& entry) {
-  for (const ElementType& known : kElementTypes) {
-    if (json == known.name) return known.type;
+/// The element type of this name among some; none if it is not one of them.
+template <std::size_t n>
+std::optional<at::ScalarType> type_among(
+    const std::array<ElementType, n>& types, const Json& name) {
+  for (const ElementType& known : types) {
+    if (name == known.name) return known.type;
   }
-  throw Error(fmt::format(
-      "tensor '{}' has the element type {}; F32, F64, I64, U8 or BOOL is "
-      "expected",
-      entry.name, json.dump()));
+  return {};
 }
 
 /// The number of bytes of a tensor of this type and shape.
 std::uint64_t byte_count(const Entry& entry) {
   // Sizes of 0 are skipped first, because LibTorch also multiplies the others.
-  std::int64_t bytes = static_cast<std::int64_t>(c10::elementSize(entry.type));
+  auto bytes = static_cast<std::int64_t>(c10::elementSize(*entry.type));
   bool empty = false;
   for (const std::int64_t size : entry.shape) {
     empty = empty || size == 0;
@@ -102,7 +113,9 @@ std::uint64_t byte_count(const Entry& entry) {
 Entry parse_entry(const std::string& name, const Json& description) {
   Entry entry;
   entry.name = name;
-  entry.type = element_type(part(description, "dtype", entry), entry);
+  entry.type_name = part(description, "dtype", entry);
+  entry.type = type_among(kElementTypes, entry.type_name);
+  if (!entry.type) entry.type = type_among(kOtherTypes, entry.type_name);
   const Json& shape = part(description, "shape", entry);
   require(shape.is_array() && shape.size() <= kMostDimensions,
           "tensor '{}' must have a list of at most {} sizes as its shape", name,
@@ -115,10 +128,11 @@ Entry parse_entry(const std::string& name, const Json& description) {
           "tensor '{}' must have two data offsets", name);
   entry.begin = whole_number(offsets[0], entry);
   entry.end = whole_number(offsets[1], entry);
-  require(
-      entry.begin <= entry.end && entry.end - entry.begin == byte_count(entry),
-      "tensor '{}' needs {} bytes, but its offsets are {} and {}", name,
-      byte_count(entry), entry.begin, entry.end);
+  const std::uint64_t bytes =
+      entry.type ? byte_count(entry) : entry.end - entry.begin;
+  require(entry.begin <= entry.end && entry.end - entry.begin == bytes,
+          "tensor '{}' needs {} bytes, but its offsets are {} and {}", name,
+          bytes, entry.begin, entry.end);
   return entry;
 }
 
@@ -174,12 +188,12 @@ void require_contiguous(std::vector<Entry> entries, std::uint64_t bytes) {
 Tensor read_tensor(const Entry& entry, std::string_view data) {
   const std::string_view bytes =
       data.substr(entry.begin, entry.end - entry.begin);
-  const bool is_bool = entry.type == at::kBool;
+  const bool is_bool = *entry.type == at::kBool;
   require(
       !is_bool || std::all_of(bytes.begin(), bytes.end(),
                               [](char byte) { return byte == 0 || byte == 1; }),
       "tensor '{}' holds a BOOL that is neither 0 nor 1", entry.name);
-  Tensor tensor = at::empty(entry.shape, entry.type);
+  Tensor tensor = at::empty(entry.shape, *entry.type);
   if (!bytes.empty()) {
     std::memcpy(tensor.data_ptr(), bytes.data(), bytes.size());
   }
@@ -241,7 +255,16 @@ std::vector<std::string_view> EncodedSafetensors::pieces() const {
   return out;
 }
 
-DecodedSafetensors decode_safetensors(std::string_view bytes) {
+namespace {
+
+/// A file whose header has been read.
+struct Opened {
+  std::vector<Entry> entries;
+  std::map<std::string, std::string> metadata;
+  std::string_view data;
+};
+
+Opened opened(std::string_view bytes) {
   require(bytes.size() >= kLengthBytes,
           "it has {} bytes, and 8 or more are expected", bytes.size());
   const std::uint64_t length = decoded_length(bytes);
@@ -250,12 +273,33 @@ DecodedSafetensors decode_safetensors(std::string_view bytes) {
           "it announces a header of {} bytes, but {} follow", length,
           bytes.size());
   const Json header = parse_header(bytes.substr(0, length));
-  const std::vector<Entry> entries = entries_of(header);
-  bytes.remove_prefix(length);
-  require_contiguous(entries, bytes.size());
-  DecodedSafetensors out{{}, metadata_of(header)};
-  for (const Entry& entry : entries) {
-    out.set.insert(entry.name, read_tensor(entry, bytes));
+  Opened out{entries_of(header), metadata_of(header), bytes.substr(length)};
+  require_contiguous(out.entries, out.data.size());
+  return out;
+}
+
+/// f(), of which mistakes in the file are reported with its path.
+template <class F>
+auto reported_at(const std::string& path, F f) {
+  try {
+    return f();
+  } catch (const Error& error) {
+    throw Error(fmt::format("'{}' is not a safetensors file as expected: {}",
+                            path, error.what()));
+  }
+}
+
+}  // namespace
+
+DecodedSafetensors decode_safetensors(std::string_view bytes) {
+  Opened file = opened(bytes);
+  DecodedSafetensors out{{}, std::move(file.metadata)};
+  for (const Entry& entry : file.entries) {
+    require(type_among(kElementTypes, entry.type_name).has_value(),
+            "tensor '{}' has the element type {}; F32, F64, I64, U8 or BOOL is "
+            "expected",
+            entry.name, to_line(entry.type_name));
+    out.set.insert(entry.name, read_tensor(entry, file.data));
   }
   return out;
 }
@@ -274,12 +318,36 @@ void save_safetensors(const std::string& path, const ParameterSet& set,
 
 ParameterSet load_safetensors(const std::string& path) {
   const std::string bytes = read_file(path);
-  try {
-    return decode_safetensors(bytes).set;
-  } catch (const Error& error) {
-    throw Error(fmt::format("'{}' is not a safetensors file as expected: {}",
-                            path, error.what()));
-  }
+  return reported_at(path, [&] { return decode_safetensors(bytes).set; });
+}
+
+ParameterSet load_safetensors(const std::string& path,
+                              const std::vector<std::string>& wanted) {
+  const std::string bytes = read_file(path);
+  return reported_at(path, [&] {
+    const Opened file = opened(bytes);
+    ParameterSet out;
+    for (const Entry& entry : file.entries) {
+      if (std::count(wanted.begin(), wanted.end(), entry.name) == 0) continue;
+      require(entry.type.has_value(),
+              "tensor '{}' has the element type {}; F16, BF16, F32, F64, I8, "
+              "I16, I32, I64, U8 or BOOL is expected",
+              entry.name, to_line(entry.type_name));
+      out.insert(entry.name, read_tensor(entry, file.data));
+    }
+    return out;
+  });
+}
+
+std::vector<std::string> safetensors_names(const std::string& path) {
+  const std::string bytes = read_file(path);
+  return reported_at(path, [&] {
+    std::vector<std::string> names;
+    for (const Entry& entry : opened(bytes).entries) {
+      names.push_back(entry.name);
+    }
+    return names;
+  });
 }
 
 }  // namespace nestgrad

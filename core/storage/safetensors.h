@@ -47,4 +47,13 @@ DecodedSafetensors decode_safetensors(std::string_view bytes);
 /// another element type.
 ParameterSet load_safetensors(const std::string& path);
 
+/// Those of these names that the file has. Besides the types above, float16,
+/// bfloat16 and signed whole numbers of 8 to 32 bits are read. Tensors of other
+/// names may have any type.
+ParameterSet load_safetensors(const std::string& path,
+                              const std::vector<std::string>& wanted);
+
+/// The names of all tensors of a file, of any type, in the order of the header.
+std::vector<std::string> safetensors_names(const std::string& path);
+
 }  // namespace nestgrad

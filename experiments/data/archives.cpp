@@ -1,8 +1,10 @@
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
+#include "core/platform/error.h"
 #include "core/storage/safetensors.h"
 #include "experiments/data/array_examples.h"
 #include "experiments/data/arrays/npz_file.h"
@@ -18,7 +20,7 @@ using Arrays = std::map<std::string, Tensor>;
 class ArchiveSource : public DataSource {
  public:
   Examples load(const Key&) const override {
-    const Arrays own = arrays(file_);
+    const Arrays own = arrays(file_, wanted());
     ArrayParts parts;
     parts.training = part(own, "", file_);
     parts.valid = part_of(own, "valid_", valid_file_);
@@ -28,7 +30,7 @@ class ArchiveSource : public DataSource {
 
   NewExamples load_new(const std::string& path,
                        const Preparation&) const override {
-    return {inputs(arrays(path), "", path)};
+    return {inputs(arrays(path, {inputs_}), "", path)};
   }
 
  protected:
@@ -65,6 +67,14 @@ class ArchiveSource : public DataSource {
     if (config.has("test_file")) test_file_ = config.path("test_file");
   }
 
+ private:
+  /// Those of these arrays that a file has.
+  virtual Arrays arrays(const std::string& file,
+                        const std::vector<std::string>& wanted) const = 0;
+
+  /// The names of all arrays of a file.
+  virtual std::vector<std::string> names(const std::string& file) const = 0;
+
   /// The names of all arrays that load() may use.
   std::vector<std::string> wanted() const {
     std::vector<std::string> names;
@@ -75,21 +85,20 @@ class ArchiveSource : public DataSource {
     return names;
   }
 
- private:
-  /// The arrays of a file, at least those that are wanted and there.
-  virtual Arrays arrays(const std::string& file) const = 0;
-
-  /// The names of all arrays of a file.
-  virtual std::vector<std::string> names(const std::string& file) const = 0;
-
+  /// `prefix`: "valid_" or "test_", also of the key for `file`.
   ArrayPart part_of(const Arrays& own, const std::string& prefix,
                     const std::string& file) const {
-    const bool is_there = own.count(prefix + inputs_) > 0;
-    require(!is_there || file.empty(),
-            "'{}': has '{}', so another file of that part must be left out",
-            file_, prefix + inputs_);
-    if (!file.empty()) return part(arrays(file), "", file);
-    return is_there ? part(own, prefix, file_) : ArrayPart();
+    const bool has_inputs = own.count(prefix + inputs_) > 0;
+    const bool has_targets = own.count(prefix + targets_) > 0;
+    const std::string& there = prefix + (has_inputs ? inputs_ : targets_);
+    const std::string& other = prefix + (has_inputs ? targets_ : inputs_);
+    require(file.empty() || (!has_inputs && !has_targets),
+            "'{}': has '{}', so \"{}file\" must be left out", file_, there,
+            prefix);
+    if (!file.empty()) return part(arrays(file, wanted()), "", file);
+    require(has_inputs == has_targets, "'{}': has '{}' but no '{}'", file_,
+            there, other);
+    return has_inputs ? part(own, prefix, file_) : ArrayPart();
   }
 
   ArrayPart part(const Arrays& all, const std::string& prefix,
@@ -108,9 +117,14 @@ class ArchiveSource : public DataSource {
   Tensor array(const Arrays& all, const std::string& name,
                const std::string& file) const {
     const auto found = all.find(name);
-    require(found != all.end(), "'{}': has no '{}', only '{}'", file, name,
-            fmt::join(names(file), "', '"));
-    return found->second;
+    if (found != all.end()) return found->second;
+    constexpr std::size_t kShown = 10;
+    std::vector<std::string> others = names(file);
+    const std::size_t count = others.size();
+    others.resize(std::min(count, kShown));
+    throw Error(fmt::format(
+        "'{}': has no '{}', only '{}'{}", file, name, fmt::join(others, "', '"),
+        count > kShown ? fmt::format(" and {} more", count - kShown) : ""));
   }
 
   static std::string place(const std::string& name, const std::string& file) {
@@ -133,8 +147,9 @@ class Npz : public ArchiveSource {
   explicit Npz(const Config& config) : ArchiveSource(config) {}
 
  private:
-  Arrays arrays(const std::string& file) const override {
-    return read_npz(file, wanted());
+  Arrays arrays(const std::string& file,
+                const std::vector<std::string>& wanted) const override {
+    return read_npz(file, wanted);
   }
   std::vector<std::string> names(const std::string& file) const override {
     return npz_names(file);
@@ -145,26 +160,26 @@ class Safetensors : public ArchiveSource {
  public:
   static Schema schema() {
     return keys(
-        "A .safetensors file, such as PyTorch users save. Element types: F32, "
-        "F64, I64, U8, BOOL.",
+        "A .safetensors file, such as PyTorch users save. Element types: F16, "
+        "BF16, F32, F64, I8, I16, I32, I64, U8, BOOL.",
         "tensor");
   }
   explicit Safetensors(const Config& config) : ArchiveSource(config) {}
 
  private:
-  Arrays arrays(const std::string& file) const override {
-    const ParameterSet set = load_safetensors(file);
+  Arrays arrays(const std::string& file,
+                const std::vector<std::string>& wanted) const override {
+    const ParameterSet set = load_safetensors(file, wanted);
     Arrays out;
     for (std::size_t i = 0; i < set.size(); ++i) {
-      const Tensor& t = set.tensors()[i];
-      if (t.numel() > 0) out[set.name(i)] = t;
+      require(set.tensors()[i].numel() > 0, "'{}': '{}' is empty", file,
+              set.name(i));
+      out[set.name(i)] = set.tensors()[i];
     }
     return out;
   }
   std::vector<std::string> names(const std::string& file) const override {
-    std::vector<std::string> out;
-    for (const auto& [name, array] : arrays(file)) out.push_back(name);
-    return out;
+    return safetensors_names(file);
   }
 };
 

@@ -7,12 +7,11 @@
 
 #include "core/platform/error.h"
 #include "core/platform/warnings.h"
+#include "experiments/data/arrays/number_type.h"
 #include "experiments/data/labels.h"
 
 namespace nestgrad {
 namespace {
-
-constexpr std::int64_t kMostClasses = 65536;
 
 /// Images whose pixels are all below this are too dark to be images.
 constexpr int kDark = 32;
@@ -45,6 +44,7 @@ Tensor as_inputs(const Tensor& t) {
     case at::kDouble:
       return t;
     case at::kHalf:
+    case at::kBFloat16:
     case at::kBool:
       return t.to(at::kFloat);
     default:
@@ -110,9 +110,12 @@ void require_alike(const ArrayPart& a, const Dataset& first, const ArrayPart& b,
           "either all of them must be bytes or none",
           b.place, c10::toString(y.scalar_type()), a.place,
           c10::toString(x.scalar_type()));
-  require(first.targets.sizes().slice(1) == second.targets.sizes().slice(1),
-          "{}: examples have another number of targets than in {}",
-          b.targets_place, a.targets_place);
+  const auto targets = [](const Dataset& data) {
+    return data.targets.dim() == 1 ? 1 : data.targets.size(1);
+  };
+  require(targets(first) == targets(second),
+          "{}: the number of targets of an example is {}, in {} it is {}",
+          b.targets_place, targets(second), a.targets_place, targets(first));
 }
 
 }  // namespace

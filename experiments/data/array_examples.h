@@ -39,9 +39,10 @@ struct ArrayParts {
 };
 
 /// Inputs in memory, of any type that files have. Bytes stay bytes (pixels),
-/// other whole numbers become double precision, float16 and truth values
-/// float32. Throws Error, naming `place`, if there are less than two axes or if
-/// a number is not finite. Warns of bytes that are too small for pixels.
+/// other whole numbers become double precision, float16, bfloat16 and truth
+/// values float32. Throws Error, naming `place`, if there are less than two
+/// axes or if a number is not finite. Warns of bytes that are too small for
+/// pixels.
 Dataset array_inputs(const Tensor& array, const std::string& place);
 
 /// The same for inputs that stay in their file. Whether numbers are finite is

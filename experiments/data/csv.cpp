@@ -48,13 +48,11 @@ void warn_of_constant(const std::string& path, std::vector<std::string> columns,
   constexpr std::size_t kShown = 3;
   const std::size_t count = columns.size();
   columns.resize(std::min(count, kShown));
-  add_warning(fmt::format(
-      "'{}': {}{} the same value in all {} and tells nothing", path,
-      fmt::join(columns, ", "),
-      count > kShown ? fmt::format(" and {} more have", count - kShown)
-      : count > 1    ? " have"
-                     : " has",
-      where));
+  std::string all = fmt::format("{}", fmt::join(columns, ", "));
+  if (count > kShown) all += fmt::format(" and {} more", count - kShown);
+  add_warning(fmt::format("'{}': {} {} the same value in all {} and {} nothing",
+                          path, all, count > 1 ? "have" : "has", where,
+                          count > 1 ? "tell" : "tells"));
 }
 
 /// Refuses features that are all constant. Warns of those that tell nothing.
@@ -163,8 +161,9 @@ class Csv : public DataSource {
                "target column.",
                {"classes", "numbers"})
         .integer("most_categories", kAbsent,
-                 "The most different texts that a column of features may have. "
-                 "Left out: 50, and half as many as rows.",
+                 "The most different texts that a column of features may have "
+                 "that \"categories\" does not name. Left out: 50, and half as "
+                 "many as rows.",
                  at_least(1));
     return with_classes_key(std::move(out));
   }
@@ -219,7 +218,10 @@ class Csv : public DataSource {
     }
     judge_features(table.columns, out.training.inputs);
     if (numbers_) judge_numbers(table, out.training.targets);
-    out.columns = std::make_shared<const TableColumns>(table.columns);
+    TableColumns columns = table.columns;
+    columns.valid_path = valid_path_;
+    columns.test_path = test_path_;
+    out.columns = std::make_shared<const TableColumns>(std::move(columns));
     out.place = [places = table.places, order = at::cat(rows)](
                     std::int64_t example, std::int64_t column) {
       return places(order[example].item<std::int64_t>(), column);
@@ -229,7 +231,7 @@ class Csv : public DataSource {
 
   NewExamples load_new(const std::string& path,
                        const Preparation& trained) const override {
-    return {Dataset{trained.features_in(path), Tensor()}};
+    return {Dataset{trained.features_in(path)}};
   }
 
  private:

@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
+#include <queue>
 #include <string>
+#include <utility>
 
 namespace nestgrad {
 namespace {
@@ -107,7 +110,8 @@ Tensor rows_of_own(const Config& data, const char* name, const char* called,
   const std::int64_t given = own.size();
   const std::int64_t n =
       asked(data, name, given, given,
-            fmt::format("the source has {} {} examples", given, called));
+            fmt::format("the source has {} {} example{}", given, called,
+                        given == 1 ? "" : "s"));
   if (n == given) return {};
   return Dealer(data, own, key.fold(name).permutation(given)).take(name, n, 0);
 }
@@ -136,19 +140,21 @@ std::vector<std::int64_t> in_proportion(std::int64_t n, const Counts& counts,
   const auto remainder = [&](std::size_t k) {
     return n * counts[k] - out[k] * all;
   };
-  for (std::int64_t left = n - sum(out); left != 0;) {
-    const std::int64_t step = left > 0 ? 1 : -1;
-    const Counts& limits = left > 0 ? most : least;
-    std::size_t best = counts.size();
-    for (std::size_t k = 0; k < counts.size(); ++k) {
-      if (out[k] == limits[k]) continue;
-      if (best == counts.size() ||
-          step * (remainder(k) - remainder(best)) > 0) {
-        best = k;
-      }
-    }
-    out[best] += step;
-    left -= step;
+  const std::int64_t left = n - sum(out);
+  const std::int64_t step = left > 0 ? 1 : -1;
+  const Counts& limits = left > 0 ? most : least;
+  // The next class to change is the largest; of equal ones it is the first.
+  std::priority_queue<std::pair<std::int64_t, std::int64_t>> queue;
+  const auto put = [&](std::size_t k) {
+    if (out[k] == limits[k]) return;
+    queue.emplace(step * remainder(k), -static_cast<std::int64_t>(k));
+  };
+  for (std::size_t k = 0; k < counts.size(); ++k) put(k);
+  for (std::int64_t i = 0; i < std::abs(left); ++i) {
+    const auto k = static_cast<std::size_t>(-queue.top().second);
+    queue.pop();
+    out[k] += step;
+    put(k);
   }
   return out;
 }
@@ -162,7 +168,8 @@ Cut draw_cut(const Config& data, const Examples& examples, const Key& key) {
           : key;
   const std::int64_t all = examples.training.size();
   const std::int64_t fifth = all / 5;
-  const std::string in_all = fmt::format("the source has {} examples", all);
+  const std::string in_all =
+      fmt::format("the source has {} example{}", all, all == 1 ? "" : "s");
   Dealer dealer(data, examples.training,
                 drawn.fold("training").permutation(all));
   Cut cut;

@@ -8,6 +8,7 @@
 
 #include "experiments/data/cut.h"
 #include "experiments/data/preparation.h"
+#include "experiments/data/statistics.h"
 #include "experiments/data/tables/encoding.h"
 #include "experiments/data/targets.h"
 
@@ -142,6 +143,7 @@ Examples load(const Config& data, const Key& key) {
 Splits drawn(const Examples& examples, const Cut& cut) {
   const Dataset& all = examples.training;
   Splits out;
+  out.pixels = all.inputs.scalar_type() == at::kByte;
   out.train = select(all, cut.train);
   out.valid = select(cut.own_valid ? examples.valid : all, cut.valid);
   out.test = select(cut.own_test ? examples.test : all, cut.test);
@@ -153,15 +155,17 @@ Splits drawn(const Examples& examples, const Cut& cut) {
 Splits encoded(Splits splits, const Examples& examples, const Config& data) {
   if (!examples.columns) return splits;
   return reported_at(data, [&] {
-    const TableColumns& columns = *examples.columns;
+    TableColumns columns = *examples.columns;
     splits.encoding = std::make_shared<const TableEncoding>(
         TableEncoding::learned(columns, splits.train.inputs));
-    for (const auto& [part, name] :
-         {std::pair(&splits.train, "training examples"),
-          std::pair(&splits.valid, "validation examples"),
-          std::pair(&splits.test, "test examples")}) {
-      part->inputs = splits.encoding->features(columns, part->inputs, name);
-    }
+    const auto encode = [&](Dataset& part, const std::string& path,
+                            const char* example) {
+      columns.path = path.empty() ? examples.columns->path : path;
+      part.inputs = splits.encoding->features(columns, part.inputs, example);
+    };
+    encode(splits.train, "", "training example");
+    encode(splits.valid, columns.valid_path, "validation example");
+    encode(splits.test, columns.test_path, "test example");
     return std::move(splits);
   });
 }
@@ -223,19 +227,15 @@ Splits load_splits(const Config& data, const Key& key,
 }
 
 Tensor Splits::in_source_units(const Tensor& inputs) const {
-  return mean.defined() ? inputs * deviation + mean : inputs;
+  return unscaled(inputs, mean, deviation);
 }
 
 Tensor Splits::targets_in_source_units(const Tensor& targets) const {
-  if (!target_mean.defined()) return targets;
-  return targets.to(at::kDouble) * target_deviation + target_mean;
+  return unscaled(targets, target_mean, target_deviation);
 }
 
 Tensor Splits::prepared(const Tensor& in_source_units) const {
-  const at::TensorOptions options = train.inputs.options();
-  if (!mean.defined()) return in_source_units.to(options);
-  const Tensor inputs = in_source_units.to(mean.options());
-  return ((inputs - mean) / deviation).to(options);
+  return scaled(in_source_units, mean, deviation).to(train.inputs.options());
 }
 
 }  // namespace nestgrad

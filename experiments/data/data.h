@@ -89,6 +89,10 @@ struct Splits {
   /// table.
   std::shared_ptr<const TableEncoding> encoding = {};
 
+  /// Whether the inputs are bytes in the source, which became numbers from 0 to
+  /// 1.
+  bool pixels = false;
+
   /// Shape of one example: {1, 28, 28}.
   Shape shape() const { return train.inputs.sizes().slice(1).vec(); }
 

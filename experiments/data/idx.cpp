@@ -1,7 +1,3 @@
-#include <ATen/ATen.h>
-
-#include <algorithm>
-
 #include "experiments/data/array_examples.h"
 #include "experiments/data/arrays/idx_file.h"
 #include "experiments/data/data.h"

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <vector>
 
@@ -32,8 +33,31 @@ bool has_folders(const Path& folder) { return !folders_in(folder).empty(); }
 
 bool is_image(const Path& file) {
   std::string end = file.extension().string();
-  for (char& c : end) c = static_cast<char>(c | 0x20);  // lower case
+  for (char& c : end) {
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
   return end == ".png" || end == ".jpg" || end == ".jpeg";
+}
+
+/// Warns of entries of a folder that are not used. `what` they are: "not named
+/// .png".
+void warn_of_others(const Path& folder, const Names& others, const char* what) {
+  if (others.empty()) return;
+  add_warning(fmt::format(
+      "'{}': {} {}, '{}' for instance, {} left out", folder.string(),
+      others.size() == 1 ? "1 entry" : fmt::format("{} entries", others.size()),
+      what, others[0], others.size() == 1 ? "is" : "are"));
+}
+
+/// Warns of files that stand beside folders.
+void warn_of_files(const Path& folder) {
+  Names files;
+  for (const std::string& name : names_in(folder.string())) {
+    if (name[0] != '.' && !folder_exists((folder / name).string())) {
+      files.push_back(name);
+    }
+  }
+  warn_of_others(folder, files, "not in the folder of a class");
 }
 
 /// Images in folders that are named after their classes.
@@ -67,6 +91,10 @@ class ImageFolder : public DataSource {
     require(folder_exists(folder_.string()), "'{}': there is no such folder",
             folder_.string());
     const bool has_parts = has_folders(folder_ / "train");
+    if (has_parts) {
+      require_parts();
+      warn_of_files(folder_);
+    }
     const Path training = has_parts ? folder_ / "train" : folder_;
     const Names classes = folders_in(training);
     require(classes.size() >= 2,
@@ -93,6 +121,7 @@ class ImageFolder : public DataSource {
     if (!folder_exists(path)) {
       files.emplace_back(path);
     } else if (has_folders(path)) {
+      warn_of_files(path);
       for (const std::string& name : folders_in(path)) {
         const std::vector<Path> images = images_in(Path(path) / name);
         files.insert(files.end(), images.begin(), images.end());
@@ -102,16 +131,31 @@ class ImageFolder : public DataSource {
     }
     require(!files.empty(), "'{}': has no PNG or JPEG images", path);
     std::vector<std::int64_t> size = size_;
-    if (size.empty()) size.assign(trained.shape.end() - 2, trained.shape.end());
-    NewExamples out{Dataset{pixels_of(files, size), Tensor()}};
+    if (size.empty()) {
+      require(trained.shape.size() == 3,
+              "'{}': the network was not trained on images", path);
+      size = {trained.shape[1], trained.shape[2]};
+    }
+    NewExamples out{Dataset{pixels_of(files, size)}};
     for (const Path& file : files) out.names.push_back(file.string());
     return out;
   }
 
  private:
+  /// Throws Error if there is a folder beside those of the parts.
+  void require_parts() const {
+    for (const std::string& name : folders_in(folder_)) {
+      require(name == "train" || name == "valid" || name == "test",
+              "'{}': a folder beside train must be called valid or test, not "
+              "'{}'",
+              folder_.string(), name);
+    }
+  }
+
   /// The images of a part. `size` is set by the first image if it is empty.
   Dataset read(const Path& part, const Names& classes, bool is_training,
                std::vector<std::int64_t>& size) const {
+    warn_of_files(part);
     for (const std::string& name : folders_in(part)) {
       require(std::count(classes.begin(), classes.end(), name) > 0,
               "'{}': no training images are of this class",
@@ -161,15 +205,7 @@ class ImageFolder : public DataSource {
         others.push_back(name);
       }
     }
-    if (!others.empty()) {
-      add_warning(fmt::format(
-          "'{}': {} not named .png, .jpg or .jpeg, '{}' for instance, {} left "
-          "out",
-          folder.string(),
-          others.size() == 1 ? "1 entry"
-                             : fmt::format("{} entries", others.size()),
-          others[0], others.size() == 1 ? "is" : "are"));
-    }
+    warn_of_others(folder, others, "not named .png, .jpg or .jpeg");
     return images;
   }
 

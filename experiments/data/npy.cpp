@@ -1,5 +1,3 @@
-#include <filesystem>
-
 #include "experiments/data/array_examples.h"
 #include "experiments/data/arrays/npy_file.h"
 #include "experiments/data/arrays/npy_header.h"
@@ -59,7 +57,7 @@ class Npy : public DataSource {
 
   NewExamples load_new(const std::string& path,
                        const Preparation&) const override {
-    return {inputs(path)};
+    return {inputs(path, is_large(path))};
   }
 
  private:
@@ -68,18 +66,19 @@ class Npy : public DataSource {
   static constexpr const char* kTargetsAre = "targets_are";
 
   ArrayPart part(const Files& files) const {
-    return {inputs(files.first), "'" + files.first + "'",
+    const bool stays = in_memory_ ? !*in_memory_ : is_large(files.first);
+    return {inputs(files.first, stays), "'" + files.first + "'",
             read_npy(files.second), "'" + files.second + "'"};
   }
 
-  Dataset inputs(const std::string& path) const {
+  static Dataset inputs(const std::string& path, bool stays_in_file) {
     const std::string place = "'" + path + "'";
-    return stays_in_file(path) ? array_inputs(open_npy(path), place)
-                               : array_inputs(read_npy(path), place);
+    return stays_in_file ? array_inputs(open_npy(path), place)
+                         : array_inputs(read_npy(path), place);
   }
 
-  bool stays_in_file(const std::string& path) const {
-    if (in_memory_) return !*in_memory_;
+  /// Whether it is so large that it stays on the disk, and can.
+  static bool is_large(const std::string& path) {
     ByteFile file(path);
     return file.size() > kLarge && !file.compressed() &&
            !read_npy_header(file).fortran_order;

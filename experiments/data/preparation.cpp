@@ -1,12 +1,10 @@
 #include "experiments/data/preparation.h"
 
 #include <ATen/ATen.h>
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <vector>
 
 #include "core/platform/warnings.h"
 #include "core/tensor/numbers.h"
@@ -37,43 +35,45 @@ std::string place_of(const Place& place, Part part, std::int64_t example,
                      name_of(part), example);
 }
 
-/// The greatest difference that rounding to `type` makes, and the deviation,
-/// for each index of dimension 1.
-std::pair<Tensor, Tensor> lost_and_kept(const Dataset& data,
-                                        at::ScalarType type) {
-  const std::int64_t features = data.inputs.size(1);
-  Tensor greatest = at::zeros({features}, data.inputs.options());
-  each_piece(data, [&](const Tensor& inputs, const Tensor&) {
-    const Tensor lost =
-        (inputs.to(type).to(inputs.scalar_type()) - inputs).abs().flatten(1);
-    greatest = at::maximum(
-        greatest, lost.view({inputs.size(0), features, -1}).amax({0, 2}));
-  });
-  return {greatest, statistics(data).deviation.flatten()};
-}
+/// Looks for features whose differences rounding takes away.
+class LostDigits {
+ public:
+  explicit LostDigits(at::ScalarType type) : type_(type) {}
 
-void warn_of_lost_digits(const Config& data, const Splits& splits,
-                         at::ScalarType type, const Place& place) {
-  const Tensor& inputs = splits.train.inputs;
-  if (inputs.scalar_type() == type || inputs.size(0) < 2) return;
-  const auto [lost, kept] = lost_and_kept(splits.train, type);
-  const Tensor bad = (lost > kRounding * kept).logical_and(kept > 0);
-  if (!bad.any().item<bool>()) return;
-  const std::int64_t per_feature = inputs[0].numel() / inputs.size(1);
-  const auto first = bad.nonzero()[0].item<std::int64_t>();
-  const auto count = bad.sum().item<std::int64_t>();
-  add_warning(fmt::format(
-      "{} is {:.10g}, and the values of this feature{} differ so little from "
-      "each other that {} rounds their differences; {}take \"dtype\": "
-      "\"float64\" or other units",
-      place_of(place, Part::kTrain, 0, first * per_feature),
-      splits.train.loaded(0, 1)
-          .inputs.flatten()[first * per_feature]
-          .item<double>(),
-      count > 1 ? fmt::format(" (and of {} more)", count - 1) : "",
-      dtype_name(type),
-      data.boolean("standardize") ? "" : "set \"standardize\" to true, "));
-}
+  void add(const Tensor& inputs) {
+    const Tensor lost = (inputs.to(type_).to(inputs.scalar_type()) - inputs)
+                            .abs()
+                            .reshape({inputs.size(0), inputs.size(1), -1})
+                            .amax({0, 2});
+    greatest_ = greatest_.defined() ? at::maximum(greatest_, lost) : lost;
+    moments_.add(inputs);
+  }
+
+  void warn(const Config& data, const Dataset& train,
+            const Place& place) const {
+    const Tensor kept = moments_.statistics().deviation.flatten();
+    const Tensor bad = (greatest_ > kRounding * kept).logical_and(kept > 0);
+    if (!bad.any().item<bool>()) return;
+    const std::int64_t per_feature =
+        train.inputs[0].numel() / train.inputs.size(1);
+    const auto first = bad.nonzero()[0].item<std::int64_t>();
+    const auto count = bad.sum().item<std::int64_t>();
+    add_warning(fmt::format(
+        "{} is {:.10g}, and the values of this feature{} differ so little from "
+        "each other that {} rounds their differences; {}take \"dtype\": "
+        "\"float64\" or other units",
+        place_of(place, Part::kTrain, 0, first * per_feature),
+        train.loaded(0, 1).inputs.flatten()[first * per_feature].item<double>(),
+        count > 1 ? fmt::format(" (and of {} more)", count - 1) : "",
+        dtype_name(type_),
+        data.boolean("standardize") ? "" : "set \"standardize\" to true, "));
+  }
+
+ private:
+  at::ScalarType type_;
+  Tensor greatest_;  // difference, for each index of dimension 1
+  Moments moments_;
+};
 
 }  // namespace
 
@@ -94,12 +94,10 @@ Splits standardized(Splits splits) {
   const double rounding = std::numeric_limits<double>::epsilon() *
                           static_cast<double>(splits.train.inputs.numel()) /
                           static_cast<double>(of.mean.numel());
-  const Tensor deviation =
-      at::where(of.deviation > std::min(1e-6, rounding) * of.mean.abs(),
-                of.deviation, at::ones_like(of.deviation));
+  const Tensor deviation = usable_deviation(of, std::min(1e-6, rounding));
   for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
     *part = part->converted([mean = of.mean, deviation](const Tensor& x) {
-      return (x - mean).div_(deviation);
+      return scaled(x, mean, deviation);
     });
   }
   splits.mean = of.mean;
@@ -123,70 +121,43 @@ void require_differences(const Config& data, const Dataset& examples) {
   if (examples.size() < 2) return;
   const Tensor two = examples.loaded(0, 2).inputs;
   if (!at::equal(two[0], two[1])) return;
-  bool same = true;
-  each_piece(examples, [&](const Tensor& inputs, const Tensor&) {
-    same = same && inputs.eq(two[0]).all().item<bool>();
-  });
+  const bool same =
+      every_piece(examples, [&](const Tensor& inputs, const Tensor&) {
+        return inputs.eq(two[0]).all().item<bool>();
+      });
   if (!same) return;
   throw ConfigError(
       data.pointer(),
       fmt::format("all {} examples have the same inputs", examples.size()));
 }
 
-namespace {
-
-/// Refuses the first number of these inputs that is not finite in the type.
-void require_finite(
-    const Config& data, const Tensor& inputs, at::ScalarType type,
-    bool is_standardized,
-    const std::function<std::string(std::int64_t example, std::int64_t number)>&
-        place) {
-  // NaN is the least and the largest number if there is one.
-  const auto [least, largest] = at::aminmax(inputs);
-  if ((largest - least).to(type).isfinite().item<bool>() &&
-      largest.to(type).isfinite().item<bool>()) {
-    return;
-  }
-  const Tensor bad = inputs.to(type).isfinite().logical_not();
-  if (!bad.any().item<bool>()) return;
-  const Tensor first = bad.flatten(1).nonzero()[0];
-  const auto example = first[0].item<std::int64_t>();
-  const auto number = first[1].item<std::int64_t>();
-  const auto value = inputs[example].flatten()[number].item<double>();
-  throw ConfigError(
-      data.pointer(),
-      std::isfinite(value)
-          ? fmt::format("{} is {:.6g}{}, which {} cannot hold; take "
-                        "\"dtype\": \"float64\" or other units",
-                        place(example, number), value,
-                        is_standardized ? " once it is standardized" : "",
-                        dtype_name(type))
-          : fmt::format("{} is not a finite number", place(example, number)));
-}
-
-}  // namespace
-
 void require_representable(const Config& data, const Splits& splits,
                            at::ScalarType type, const Place& place) {
-  if (!at::isFloatingType(splits.train.inputs.scalar_type())) return;
+  const Tensor& inputs = splits.train.inputs;
+  if (!at::isFloatingType(inputs.scalar_type())) return;
+  const bool rounds = inputs.scalar_type() != type && inputs.size(0) > 1;
+  LostDigits digits(type);
   for (const Part part : {Part::kTrain, Part::kValid, Part::kTest}) {
     const Dataset* const set = part == Part::kTrain   ? &splits.train
                                : part == Part::kValid ? &splits.valid
                                                       : &splits.test;
-    if (set->stored && set->stored->finite) continue;
-    each_piece(*set, [&](const Tensor& inputs, const Tensor& examples) {
-      require_finite(data, inputs, type, splits.mean.defined(),
-                     [&](std::int64_t example, std::int64_t number) {
-                       return place_of(
-                           place, part,
-                           examples.defined()
-                               ? examples[example].item<std::int64_t>()
-                               : example,
-                           number);
-                     });
+    const bool is_finite = set->stored && set->stored->finite;
+    const bool is_rounded = rounds && part == Part::kTrain;
+    if (is_finite && !is_rounded) continue;
+    each_piece(*set, [&](const Tensor& piece, const Tensor& examples) {
+      if (is_rounded) digits.add(piece);
+      if (is_finite) return;
+      const auto bad = first_bad_number(piece, type);
+      if (!bad) return;
+      const std::int64_t example =
+          examples.defined() ? examples[bad->example].item<std::int64_t>()
+                             : bad->example;
+      throw ConfigError(data.pointer(),
+                        place_of(place, part, example, bad->number) +
+                            bad->reason(type, splits.mean.defined()));
     });
   }
-  warn_of_lost_digits(data, splits, type, place);
+  if (rounds) digits.warn(data, splits.train, place);
 }
 
 }  // namespace nestgrad

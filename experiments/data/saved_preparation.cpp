@@ -2,8 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <functional>
+
 #include "core/platform/error.h"
 #include "core/tensor/numbers.h"
+#include "experiments/data/statistics.h"
 #include "experiments/data/tables/table_reader.h"
 
 namespace nestgrad {
@@ -18,16 +21,21 @@ void put(Json& json, const char* key, const Tensor& mean,
                {"shape", mean.sizes().vec()}};
 }
 
+/// The number of elements. Throws Error unless a tensor may have this shape.
+std::int64_t count_of(const Shape& shape, const char* key) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) {
+    require(size > 0 && !__builtin_mul_overflow(count, size, &count),
+            "\"{}\" has an impossible shape", key);
+  }
+  return count;
+}
+
 void get(const Json& json, const char* key, Tensor& mean, Tensor& deviation) {
   if (!json.contains(key)) return;
   const Json& both = json.at(key);
   const auto shape = both.at("shape").get<Shape>();
-  std::int64_t count = 1;
-  for (const std::int64_t size : shape) {
-    require(size > 0 && size < (std::int64_t{1} << 31),
-            "\"{}\" has an impossible shape", key);
-    count *= size;
-  }
+  const std::int64_t count = count_of(shape, key);
   const auto read = [&](const char* name) {
     const auto numbers = both.at(name).get<std::vector<double>>();
     require(static_cast<std::int64_t>(numbers.size()) == count,
@@ -39,6 +47,37 @@ void get(const Json& json, const char* key, Tensor& mean, Tensor& deviation) {
   deviation = read("deviation");
 }
 
+/// Throws Error unless a shift of one shape applies to examples of another,
+/// without changing it.
+void require_fit(const Tensor& mean, const Shape& example) {
+  if (!mean.defined()) return;
+  bool fits = mean.dim() == static_cast<std::int64_t>(example.size()) + 1 &&
+              mean.size(0) == 1;
+  for (std::size_t i = 0; fits && i < example.size(); ++i) {
+    const std::int64_t size = mean.size(static_cast<std::int64_t>(i) + 1);
+    fits = size == 1 || size == example[i];
+  }
+  require(fits,
+          "\"inputs\" have the shape {}, which does not fit examples of {}",
+          c10::str(mean.sizes()), c10::str(at::IntArrayRef(example)));
+}
+
+/// What a number of an example is called: "number 3", "column 'age'".
+using Name = std::function<std::string(std::int64_t number)>;
+
+/// The numbers of examples in `type`. `rows`: where each example stands in its
+/// file; undefined: in order. Throws Error if a number is not finite.
+Tensor finite(const Tensor& x, at::ScalarType type, const Tensor& rows,
+              const std::string& place, const Name& name, bool standardized) {
+  if (const auto bad = first_bad_number(x, type)) {
+    throw Error(fmt::format(
+        "{}: {} of example {}{}", place, name(bad->number),
+        rows.defined() ? rows[bad->example].item<std::int64_t>() : bad->example,
+        bad->reason(type, standardized)));
+  }
+  return x.to(type);
+}
+
 }  // namespace
 
 Preparation Preparation::of(const Splits& splits) {
@@ -47,6 +86,7 @@ Preparation Preparation::of(const Splits& splits) {
           splits.deviation,
           splits.shape(),
           !splits.train.inputs.is_floating_point(),
+          splits.pixels,
           splits.train.classes,
           splits.train.target_names,
           splits.target_mean,
@@ -59,6 +99,7 @@ Json Preparation::to_json() const {
   put(out, "inputs", mean, deviation);
   out["shape"] = shape;
   out["tokens"] = tokens;
+  out["pixels"] = pixels;
   out["classes"] = classes;
   out["target_names"] = target_names;
   put(out, "targets", target_mean, target_deviation);
@@ -75,10 +116,18 @@ Preparation Preparation::from_json(const Json& json) {
     }
     get(json, "inputs", out.mean, out.deviation);
     out.shape = json.at("shape").get<Shape>();
+    count_of(out.shape, "shape");
+    require_fit(out.mean, out.shape);
     out.tokens = json.at("tokens").get<bool>();
+    out.pixels = json.at("pixels").get<bool>();
     out.classes = json.at("classes").get<std::int64_t>();
     out.target_names = json.at("target_names").get<std::vector<std::string>>();
     get(json, "targets", out.target_mean, out.target_deviation);
+    require(!out.target_mean.defined() || out.target_mean.dim() == 1,
+            "\"targets\" have more than one dimension");
+    const auto names = static_cast<std::int64_t>(out.target_names.size());
+    require(out.classes == 0 || names == 0 || names == out.classes,
+            "there are {} classes and {} names of classes", out.classes, names);
   } catch (const Json::exception& error) {
     throw Error(
         fmt::format("this is no preparation of data: {}", error.what()));
@@ -92,14 +141,42 @@ Dataset Preparation::prepared(const Dataset& examples, at::ScalarType type,
   require(found == at::IntArrayRef(shape),
           "{}: an example has the shape {}, but the network was trained on {}",
           place, c10::str(found), c10::str(at::IntArrayRef(shape)));
+  const bool are_bytes = examples.inputs.scalar_type() == at::kByte;
+  require(
+      are_bytes == pixels,
+      "{}: inputs are {}bytes, those in training were {}; bytes are divided "
+      "by 255, so either all of them must be bytes or none",
+      place, are_bytes ? "" : "no ", pixels ? "bytes" : "none");
   if (tokens) return examples;
-  return examples.converted(
-      [mean = mean, deviation = deviation, type](const Tensor& raw) {
+  const Dataset standardized = examples.converted(
+      [mean = mean, deviation = deviation](const Tensor& raw) {
         const Tensor x =
             raw.scalar_type() == at::kByte ? raw.to(at::kFloat).div_(255) : raw;
-        if (!mean.defined()) return x.to(type);
-        return ((x.to(mean.options()) - mean) / deviation).to(type);
+        return scaled(x, mean, deviation);
       });
+  const Name name = [table = table](std::int64_t number) {
+    if (table == nullptr) return fmt::format("number {}", number);
+    const auto column = static_cast<std::size_t>(table->column_of(number));
+    return fmt::format("column '{}'",
+                       shown_field(table->columns()[column].name));
+  };
+  const auto finished = [=, shifted = mean.defined()](const Tensor& x,
+                                                      const Tensor& rows) {
+    return finite(x, type, rows, place, name, shifted);
+  };
+  if (!standardized.stored) {
+    Dataset out = standardized;
+    out.inputs = finished(standardized.inputs, {});
+    return out;
+  }
+  Dataset out =
+      standardized.converted([type](const Tensor& x) { return x.to(type); });
+  out.stored = std::make_shared<const StoredInputs>(StoredInputs{
+      [finished, read = standardized.stored->read](const Tensor& rows) {
+        return finished(read(rows), rows);
+      },
+      standardized.stored->order, standardized.stored->finite});
+  return out;
 }
 
 Tensor Preparation::features_in(const std::string& path) const {
@@ -109,12 +186,11 @@ Tensor Preparation::features_in(const std::string& path) const {
   TableReader reader(table->format(), table->columns());
   reader.read(path, 0);
   const Table read = reader.table();
-  return table->features(read.columns, read.cells, "examples");
+  return table->features(read.columns, read.cells, "example");
 }
 
 Tensor Preparation::targets_in_source_units(const Tensor& outputs) const {
-  if (!target_mean.defined()) return outputs;
-  return outputs.to(at::kDouble) * target_deviation + target_mean;
+  return unscaled(outputs, target_mean, target_deviation);
 }
 
 }  // namespace nestgrad

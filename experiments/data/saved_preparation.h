@@ -18,6 +18,8 @@ struct Preparation {
 
   Shape shape;               ///< of one example
   bool tokens = false;       ///< inputs are whole numbers
+  bool pixels = false;       ///< inputs are bytes, which become numbers from 0
+                             ///< to 1
   std::int64_t classes = 0;  ///< 0 where the targets are numbers
   std::vector<std::string> target_names = {};
   Tensor target_mean = {}, target_deviation = {};  ///< undefined likewise
@@ -30,7 +32,10 @@ struct Preparation {
   static Preparation from_json(const Json& json);
 
   /// Examples of the source as the network takes them, of this type. Throws
-  /// Error, which begins with `place`, if they have another shape.
+  /// Error, which begins with `place`, if they have another shape, if they are
+  /// bytes and those of training were not or the reverse, and if a number is
+  /// not finite in the type: at once or, of inputs that stay in a file, when it
+  /// is read.
   Dataset prepared(const Dataset& examples, at::ScalarType type,
                    const std::string& place) const;
 

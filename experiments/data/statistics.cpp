@@ -3,7 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
+
+#include "core/tensor/numbers.h"
 
 namespace nestgrad {
 namespace {
@@ -24,49 +27,102 @@ std::pair<Tensor, Tensor> variance_and_mean(const Tensor& inputs) {
   return {variance, mean};
 }
 
-Statistics of_pieces(const Dataset& data) {
-  Tensor mean, squares;  // the latter: sums of squared deviations
-  double count = 0;
-  each_piece(data, [&](const Tensor& inputs, const Tensor&) {
-    const auto [variance, here] = variance_and_mean(inputs.to(at::kDouble));
-    const auto n = static_cast<double>(inputs.size(0));
-    if (count == 0) {
-      mean = at::zeros_like(here);
-      squares = at::zeros_like(here);
-    }
-    const Tensor step = here - mean;
-    squares =
-        squares + n * variance + step.square() * (count * n / (count + n));
-    mean = mean + step * (n / (count + n));
-    count += n;
-  });
-  const auto type = data.inputs.scalar_type();
-  return {(squares / count).sqrt().to(type), mean.to(type)};
-}
-
 }  // namespace
 
-void each_piece(const Dataset& data,
-                const std::function<void(const Tensor&, const Tensor&)>& f) {
-  if (!data.stored) {
-    f(data.inputs, {});
-    return;
-  }
+bool every_piece(const Dataset& data,
+                 const std::function<bool(const Tensor&, const Tensor&)>& f) {
+  if (!data.stored) return f(data.inputs, {});
   const auto [rows, examples] = data.stored->order.sort();
   const std::int64_t n =
       std::max<std::int64_t>(kPiece / example_bytes(data), 1);
   for (std::int64_t first = 0; first < data.size(); first += n) {
-    f(data.stored->read(rows.slice(0, first, first + n)),
-      examples.slice(0, first, first + n));
+    if (!f(data.stored->read(rows.slice(0, first, first + n)),
+           examples.slice(0, first, first + n))) {
+      return false;
+    }
   }
+  return true;
+}
+
+void each_piece(const Dataset& data,
+                const std::function<void(const Tensor&, const Tensor&)>& f) {
+  every_piece(data, [&](const Tensor& inputs, const Tensor& examples) {
+    f(inputs, examples);
+    return true;
+  });
+}
+
+void Moments::add(const Tensor& inputs) {
+  const auto [variance, here] = variance_and_mean(inputs.to(at::kDouble));
+  const auto n = static_cast<double>(inputs.size(0));
+  if (count_ == 0) {
+    mean_ = at::zeros_like(here);
+    squares_ = at::zeros_like(here);
+  }
+  const Tensor step = here - mean_;
+  squares_ =
+      squares_ + n * variance + step.square() * (count_ * n / (count_ + n));
+  mean_ = mean_ + step * (n / (count_ + n));
+  count_ += n;
+}
+
+Statistics Moments::statistics() const {
+  return {(squares_ / count_).sqrt(), mean_};
 }
 
 Statistics statistics(const Dataset& data, std::int64_t whole) {
   if (data.stored && data.size() * example_bytes(data) > whole) {
-    return of_pieces(data);
+    Moments moments;
+    each_piece(data, [&](const Tensor& inputs, const Tensor&) {
+      moments.add(inputs);
+    });
+    const Statistics of = moments.statistics();
+    const auto type = data.inputs.scalar_type();
+    return {of.deviation.to(type), of.mean.to(type)};
   }
   const auto [variance, mean] = variance_and_mean(data.loaded().inputs);
   return {variance.sqrt(), mean};
+}
+
+Tensor scaled(const Tensor& x, const Tensor& mean, const Tensor& deviation) {
+  if (!mean.defined()) return x;
+  return (x.to(mean.options()) - mean).div_(deviation);
+}
+
+Tensor unscaled(const Tensor& x, const Tensor& mean, const Tensor& deviation) {
+  if (!mean.defined()) return x;
+  return x.to(mean.options()) * deviation + mean;
+}
+
+Tensor usable_deviation(const Statistics& of, double rounding) {
+  return at::where(of.deviation > rounding * of.mean.abs(), of.deviation,
+                   at::ones_like(of.deviation));
+}
+
+std::string BadNumber::reason(at::ScalarType type, bool is_standardized) const {
+  if (!std::isfinite(value)) return " is not a finite number";
+  return fmt::format(
+      " is {:.6g}{}, which {} cannot hold; take \"dtype\": \"float64\" or "
+      "other "
+      "units",
+      value, is_standardized ? " once it is standardized" : "",
+      dtype_name(type));
+}
+
+std::optional<BadNumber> first_bad_number(const Tensor& x,
+                                          at::ScalarType type) {
+  // NaN is the least and the largest number if there is one.
+  const auto [least, largest] = at::aminmax(x);
+  if (least.to(type).isfinite().item<bool>() &&
+      largest.to(type).isfinite().item<bool>()) {
+    return {};
+  }
+  const Tensor first =
+      x.to(type).isfinite().logical_not().flatten(1).nonzero()[0];
+  const auto example = first[0].item<std::int64_t>();
+  const auto number = first[1].item<std::int64_t>();
+  return BadNumber{example, number,
+                   x[example].flatten()[number].item<double>()};
 }
 
 }  // namespace nestgrad

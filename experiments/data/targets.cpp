@@ -2,12 +2,11 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
 #include <limits>
 #include <string>
 #include <utility>
 
-#include "core/tensor/numbers.h"
+#include "experiments/data/statistics.h"
 
 namespace nestgrad {
 namespace {
@@ -20,23 +19,12 @@ std::string name_of(const Dataset& data, std::int64_t number) {
 
 void require_finite(const Config& data, const Dataset& examples,
                     const char* part, at::ScalarType type, bool standardized) {
-  const Tensor bad = examples.targets.to(type).isfinite().logical_not();
-  if (!bad.any().item<bool>()) return;
-  const Tensor first = bad.flatten(1).nonzero()[0];
-  const auto example = first[0].item<std::int64_t>();
-  const auto number = first[1].item<std::int64_t>();
-  const auto value = examples.targets[example].flatten()[number].item<double>();
-  const std::string what = fmt::format(
-      "target {} of {} example {}", name_of(examples, number), part, example);
-  throw ConfigError(
-      data.pointer(),
-      std::isfinite(value)
-          ? fmt::format("{} is {:.6g}{}, which {} cannot hold; take \"dtype\": "
-                        "\"float64\" or other units",
-                        what, value,
-                        standardized ? " once it is standardized" : "",
-                        dtype_name(type))
-          : fmt::format("{} is not a finite number", what));
+  const auto bad = first_bad_number(examples.targets, type);
+  if (!bad) return;
+  throw ConfigError(data.pointer(),
+                    fmt::format("target {} of {} example {}{}",
+                                name_of(examples, bad->number), part,
+                                bad->example, bad->reason(type, standardized)));
 }
 
 }  // namespace
@@ -51,13 +39,11 @@ Splits with_standardized_targets(Splits splits, const Config& data) {
   // The error of a mean is at most that of the sum behind it.
   const double rounding = std::numeric_limits<double>::epsilon() *
                           static_cast<double>(splits.train.size());
-  const Tensor deviation = variance.sqrt();
   splits.target_mean = mean;
-  splits.target_deviation = at::where(deviation > rounding * mean.abs(),
-                                      deviation, at::ones_like(deviation));
+  splits.target_deviation = usable_deviation({variance.sqrt(), mean}, rounding);
   for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
     part->targets =
-        (part->targets.to(at::kDouble) - mean).div_(splits.target_deviation);
+        scaled(part->targets, splits.target_mean, splits.target_deviation);
   }
   return splits;
 }

@@ -86,7 +86,10 @@ std::string folder_name(const std::string& path) {
 }
 
 void RunFolder::write(const std::string& name, const Json& json) const {
-  write_file(file(name), json.dump(2) + "\n");
+  // Names of files need not be UTF-8, and a run must not end without a result
+  // because of one.
+  write_file(file(name),
+             json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 void RunFolder::write(const std::string& name, const ParameterSet& set) const {

@@ -11,7 +11,7 @@ namespace nestgrad {
 namespace {
 
 constexpr unsigned char kUnsignedByte = 8;
-constexpr std::int64_t kMostClasses = 65536;
+constexpr int kMostAxes = 32;
 
 /// The type that the third byte of a file stands for.
 NumberType number_type(const ByteFile& file, unsigned char code) {
@@ -60,6 +60,10 @@ Tensor read_array(const std::string& path, const char* what) {
   const NumberType type =
       number_type(file, static_cast<unsigned char>(magic[2]));
   const int axes = static_cast<unsigned char>(magic[3]);
+  if (axes > kMostAxes) {
+    file.fail(
+        fmt::format("expected at most {} axes, found {}", kMostAxes, axes));
+  }
   Shape shape;
   for (int i = 0; i < axes; ++i) shape.push_back(big_endian(file));
   const Tensor array = decoded(file.read(shape, type.stored, what), type);

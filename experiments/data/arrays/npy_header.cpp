@@ -10,7 +10,6 @@
 namespace nestgrad {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::size_t kMostDimensions = 32;
 
 /// The contents of a header: "{'descr': '<f4', 'fortran_order': False, 'shape':
@@ -175,11 +174,11 @@ std::int64_t little_endian(const std::string& bytes) {
 }  // namespace
 
 NpyHeader read_npy_header(ByteFile& file) {
-  const std::string start = file.read(kMagic.size() + 2, "its header");
-  if (start.substr(0, kMagic.size()) != kMagic) {
+  const std::string start = file.read(kNpyMagic.size() + 2, "its header");
+  if (start.substr(0, kNpyMagic.size()) != kNpyMagic) {
     file.fail("a .npy file starts with \\x93NUMPY, this one does not");
   }
-  const int version = static_cast<unsigned char>(start[kMagic.size()]);
+  const int version = static_cast<unsigned char>(start[kNpyMagic.size()]);
   if (version < 1 || version > 3) {
     file.fail(
         fmt::format("expected format version 1, 2 or 3, found {}", version));
@@ -197,7 +196,7 @@ NpyHeader read_npy_header(ByteFile& file) {
     file.fail(fmt::format("its elements ('{}') are {}", *contents.element_type,
                           advice_on(*contents.element_type)));
   }
-  const auto before = static_cast<std::int64_t>(kMagic.size()) + 2 + digits;
+  const auto before = static_cast<std::int64_t>(kNpyMagic.size()) + 2 + digits;
   return {*type, *contents.shape, *contents.fortran_order,
           before + text_length};
 }

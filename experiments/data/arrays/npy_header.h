@@ -1,9 +1,14 @@
 #pragma once
 
+#include <string_view>
+
 #include "experiments/data/arrays/byte_file.h"
 #include "experiments/data/arrays/number_type.h"
 
 namespace nestgrad {
+
+/// What a NumPy .npy file begins with.
+constexpr std::string_view kNpyMagic = "\x93NUMPY";
 
 /// What the beginning of a NumPy .npy file says.
 struct NpyHeader {

@@ -5,19 +5,20 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/platform/error.h"
 #include "core/platform/files.h"
 #include "experiments/data/arrays/byte_file.h"
 #include "experiments/data/arrays/npy_file.h"
+#include "experiments/data/arrays/npy_header.h"
 
 namespace nestgrad {
 namespace {
-
-constexpr std::string_view kMagic = "\x93NUMPY";
 
 /// The types that are written.
 struct ElementType {
@@ -43,10 +44,10 @@ std::string npy_bytes(const Tensor& array) {
       "{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}",
       type->name, fmt::join(t.sizes(), ", "), t.dim() == 1 ? "," : "");
   // Numbers begin at a multiple of 64 bytes.
-  const std::size_t before = kMagic.size() + 4;
+  const std::size_t before = kNpyMagic.size() + 4;
   header.append(63 - (before + header.size()) % 64, ' ');
   header += '\n';
-  std::string bytes(kMagic);
+  std::string bytes(kNpyMagic);
   bytes += {1, 0, static_cast<char>(header.size() & 0xFF),
             static_cast<char>(header.size() >> 8)};
   bytes += header;
@@ -56,8 +57,8 @@ std::string npy_bytes(const Tensor& array) {
 
 constexpr const char* kSuffix = ".npy";
 
-/// The largest archive that is read into memory at once.
-constexpr std::int64_t kLargestArchive = std::int64_t{16} << 30;
+/// The largest array that is read from an archive, in bytes.
+constexpr std::uint64_t kLargestArray = std::uint64_t{16} << 30;
 
 // An archive in memory, with the functions that release it.
 using Source = std::unique_ptr<zip_source_t, void (*)(zip_source_t*)>;
@@ -70,7 +71,7 @@ using Archive = std::unique_ptr<zip_t, void (*)(zip_t*)>;
 }
 
 Archive opened(const std::string& path) {
-  ByteFile(path).path();  // throws if it is not a file
+  const ByteFile is_a_file(path);  // or this throws
   int code = 0;
   Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code), zip_discard);
   if (archive == nullptr) {
@@ -84,8 +85,7 @@ Archive opened(const std::string& path) {
 zip_stat_t entry_of(const Archive& archive, zip_uint64_t i,
                     const std::string& path) {
   zip_stat_t about;
-  require(zip_stat_index(archive.get(), i, 0, &about) == 0 &&
-              about.size <= static_cast<zip_uint64_t>(kLargestArchive),
+  require(zip_stat_index(archive.get(), i, 0, &about) == 0,
           "'{}': entry {} is damaged", path, i);
   return about;
 }
@@ -118,8 +118,15 @@ std::map<std::string, Tensor> read_npz(const std::string& path,
     const zip_stat_t about = entry_of(archive, i, path);
     const std::string name = array_name(about);
     const std::string place = path + ": " + about.name;
-    if (!wanted.empty() && std::count(wanted.begin(), wanted.end(), name) == 0)
+    if (!wanted.empty() &&
+        std::count(wanted.begin(), wanted.end(), name) == 0) {
       continue;
+    }
+    require(about.size <= kLargestArray,
+            "'{}': has {:.1f} GiB, more than the {} GiB that are read from an "
+            "archive; save it with numpy.save",
+            place, static_cast<double>(about.size) / (1 << 30),
+            kLargestArray >> 30);
     const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> entry(
         zip_fopen_index(archive.get(), i, 0), zip_fclose);
     require(entry != nullptr, "'{}': cannot be unpacked: {}", place,
@@ -131,7 +138,9 @@ std::map<std::string, Tensor> read_npz(const std::string& path,
       bytes.append(chunk, 0, static_cast<std::size_t>(n));
     }
     require(n >= 0 && bytes.size() == about.size, "'{}': is damaged", place);
-    arrays[name] = read_npy(ByteFile(place, bytes));
+    ByteFile file(place, bytes);
+    bytes = {};  // the file has a copy
+    arrays[name] = read_npy(std::move(file));
   }
   return arrays;
 }

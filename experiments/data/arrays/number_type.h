@@ -2,9 +2,14 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 #include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
+
+/// Labels in a file of arrays must be below this.
+constexpr std::int64_t kMostClasses = 65536;
 
 /// How a file of arrays writes a number.
 struct NumberType {

@@ -25,9 +25,6 @@ class StoredRows {
   const Shape& shape() const { return shape_; }
   at::ScalarType type() const { return type_.value; }
 
-  /// The bytes of the array in the file.
-  std::int64_t bytes() const { return shape_[0] * row_bytes_; }
-
   /// These rows (int64, on the CPU), in memory. Thread-safe. Throws Error if
   /// the file cannot be read or has become shorter.
   Tensor rows(const Tensor& rows) const;

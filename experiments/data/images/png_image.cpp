@@ -44,6 +44,13 @@ bool read_header(Decoder* decoder) {
   // The size is judged by require_plausible().
   png_set_user_limits(decoder->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_read_info(decoder->png, decoder->info);
+  return true;
+}
+
+/// Says in which form pixels are wanted; for this libpng takes memory for a
+/// row.
+bool prepare_rows(Decoder* decoder) {
+  if (setjmp(png_jmpbuf(decoder->png)) != 0) return false;
   png_set_expand(decoder->png);
   png_set_scale_16(decoder->png);
   png_set_interlace_handling(decoder->png);
@@ -83,11 +90,12 @@ Image decode_png(std::string_view bytes) {
       std::int64_t{png_get_image_width(decoder.png, decoder.info)};
   require_plausible(height, width);
   // Deflate makes data at most 1032 times as small.
-  const auto row =
-      static_cast<std::int64_t>(png_get_rowbytes(decoder.png, decoder.info));
   require(height * ((width + 7) / 8) / 1040 <=
               static_cast<std::int64_t>(bytes.size()),
           "the file is too short for {} x {} pixels", height, width);
+  require_read(prepare_rows(&decoder));
+  const auto row =
+      static_cast<std::int64_t>(png_get_rowbytes(decoder.png, decoder.info));
   Image image(height, width, row / width);
   std::vector<png_bytep> rows;
   for (std::int64_t i = 0; i < height; ++i) {

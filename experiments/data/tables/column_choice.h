@@ -14,21 +14,37 @@ namespace nestgrad {
 /// Positions of columns in a file, from 0 on.
 struct ColumnPositions {
   std::vector<std::size_t> features, targets;
+  std::vector<std::size_t> categories;  ///< of the features
   std::optional<std::size_t> split;
 };
 
-/// Which columns of a table are used, and for what. A column is given by its
-/// name, or by its number, counted from 0, or backwards from -1.
+/// A column as somebody calls it.
+struct ColumnKey {
+  enum class Kind {
+    kNumber,  ///< its number, counted from 0, or backwards from -1
+    kName,    ///< its name in the header
+    kEither   ///< its name or, if no column is called so, its number
+  };
+  std::string text;
+  Kind kind = Kind::kEither;
+};
+
+/// Which columns of a table are used, and for what.
 struct ColumnChoice {
-  std::vector<std::string> targets;
-  std::vector<std::string> features = {};  ///< none: all others
-  std::vector<std::string> dropped = {};   ///< of these others
+  std::vector<ColumnKey> targets;
+  std::vector<ColumnKey> features = {};  ///< none: all others
+  std::vector<ColumnKey> dropped = {};   ///< of these others
+  std::vector<ColumnKey> categories =
+      {};                  ///< features, even if they are numbers
   std::string split = {};  ///< which part a row belongs to; "": there is none
 
-  /// `schema` with the keys "target", "columns", "drop" and "split_column".
+  /// `schema` with the keys "target", "columns", "drop", "categories" and
+  /// "split_column".
   static Schema with_keys(Schema schema);
 
-  /// Reads these keys. Throws ConfigError if one of them is no list of columns.
+  /// Reads these keys: whole numbers are the numbers of columns, texts are
+  /// names or, if no column is called so, numbers. Throws ConfigError if one of
+  /// the keys is no list of columns.
   static ColumnChoice read(const Config& config);
 
   /// Whether a line has names: a target is called like one of its fields.

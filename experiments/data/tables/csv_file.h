@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,11 +30,11 @@ struct TextOrder {
 /// A field as a message shows it, safe for any bytes.
 std::string shown_field(std::string_view field);
 
-/// A table in a text file, read line by line. Remembers the line for messages.
+/// A table in a text file, read row by row. Remembers the line for messages.
 ///
-/// Fields may be quoted. Within quotes, "" is a quote and separators are
-/// ordinary characters. Text that is not UTF-8 is taken for Latin-1; fields are
-/// UTF-8.
+/// Fields may be quoted. Within quotes, "" is a quote, and separators and line
+/// breaks are ordinary characters. Text that is not UTF-8 is taken for
+/// Windows-1252, which Latin-1 is a part of; fields are UTF-8.
 class CsvFile {
  public:
   /// Throws Error if the file cannot be read.
@@ -43,13 +44,15 @@ class CsvFile {
 
   const std::string& path() const { return path_; }
 
-  /// The fields of the next nonblank line; none at the end.
+  /// The fields of the next row; none at the end. Blank lines are no rows: they
+  /// have no separator and no other character than spaces. Where the first row
+  /// has one field, a blank line between rows is a row with an empty field.
   Fields next();
 
   /// Goes back to the first line.
   void rewind();
 
-  /// The line of the fields that next() has returned last, from 1 on.
+  /// The line, from 1 on, on which the row begins that next() returned last.
   int line() const { return line_; }
 
   /// Throws Error("'path': " + reason).
@@ -64,13 +67,17 @@ class CsvFile {
   }
 
  private:
-  Fields split(std::string_view line) const;
+  bool is_blank(std::string_view row) const;
+  std::string_view take_row();
+  Fields split(std::string_view row) const;
 
   std::string path_;
   char separator_;
-  std::string text_;
+  std::string text_;       // without blank lines at its end
+  char line_end_;          // the last character of each line
   std::string_view rest_;  // of `text_`
-  int line_ = 0;
+  int line_ = 0, next_line_ = 1;
+  std::size_t width_ = 0;  // fields of the first row
 };
 
 }  // namespace nestgrad

@@ -56,7 +56,7 @@ Tensor one_hot(const Tensor& cells, const Tensor& category_of_text,
 
 void warn_of_unseen(const TableColumns& table, const TableColumn& column,
                     const Tensor& cells, const Tensor& category_of_text,
-                    const std::string& examples) {
+                    const std::string& example) {
   const Tensor met = counts(cells, column.texts.size());
   constexpr std::size_t kShown = 3;
   std::vector<std::string> shown;
@@ -73,10 +73,10 @@ void warn_of_unseen(const TableColumns& table, const TableColumn& column,
   }
   if (all == 0) return;
   add_warning(fmt::format(
-      "'{}', {}: {} {} have a text that no training example has "
-      "({}{}); "
-      "there all categories of this column are 0",
-      table.path, table.called(column), all, examples, fmt::join(shown, ", "),
+      "'{}', {}: {} {}{} a text that no training example has ({}{}); there all "
+      "categories of this column are 0",
+      table.path, table.called(column), all, example,
+      all == 1 ? " has" : "s have", fmt::join(shown, ", "),
       texts > kShown ? fmt::format(", and {} more", texts - kShown) : ""));
 }
 
@@ -86,7 +86,8 @@ Column learned_column(const TableColumns& table, std::size_t i,
   Column out{from.name, from.is_text};
   const Tensor missing = cells.isnan();
   const Tensor present = cells.masked_select(missing.logical_not());
-  require(present.numel() > 0, "'{}': {} has no value in the training part",
+  require(present.numel() > 0,
+          "'{}': {} has no value in the training part; name it in \"drop\"",
           table.path, table.called(from));
   if (from.is_text) {
     const Tensor met = counts(cells, from.texts.size());
@@ -128,7 +129,7 @@ TableEncoding TableEncoding::learned(const TableColumns& table,
 }
 
 Tensor TableEncoding::features(const TableColumns& table, const Tensor& cells,
-                               const std::string& examples) const {
+                               const std::string& example) const {
   require(table.columns.size() == columns_.size(),
           "'{}': expected {} columns of features, found {}", table.path,
           columns_.size(), table.columns.size());
@@ -146,7 +147,7 @@ Tensor TableEncoding::features(const TableColumns& table, const Tensor& cells,
     if (column.is_text) {
       const Tensor category =
           category_of_text(from.texts, column.categories, format_.decimal);
-      warn_of_unseen(table, from, x, category, examples);
+      warn_of_unseen(table, from, x, category, example);
       features = one_hot(x, category,
                          static_cast<std::int64_t>(column.categories.size()));
     }

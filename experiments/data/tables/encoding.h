@@ -41,10 +41,10 @@ class TableEncoding {
 
   /// The features of these cells, [examples, features], float64. `table` is the
   /// one that was learned from or another with the same columns. Warns of texts
-  /// that are no category; `examples` names them: "validation examples". Throws
-  /// Error if a value is missing that must not be.
+  /// that are no category; `example` is what a row is called: "validation
+  /// example". Throws Error if a value is missing that must not be.
   Tensor features(const TableColumns& table, const Tensor& cells,
-                  const std::string& examples) const;
+                  const std::string& example) const;
 
   std::vector<std::string> feature_names() const;
 

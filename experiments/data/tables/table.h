@@ -47,8 +47,12 @@ struct TableColumn {
 /// `texts`; NaN where the value is missing.
 struct TableColumns {
   std::string path;  ///< of the file, for messages
-  TableFormat format;
-  std::vector<TableColumn> columns;
+
+  /// Those of the validation and test sets; "": the same.
+  std::string valid_path = {}, test_path = {};
+
+  TableFormat format = {};
+  std::vector<TableColumn> columns = {};
 
   /// A column as messages call it: "column 'age'", or "column 3" without a
   /// header.

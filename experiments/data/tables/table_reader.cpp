@@ -61,8 +61,11 @@ TableReader::TableReader(const TableFormat& format,
                          const std::vector<TableColumn>& features)
     : TableReader(format, {}, Kind::kNumbers, 0) {
   wanted_ = features;
+  const ColumnKey::Kind kind = format.header.value_or(true)
+                                   ? ColumnKey::Kind::kName
+                                   : ColumnKey::Kind::kNumber;
   for (const TableColumn& feature : features) {
-    choice_.features.push_back(feature.name);
+    choice_.features.push_back({feature.name, kind});
   }
 }
 
@@ -124,16 +127,40 @@ TableReader::Positions TableReader::positions(const CsvFile& file,
         {names_.empty() ? fmt::format("{}", i) : names_[i], role, kind});
   };
   for (std::size_t i = 0; i < chosen.features.size(); ++i) {
-    const Kind kind = wanted_.empty()      ? Kind::kEither
-                      : wanted_[i].is_text ? Kind::kTexts
-                                           : Kind::kNumbers;
-    add_column(chosen.features[i], Role::kFeature, kind);
+    const std::size_t at = chosen.features[i];
+    const bool is_category =
+        std::count(chosen.categories.begin(), chosen.categories.end(), at) > 0;
+    const Kind kind = is_category || (!wanted_.empty() && wanted_[i].is_text)
+                          ? Kind::kTexts
+                      : wanted_.empty() ? Kind::kEither
+                                        : Kind::kNumbers;
+    add_column(at, Role::kFeature, kind);
   }
   for (const std::size_t i : chosen.targets) {
     add_column(i, Role::kTarget, of_targets_);
   }
   first_.split = chosen.split;
+  require_own_names(file);
   return first_;
+}
+
+void TableReader::require_own_names(const CsvFile& file) const {
+  if (names_.empty()) return;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const Column& column = columns_[i];
+    const bool is_target = column.role == Role::kTarget;
+    const auto same =
+        is_target ? std::count_if(columns_.begin(), columns_.end(),
+                                  [&](const Column& other) {
+                                    return other.role == Role::kTarget &&
+                                           other.name == column.name;
+                                  })
+                  : std::count(names_.begin(), names_.end(), column.name);
+    if (same < 2) continue;
+    file.fail(fmt::format(
+        "there are {} {}columns '{}'; give each a name of its own", same,
+        is_target ? "target " : "", shown_field(column.name)));
+  }
 }
 
 TableReader::Positions TableReader::positions_in_another(
@@ -252,8 +279,9 @@ void TableReader::require_few_texts(const CsvFile& file,
   if (!too_many) return;
   file.fail(fmt::format(
       "{} has {} different texts in {} rows ('{}' for instance), too many for "
-      "categories; name it in \"drop\", group its values, or set "
-      "\"most_categories\" to {} if each of them is a category",
+      "categories; name it in \"drop\", group its values, or, if each of them "
+      "is "
+      "a category, name it in \"categories\" or set \"most_categories\" to {}",
       called(column), texts, rows, shown_field(column.word), texts));
 }
 
@@ -307,8 +335,10 @@ void TableReader::fail_at_word(const CsvFile& file, const Column& column,
     advice = fmt::format("; set \"decimal\" to \"{}\"",
                          format_.decimal == '.' ? "comma" : "point");
   } else if (column.role == Role::kFeature && column.kind == Kind::kEither) {
-    advice = fmt::format("; {} of {} values of this column are numbers",
-                         column.numbers, column.numbers + column.words);
+    advice = fmt::format(
+        "; {} of {} values of this column are numbers; if they are codes, name "
+        "it in \"categories\" or \"drop\"",
+        column.numbers, column.numbers + column.words);
   }
   file.fail_at(line, fmt::format("{} must be a finite number, is '{}'{}",
                                  called(column), shown_field(word), advice));

@@ -40,14 +40,15 @@ struct Table {
 /// decides which columns there are, and which of them have texts.
 ///
 /// Throws Error with the file and the line if a file is no such table, if a
-/// value is missing that must not be, and if a column has a word among numbers
-/// or as many different texts as a name has.
+/// value is missing that must not be, if a column has a word among numbers or
+/// as many different texts as a name has, and if two columns of which one is a
+/// feature, or two targets, have the same name.
 class TableReader {
  public:
   enum class Kind {
     kEither,   ///< numbers or, if they are fewer, texts
     kNumbers,  ///< whatever else stands in the column is a mistake
-    kTexts     ///< numbers are texts, too
+    kTexts     ///< numbers are texts, too, and there may be any number of them
   };
 
   /// `most_texts`: how many different texts a feature may have; 0: 50, and half
@@ -55,7 +56,8 @@ class TableReader {
   TableReader(const TableFormat& format, const ColumnChoice& choice,
               Kind of_targets, std::int64_t most_texts);
 
-  /// For tables without targets, with features that are known.
+  /// For tables without targets, with features that are known. They are found
+  /// by their names in the header alone, or without one by their numbers.
   TableReader(const TableFormat& format,
               const std::vector<TableColumn>& features);
 
@@ -89,6 +91,7 @@ class TableReader {
 
   bool first_line_has_names(const CsvFile& file, const Fields& line) const;
   Positions positions(const CsvFile& file, const Fields& line);
+  void require_own_names(const CsvFile& file) const;
   Positions positions_in_another(const CsvFile& file, const Fields& line) const;
   void read_rows(CsvFile& file, const Positions& at, std::size_t width,
                  std::int64_t part);

@@ -1,5 +1,7 @@
 #include "core/platform/text.h"
 
+#include <nlohmann/json.hpp>
+
 #include "tests/support/support.h"
 
 namespace nestgrad {
@@ -25,6 +27,34 @@ TEST_CASE("characters are counted, not bytes", "[text]") {
   CHECK_FALSE(continues_character('a'));
   CHECK_FALSE(continues_character("±"[0]));
   CHECK(continues_character("±"[1]));
+}
+
+TEST_CASE("text is UTF-8 if a JSON document may hold it", "[text]") {
+  const auto is_json = [](const std::string& text) {
+    try {
+      return !nlohmann::json(text).dump().empty();
+    } catch (const nlohmann::json::exception&) {
+      return false;
+    }
+  };
+  const auto check = [&](const std::string& text) {
+    CAPTURE(text);
+    CHECK(is_utf8(text) == is_json(text));
+  };
+  for (const char* text : {"", "a", "±", "€", "\U0001F600", "\xc3", "\xe2\x82",
+                           "\x80", "\xfc\x62", "\xf0\x9f\x98"}) {
+    check(text);
+  }
+  // All second bytes: overlong forms, surrogates, numbers that are too large.
+  for (int first = 0x80; first < 0x100; ++first) {
+    for (int second = 0x7F; second < 0xC1; ++second) {
+      const std::string two = {static_cast<char>(first),
+                               static_cast<char>(second)};
+      check(two);
+      check(two + "\x80");
+      check(two + "\x80\x80");
+    }
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "core/storage/safetensors.h"
 #include "experiments/data/arrays/npy_file.h"
 #include "experiments/data/arrays/npz_file.h"
+#include "experiments/data/saved_preparation.h"
 #include "tests/support/data_support.h"
 #include "tests/support/images.h"
 #include "tests/support/program.h"
@@ -155,8 +156,109 @@ TEST_CASE("parts of npz and safetensors files have files of their own",
   section["file"] = write_archive(
       folder, type, "o",
       {{"inputs", x}, {"targets", y}, {"test_inputs", x}, {"test_targets", y}});
+  CHECK_THROWS_WITH(
+      load_source(section),
+      ContainsSubstring("has 'test_inputs', so \"test_file\" must "
+                        "be left out"));
+}
+
+TEST_CASE("a part of an archive has inputs and targets, or neither",
+          "[data][arrays]") {
+  const std::string type = GENERATE("npz", "safetensors");
+  const std::string name = GENERATE("valid_inputs", "test_targets");
+  const TemporaryFolder folder;
+  ParameterSet arrays = {{"inputs", at::arange(8, at::kDouble).view({4, 2})},
+                         {"targets", at::tensor({0, 1, 0, 1}, at::kLong)}};
+  for (int i = 0; i < 20; ++i) {
+    arrays.insert(fmt::format("other{}", i), at::ones({1}));
+  }
+  arrays.insert(name, at::ones({4, 2}));
+  const Json section = {{"type", type},
+                        {"file", write_archive(folder, type, "a", arrays)}};
   CHECK_THROWS_WITH(load_source(section),
-                    ContainsSubstring("has 'test_inputs'"));
+                    ContainsSubstring("has '" + name + "' but no '"));
+  // Not all names are listed.
+  Json unknown = section;
+  unknown["inputs_array"] = "x";
+  CHECK_THROWS_WITH(load_source(unknown),
+                    ContainsSubstring("has no 'x', only '") &&
+                        ContainsSubstring("' and 13 more"));
+}
+
+TEST_CASE("targets of the parts are of one length", "[data][arrays]") {
+  const TemporaryFolder folder;
+  const Tensor x = at::arange(8, at::kDouble).view({4, 2});
+  save_npz(folder.path("a"), {{"inputs", x},
+                              {"targets", x},
+                              {"test_inputs", x},
+                              {"test_targets", at::ones({4, 3})}});
+  CHECK_THROWS_WITH(
+      load_source({{"type", "npz"},
+                   {"file", folder.path("a")},
+                   {"targets", "numbers"}}),
+      ContainsSubstring("the number of targets of an example is 3, in ") &&
+          ContainsSubstring("it is 2"));
+}
+
+TEST_CASE("arrays of an archive that are not wanted do not matter",
+          "[data][arrays]") {
+  const TemporaryFolder folder;
+  folder.write("write.py", R"(
+import numpy, zipfile
+numpy.savez('a.npz', inputs=numpy.eye(2), targets=[0, 1], extra=numpy.eye(2))
+archive = zipfile.ZipFile('a.npz', 'a')
+archive.getinfo('extra.npy').file_size = 20 << 30  # as if it had 20 GiB
+archive._didModify = True
+archive.close()
+)");
+  REQUIRE(shell(folder.path(""), "/usr/bin/python3 write.py").output == "");
+  Json section = {{"type", "npz"}, {"file", folder.path("a.npz")}};
+  CHECK(load_source(section).training.size() == 2);
+  section["inputs_array"] = "extra";
+  CHECK_THROWS_WITH(load_source(section),
+                    ContainsSubstring("has 20.0 GiB, more than the 16 GiB"));
+
+  // 1 and -2 in each type, two targets and a tensor of a type of its own.
+  using namespace std::string_literals;
+  struct Type {
+    std::string name, numbers;
+    std::size_t size;
+  };
+  const Type type = GENERATE(
+      Type{"F16", "\x00\x3c\x00\xc0"s, 4}, Type{"BF16", "\x80\x3f\x00\xc0"s, 4},
+      Type{"I8", "\x01\xfe"s, 2}, Type{"I16", "\x01\x00\xfe\xff"s, 4},
+      Type{"I32", "\x01\x00\x00\x00\xfe\xff\xff\xff"s, 8});
+  const std::size_t a = type.size, b = a + 2;
+  std::string header = fmt::format(
+      R"({{"inputs":{{"dtype":"{}","shape":[2,1],"data_offsets":[0,{}]}},)"
+      R"("targets":{{"dtype":"U8","shape":[2],"data_offsets":[{},{}]}},)"
+      R"("extra":{{"dtype":"F8_E4M3","shape":[1],"data_offsets":[{},{}]}}}})",
+      type.name, a, a, b, b, b + 1);
+  const std::string length = {
+      static_cast<char>(header.size()), 0, 0, 0, 0, 0, 0, 0};
+  const Json tensors = {
+      {"type", "safetensors"},
+      {"file", folder.write("b", length + header + type.numbers + "\0\1x"s)}};
+  const Tensor inputs = load_source(tensors).training.inputs;
+  CHECK(at::equal(inputs.to(at::kDouble),
+                  at::tensor({1., -2.}, at::kDouble).view({2, 1})));
+  Json other = tensors;
+  other["inputs_array"] = "extra";
+  CHECK_THROWS_WITH(load_source(other),
+                    ContainsSubstring("the element type \"F8_E4M3\"; F16"));
+}
+
+TEST_CASE("new npy inputs need not stay in a file because others did",
+          "[data][arrays]") {
+  const TemporaryFolder folder;
+  const Json section = {
+      {"type", "npy"}, {"inputs", "x"}, {"targets", "y"}, {"in_memory", false}};
+  const std::string fortran = folder.write(
+      "x", npy_bytes("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2)}",
+                     raw_bytes(at::tensor({1.f, 2.f}))));
+  const auto source = DataRegistry::instance().make(data_section(section));
+  const Dataset got = source->load_new(fortran, Preparation()).examples;
+  CHECK(at::equal(got.inputs, at::tensor({1.f, 2.f}).view({1, 2})));
 }
 
 TEST_CASE("targets of arrays are classes or, if a key says so, numbers",

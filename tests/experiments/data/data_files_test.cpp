@@ -115,6 +115,7 @@ TEST_CASE("damaged idx images are refused", "[data]") {
       Damage{kLabels, "expected 2 or more axes"},
       Damage{"\1" + kImages.substr(1), "starts with two zeros"},
       Damage{std::string("\0\0\x0a\1", 4), "there is no IDX type 0x0a"},
+      Damage{std::string("\0\0\x08\x21", 4), "at most 32 axes, found 33"},
       Damage{idx_images(0, 1, 3, ""), "impossible shape, (0, 1, 3)"},
       Damage{idx_images(0xffffffff, 0xffffffff, 0xffffffff, "abc"),
              "impossible shape"},

@@ -1,9 +1,11 @@
 #include <ATen/ATen.h>
 
+#include <ctime>
 #include <limits>
 #include <vector>
 
 #include "core/platform/error.h"
+#include "experiments/data/tables/csv_file.h"
 #include "tests/support/data_support.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
@@ -88,13 +90,86 @@ TEST_CASE("a damaged csv file is refused with its line", "[data]") {
       Damage{"a,b\n1,2\n\n1,2,3\n", "line 4: expected 2 columns"},
       Damage{"a,b\n1\n", "line 2: expected 2 columns as in the first line"},
       Damage{"a,b\n1,\n", "line 2: the class is missing"},
-      Damage{"a,b\n1,\"x\n", "line 2: a quote is opened but not closed"});
+      Damage{"a,b\n1,\"x\n", "line 2: a quote is opened but not closed"},
+      Damage{"a,b\n5\" disk,2\n6\" disk,3\n", "not closed on the same line"});
   const TemporaryFolder folder;
   const std::string path = folder.write("t.csv", damage.text);
   CHECK_THROWS_AS(load_source(csv(path)), Error);
   CHECK_THROWS_WITH(load_source(csv(path)), ContainsSubstring(damage.reason));
   CHECK_THROWS_WITH(load_source(csv(path)),
                     ContainsSubstring("'" + path + "'"));
+}
+
+TEST_CASE("a field in quotes may contain line breaks", "[data]") {
+  const TemporaryFolder folder;
+  const std::string path =
+      folder.write("t.csv", "a,\"b\nc\",y\n1,\"p, \"\"q\n\nr\",0\n\n2,s,1\n");
+  CsvFile file(path, ',');
+  CHECK(file.next() == Fields{"a", "b\nc", "y"});
+  CHECK(file.line() == 1);
+  CHECK(file.next() == Fields{"1", "p, \"q\n\nr", "0"});
+  CHECK(file.line() == 3);
+  CHECK(file.next() == Fields{"2", "s", "1"});
+  CHECK(file.line() == 7);
+  CHECK(file.next().empty());
+}
+
+TEST_CASE("a row of empty fields is a row of missing values", "[data]") {
+  const TemporaryFolder folder;
+  const auto rows = [&](const char* text, char separator) {
+    CsvFile file(folder.write("t.csv", text), separator);
+    std::vector<Fields> out;
+    for (Fields row = file.next(); !row.empty(); row = file.next()) {
+      out.push_back(row);
+    }
+    return out;
+  };
+  using Rows = std::vector<Fields>;
+  CHECK(rows("\na\tb\n1\t2\n\t\n \n3\t\n\t\n\n", '\t') ==
+        Rows{{"a", "b"}, {"1", "2"}, {"", ""}, {"3", ""}, {"", ""}});
+  CHECK(rows("\na\n1\n\n3\n \t\n\n", ',') == Rows{{"a"}, {"1"}, {""}, {"3"}});
+  CHECK(rows("a,b\n\t\n1,2\n", ',') == Rows{{"a", "b"}, {"1", "2"}});
+}
+
+TEST_CASE("lines that end in a carriage return are read as fast as others",
+          "[data]") {
+  const TemporaryFolder folder;
+  const auto seconds = [&](const char* row) {
+    std::string text;
+    for (int i = 0; i < 60'000; ++i) text += row;
+    CsvFile file(folder.write("t.csv", text), ',');
+    const std::clock_t begin = std::clock();
+    int rows = 0;
+    while (!file.next().empty()) ++rows;
+    CHECK(rows == 60'000);
+    return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  };
+  CHECK(seconds("1234,5678\r") < 10 * seconds("1234,5678\n") + 0.1);
+}
+
+TEST_CASE("a number has one sign", "[data]") {
+  CHECK(number_in("+5") == 5);
+  CHECK(number_in("-5") == -5);
+  CHECK_FALSE(number_in("+-5"));
+  CHECK_FALSE(number_in("++5"));
+}
+
+TEST_CASE("fields in messages are cut between characters and are harmless",
+          "[data]") {
+  std::string thirty;
+  for (int i = 0; i < 30; ++i) thirty += "\xc3\xbc";
+  CHECK(shown_field(thirty) == thirty);
+  CHECK(shown_field(thirty + "x") == thirty + "...");
+  CHECK(shown_field("a\x1b\xc2\x9b\xc2\xa0") == "a??\xc2\xa0");
+  CHECK(shown_field("M\xfcnchen") == "M?nchen");
+}
+
+TEST_CASE("text that is not UTF-8 is read as Windows-1252", "[data]") {
+  const TemporaryFolder folder;
+  // A surrogate, of which UTF-8 has none: three characters.
+  CsvFile file(folder.write("t.csv", "\x80\xfc\x9f,\xed\xa0\x80"), ',');
+  CHECK(file.next() ==
+        Fields{"\xe2\x82\xac\xc3\xbc\xc5\xb8", "\xc3\xad\xc2\xa0\xe2\x82\xac"});
 }
 
 TEST_CASE("a csv file without a header counts its columns in complaints",

@@ -3,13 +3,19 @@
 #include "tests/support/images.h"
 
 #include <ATen/ATen.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 
 #include "core/platform/error.h"
+#include "core/platform/files.h"
 #include "core/platform/warnings.h"
 #include "experiments/data/images/resized.h"
+#include "experiments/data/saved_preparation.h"
+#include "experiments/record/run_folder.h"
 #include "tests/support/data_support.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
@@ -157,6 +163,29 @@ TEST_CASE("images that cannot be used are refused with their path",
   check_refusal(jpeg_bytes(1, 2, JCS_CMYK, 4, "abcdefgh"), "save it in RGB");
 }
 
+TEST_CASE("no memory is taken for the rows of an image that is too large",
+          "[data][images]") {
+  // One row of 8 GiB, where 4 GiB are left.
+  const std::string bytes = png_bytes(1, 1 << 30, 16, 6, "abc");
+  std::ifstream file("/proc/self/statm");
+  rlim_t pages = 0;
+  REQUIRE(file >> pages);
+  rlimit before;
+  REQUIRE(getrlimit(RLIMIT_AS, &before) == 0);
+  rlimit changed = before;
+  changed.rlim_cur =
+      pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{4} << 30);
+  REQUIRE(setrlimit(RLIMIT_AS, &changed) == 0);
+  std::string complaint;
+  try {
+    decode_image(bytes);
+  } catch (const Error& error) {
+    complaint = error.what();
+  }
+  REQUIRE(setrlimit(RLIMIT_AS, &before) == 0);
+  CHECK_THAT(complaint, ContainsSubstring("1 x 1073741824 pixels, more than"));
+}
+
 /// Images of one shade each: FOLDER/PART/CLASS/N.png.
 void write_part(const TemporaryFolder& folder, const std::string& part,
                 const std::vector<std::string>& classes, int images) {
@@ -210,9 +239,36 @@ TEST_CASE("folders train, valid and test are parts of the data",
   CHECK(two.test.classes == 2);
   write_part(folder, "valid/", {"a", "b"}, 2);
   CHECK(load_source(section).valid.size() == 4);
+  untold_warnings();
+  folder.write("notes.txt", "");
+  folder.write("train/labels.csv", "");
+  load_source(section);
+  const std::vector<std::string> told = untold_warnings();
+  REQUIRE(told.size() == 2);
+  CHECK_THAT(told[0], ContainsSubstring("1 entry not in the folder of a class, "
+                                        "'notes.txt' for instance, is left"));
+  CHECK_THAT(told[1], ContainsSubstring("'labels.csv' for instance"));
   write_part(folder, "valid/", {"c"}, 1);
   CHECK_THROWS_WITH(load_source(section),
                     ContainsSubstring("valid/c': no training images"));
+  const std::string other = GENERATE("val", "validation", "Test");
+  write_part(folder, other + "/", {"a"}, 1);
+  CHECK_THROWS_WITH(
+      load_source(section),
+      ContainsSubstring("must be called valid or test, not '" + other + "'"));
+}
+
+TEST_CASE("a class may have a name that is not UTF-8", "[data][images]") {
+  const TemporaryFolder folder;
+  write_part(folder, "data/", {"caf\xe9", "dog"}, 5);
+  const Splits splits = load_splits(
+      data_section({{"type", "image_folder"}, {"folder", folder.path("data")}}),
+      Key(1), float64());
+  const RunFolder run = RunFolder::create(folder.path("run"));
+  run.write("network.json", Preparation::of(splits).to_json());
+  const Json written = Json::parse(read_file(run.file("network.json")));
+  CHECK(Preparation::from_json(written).target_names ==
+        std::vector<std::string>{"caf\xef\xbf\xbd", "dog"});
 }
 
 TEST_CASE("folders that do not hold classes of images are explained",
@@ -229,8 +285,9 @@ TEST_CASE("folders that do not hold classes of images are explained",
   folder.write("b/notes.txt", "");
   CHECK(load_source(section).training.size() == 2);
   const std::vector<std::string> told = untold_warnings();
-  REQUIRE(told.size() == 1);
-  CHECK_THAT(told[0],
+  REQUIRE(told.size() == 2);
+  CHECK_THAT(told[0], ContainsSubstring("'1.png' for instance, is left out"));
+  CHECK_THAT(told[1],
              ContainsSubstring("'notes.txt' for instance, is left out"));
   std::filesystem::create_directory(folder.path("c"));
   CHECK_THROWS_WITH(load_source(section),

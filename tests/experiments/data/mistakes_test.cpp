@@ -20,12 +20,20 @@ class Table {
   explicit Table(const std::string& text) { folder_.write("t.csv", text); }
 
   Dataset load(const Json& keys = Json::object()) const {
-    Json section = {{"type", "csv"}, {"file", folder_.path("t.csv")}};
-    section.update(keys);
-    return load_source(section).training;
+    return load_source(section(keys)).training;
+  }
+
+  Splits splits(const Json& keys) const {
+    return load_splits(data_section(section(keys)), Key(1), float64());
   }
 
  private:
+  Json section(const Json& keys) const {
+    Json section = {{"type", "csv"}, {"file", folder_.path("t.csv")}};
+    section.update(keys);
+    return section;
+  }
+
   TemporaryFolder folder_;
 };
 
@@ -134,6 +142,48 @@ TEST_CASE("a target that names two columns is refused", "[data]") {
   const Table table("a,a,b\n1,2,x\n3,4,y\n");
   CHECK_THROWS_WITH(table.load({{"target", "a"}}),
                     ContainsSubstring("there are several columns 'a'"));
+}
+
+TEST_CASE("a number is the place of a column and a text is its name",
+          "[data]") {
+  // As a table is written that has its row numbers as names.
+  const Table table("a,0,1,y\n5,2,3,x\n4,5,6,y\n");
+  const auto first = [&](const Json& columns) {
+    return table.load({{"columns", columns}}).inputs[0][0].item<double>();
+  };
+  CHECK(first({1}) == 2);
+  CHECK(first({"1"}) == 3);
+  CHECK(first({"2"}) == 3);
+  CHECK(first({-3}) == 2);
+  CHECK_THROWS_WITH(first({4}), ContainsSubstring("there is no column '4'"));
+}
+
+TEST_CASE("features whose names are not their own are refused", "[data]") {
+  const Table table("a,a,b,y\n1,2,3,x\n3,4,5,y\n");
+  CHECK_THROWS_WITH(table.load(),
+                    ContainsSubstring("there are 2 columns 'a'; give each a "
+                                      "name of its own"));
+  CHECK(table.load({{"drop", {0, 1}}}).size() == 2);
+}
+
+TEST_CASE("columns of codes are categories if a key says so", "[data]") {
+  std::string text = "ticket,code,y\n";
+  for (int i = 0; i < 40; ++i) {
+    text += fmt::format("{}{},{},{}\n", i % 9 == 0 ? "PC " : "", 1000 + i,
+                        i % 3 * 100, i % 2);
+  }
+  const Table table(text);
+  CHECK_THROWS_WITH(table.load(),
+                    ContainsSubstring("is 'PC 1000'; 35 of 40 values") &&
+                        ContainsSubstring("name it in \"categories\" or "
+                                          "\"drop\""));
+  const Splits splits = table.splits({{"categories", {"ticket", "code"}}});
+  // 24 different tickets in the training part, and three codes.
+  CHECK(splits.shape() == Shape{24 + 3});
+  CHECK(
+      at::equal(splits.train.inputs.sum(1), at::full({24}, 2.0, at::kDouble)));
+  CHECK_THROWS_WITH(table.load({{"categories", {"y"}}}),
+                    ContainsSubstring("column 'y' is no feature"));
 }
 
 TEST_CASE("a quantity is not taken for a class", "[data]") {

@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "core/platform/error.h"
 #include "core/platform/warnings.h"
 #include "experiments/data/saved_preparation.h"
@@ -257,10 +259,125 @@ TEST_CASE("a preparation of images has the shift and scale of their channels",
                   (pixels - images.mean) / images.deviation));
   CHECK_THROWS_WITH(
       saved.prepared(Dataset{pixels.narrow(1, 0, 1)}, at::kFloat, "'x'"),
-      Equals("'x': an example has the shape [1, 4, 4], but the network was "
-             "trained on [3, 4, 4]"));
+      ContainsSubstring("'x': an example has the shape [1, 4, 4], but the "
+                        "network was trained on [3, 4, 4]"));
   CHECK_THROWS_WITH(saved.features_in("t.csv"),
                     ContainsSubstring("was not trained on a table"));
+}
+
+TEST_CASE("new inputs must be bytes if those of training were", "[data]") {
+  const TemporaryFolder folder;
+  const auto section = [&](const std::string& type, at::ScalarType stored) {
+    const Tensor x = at::arange(0, 240, 2).view({60, 2}).to(stored);
+    return Json{
+        {"type", "npy"},
+        {"inputs", folder.write(type, npy_bytes(npy_header(type, "(60, 2)"),
+                                                raw_bytes(x)))},
+        {"targets",
+         folder.write("y", npy_bytes(npy_header("<i8", "(60,)"),
+                                     raw_bytes(at::arange(60).remainder(2))))}};
+  };
+  const Json bytes = section("|u1", at::kByte);
+  const Json floats = section("<f4", at::kFloat);
+  const auto ask = [](const Json& trained, const Json& asked) {
+    const Preparation saved =
+        Preparation::from_json(Preparation::of(splits_of(trained)).to_json());
+    return saved.prepared(Dataset{load_source(asked).training.inputs},
+                          at::kFloat, "'new.npy'");
+  };
+  CHECK(ask(bytes, bytes).inputs.max().item<float>() == 238.f / 255);
+  CHECK(ask(floats, floats).inputs.max().item<float>() == 238);
+  const auto refused = [&](const Json& trained, const Json& asked,
+                           const char* kinds) {
+    CHECK_THROWS_WITH(
+        ask(trained, asked),
+        ContainsSubstring("'new.npy': inputs are ") &&
+            ContainsSubstring(kinds) &&
+            ContainsSubstring("either all of them must be bytes or none"));
+  };
+  refused(bytes, floats, "no bytes, those in training were bytes");
+  refused(floats, bytes, "are bytes, those in training were none");
+}
+
+TEST_CASE("new numbers that are not finite in the type are refused",
+          "[data][stored]") {
+  Preparation saved;
+  saved.shape = {2};
+  Tensor x = at::ones({5, 2}, at::kDouble);
+  const auto refused = [&](const Dataset& examples, const char* reason) {
+    CHECK_THROWS_WITH(
+        saved.prepared(examples, at::kFloat, "'x'").rows({}).input,
+        ContainsSubstring(reason));
+  };
+  CHECK(at::equal(saved.prepared(Dataset{x}, at::kFloat, "'x'").inputs,
+                  x.to(at::kFloat)));
+  x[3][1] = 1e39;
+  refused(Dataset{x}, "'x': number 1 of example 3 is 1e+39, which float32");
+  CHECK_NOTHROW(saved.prepared(Dataset{x}, at::kDouble, "'x'"));
+  x[3][1] = std::nan("");
+  const Dataset stored = Dataset::in_file(
+      [x](const Tensor& rows) { return x.index_select(0, rows); }, x.sizes(),
+      at::kDouble, false);
+  refused(stored, "'x': number 1 of example 3 is not a finite number");
+  // Rows are counted in the file, and only those that are read are judged.
+  const Dataset prepared = saved.prepared(stored, at::kFloat, "'x'");
+  CHECK(prepared.inputs.scalar_type() == at::kFloat);
+  CHECK_NOTHROW(prepared.loaded(0, 3).inputs);
+  CHECK_THROWS_WITH(prepared.loaded(2, 2).inputs,
+                    ContainsSubstring("of example 3 is not"));
+}
+
+TEST_CASE("new columns are found by their names alone", "[data][tables]") {
+  const TemporaryFolder folder;
+  const std::string rows = "\n1,4,7,1\n2,4,9,0\n3,5,8,1\n";
+  const auto trained = [&](const char* header, const Json& keys) {
+    Json section = {{"type", "csv"},
+                    {"file", folder.write("t.csv", header + rows)}};
+    section.update(keys);
+    return Preparation::from_json(
+        Preparation::of(splits_of(section)).to_json());
+  };
+  const Preparation saved = trained("0,1,3,y", {{"target", "y"}});
+  const auto features = [&](const std::string& text) {
+    return saved.features_in(folder.write("new.csv", text));
+  };
+  CHECK(at::equal(features("3,y,1,0\n7,5,4,1\n"),
+                  at::tensor({1., 4., 7.}, at::kDouble).view({1, 3})));
+  // "y" stands where column 3 would be.
+  CHECK_THROWS_WITH(features("0,1,2,y\n1,4,7,5\n"),
+                    ContainsSubstring("there is no column '3'"));
+  CHECK_THROWS_WITH(features("0,1,3,3\n1,4,7,5\n"),
+                    ContainsSubstring("there are several columns '3'"));
+  // Without a header, places count.
+  const Preparation places =
+      trained("5,6,7,0", {{"header", false}, {"drop", 1}});
+  CHECK(at::equal(places.features_in(folder.write("new.csv", "1,2,3\n4,5,6\n")),
+                  at::tensor({1., 3., 4., 6.}, at::kDouble).view({2, 2})));
+}
+
+TEST_CASE("a saved shift that does not fit the examples is refused", "[data]") {
+  Preparation whole;
+  whole.mean = at::ones({1, 2}, at::kDouble);
+  whole.deviation = whole.mean;
+  whole.shape = {2};
+  whole.target_mean = whole.target_deviation = at::ones({3}, at::kDouble);
+  const Json json = whole.to_json();
+  CHECK_NOTHROW(Preparation::from_json(json));
+  const auto refused = [&](const char* pointer, const Json& value) {
+    Json changed = json;
+    changed[Json::json_pointer(pointer)] = value;
+    CAPTURE(changed);
+    CHECK_THROWS_AS(Preparation::from_json(changed), Error);
+  };
+  refused("/shape", {3});
+  refused("/shape", {2, 1});
+  refused("/shape", {std::int64_t{1} << 40, std::int64_t{1} << 40});
+  refused("/inputs/shape", {2});
+  refused("/inputs/shape", {2, 1});
+  // Two times the square of 2^63 - 1, of which 64 bits keep 2.
+  refused("/inputs/shape", {1, 2, 7, 7, 73, 127, 337, 92737, 649657, 7, 7, 73,
+                            127, 337, 92737, 649657});
+  refused("/targets/shape", {1, 3});
 }
 
 }  // namespace nestgrad

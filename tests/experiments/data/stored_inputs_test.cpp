@@ -15,6 +15,7 @@
 #include "core/problem.h"
 #include "core/tensor/autodiff.h"
 #include "experiments/data/arrays/npy_file.h"
+#include "experiments/data/preparation.h"
 #include "experiments/data/statistics.h"
 #include "tests/support/data_support.h"
 #include "tests/support/support.h"
@@ -188,6 +189,46 @@ TEST_CASE(
   CHECK_THROWS_WITH(
       load_splits(data_section(same.section(false)), Key(1), float64()),
       ContainsSubstring("all 60 examples have the same inputs"));
+}
+
+TEST_CASE("no more of a file is read than has to be", "[data][stored]") {
+  // 1 MiB per example, of which the first 20 are the same.
+  int reads = 0;
+  const Dataset data = Dataset::in_file(
+      [&](const Tensor& rows) {
+        ++reads;
+        return rows.div(20, "floor")
+            .to(at::kDouble)
+            .view({-1, 1})
+            .expand({-1, 131072});
+      },
+      {100, 131072}, at::kDouble, false);
+  const Config config =
+      data_section(arrays_of("<f4", at::kFloat).section(true));
+  require_differences(config, data);
+  CHECK(reads == 3);  // two examples and two pieces of 16
+  Splits splits;
+  splits.train = data;
+  splits.valid = splits.test = data.loaded(0, 1);
+  reads = 0;
+  require_representable(config, splits, at::kFloat, {});
+  CHECK(reads == 7);
+}
+
+TEST_CASE("examples without targets are taken apart and moved like others",
+          "[data][stored]") {
+  const Tensor x = at::arange(8, at::kFloat).view({4, 2});
+  const Dataset data{x};
+  const auto [first, rest] = data.split(1);
+  CHECK(at::equal(rest.inputs, x.slice(0, 1)));
+  CHECK_FALSE(first.targets.defined());
+  const Tensor rows = at::tensor({2, 0}, at::kLong);
+  const Batch batch = data.rows(rows);
+  CHECK(at::equal(batch.input, x.index_select(0, rows)));
+  CHECK_FALSE(batch.target.defined());
+  const Dataset moved = data.shuffled(Key(1)).to(float64());
+  CHECK(moved.inputs.scalar_type() == at::kDouble);
+  CHECK_FALSE(moved.targets.defined());
 }
 
 TEST_CASE("files whose rows cannot be read one by one are refused",

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/platform/files.h"
+#include "core/tensor/key.h"
 #include "experiments/data/arrays/npz_file.h"
 #include "tests/support/program.h"
 #include "tests/support/temporary_folder.h"

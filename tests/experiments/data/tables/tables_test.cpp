@@ -92,7 +92,7 @@ TEST_CASE("texts become a feature for each category of the training part",
   // Oslo is not in the training part.
   CHECK(at::equal(splits.valid.inputs, matrix({1, 0, 0, 2, 1, 0}, 3)));
   CHECK(at::equal(splits.test.inputs, matrix({1, 0, 1, 2, 0, 1}, 3)));
-  CHECK(warned({"column 'city': 1 validation examples", "'Oslo' in 1"}));
+  CHECK(warned({"column 'city': 1 validation example has", "'Oslo' in 1"}));
   CHECK(splits.train.target_names == Names{"0", "1"});
   CHECK(splits.encoding->column_of(0) == 0);
   CHECK(splits.encoding->column_of(2) == 1);
@@ -162,7 +162,7 @@ TEST_CASE("missing values are refused, or become means of the training part",
 
   require_refusal("a,b,y,part\n,5,0,train\n,6,1,train\n1,7,0,valid\n",
                   with({{"missing", "mean"}}),
-                  "column 'a' has no value in the training part");
+                  "column 'a' has no value in the training part; name it in");
   for (const char* word : {"", "NA", "?", "null", "N/A", "nan"}) {
     const std::string target = fmt::format("a,y\n1,0\n2,1\n3,{}\n", word);
     require_refusal(target, {{"missing", "mean"}},
@@ -252,8 +252,9 @@ TEST_CASE("features and targets are chosen by name or number",
   refused({{"columns", {"a", "d"}}}, "column 'd' is the target");
   refused({{"drop", {"d"}}}, "column 'd' is the target");
   refused({{"columns", {"a"}}, {"drop", {"b"}}}, "must be left out where");
-  refused({{"columns", {"a", "a"}}}, "the column 'a' is given twice");
-  refused({{"columns", {"e"}}}, "there is no column 'e'");
+  refused({{"columns", {"a", "a"}}},
+          "the column 'a' is given twice (\"columns");
+  refused({{"drop", {"e"}}}, "there is no column 'e' (\"drop\")");
   refused({{"columns", Json::array()}}, "one column or more");
   refused({{"target", 1.5}}, "the name or the number of a column");
   refused({{"drop", {"id", "a", "b", "c"}}}, "no column is left");
@@ -270,7 +271,10 @@ TEST_CASE("targets that are numbers must be numbers that differ",
                   "have the same target");
   untold_warnings();
   splits_of_text("x,y,z\n1,2,3\n2,2,4\n4,2,5\n", numbers);
-  CHECK(warned({"column 'y' has the same value"}));
+  CHECK(warned({"column 'y' has the same value", "and tells nothing"}));
+  require_refusal("x,y,y\n1,2,3\n2,3,4\n",
+                  {{"targets", "numbers"}, {"target", {1, 2}}},
+                  "there are 2 target columns 'y'; give each a name");
   const TemporaryFolder folder;
   const Json keys = {{"targets", "numbers"}};
   CHECK_THROWS_WITH(
@@ -290,7 +294,9 @@ TEST_CASE("validation and test sets may have files of their own",
   const Json keys = {
       {"valid_file", folder.write("b.csv", "y,x,city\nyes,5,Bonn\n")},
       {"test_file", folder.write("c.csv", "x,city,y\n8,Rome,maybe\n9,1,no\n")}};
+  untold_warnings();
   const Splits splits = splits_of(train, keys);
+  CHECK(warned({"c.csv', column 'city': 1 test example has", "'1' in 1"}));
   CHECK(splits.train.size() == 3);
   CHECK(at::equal(splits.valid.inputs, matrix({5, 1, 0}, 3)));
   CHECK(at::equal(splits.test.inputs, matrix({8, 0, 1, 9, 0, 0}, 3)));
@@ -323,6 +329,8 @@ TEST_CASE("a column may say which part a row belongs to", "[data][tables]") {
   require_refusal(rows, with({{"valid", 3}}),
                   "/data/valid: must be at most 2, is 3: the source has 2 "
                   "validation examples");
+  require_refusal("x,y,part\n1,0,valid\n3,0,train\n4,1,train\n5,0,train\n",
+                  with({{"valid", 2}}), "has 1 validation example");
   require_refusal(rows + "6,1,holdout\n", kParts,
                   "line 7: the split column must be train, valid or test, is "
                   "'holdout'");
