@@ -103,7 +103,7 @@ class ImageFolder : public DataSource {
     require(!files.empty(), "'{}': has no PNG or JPEG images", path);
     std::vector<std::int64_t> size = size_;
     if (size.empty()) size.assign(trained.shape.end() - 2, trained.shape.end());
-    NewExamples out{Dataset{pixels_of(files, size)}};
+    NewExamples out{Dataset{pixels_of(files, size), Tensor()}};
     for (const Path& file : files) out.names.push_back(file.string());
     return out;
   }
