@@ -24,7 +24,7 @@ std::pair<Tensor, Tensor> variance_and_mean(const Tensor& inputs) {
   return {variance, mean};
 }
 
-Statistics of_pieces(const Dataset& data) {
+InputStatistics of_pieces(const Dataset& data) {
   Tensor mean, squares;  // the latter: sums of squared deviations
   double count = 0;
   each_piece(data, [&](const Tensor& inputs, const Tensor&) {
@@ -61,7 +61,7 @@ void each_piece(const Dataset& data,
   }
 }
 
-Statistics statistics(const Dataset& data, std::int64_t whole) {
+InputStatistics statistics(const Dataset& data, std::int64_t whole) {
   if (data.stored && data.size() * example_bytes(data) > whole) {
     return of_pieces(data);
   }

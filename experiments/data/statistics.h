@@ -15,14 +15,14 @@ void each_piece(
 
 /// Of each index of dimension 1 of the inputs, over all examples and all other
 /// dimensions, which have size 1 in the result.
-struct Statistics {
+struct InputStatistics {
   Tensor deviation, mean;
 };
 
 /// Inputs in a file give the same bits as in memory if they would take at most
 /// `whole` bytes there. Larger ones are read in pieces, and the moments of
 /// these are put together in double precision (Chan, Golub and LeVeque 1983).
-Statistics statistics(const Dataset& data,
-                      std::int64_t whole = std::int64_t{256} << 20);
+InputStatistics statistics(const Dataset& data,
+                           std::int64_t whole = std::int64_t{256} << 20);
 
 }  // namespace nestgrad
