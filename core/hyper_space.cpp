@@ -1,6 +1,7 @@
 #include "core/hyper_space.h"
 
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>

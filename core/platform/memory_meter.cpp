@@ -19,7 +19,7 @@ struct TotalOf<void (C::*)(void*, std::int64_t, Total, Total, c10::Device)> {
 using Total =
     TotalOf<decltype(&c10::MemoryReportingInfoBase::reportMemoryUsage)>::Type;
 
-constexpr auto kKind = c10::DebugInfoKind::PROFILER_STATE;
+const auto kKind = c10::DebugInfoKind::PROFILER_STATE;
 
 c10::MemoryReportingInfoBase* outer_report() {
   return dynamic_cast<c10::MemoryReportingInfoBase*>(

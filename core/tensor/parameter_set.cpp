@@ -1,6 +1,7 @@
 #include "core/tensor/parameter_set.h"
 
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 

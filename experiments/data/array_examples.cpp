@@ -1,6 +1,7 @@
 #include "experiments/data/array_examples.h"
 
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <vector>

@@ -231,7 +231,7 @@ class Csv : public DataSource {
 
   NewExamples load_new(const std::string& path,
                        const Preparation& trained) const override {
-    return {Dataset{trained.features_in(path)}};
+    return {Dataset{trained.features_in(path), Tensor()}};
   }
 
  private:

@@ -78,7 +78,7 @@ class LostDigits {
 }  // namespace
 
 Splits standardized(Splits splits) {
-  Statistics of = statistics(splits.train);
+  InputStatistics of = statistics(splits.train);
   // In float32 the square of 1e20 is infinite, that of 1e-25 is zero.
   const bool is_double = splits.train.inputs.scalar_type() == at::kDouble;
   const Tensor lost = (of.deviation * kFarFromZero < of.mean.abs())

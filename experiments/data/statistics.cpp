@@ -66,17 +66,17 @@ void Moments::add(const Tensor& inputs) {
   count_ += n;
 }
 
-Statistics Moments::statistics() const {
+InputStatistics Moments::statistics() const {
   return {(squares_ / count_).sqrt(), mean_};
 }
 
-Statistics statistics(const Dataset& data, std::int64_t whole) {
+InputStatistics statistics(const Dataset& data, std::int64_t whole) {
   if (data.stored && data.size() * example_bytes(data) > whole) {
     Moments moments;
     each_piece(data, [&](const Tensor& inputs, const Tensor&) {
       moments.add(inputs);
     });
-    const Statistics of = moments.statistics();
+    const InputStatistics of = moments.statistics();
     const auto type = data.inputs.scalar_type();
     return {of.deviation.to(type), of.mean.to(type)};
   }
@@ -94,7 +94,7 @@ Tensor unscaled(const Tensor& x, const Tensor& mean, const Tensor& deviation) {
   return x.to(mean.options()) * deviation + mean;
 }
 
-Tensor usable_deviation(const Statistics& of, double rounding) {
+Tensor usable_deviation(const InputStatistics& of, double rounding) {
   return at::where(of.deviation > rounding * of.mean.abs(), of.deviation,
                    at::ones_like(of.deviation));
 }

@@ -24,18 +24,18 @@ void each_piece(
 
 /// Of each index of dimension 1 of the inputs, over all examples and all other
 /// dimensions, which have size 1 in the result.
-struct Statistics {
+struct InputStatistics {
   Tensor deviation, mean;
 };
 
-/// Statistics of inputs that come in pieces, in double precision (Chan, Golub
-/// and LeVeque 1983).
+/// InputStatistics of inputs that come in pieces, in double precision (Chan,
+/// Golub and LeVeque 1983).
 class Moments {
  public:
   void add(const Tensor& inputs);
 
   /// REQUIRES that inputs have been added.
-  Statistics statistics() const;
+  InputStatistics statistics() const;
 
  private:
   Tensor mean_, squares_;  // the latter: sums of squared deviations
@@ -45,8 +45,8 @@ class Moments {
 /// Inputs in a file give the same bits as in memory if they would take at most
 /// `whole` bytes there. Larger ones are read in pieces, whose moments are put
 /// together.
-Statistics statistics(const Dataset& data,
-                      std::int64_t whole = std::int64_t{256} << 20);
+InputStatistics statistics(const Dataset& data,
+                           std::int64_t whole = std::int64_t{256} << 20);
 
 /// (x - mean) / deviation in the type of `mean`; x if that is undefined.
 Tensor scaled(const Tensor& x, const Tensor& mean, const Tensor& deviation);
@@ -56,7 +56,7 @@ Tensor unscaled(const Tensor& x, const Tensor& mean, const Tensor& deviation);
 
 /// The deviation, and 1 for what is constant up to rounding: where it is at
 /// most `rounding` times the mean's absolute value.
-Tensor usable_deviation(const Statistics& of, double rounding);
+Tensor usable_deviation(const InputStatistics& of, double rounding);
 
 /// A number that a floating-point type cannot hold, or no number.
 struct BadNumber {

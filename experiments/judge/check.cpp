@@ -39,7 +39,7 @@ class Check {
 
   CheckResult result() {
     CheckResult out = measured();
-    const Verdict verdict = verdict_on(out, options_);
+    const CheckVerdict verdict = verdict_on(out, options_);
     out.passed = verdict.passed;
     out.verdict = verdict.text;
     return out;

@@ -21,8 +21,8 @@ std::string to_words(Target target) {
 constexpr std::int64_t kEnoughDraws = 10;
 
 /// For a random method without a claim: by the mean of its draws.
-Verdict verdict_on_mean(const CheckResult& measured,
-                        const CheckOptions& options) {
+CheckVerdict verdict_on_mean(const CheckResult& measured,
+                             const CheckOptions& options) {
   const MeanClaimResult& mean = *measured.mean_claim;
   if (!mean.holds && options.keys < kEnoughDraws) {
     return {
@@ -55,7 +55,7 @@ Verdict verdict_on_mean(const CheckResult& measured,
 }
 
 /// Where the claim does not hold.
-Verdict wrong(const ClaimResult& claim) {
+CheckVerdict wrong(const ClaimResult& claim) {
   std::string worst;
   for (const ClaimResult::Part& part : claim.parts) {
     if (part.holds) continue;
@@ -74,9 +74,9 @@ Verdict wrong(const ClaimResult& claim) {
 }
 
 /// Where nothing is known about the bias. `start`: the words on the claim.
-Verdict without_reference(const CheckResult& measured,
-                          const CheckOptions& options,
-                          const std::string& start) {
+CheckVerdict without_reference(const CheckResult& measured,
+                               const CheckOptions& options,
+                               const std::string& start) {
   const std::string& reason = measured.bias->reference;
   if (!measured.claim || options.max_bias) {
     return {false, fmt::format("CANNOT BE JUDGED: there is no reference to "
@@ -94,8 +94,9 @@ Verdict without_reference(const CheckResult& measured,
 
 /// Where the estimate or the reference is zero, so that there is no angle
 /// between them. `who`: what has been compared.
-Verdict without_direction(const CheckResult& measured, const Distance& off,
-                          const std::string& start, const std::string& who) {
+CheckVerdict without_direction(const CheckResult& measured, const Distance& off,
+                               const std::string& start,
+                               const std::string& who) {
   const std::string zero =
       off.norm_ratio == 0
           ? fmt::format(
@@ -127,8 +128,9 @@ std::string unseen(const BiasResult& bias) {
 
 /// By the distance to the reference: of the estimate or, for a random method,
 /// of the mean of its draws.
-Verdict verdict_on_bias(const CheckResult& measured,
-                        const CheckOptions& options, const std::string& start) {
+CheckVerdict verdict_on_bias(const CheckResult& measured,
+                             const CheckOptions& options,
+                             const std::string& start) {
   const bool random = measured.random && measured.random->distance;
   const Distance& off =
       random ? *measured.random->distance : *measured.bias->distance;
@@ -166,7 +168,8 @@ Verdict verdict_on_bias(const CheckResult& measured,
 
 }  // namespace
 
-Verdict verdict_on(const CheckResult& measured, const CheckOptions& options) {
+CheckVerdict verdict_on(const CheckResult& measured,
+                        const CheckOptions& options) {
   if (!measured.finite) return {false, "FAILED: the estimate is not finite."};
   if (measured.mean_claim) return verdict_on_mean(measured, options);
   std::string start = "The method makes no claim";

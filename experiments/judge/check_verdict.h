@@ -7,12 +7,13 @@
 namespace nestgrad {
 
 /// Whether a check has passed, and why, in one or two sentences.
-struct Verdict {
+struct CheckVerdict {
   bool passed = false;
   std::string text;
 };
 
 /// The verdict on what was measured.
-Verdict verdict_on(const CheckResult& measured, const CheckOptions& options);
+CheckVerdict verdict_on(const CheckResult& measured,
+                        const CheckOptions& options);
 
 }  // namespace nestgrad

@@ -1,6 +1,6 @@
 #include "core/nn/layers/shapes.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <functional>
 #include <numeric>

@@ -168,11 +168,12 @@ class Exported : public ForeignModel {
 
   void require_input(const Tensor& input) const {
     const bool tokens = !at::isFloatingType(program_.input_type);
-    require(tokens != input.is_floating_point(),
-            tokens ? "the exported network takes whole numbers (tokens), but "
-                     "the data are floating-point numbers"
-                   : "the exported network takes floating-point numbers, but "
-                     "the data are whole numbers (tokens)");
+    require(!tokens || !input.is_floating_point(),
+            "the exported network takes whole numbers (tokens), but the data "
+            "are floating-point numbers");
+    require(tokens || input.is_floating_point(),
+            "the exported network takes floating-point numbers, but the data "
+            "are whole numbers (tokens)");
     const auto& axes = program_.input_axes;
     const Shape got = input.sizes().vec();
     bool fits = got.size() == axes.size() && !axes.empty();

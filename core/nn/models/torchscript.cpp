@@ -140,13 +140,14 @@ struct TorchScript::Script {
         return t;
       });
     }
+    require(!weights.empty() || !any_parameter_,
+            "{}: none of its parameters requires a gradient, so there is "
+            "nothing to train; call requires_grad_() before saving",
+            file);
     require(!weights.empty(),
-            any_parameter_
-                ? "{}: none of its parameters requires a gradient, so there is "
-                  "nothing to train; call requires_grad_() before saving"
-                : "{}: has no parameters, so it was frozen (torch.jit.freeze, "
-                  "optimize_for_inference) and there is nothing to train; save "
-                  "the script before it is frozen",
+            "{}: has no parameters, so it was frozen (torch.jit.freeze, "
+            "optimize_for_inference) and there is nothing to train; save the "
+            "script before it is frozen",
             file);
     require(!facts.sparse,
             "{}: an embedding has sparse gradients, which have no second "

@@ -1,6 +1,7 @@
 #include "experiments/data/arrays/byte_file.h"
 
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <zlib.h>

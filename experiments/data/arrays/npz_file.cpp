@@ -1,6 +1,7 @@
 #include "experiments/data/arrays/npz_file.h"
 
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 #include <zip.h>
 
 #include <algorithm>

@@ -166,7 +166,7 @@ TEST_CASE("moments of inputs in pieces are those of all together",
   const Dataset data = Dataset::in_file(
       [x](const Tensor& rows) { return x.index_select(0, rows); }, x.sizes(),
       at::kFloat, false);
-  const Statistics got = statistics(data, 0);
+  const InputStatistics got = statistics(data, 0);
   const auto [variance, mean] =
       at::var_mean(x.to(at::kDouble), at::IntArrayRef{0, 2},
                    /*unbiased=*/false, /*keepdim=*/true);

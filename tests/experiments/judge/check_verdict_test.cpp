@@ -103,7 +103,7 @@ TEST_CASE("a random method is judged by the mean of its draws", "[check]") {
   got.random->keys = 20;
   got.random->distance = Distance{0.1, 0.99, 1};  // of the mean
   got.random->standard_error = 0.05;
-  const Verdict good = verdict_on(got, {});
+  const CheckVerdict good = verdict_on(got, {});
   CHECK(good.passed);
   CHECK_THAT(good.text, ContainsSubstring("the mean of 20 draws is 10 % off"));
   CHECK_THAT(got.text(), ContainsSubstring("by one draw"));
@@ -138,7 +138,7 @@ TEST_CASE("a reference of zero gives no direction", "[check]") {
   got.bias->known = true;
   got.bias->distance =
       distance(at::ones({2}, float64()), at::zeros({2}, float64()));
-  const Verdict verdict = verdict_on(got, {});
+  const CheckVerdict verdict = verdict_on(got, {});
   CHECK_FALSE(verdict.passed);
   CHECK_THAT(verdict.text, ContainsSubstring("hypergradient is zero") &&
                                !ContainsSubstring("nan"));
