@@ -95,11 +95,15 @@ PARSERS = {".h": functions_of_cpp, ".cpp": functions_of_cpp,
 
 
 def files_below(root):
-    """(folder, files) of every folder, relative to `root`."""
+    """(folder, files) of every folder that is no output, relative to `root`."""
+    with open(os.path.join(root, ".gitignore"), encoding="utf-8") as file:
+        outputs = {line.strip().rstrip("/") for line in file}
     for top in FOLDERS:
         for folder, folders, files in os.walk(os.path.join(root, top)):
-            folders[:] = sorted(f for f in folders if f != "__pycache__")
-            yield os.path.relpath(folder, root), sorted(files)
+            path = os.path.relpath(folder, root)
+            folders[:] = sorted(f for f in folders if f != "__pycache__" and
+                                f"{path}/{f}" not in outputs)
+            yield path, sorted(files)
 
 
 def too_large(root):

@@ -28,7 +28,7 @@ struct InputStatistics {
   Tensor deviation, mean;
 };
 
-/// InputStatistics of inputs that come in pieces, in double precision (Chan,
+/// Statistics of inputs that come in pieces, in double precision (Chan,
 /// Golub and LeVeque 1983).
 class Moments {
  public:
