@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -56,10 +57,9 @@ FolderLock::FolderLock(const std::string& folder, double wait)
   }
   const std::string holder = fmt::format("{}", ::getpid());
   // For information only, so a full disk does not matter.
-  if (::ftruncate(file_, 0) == 0 &&
-      ::pwrite(file_, holder.data(), holder.size(), 0) < 0) {
-    (void)::ftruncate(file_, 0);
-  }
+  const ssize_t written = ::pwrite(file_, holder.data(), holder.size(), 0);
+  [[maybe_unused]] const int cut =
+      ::ftruncate(file_, std::max<ssize_t>(written, 0));
 }
 
 FolderLock::~FolderLock() {
