@@ -169,7 +169,8 @@ TEST_CASE("no memory is taken for the rows of an image that is too large",
   const std::string bytes = png_bytes(1, 1 << 30, 16, 6, "abc");
   std::ifstream file("/proc/self/statm");
   rlim_t pages = 0;
-  REQUIRE(file >> pages);
+  file >> pages;
+  REQUIRE(pages > 0);
   rlimit before;
   REQUIRE(getrlimit(RLIMIT_AS, &before) == 0);
   rlimit changed = before;
