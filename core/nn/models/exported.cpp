@@ -11,7 +11,7 @@
 #include "core/nn/foreign.h"
 #include "core/nn/layers/shapes.h"
 #include "core/nn/model.h"
-#include "core/nn/models/saved_network.h"
+#include "core/nn/models/network_file.h"
 #include "core/platform/exceptions.h"
 #include "core/platform/warnings.h"
 
@@ -33,7 +33,7 @@ namespace {
 class Exported : public ForeignModel {
  public:
   static Schema schema() {
-    return saved_network_schema(
+    return network_file_schema(
         "A network that PyTorch 2.8 or later has exported; for data of one "
         "tensor per example.",
         "What torch.export.save has written.");
@@ -60,7 +60,7 @@ class Exported : public ForeignModel {
   }
 
   ParameterSet initial_weights(const Key& key) const override {
-    return saved_start(shuffled_, weights_, key);
+    return start_from_file(shuffled_, weights_, key);
   }
 
  private:
