@@ -10,6 +10,7 @@
 #include "core/platform/error.h"
 #include "core/platform/warnings.h"
 #include "experiments/data/images/resized.h"
+#include "experiments/data/saved_preparation.h"
 #include "tests/support/data_support.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
@@ -213,6 +214,25 @@ TEST_CASE("folders train, valid and test are parts of the data",
   write_part(folder, "valid/", {"c"}, 1);
   CHECK_THROWS_WITH(load_source(section),
                     ContainsSubstring("valid/c': no training images"));
+}
+
+TEST_CASE("new images may lie in a folder and in the folders in it",
+          "[data][images]") {
+  const TemporaryFolder folder;
+  write_part(folder, "new/", {"a", "b"}, 2);
+  folder.write("new/c.png", grey_png(4, 6, 'x'));
+  Preparation trained;
+  trained.shape = {3, 4, 6};
+  const NewExamples found =
+      DataRegistry::instance()
+          .make(Json{{"type", "image_folder"}, {"folder", folder.path("")}})
+          ->load_new(folder.path("new"), trained);
+  CHECK(found.names == std::vector<std::string>{folder.path("new/c.png"),
+                                                folder.path("new/a/0.PNG"),
+                                                folder.path("new/a/1.PNG"),
+                                                folder.path("new/b/0.PNG"),
+                                                folder.path("new/b/1.PNG")});
+  CHECK(found.examples.inputs[0].eq('x').all().item<bool>());
 }
 
 TEST_CASE("folders that do not hold classes of images are explained",
