@@ -6,14 +6,11 @@
 #include "core/nn/penalty.h"
 #include "core/particles.h"
 #include "core/tensor/autodiff.h"
+#include "experiments/problems/evaluated_parts.h"
 #include "experiments/problems/saved_network.h"
 
 namespace nestgrad {
 namespace {
-
-/// The most examples that are evaluated at a time: bounds the memory that it
-/// takes.
-constexpr std::int64_t kEvaluationBatch = 1000;
 
 constexpr const char* kDecay = "weight_decay";
 constexpr const char* kDecayMeaning =
@@ -141,13 +138,7 @@ void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
   double loss = 0, right = 0;
   std::vector<Tensor> predictions;
   const bool only_accuracy = scores_.only_accuracy();
-  // Parts of equal size: a network with batch statistics cannot take a rest of
-  // one example.
-  const std::int64_t size = data.size();
-  const std::int64_t parts = (size + kEvaluationBatch - 1) / kEvaluationBatch;
-  for (std::int64_t part = 0; part < parts; ++part) {
-    const std::int64_t first = size * part / parts;
-    const std::int64_t n = size * (part + 1) / parts - first;
+  each_evaluated_part(data.size(), [&](std::int64_t first, std::int64_t n) {
     const Tensor outputs =
         model_->forward(weights, data.loaded(first, n).inputs,
                         Pass::evaluation_as(Draw(), hyper));
@@ -166,10 +157,10 @@ void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
     } else {
       predictions.push_back(data_.targets_in_source_units(predicted));
     }
-  }
+  });
   const auto answers = static_cast<double>(data.targets.numel());
   metrics[name + "_loss"] =
-      loss / (data.classes > 0 ? answers : static_cast<double>(size));
+      loss / (data.classes > 0 ? answers : static_cast<double>(data.size()));
   if (only_accuracy) {
     metrics[name + "_accuracy"] = right / answers;
   } else {

@@ -1,9 +1,13 @@
 #include "experiments/predict/predict.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <map>
 
 #include "core/platform/files.h"
+#include "core/storage/safetensors.h"
+#include "core/tensor/key.h"
 #include "experiments/data/arrays/npz_file.h"
 #include "tests/support/program.h"
 #include "tests/support/temporary_folder.h"
@@ -114,6 +118,11 @@ TEST_CASE("what a network says of the test examples has their accuracy",
   folder.write("less.csv", "size\n1\n");
   CHECK_THROWS_WITH(predicted(folder.path("run"), folder.path("less.csv")),
                     ContainsSubstring("there is no column 'country'"));
+  folder.write("unseen.csv", "size,country\n1,Italy\n2,Spain\n");
+  const Ended ended = program(folder.path(""), "predict run unseen.csv");
+  CHECK(ended.code == 0);
+  CHECK_THAT(ended.output, ContainsSubstring("nestgrad: 'unseen.csv'") &&
+                               ContainsSubstring("'Spain' in 1"));
 }
 
 TEST_CASE("numbers are predicted in the units of the source", "[predict]") {
@@ -135,6 +144,11 @@ TEST_CASE("numbers are predicted in the units of the source", "[predict]") {
                               {"model", {{"type", "mlp"}, {"hidden", {8}}}}});
   const Rows rows = predicted(folder.path("run"), folder.path("towns.csv"));
   CHECK(rows[0] == std::vector<std::string>{"example", "degrees"});
+  // These are double precision, so that all digits are there.
+  CHECK(std::any_of(rows.begin() + 1, rows.end(), [](const auto& row) {
+    return std::stod(fmt::format("{:.9g}", std::stod(row[1]))) !=
+           std::stod(row[1]);
+  }));
   double squares = 0;
   for (int i = 60; i < 90; ++i) {
     const bool south = i % 3 == 0;
@@ -178,6 +192,45 @@ TEST_CASE("pixels of new images are prepared as those of the training images",
       predicted(folder.path("run"), folder.path("other.npz")),
       ContainsSubstring("other.npz': an example has the shape [1, 2, 4], but "
                         "the network was trained on [1, 4, 4]"));
+  save_npz(folder.path("one.npz"), {{"inputs", images.narrow(0, 3, 1)}});
+  CHECK(predicted(folder.path("run"), folder.path("one.npz"))[1][1] == "1");
+  // A network that has come to nothing predicts nothing.
+  const std::string file = folder.path("run/weights.safetensors");
+  save_safetensors(file, load_safetensors(file).map([](const Tensor& t) {
+    return at::full_like(t, std::numeric_limits<double>::quiet_NaN());
+  }));
+  CHECK(predicted(folder.path("run"), folder.path("one.npz"))[1] ==
+        std::vector<std::string>{"0", "", "nan", "nan"});
+}
+
+TEST_CASE("a network with batch norm is asked about parts of equal size",
+          "[predict]") {
+  const TemporaryFolder folder;
+  const Tensor inputs = Key(1).normal(at::empty({1001, 3}));
+  save_npz(folder.path("all.npz"),
+           {{"inputs", inputs},
+            {"targets", inputs.select(1, 0).gt(0).to(at::kLong)}});
+  summary_of_run(
+      folder,
+      {{"type", "supervised"},
+       {"data",
+        {{"type", "npz"}, {"file", "all.npz"}, {"train", 100}, {"valid", 100}}},
+       {"model",
+        {{"type", "sequential"},
+         {"layers", {"batch_norm", {{"type", "linear"}, {"out", 2}}}}}}});
+  const auto ask = [&](const Tensor& about) {
+    save_npz(folder.path("new.npz"), {{"inputs", about}});
+    return predicted(folder.path("run"), folder.path("new.npz"));
+  };
+  const Rows all = ask(inputs), half = ask(inputs.narrow(0, 500, 501));
+  REQUIRE(all.size() == 1002);
+  for (std::size_t i = 1; i <= 501; ++i) {
+    CHECK(std::stod(all[500 + i][2]) ==
+          Approx(std::stod(half[i][2])).margin(1e-6));
+  }
+  CHECK_THROWS_WITH(ask(inputs.narrow(0, 0, 1)),
+                    ContainsSubstring("new.npz': has one example, but the "
+                                      "network normalizes"));
 }
 
 TEST_CASE("whoever asks a run without a network is told so", "[predict]") {
@@ -188,7 +241,7 @@ TEST_CASE("whoever asks a run without a network is told so", "[predict]") {
   const Ended ended = program(folder.path(""), "predict run new.csv");
   CHECK(ended.code == 2);
   CHECK(ended.output ==
-        "run: has no network.json, so there is no network to ask\n");
+        "nestgrad: run: has no network.json, so there is no network to ask\n");
 }
 
 }  // namespace nestgrad
