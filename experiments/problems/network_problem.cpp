@@ -16,6 +16,40 @@ constexpr const char* kDecay = "weight_decay";
 constexpr const char* kDecayMeaning =
     "Factor d of the penalty d w^2 / 2 on the weights.";
 
+/// The data that `config` describes. If its key "targets" says so, the inputs
+/// are the targets as well, [examples, numbers].
+Splits read_data(const Config& config, const ProblemContext& context) {
+  const Config section = config.object("data");
+  Splits data = load_splits(section, context.key.fold("data"), context.options);
+  if (!config.has("targets") || config.text("targets") != "inputs") return data;
+  if (data.train.stored || !data.train.inputs.is_floating_point()) {
+    config.fail("targets",
+                "cannot be \"inputs\" of tokens, nor of inputs that stay in "
+                "their file");
+  }
+  if (section.boolean("standardize_targets")) {
+    section.fail("standardize_targets",
+                 "must be false where the targets are the inputs, which "
+                 "\"standardize\" scales");
+  }
+  for (Dataset* part : {&data.train, &data.valid, &data.test}) {
+    if (!part->inputs.defined()) continue;
+    part->targets = part->inputs.flatten(1);
+    part->classes = 0;
+    part->target_names.clear();
+  }
+  data.corrupted = Tensor();
+  if (!data.mean.defined()) return data;
+  const auto of_each_number = [&](const Tensor& t) {
+    return t.expand_as(data.train.inputs.narrow(0, 0, 1))
+        .flatten()
+        .to(at::kDouble);
+  };
+  data.target_mean = of_each_number(data.mean);
+  data.target_deviation = of_each_number(data.deviation);
+  return data;
+}
+
 /// {outputs}, or {time, outputs} where the target is a sequence of classes.
 Shape output_shape(const Dataset& data, const Loss& loss) {
   Shape shape;
@@ -38,8 +72,7 @@ Loss read_loss(const Config& config, const Splits& data) {
 NetworkProblem::NetworkProblem(const Config& config,
                                const ProblemContext& context,
                                const std::vector<std::string>& of_loss)
-    : data_(load_splits(config.object("data"), context.key.fold("data"),
-                        context.options)),
+    : data_(read_data(config, context)),
       loss_(read_loss(config, data_)),
       model_(ModelRegistry::instance().make(config.object("model"),
                                             data_.shape(),

@@ -233,6 +233,58 @@ TEST_CASE("a network with batch norm is asked about parts of equal size",
                                       "network normalizes"));
 }
 
+TEST_CASE("an autoencoder gives images back in the units of the source",
+          "[predict]") {
+  const TemporaryFolder folder;
+  const Tensor images =
+      (Key(4).uniform(at::empty({40, 1, 4, 4})) * 200).to(at::kByte);
+  const auto save = [&](const char* name, std::int64_t first, std::int64_t n) {
+    save_npz(folder.path(name), {{"inputs", images.narrow(0, first, n)},
+                                 {"targets", at::arange(n).remainder(2)}});
+  };
+  save("train.npz", 0, 20);
+  save("valid.npz", 20, 10);
+  save("test.npz", 30, 10);
+  const Json summary = summary_of_run(folder, {{"type", "supervised"},
+                                               {"targets", "inputs"},
+                                               {"loss", "squared_error"},
+                                               {"metrics", {"rmse", "mae"}},
+                                               {"data",
+                                                {{"type", "npz"},
+                                                 {"file", "train.npz"},
+                                                 {"valid_file", "valid.npz"},
+                                                 {"test_file", "test.npz"},
+                                                 {"standardize", true}}},
+                                               {"model",
+                                                {{"type", "autoencoder"},
+                                                 {"channels", {2}},
+                                                 {"hidden", Json::array()},
+                                                 {"code", 3}}}});
+  const Rows rows = predicted(folder.path("run"), folder.path("test.npz"));
+  REQUIRE(rows.size() == 11);
+  REQUIRE(rows[0].size() == 17);
+  const Tensor pixels = images.narrow(0, 30, 10).flatten(1).to(at::kDouble);
+  Tensor given = at::empty_like(pixels);
+  for (std::int64_t i = 0; i < 10; ++i) {
+    for (std::int64_t j = 0; j < 16; ++j) {
+      given[i][j] = std::stod(rows[static_cast<std::size_t>(i) + 1]
+                                  [static_cast<std::size_t>(j) + 1]);
+    }
+  }
+  const Tensor miss = given - pixels / 255;
+  const Json& tuned = summary.at("tuned");
+  CHECK(miss.square().mean(0).sqrt().mean().item<double>() ==
+        Approx(tuned.at("test_rmse").get<double>()).epsilon(1e-4));
+  CHECK(miss.abs().mean().item<double>() ==
+        Approx(tuned.at("test_mae").get<double>()).epsilon(1e-4));
+  // The loss is that of standardized pixels, summed over an image.
+  const Tensor of_training = images.narrow(0, 0, 20).to(at::kDouble).div(255);
+  const double deviation = of_training.std(/*unbiased=*/false).item<double>();
+  CHECK(tuned.at("test_loss").get<double>() ==
+        Approx(0.5 * (miss / deviation).square().sum(1).mean().item<double>())
+            .epsilon(1e-3));
+}
+
 TEST_CASE("whoever asks a run without a network is told so", "[predict]") {
   const TemporaryFolder folder;
   folder.write("a.json", R"({"problem": "ridge", "outer": {"steps": 1},
