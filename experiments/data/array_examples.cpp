@@ -25,6 +25,7 @@ void require_axes(at::IntArrayRef sizes, const std::string& place) {
           "{}: expected 2 or more dimensions, the first of which counts the "
           "examples, found {}",
           place, sizes.size());
+  require(sizes[0] > 0, "{}: has no examples", place);
 }
 
 void warn_of_dark(const Tensor& inputs, const std::string& place) {

@@ -114,14 +114,18 @@ class ImageFolder : public DataSource {
     return out;
   }
 
-  /// An image, the images of a folder, or those of the folders in it.
+  /// An image, or the images of a folder and of the folders in it.
   NewExamples load_new(const std::string& path,
                        const Preparation& trained) const override {
     std::vector<Path> files;
     if (!folder_exists(path)) {
       files.emplace_back(path);
     } else if (has_folders(path)) {
-      warn_of_files(path);
+      for (const std::string& name : names_in(path)) {
+        if (name[0] == '.' || !is_image(name)) continue;
+        const Path file = Path(path) / name;
+        if (!folder_exists(file.string())) files.push_back(file);
+      }
       for (const std::string& name : folders_in(path)) {
         const std::vector<Path> images = images_in(Path(path) / name);
         files.insert(files.end(), images.begin(), images.end());

@@ -4,6 +4,8 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -13,7 +15,9 @@
 #include "core/platform/files.h"
 #include "core/platform/text.h"
 #include "core/storage/safetensors.h"
+#include "core/tensor/key.h"
 #include "core/tensor/numbers.h"
+#include "experiments/problems/evaluated_parts.h"
 #include "experiments/problems/saved_network.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/record/run_folder.h"
@@ -21,8 +25,6 @@
 
 namespace nestgrad {
 namespace {
-
-constexpr std::int64_t kBatch = 1000;  // examples at a time
 
 /// The network that a run hands out.
 struct Network {
@@ -70,16 +72,48 @@ std::string header(const Network& network) {
   return out + "\n";
 }
 
+/// All digits that the type of an answer has.
+std::string digits(double number, at::ScalarType type) {
+  return type == at::kDouble ? fmt::format("{}", number)
+                             : fmt::format("{:.9g}", number);
+}
+
 std::string row(const Network& network, const std::string& example,
-                const std::vector<double>& answer) {
+                const Tensor& answer) {
+  const std::vector<double> numbers = to_numbers(answer);
   std::string out = csv_field(example);
   if (network.saved.loss.target() == TargetKind::kClasses) {
-    const auto largest = std::max_element(answer.begin(), answer.end());
-    out += "," + csv_field(name_of(network.saved.preparation,
-                                   largest - answer.begin()));
+    out += ",";
+    if (std::none_of(numbers.begin(), numbers.end(),
+                     [](double number) { return std::isnan(number); })) {
+      const auto largest = std::max_element(numbers.begin(), numbers.end());
+      out += csv_field(
+          name_of(network.saved.preparation, largest - numbers.begin()));
+    }
   }
-  for (const double number : answer) out += fmt::format(",{:.9g}", number);
+  for (const double number : numbers) {
+    out += "," + digits(number, answer.scalar_type());
+  }
   return out + "\n";
+}
+
+/// Throws Error if the answer for the only example changes when another one is
+/// there, so that the answer for it alone says nothing.
+void require_own_answer(const Network& network, const Tensor& example,
+                        const std::string& data) {
+  const Tensor other = example.eq(0).to(example.options());
+  Tensor of_both;
+  try {
+    of_both = network.answers(at::cat({example, other}));
+  } catch (const std::exception&) {
+    return;  // a network of Python's that takes batches of one example
+  }
+  require(at::allclose(network.answers(example), of_both.narrow(0, 0, 1),
+                       /*rtol=*/1e-2, /*atol=*/1e-4, /*equal_nan=*/true),
+          "'{}': has one example, but the network normalizes with the "
+          "statistics of a batch (batch norm), so its answer for one example "
+          "alone says nothing; ask about several at once",
+          data);
 }
 
 }  // namespace
@@ -114,9 +148,11 @@ void predict(const std::string& run, const std::string& data,
   const Dataset prepared = saved.preparation.prepared(
       examples.examples, network.weights.tensors().front().scalar_type(),
       "'" + data + "'");
+  if (prepared.size() == 1) {
+    require_own_answer(network, prepared.loaded().inputs, data);
+  }
   write(header(network));
-  for (std::int64_t first = 0; first < prepared.size(); first += kBatch) {
-    const std::int64_t n = std::min(kBatch, prepared.size() - first);
+  each_evaluated_part(prepared.size(), [&](std::int64_t first, std::int64_t n) {
     const Tensor answers =
         network.answers(prepared.loaded(first, n).inputs).contiguous();
     std::string rows;
@@ -125,10 +161,10 @@ void predict(const std::string& run, const std::string& data,
       rows += row(network,
                   number < examples.names.size() ? examples.names[number]
                                                  : std::to_string(number),
-                  to_numbers(answers[i]));
+                  answers[i]);
     }
     write(rows);
-  }
+  });
 }
 
 }  // namespace nestgrad

@@ -6,18 +6,49 @@
 #include "core/nn/penalty.h"
 #include "core/particles.h"
 #include "core/tensor/autodiff.h"
+#include "experiments/problems/evaluated_parts.h"
 #include "experiments/problems/saved_network.h"
 
 namespace nestgrad {
 namespace {
 
-/// The most examples that are evaluated at a time: bounds the memory that it
-/// takes.
-constexpr std::int64_t kEvaluationBatch = 1000;
-
 constexpr const char* kDecay = "weight_decay";
 constexpr const char* kDecayMeaning =
     "Factor d of the penalty d w^2 / 2 on the weights.";
+
+/// The data that `config` describes. If its key "targets" says so, the inputs
+/// are the targets as well, [examples, numbers].
+Splits read_data(const Config& config, const ProblemContext& context) {
+  const Config section = config.object("data");
+  Splits data = load_splits(section, context.key.fold("data"), context.options);
+  if (!config.has("targets") || config.text("targets") != "inputs") return data;
+  if (data.train.stored || !data.train.inputs.is_floating_point()) {
+    config.fail("targets",
+                "cannot be \"inputs\" of tokens, nor of inputs that stay in "
+                "their file");
+  }
+  if (section.boolean("standardize_targets")) {
+    section.fail("standardize_targets",
+                 "must be false where the targets are the inputs, which "
+                 "\"standardize\" scales");
+  }
+  for (Dataset* part : {&data.train, &data.valid, &data.test}) {
+    if (!part->inputs.defined()) continue;
+    part->targets = part->inputs.flatten(1);
+    part->classes = 0;
+    part->target_names.clear();
+  }
+  data.corrupted = Tensor();
+  if (!data.mean.defined()) return data;
+  const auto of_each_number = [&](const Tensor& t) {
+    return t.expand_as(data.train.inputs.narrow(0, 0, 1))
+        .flatten()
+        .to(at::kDouble);
+  };
+  data.target_mean = of_each_number(data.mean);
+  data.target_deviation = of_each_number(data.deviation);
+  return data;
+}
 
 /// {outputs}, or {time, outputs} where the target is a sequence of classes.
 Shape output_shape(const Dataset& data, const Loss& loss) {
@@ -41,8 +72,7 @@ Loss read_loss(const Config& config, const Splits& data) {
 NetworkProblem::NetworkProblem(const Config& config,
                                const ProblemContext& context,
                                const std::vector<std::string>& of_loss)
-    : data_(load_splits(config.object("data"), context.key.fold("data"),
-                        context.options)),
+    : data_(read_data(config, context)),
       loss_(read_loss(config, data_)),
       model_(ModelRegistry::instance().make(config.object("model"),
                                             data_.shape(),
@@ -141,13 +171,7 @@ void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
   double loss = 0, right = 0;
   std::vector<Tensor> predictions;
   const bool only_accuracy = scores_.only_accuracy();
-  // Parts of equal size: a network with batch statistics cannot take a rest of
-  // one example.
-  const std::int64_t size = data.size();
-  const std::int64_t parts = (size + kEvaluationBatch - 1) / kEvaluationBatch;
-  for (std::int64_t part = 0; part < parts; ++part) {
-    const std::int64_t first = size * part / parts;
-    const std::int64_t n = size * (part + 1) / parts - first;
+  each_evaluated_part(data.size(), [&](std::int64_t first, std::int64_t n) {
     const Tensor outputs =
         model_->forward(weights, data.loaded(first, n).inputs,
                         Pass::evaluation_as(Draw(), hyper));
@@ -166,7 +190,7 @@ void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
     } else if (!scores_.empty()) {
       predictions.push_back(data_.targets_in_source_units(predicted));
     }
-  }
+  });
   const auto answers = static_cast<double>(data.targets.numel());
   Metrics found;
   if (only_accuracy) {
@@ -180,7 +204,7 @@ void NetworkProblem::evaluate_on(const std::string& name, const Dataset& data,
     if (std::isnan(loss)) score.second = loss;
   }
   found[name + "_loss"] =
-      loss / (data.classes > 0 ? answers : static_cast<double>(size));
+      loss / (data.classes > 0 ? answers : static_cast<double>(data.size()));
   metrics.merge(found);
 }
 

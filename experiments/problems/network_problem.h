@@ -25,7 +25,9 @@ class NetworkProblem : public BilevelProblem {
 
  protected:
   /// Reads "data" and "model" of the problem's section and, if its schema has
-  /// them, the keys of Loss; otherwise the loss is cross entropy.
+  /// them, the keys of Loss; otherwise the loss is cross entropy. A schema may
+  /// also have the key "targets": with "inputs", the network is to give its
+  /// inputs again.
   /// Hyperparameters that layers name must not be called like one of `of_loss`,
   /// those of the loss.
   NetworkProblem(const Config& config, const ProblemContext& context,

@@ -11,9 +11,10 @@
 namespace nestgrad {
 namespace {
 
-/// A network that learns from examples with targets: classes, numbers, or
-/// labels of 0 and 1. With a loss L_i of an example (see Loss) and, as far as
-/// the configuration mentions them, two hyperparameters:
+/// A network that learns from examples with targets: classes, numbers (the
+/// inputs themselves, for an autoencoder), or labels of 0 and 1. With a loss
+/// L_i of an example (see Loss) and, as far as the configuration mentions them,
+/// two hyperparameters:
 ///
 ///   train_loss = mean_i example_weight_i L_i + sum_j weight_decay_j w_j^2 / 2
 ///   valid_loss = mean_i L_i, or the mean over the classes of the mean L_i of
@@ -67,6 +68,11 @@ class Supervised : public NetworkProblem {
                 "A network that says how much each training example counts, "
                 "mlp for example; its weights are the hyperparameter "
                 "`weighting`.")
+        .choice("targets", "data",
+                "What the network is to give: the targets of the data, or the "
+                "inputs again, as numbers (an autoencoder). With noise in the "
+                "model's \"augment\" it learns to remove that.",
+                {"data", "inputs"})
         .also(Loss::keys())
         .section("evolution", evolution_schema(), kAbsent,
                  "Trains by evolution strategies with flipout, without "

@@ -8,7 +8,7 @@
 #include <iterator>
 
 #include "core/platform/error.h"
-#include "core/platform/warnings.h"
+#include "experiments/program/warnings_told.h"
 #include "experiments/record/run_folder.h"
 #include "experiments/setup/out_of_memory.h"
 #include "experiments/setup/plugin.h"
@@ -39,19 +39,6 @@ void ConfigArguments::add_to(CLI::App& command) {
                   "before others")
       ->allow_extra_args(false);
 }
-
-namespace {
-
-/// Tells the warnings that nobody has told by its end.
-struct WarningsTold {
-  ~WarningsTold() {
-    for (const std::string& text : untold_warnings()) {
-      fmt::print(stderr, "nestgrad: {}\n", text);
-    }
-  }
-};
-
-}  // namespace
 
 int ConfigArguments::with(
     const std::function<int(const JsonFile&)>& work) const {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/nn/exported/json_parts.h"
+#include "core/platform/exceptions.h"
 #include "core/storage/zip_file.h"
 
 namespace nestgrad {
@@ -15,6 +16,11 @@ namespace {
 constexpr int kDeepest = 100;
 constexpr std::int64_t kStrided = 7;  // as a layout
 constexpr std::size_t kMostDimensions = 32;
+
+/// A tensor may be larger than its storage, whose numbers it repeats then
+/// (expand); up to this many numbers.
+constexpr std::int64_t kMostRepeated = std::int64_t{1} << 24;
+
 constexpr const char* kHowToWrite =
     "write it with PyTorch 2.8 or later: torch.export.save("
     "torch.export.export(network, (inputs,)), \"network.pt2\")";
@@ -111,27 +117,65 @@ std::vector<std::int64_t> fixed_sizes(const Json& list, const char* what) {
   return out;
 }
 
-/// One more than the last element of the storage that a tensor uses.
-std::int64_t elements_needed(const std::vector<std::int64_t>& sizes,
-                             const std::vector<std::int64_t>& strides,
-                             std::int64_t offset) {
+/// One more than the last number of a storage that a tensor uses; 0 if the
+/// tensor is empty. Throws Error unless it fits into `held` numbers.
+std::int64_t numbers_needed(const std::vector<std::int64_t>& sizes,
+                            const std::vector<std::int64_t>& strides,
+                            std::int64_t offset, std::int64_t held) {
   std::int64_t last = offset, numel = 1;
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] == 0) return 0;
-  }
+  bool empty = false;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     std::int64_t span = 0;
-    require(!__builtin_mul_overflow(numel, sizes[i], &numel) &&
-                !__builtin_mul_overflow(sizes[i] - 1, strides[i], &span) &&
+    const std::int64_t size = std::max<std::int64_t>(sizes[i], 1);
+    empty = empty || sizes[i] == 0;
+    require(!__builtin_mul_overflow(numel, size, &numel) &&
+                !__builtin_mul_overflow(size - 1, strides[i], &span) &&
                 !__builtin_add_overflow(last, span, &last),
             "its shape [{}] is impossible", fmt::join(sizes, ", "));
   }
+  if (empty) return 0;
   require(last < INT64_MAX, "its shape is impossible");
+  require(last < held, "it needs {} numbers, but {} are stored", last + 1,
+          held);
+  require(numel <= std::max(held, kMostRepeated),
+          "it repeats the {} numbers that are stored until they are {}", held,
+          numel);
   return last + 1;
 }
 
-/// A view of `bytes` as described by `meta`.
-Tensor tensor_of(const Json& meta, const std::string& bytes) {
+/// The entries of an archive as tensors, each read once for each type.
+class Storages {
+ public:
+  explicit Storages(const ZipFile& zip) : zip_(zip) {}
+
+  /// All numbers of the entry at `path`.
+  const Tensor& numbers(const std::string& path, at::ScalarType type) {
+    const auto [place, is_new] = read_.emplace(std::pair(path, type), Tensor());
+    if (is_new) place->second = numbers_in(zip_.read(path), type);
+    return place->second;
+  }
+
+ private:
+  static Tensor numbers_in(const std::string& bytes, at::ScalarType type) {
+    if (type == at::kBool) {
+      require(std::all_of(bytes.begin(), bytes.end(),
+                          [](char byte) { return byte == 0 || byte == 1; }),
+              "it holds a bool that is neither 0 nor 1");
+    }
+    const auto held =
+        static_cast<std::int64_t>(bytes.size() / elementSize(type));
+    Tensor all = at::empty({held}, type);
+    if (held > 0) std::memcpy(all.data_ptr(), bytes.data(), all.nbytes());
+    return all;
+  }
+
+  const ZipFile& zip_;
+  std::map<std::pair<std::string, at::ScalarType>, Tensor> read_;
+};
+
+/// The tensor that `meta` describes, a view of the entry at `path`.
+ExportedTensor tensor_of(const Json& meta, const std::string& path,
+                         Storages& storages) {
   require(integer_of(meta, "layout") == kStrided, "it is sparse");
   const at::ScalarType type = exported_scalar_type(integer_of(meta, "dtype"));
   const auto sizes = fixed_sizes(array_of(meta, "sizes"), "sizes");
@@ -140,19 +184,25 @@ Tensor tensor_of(const Json& meta, const std::string& bytes) {
       integer_of(object_of(meta, "storage_offset"), "as_int");
   require(strides.size() == sizes.size() && offset >= 0,
           "its strides or its offset do not fit its shape");
-  const auto held = static_cast<std::int64_t>(bytes.size() / elementSize(type));
-  const std::int64_t needed = elements_needed(sizes, strides, offset);
-  require(needed <= held, "it needs {} numbers, but {} are stored", needed,
-          held);
-  if (type == at::kBool) {
-    require(std::all_of(bytes.begin(), bytes.end(),
-                        [](char byte) { return byte == 0 || byte == 1; }),
-            "it holds a bool that is neither 0 nor 1");
+  const Tensor& all = storages.numbers(path, type);
+  const std::int64_t needed =
+      numbers_needed(sizes, strides, offset, all.numel());
+  ExportedTensor out;
+  out.storage = path;
+  out.place =
+      fmt::format("{} {} {} {} {}", path, offset, static_cast<int>(type),
+                  fmt::join(sizes, ","), fmt::join(strides, ","));
+  out.requires_grad =
+      meta.contains("requires_grad") && meta["requires_grad"] == true;
+  if (needed == 0) {
+    out.value = at::empty(sizes, type);
+    return out;
   }
-  if (needed == 0) return at::empty(sizes, type);
-  const Tensor all = at::empty({held}, type);
-  std::memcpy(all.data_ptr(), bytes.data(), all.nbytes());
-  return all.as_strided(sizes, strides, offset);
+  const auto width = static_cast<std::int64_t>(elementSize(type));
+  out.value = all.as_strided(sizes, strides, offset);
+  out.begin = offset * width;
+  out.end = needed * width;
+  return out;
 }
 
 /// The tensors that the file `config` of `folder` lists.
@@ -160,6 +210,7 @@ std::map<std::string, ExportedTensor> read_tensors(const ZipFile& zip,
                                                    const std::string& folder,
                                                    const std::string& config) {
   std::map<std::string, ExportedTensor> out;
+  Storages storages(zip);
   if (!zip.contains(folder + config)) return out;
   const Json about = parse(zip.read(folder + config), config);
   for (const auto& [name, payload] : object_of(about, "config").items()) {
@@ -173,16 +224,7 @@ std::map<std::string, ExportedTensor> read_tensors(const ZipFile& zip,
               "it is of a class of its own, which is stored by pickle");
       const Json& meta = object_of(payload, "tensor_meta");
       const std::string& path = text_of(payload, "path_name");
-      ExportedTensor one{
-          tensor_of(meta, zip.read(folder + path)),
-          meta.contains("requires_grad") && meta["requires_grad"] == true,
-          folder + path, ""};
-      one.place =
-          fmt::format("{} {} {} {} {}", one.storage, one.value.storage_offset(),
-                      static_cast<int>(one.value.scalar_type()),
-                      fmt::join(one.value.sizes(), ","),
-                      fmt::join(one.value.strides(), ","));
-      out.emplace(name, std::move(one));
+      out.emplace(name, tensor_of(meta, folder + path, storages));
     } catch (const Error& error) {
       throw Error(fmt::format("the tensor '{}': {}", name, error.what()));
     }
@@ -235,10 +277,9 @@ ExportedArchive read_exported_archive(const std::string& path) {
     out.constants = read_tensors(zip, top + "data/constants/",
                                  model + "_constants_config.json");
     return out;
-  } catch (const Error& error) {
-    throw Error(fmt::format("'{}' cannot be read: {}", path, error.what()));
-  } catch (const Json::exception& error) {
-    throw Error(fmt::format("'{}' cannot be read: {}", path, error.what()));
+  } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) throw;
+    throw Error(fmt::format("'{}' cannot be read: {}", path, one_line(error)));
   }
 }
 

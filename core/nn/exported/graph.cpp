@@ -1,12 +1,14 @@
 #include "core/nn/exported/graph.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <fmt/ranges.h>
 #include <torch/version.h>
 
 #include <algorithm>
 #include <set>
 
+#include "core/nn/exported/known_arguments.h"
 #include "core/platform/error.h"
 #include "core/platform/exceptions.h"
 
@@ -15,30 +17,93 @@ namespace {
 
 constexpr const char* kPrefix = "torch.ops.";
 
-const c10::FunctionSchema& schema_of(const c10::OperatorHandle& op) {
-  return op.schema();
-}
-
-/// The place of the argument of this name; the number of arguments if there is
-/// none.
-std::size_t place_of(const c10::FunctionSchema& schema,
-                     const std::string& name) {
-  const auto& arguments = schema.arguments();
-  const auto found = std::find_if(
-      arguments.begin(), arguments.end(),
-      [&](const c10::Argument& one) { return one.name() == name; });
-  return static_cast<std::size_t>(found - arguments.begin());
-}
-
-bool is(const c10::IValue& value, bool expected) {
-  return value.isBool() && value.toBool() == expected;
-}
-
 bool above_zero(const c10::IValue& value) {
   return value.isDouble() && value.toDouble() > 0;
 }
 
+/// Internal operators that exports consist of, most of them once
+/// run_decompositions() has been called.
+const std::set<std::string>& internal_operators() {
+  static const std::set<std::string> all = {"_adaptive_avg_pool2d",
+                                            "_adaptive_avg_pool3d",
+                                            "_cdist_forward",
+                                            "_conj",
+                                            "_convolution",
+                                            "_embedding_bag",
+                                            "_fft_c2c",
+                                            "_fft_c2r",
+                                            "_fft_r2c",
+                                            "_local_scalar_dense",
+                                            "_log_softmax",
+                                            "_pdist_forward",
+                                            "_softmax",
+                                            "_to_copy",
+                                            "_trilinear",
+                                            "_unsafe_view",
+                                            "_upsample_bicubic2d_aa",
+                                            "_upsample_bilinear2d_aa",
+                                            "_upsample_nearest_exact1d",
+                                            "_upsample_nearest_exact2d",
+                                            "_upsample_nearest_exact3d",
+                                            "_weight_norm",
+                                            "_weight_norm_interface"};
+  return all;
+}
+
+/// Whether an operator of ATen ("linear") relies on its callers, who are other
+/// operators, or reads files.
+bool is_unsafe(const std::string& name) {
+  static const std::set<std::string> known = {"from_file", "set", "set_",
+                                              "set_data"};
+  const auto begins_with = [&](const char* prefix) {
+    return name.rfind(prefix, 0) == 0;
+  };
+  return (begins_with("_") && !begins_with("__") &&
+          internal_operators().count(name) == 0) ||
+         begins_with("resize") || begins_with("fbgemm_") ||
+         name.find("_backward") != std::string::npos || known.count(name) > 0;
+}
+
+/// Switches cuDNN off for a scope if `off`: its recurrent networks have no
+/// second derivative.
+class WithoutCudnn {
+ public:
+  explicit WithoutCudnn(bool off)
+      : off_(off && at::globalContext().userEnabledCuDNN()) {
+    if (off_) at::globalContext().setUserEnabledCuDNN(false);
+  }
+  ~WithoutCudnn() {
+    if (off_) at::globalContext().setUserEnabledCuDNN(true);
+  }
+  WithoutCudnn(const WithoutCudnn&) = delete;
+  WithoutCudnn& operator=(const WithoutCudnn&) = delete;
+
+ private:
+  bool off_;
+};
+
 }  // namespace
+
+/// The place of the argument of this name; the number of arguments if there is
+/// none.
+std::size_t ExportedGraph::Step::place_of(const std::string& argument) const {
+  const auto& arguments = schema().arguments();
+  const auto found = std::find_if(
+      arguments.begin(), arguments.end(),
+      [&](const c10::Argument& one) { return one.name() == argument; });
+  return static_cast<std::size_t>(found - arguments.begin());
+}
+
+/// Null if there is none.
+Operand* ExportedGraph::Step::operand(const char* argument) {
+  const std::size_t place = place_of(argument);
+  return place < operands.size() ? &operands[place] : nullptr;
+}
+
+c10::IValue ExportedGraph::Step::constant(const char* argument) {
+  const Operand* const one = operand(argument);
+  return one == nullptr ? c10::IValue() : one->constant();
+}
 
 ExportedGraph::ExportedGraph(const ExportedProgram& program,
                              at::ScalarType own_type)
@@ -66,32 +131,33 @@ ExportedGraph::Step ExportedGraph::found(const ExportedNode& node) {
   // "aten.linear.default" is the operator aten::linear without an overload.
   const std::size_t dot = step.name.find('.');
   const std::size_t last = step.name.rfind('.');
+  std::string name;
   if (of_torch && dot != last && step.name.compare(0, dot, "aten") == 0) {
+    name = step.name.substr(dot + 1, last - dot - 1);
     std::string overload = step.name.substr(last + 1);
     if (overload == "default") overload.clear();
-    const auto op = c10::Dispatcher::singleton().findSchema(
-        {"aten::" + step.name.substr(dot + 1, last - dot - 1), overload});
+    const auto op =
+        c10::Dispatcher::singleton().findSchema({"aten::" + name, overload});
     if (op.has_value()) step.torch = *op;
   }
   require(step.torch.has_value(),
           "it uses the operator {}, which LibTorch {} does not have", step.name,
           TORCH_VERSION);
-  // The only operator that reads files.
-  require(step.name != "aten.from_file.default",
-          "it uses the operator {}, which is not supported", step.name);
+  require(!is_unsafe(name),
+          "it uses the operator {}, which is not for networks and is not "
+          "supported",
+          step.name);
   return step;
 }
 
 void ExportedGraph::set_operands(Step& step, const ExportedNode& node,
                                  at::ScalarType own_type) {
-  const c10::FunctionSchema& schema =
-      step.own != nullptr ? step.own->schema : schema_of(*step.torch);
-  const auto& formal = schema.arguments();
+  const auto& formal = step.schema().arguments();
   std::vector<std::optional<Operand>> operands(formal.size());
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const auto& [name, argument] = node.inputs[i];
     const bool by_place = step.own != nullptr && step.own->by_place;
-    const std::size_t place = by_place ? i : place_of(schema, name);
+    const std::size_t place = by_place ? i : step.place_of(name);
     if (place >= formal.size()) {
       // Newer versions have more arguments; where they are unset, no matter.
       require(argument.kind == ExportedArgument::Kind::kNone,
@@ -109,48 +175,53 @@ void ExportedGraph::set_operands(Step& step, const ExportedNode& node,
   }
   step.outputs = node.outputs;
   step.output_is_list = node.output_is_list;
-  const std::size_t results = schema.returns().size();
+  const std::size_t results = step.schema().returns().size();
   require(step.output_is_list ? results == 1 : node.outputs.size() <= results,
           "it has {} results, but {} are expected", results,
           node.outputs.size());
 }
 
-/// Lets noise follow the pass, and notes what the graph does.
+/// Notes what the operator does.
 void ExportedGraph::look_at(Step& step) {
-  const c10::FunctionSchema& schema =
-      step.own != nullptr ? step.own->schema : schema_of(*step.torch);
-  writes_ = writes_ || schema.is_mutable();
-  const auto operand = [&](const char* name) -> Operand* {
-    const std::size_t place = place_of(schema, name);
-    return place < step.operands.size() ? &step.operands[place] : nullptr;
-  };
-  const auto constant = [&](const char* name) {
-    const Operand* const one = operand(name);
-    return one == nullptr ? c10::IValue() : one->constant();
-  };
-  const bool norm = step.name.find("batch_norm") != std::string::npos;
-  if (norm) {
-    keeps_averages_ = keeps_averages_ || is(constant("training"), false);
+  writes_ = writes_ || step.schema().is_mutable();
+  if (!is(step.constant("training"), false) &&
+      !is(step.constant("use_input_stats"), false)) {
+    for (const char* name : {"running_mean", "running_var", "noise"}) {
+      const Operand* const one = step.operand(name);
+      if (one != nullptr) one->add_values(step.written);
+    }
+  }
+  if (step.name.find("batch_norm") != std::string::npos) {
+    keeps_averages_ = keeps_averages_ || is(step.constant("training"), false);
     return;
   }
-  require(!is(constant("sparse"), true),
+  require(!is(step.constant("sparse"), true),
           "its gradients are sparse and have no second derivative; export the "
           "network with sparse=False");
-  if (Operand* const rate = operand("dropout_p")) rate->only_in_training();
-  const char* const mode = operand("train") != nullptr ? "train"
+  for (const char* name : {"aten.lstm.", "aten.gru.", "aten.rnn_"}) {
+    step.recurrent = step.recurrent || step.name.rfind(name, 0) == 0;
+  }
+  look_at_noise(step);
+}
+
+/// Lets noise follow the pass.
+void ExportedGraph::look_at_noise(Step& step) {
+  if (Operand* const rate = step.operand("dropout_p")) rate->only_in_training();
+  const char* const mode = step.operand("train") != nullptr ? "train"
                            : step.name.find("rrelu") != std::string::npos
                                ? "training"
                                : nullptr;
   if (mode == nullptr) {
-    always_random_ = always_random_ ||
-                     (step.torch.has_value() &&
-                      step.torch->hasTag(at::Tag::nondeterministic_seeded));
+    if (step.torch.has_value() &&
+        step.torch->hasTag(at::Tag::nondeterministic_seeded)) {
+      always_random_ = step.name;
+    }
     return;
   }
-  const char* const rate = operand("p") != nullptr ? "p" : "dropout";
-  never_drops_ =
-      never_drops_ || (is(constant(mode), false) && above_zero(constant(rate)));
-  if (is(constant(mode), true)) operand(mode)->only_in_training();
+  const char* const rate = step.operand("p") != nullptr ? "p" : "dropout";
+  never_drops_ = never_drops_ || (is(step.constant(mode), false) &&
+                                  above_zero(step.constant(rate)));
+  if (is(step.constant(mode), true)) step.operand(mode)->only_in_training();
 }
 
 void ExportedGraph::find_last_uses() {
@@ -184,6 +255,12 @@ Tensor ExportedGraph::operator()(std::vector<c10::IValue> values,
 
 void ExportedGraph::run_step(const Step& step, std::vector<c10::IValue>& values,
                              const ExportedRun& run) const {
+  for (const std::size_t value : step.written) {
+    if (values[value].isTensor()) {
+      values[value] = values[value].toTensor().clone();
+    }
+  }
+  const WithoutCudnn no_cudnn(step.recurrent);
   torch::jit::Stack stack;
   stack.reserve(step.operands.size());
   for (const Operand& operand : step.operands) {
@@ -218,23 +295,30 @@ void ExportedGraph::run_step(const Step& step, std::vector<c10::IValue>& values,
   for (const std::size_t value : step.last_uses) values[value] = c10::IValue();
 }
 
-std::string ExportedGraph::warning() const {
-  std::vector<std::string> parts;
+std::vector<std::string> ExportedGraph::warnings() const {
+  std::vector<std::string> out, parts;
   if (never_drops_) parts.emplace_back("its dropout is off in training");
   if (keeps_averages_) {
     parts.emplace_back(
         "its batch norm uses the running averages of the file, in training as "
         "well");
   }
-  if (always_random_) {
-    parts.emplace_back("it draws random numbers in evaluation as well");
+  if (!parts.empty()) {
+    out.push_back(fmt::format(
+        "the network was exported in this state: {}; call network.train() "
+        "before torch.export.export to train with dropout and the statistics "
+        "of the batch",
+        fmt::join(parts, ", ")));
   }
-  if (parts.empty()) return "";
-  return fmt::format(
-      "the network was exported in this state: {}; call network.train() before "
-      "torch.export.export to train with dropout and the statistics of the "
-      "batch",
-      fmt::join(parts, ", "));
+  if (!always_random_.empty()) {
+    out.push_back(fmt::format(
+        "the network draws random numbers in evaluation as well, because its "
+        "operator {} has no switch for that; export it without the layer that "
+        "draws them (stochastic depth is one) if evaluation should not depend "
+        "on chance",
+        always_random_));
+  }
+  return out;
 }
 
 }  // namespace nestgrad

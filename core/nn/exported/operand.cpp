@@ -10,7 +10,7 @@ namespace {
 
 using c10::IValue;
 using c10::TypeKind;
-using Kind_ = ExportedArgument::Kind;
+using ArgumentKind = ExportedArgument::Kind;
 
 /// Without "optional".
 c10::TypePtr required_type(const c10::TypePtr& type) {
@@ -43,7 +43,7 @@ Operand::Operand(const ExportedArgument& argument, const c10::Argument& formal,
     : name_(&formal.name()),
       type_(required_type(formal.real_type())),
       optional_(is_optional(formal.real_type())) {
-  if (argument.kind == Kind_::kNone) {
+  if (argument.kind == ArgumentKind::kNone) {
     if (!optional_) refuse();
     return;
   }
@@ -52,11 +52,11 @@ Operand::Operand(const ExportedArgument& argument, const c10::Argument& formal,
     return;
   }
   type_ = required_type(formal.type());
-  const bool single = argument.kind != Kind_::kList;
+  const bool single = argument.kind != ArgumentKind::kList;
   if (type_->kind() == TypeKind::ListType && single && formal.N()) {
     // int[2] may be one number.
     ExportedArgument list;
-    list.kind = Kind_::kList;
+    list.kind = ArgumentKind::kList;
     list.list.assign(static_cast<std::size_t>(*formal.N()), argument);
     set(list, own_type);
   } else {
@@ -73,27 +73,27 @@ Operand::Operand(const c10::Argument& formal)
 
 void Operand::set(const ExportedArgument& argument, at::ScalarType own_type) {
   switch (argument.kind) {
-    case Kind_::kValue:
+    case ArgumentKind::kValue:
       kind_ = Kind::kValue;
       value_ = argument.value;
       return;
-    case Kind_::kInteger:
+    case ArgumentKind::kInteger:
       constant_ = converted(argument.integer);
       return;
-    case Kind_::kNumber:
+    case ArgumentKind::kNumber:
       constant_ = converted(argument.number);
       return;
-    case Kind_::kBool:
+    case ArgumentKind::kBool:
       constant_ = converted(argument.integer != 0);
       return;
-    case Kind_::kText:
+    case ArgumentKind::kText:
       constant_ = converted(argument.text);
       return;
-    case Kind_::kDevice:
+    case ArgumentKind::kDevice:
       if (type_->kind() != TypeKind::DeviceObjType) refuse();
       kind_ = Kind::kDevice;
       return;
-    case Kind_::kList:
+    case ArgumentKind::kList:
       set_list(argument, own_type);
       return;
     default:
@@ -110,7 +110,7 @@ void Operand::set_list(const ExportedArgument& argument,
   for (const ExportedArgument& one : argument.list) {
     parts_.push_back(Operand(name_, required_type(element)));
     parts_.back().optional_ = is_optional(element);
-    if (one.kind != Kind_::kNone) {
+    if (one.kind != ArgumentKind::kNone) {
       parts_.back().set(one, own_type);
     } else if (!parts_.back().optional_) {
       refuse();
@@ -127,16 +127,17 @@ void Operand::set_list(const ExportedArgument& argument,
 void Operand::set_enumeration(const ExportedArgument& argument,
                               at::ScalarType own_type) {
   const TypeKind wanted = type_->kind();
-  if (wanted == TypeKind::ScalarTypeType && argument.kind == Kind_::kType) {
+  if (wanted == TypeKind::ScalarTypeType &&
+      argument.kind == ArgumentKind::kType) {
     constant_ = argument.integer;
     if (argument.integer == static_cast<std::int64_t>(own_type)) {
       kind_ = Kind::kWeightType;
     }
   } else if (wanted == TypeKind::LayoutType &&
-             argument.kind == Kind_::kLayout) {
+             argument.kind == ArgumentKind::kLayout) {
     constant_ = static_cast<std::int64_t>(at::kStrided);
   } else if (wanted == TypeKind::MemoryFormatType &&
-             argument.kind == Kind_::kMemoryFormat) {
+             argument.kind == ArgumentKind::kMemoryFormat) {
     constant_ = argument.integer;
   } else {
     refuse();

@@ -19,12 +19,13 @@ at::Tensor optional_tensor(const c10::IValue& value) {
   return value.isNone() ? at::Tensor() : value.toTensor();
 }
 
-/// softmax(x) along the last axis, 0 where a row of `allowed` has no true.
-at::Tensor masked_softmax(const at::Tensor& x, const at::Tensor& allowed) {
-  const at::Tensor none = allowed.logical_not().all(-1, true);
-  const at::Tensor hidden = allowed.logical_or(none).logical_not();
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  return x.masked_fill(hidden, -kInfinity).softmax(-1).masked_fill(none, 0);
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// softmax(x) along the last axis, 0 in rows that are minus infinity
+/// everywhere.
+at::Tensor safe_softmax(const at::Tensor& x) {
+  const at::Tensor none = x.eq(-kInfinity).all(-1, /*keepdim=*/true);
+  return x.masked_fill(none, 0).softmax(-1).masked_fill(none, 0);
 }
 
 /// As torch.nn.functional.scaled_dot_product_attention.
@@ -58,8 +59,11 @@ void attention(Stack& stack) {
   } else if (mask.defined()) {
     scores = scores + mask;
   }
-  scores =
-      allowed.defined() ? masked_softmax(scores, allowed) : scores.softmax(-1);
+  if (allowed.defined()) {
+    scores = scores.masked_fill(allowed.logical_not(), -kInfinity);
+  }
+  scores = allowed.defined() || mask.defined() ? safe_softmax(scores)
+                                               : scores.softmax(-1);
   if (rate > 0) scores = at::dropout(scores, rate, true);
   torch::jit::push(stack, at::matmul(scores, v));
 }

@@ -78,13 +78,11 @@ class Attention : public SameShape {
   ParameterSet initial_weights(const Key& key) const override {
     const double bound = 1 / std::sqrt(static_cast<double>(features_));
     ParameterSet weights;
-    const auto insert = [&](const std::string& name, at::IntArrayRef sizes) {
-      weights.insert(name, symmetric_uniform(key.fold(name), sizes, bound));
-    };
-    insert("in_weight", {3 * features_, features_});
-    insert("in_bias", {3 * features_});
-    insert("out_weight", {features_, features_});
-    insert("out_bias", {features_});
+    insert_uniform(weights, key, "in_weight", {3 * features_, features_},
+                   bound);
+    insert_uniform(weights, key, "in_bias", {3 * features_}, bound);
+    insert_uniform(weights, key, "out_weight", {features_, features_}, bound);
+    insert_uniform(weights, key, "out_bias", {features_}, bound);
     return weights;
   }
 

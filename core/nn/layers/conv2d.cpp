@@ -39,11 +39,9 @@ class Conv2d : public Layer {
     const std::int64_t out = output_[0], kernel = kernel_.side;
     const double bound = 1 / std::sqrt(in_ * kernel * kernel);
     ParameterSet weights;
-    weights.insert("weight",
-                   symmetric_uniform(key.fold("weight"),
-                                     {out, in_, kernel, kernel}, bound));
+    insert_uniform(weights, key, "weight", {out, in_, kernel, kernel}, bound);
     if (bias_) {
-      weights.insert("bias", symmetric_uniform(key.fold("bias"), {out}, bound));
+      insert_uniform(weights, key, "bias", {out}, bound);
     }
     return weights;
   }

@@ -73,11 +73,9 @@ class ConvTranspose2d : public Layer {
     const double bound =
         1 / std::sqrt(static_cast<double>(out * kernel_ * kernel_));
     ParameterSet weights;
-    weights.insert("weight",
-                   symmetric_uniform(key.fold("weight"),
-                                     {out, in_, kernel_, kernel_}, bound));
+    insert_uniform(weights, key, "weight", {out, in_, kernel_, kernel_}, bound);
     if (bias_) {
-      weights.insert("bias", symmetric_uniform(key.fold("bias"), {out}, bound));
+      insert_uniform(weights, key, "bias", {out}, bound);
     }
     return weights;
   }

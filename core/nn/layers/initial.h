@@ -2,7 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <string>
+
 #include "core/tensor/key.h"
+#include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
 
@@ -13,6 +16,13 @@ inline Tensor symmetric_uniform(const Key& key, at::IntArrayRef sizes,
                                 double bound) {
   const Tensor like = at::empty(sizes, at::kFloat);
   return (2 * key.uniform(like) - 1) * bound;
+}
+
+/// Appends such numbers to the weights of a layer. `key` is that of the layer.
+inline void insert_uniform(ParameterSet& weights, const Key& key,
+                           const std::string& name, at::IntArrayRef sizes,
+                           double bound) {
+  weights.insert(name, symmetric_uniform(key.fold(name), sizes, bound));
 }
 
 }  // namespace nestgrad

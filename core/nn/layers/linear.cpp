@@ -36,11 +36,8 @@ class Linear : public Layer {
     const double bound = 1 / std::sqrt(static_cast<double>(in_));
     const std::int64_t out = output_.back();
     ParameterSet weights;
-    weights.insert("weight",
-                   symmetric_uniform(key.fold("weight"), {out, in_}, bound));
-    if (bias_) {
-      weights.insert("bias", symmetric_uniform(key.fold("bias"), {out}, bound));
-    }
+    insert_uniform(weights, key, "weight", {out, in_}, bound);
+    if (bias_) insert_uniform(weights, key, "bias", {out}, bound);
     return weights;
   }
 

@@ -23,9 +23,10 @@ namespace {
 ///
 /// W and c are no weights: training, weight decay and the files of a run leave
 /// them out. They come from a safetensors file or, without one, are drawn from
-/// a seed like those of a linear layer. The weights are a: [rank, in],
-/// U(+-1/sqrt(in)) at the start, and b: [out, rank], zero at the start, so that
-/// training starts at W.
+/// a seed like those of a linear layer. (Not from the key of initial_weights(),
+/// so that all networks of a run update the same W.) The weights are a: [rank,
+/// in], U(+-1/sqrt(in)) at the start, and b: [out, rank], zero at the start, so
+/// that training starts at W.
 class Lora : public Layer {
  public:
   static Schema schema() {
@@ -41,16 +42,17 @@ class Lora : public Layer {
         .text("file", kAbsent,
               "A safetensors file with W: the weights.safetensors of another "
               "run, for example. Without one, W and c are drawn from \"seed\".")
-        .text("weight", "weight", "Name of W, [out, in], in the file.")
+        .text("weight", kAbsent,
+              "Name of W, [out, in], in the file. Default: weight.")
         .text("bias", kAbsent,
               "Name of c, [out], in the file. Without it there is no c.")
         .integer("out", kAbsent,
                  "Size of the output vectors. Only without a file, which says "
                  "it itself.",
                  at_least(1))
-        .integer("seed", 0,
-                 "What W and c are drawn from without a file. Layers of equal "
-                 "size with equal seeds have equal W.",
+        .integer("seed", kAbsent,
+                 "What W and c are drawn from. Only without a file, and needed "
+                 "then: layers of equal size with equal seeds have equal W.",
                  at_least(0));
   }
 
@@ -109,6 +111,16 @@ class Lora : public Layer {
     if (!config.has("out")) {
       config.fail("out", "is needed where no file says the size of the output");
     }
+    if (!config.has("seed")) {
+      config.fail("seed",
+                  "is needed where no file has W; give layers of equal size "
+                  "different seeds");
+    }
+    for (const char* key : {"weight", "bias"}) {
+      if (config.has(key)) {
+        config.fail(key, "is a name in \"file\", which is left out");
+      }
+    }
     const Json linear{{"type", "linear"}, {"out", config.integer("out")}};
     return LayerRegistry::instance()
         .make(linear, {in_})
@@ -125,18 +137,27 @@ class Lora : public Layer {
     } catch (const Error& error) {
       config.fail("file", error.what());
     }
+    if (config.has("seed")) {
+      config.fail("seed", "must be left out where a file has W");
+    }
     ParameterSet fixed;
     for (const char* key : {"weight", "bias"}) {
-      if (!config.has(key)) continue;
-      const std::string name = config.text(key);
+      const bool named = config.has(key);
+      if (!named && key == std::string("bias")) continue;
+      const std::string name = named ? config.text(key) : key;
       if (!all.contains(name)) {
         config.fail(key, fmt::format("'{}' has no tensor '{}'", path, name));
+      }
+      const auto type = all.at(name).scalar_type();
+      if (!at::isFloatingType(type)) {
+        config.fail(key, fmt::format("must be floating-point numbers, but is "
+                                     "of the type {}",
+                                     c10::toString(type)));
       }
       fixed.insert(key, all.at(name));
     }
     const Tensor w = fixed.at("weight");
-    if (w.dim() != 2 || w.size(1) != in_ ||
-        !at::isFloatingType(w.scalar_type())) {
+    if (w.dim() != 2 || w.size(1) != in_) {
       config.fail("weight",
                   fmt::format("must have the shape [out, {}], but is {}", in_,
                               to_string(w.sizes().vec())));

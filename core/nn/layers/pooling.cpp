@@ -58,7 +58,7 @@ class MaxPool2d : public Pool2d {
     if (2 * kernel_.padding > kernel_.side) {
       config.fail("padding", fmt::format("must be at most half of the kernel, "
                                          "{}, but is {}",
-                                         kernel_.side, kernel_.padding));
+                                         kernel_.side / 2, kernel_.padding));
     }
   }
 

@@ -26,17 +26,18 @@ class Recurrent : public Layer {
   ParameterSet initial_weights(const Key& key) const override {
     const double bound = 1 / std::sqrt(static_cast<double>(hidden_));
     ParameterSet weights;
-    const auto insert = [&](const std::string& name, at::IntArrayRef sizes) {
-      weights.insert(name, symmetric_uniform(key.fold(name), sizes, bound));
-    };
     for (std::int64_t layer = 0; layer < layers_; ++layer) {
       const std::string suffix =
           layers_ > 1 ? "_l" + std::to_string(layer) : "";
       const std::int64_t in = layer == 0 ? features_ : hidden_;
-      insert("weight_ih" + suffix, {parts_ * hidden_, in});
-      insert("weight_hh" + suffix, {parts_ * hidden_, hidden_});
-      insert("bias_ih" + suffix, {parts_ * hidden_});
-      insert("bias_hh" + suffix, {parts_ * hidden_});
+      insert_uniform(weights, key, "weight_ih" + suffix, {parts_ * hidden_, in},
+                     bound);
+      insert_uniform(weights, key, "weight_hh" + suffix,
+                     {parts_ * hidden_, hidden_}, bound);
+      insert_uniform(weights, key, "bias_ih" + suffix, {parts_ * hidden_},
+                     bound);
+      insert_uniform(weights, key, "bias_hh" + suffix, {parts_ * hidden_},
+                     bound);
     }
     return weights;
   }

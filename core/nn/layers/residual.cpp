@@ -86,6 +86,7 @@ class Residual : public Layer {
   /// Adds a linear map to the skip that gives it the shape of f.
   void project(const Config& config) {
     const Shape from = skip_.shape(), to = chain_.shape();
+    const bool plain = config.value("skip").empty();
     if (from.size() == 3 && to.size() == 3) {
       const std::int64_t largest = std::max(from[1], from[2]);
       for (std::int64_t stride = 1; stride <= largest; ++stride) {
@@ -104,10 +105,12 @@ class Residual : public Layer {
       skip_.add(Json{{"type", "linear"}, {"out", to.back()}, {"bias", false}});
       return;
     }
-    config.fail("layers",
-                fmt::format("no projection leads from the shape of their "
-                            "input, {}, to that of their output, {}",
-                            to_string(from), to_string(to)));
+    config.fail(
+        "layers",
+        fmt::format("no projection leads from the shape of {}, {}, to "
+                    "that of {}, {}",
+                    plain ? "their input" : "the skip", to_string(from),
+                    plain ? "their output" : "the layers", to_string(to)));
   }
 
   Chain chain_, skip_;

@@ -13,14 +13,16 @@ namespace {
 /// of data with neural networks"). The encoder halves images by convolutions
 /// with stride 2, flattens them, and ends in linear layers; the decoder is its
 /// mirror image, with transposed convolutions. Code and output are linear.
-/// Layers of `augment` (noise, cutout) make it a denoising autoencoder.
+/// Layers of `augment` (noise, cutout) make it a denoising autoencoder. Where
+/// as many numbers are wanted as the input has, the output is flattened.
 class Autoencoder : public Sequential {
  public:
   static Schema schema() {
     Schema first =
         Schema(
             "An encoder and a decoder: its output has the shape of its "
-            "input, for problems in which the input is the target.")
+            "input, for problems in which the input is the target "
+            "(\"targets\": \"inputs\").")
             .integers("channels", Json::array(),
                       "Output channels of the encoder's 3 x 3 convolutions, "
                       "each of which halves the images; [] for none.",
@@ -47,7 +49,8 @@ class Autoencoder : public Sequential {
  private:
   static Chain layers(const Config& config, const Shape& input,
                       const Shape& outputs) {
-    if (outputs != input) {
+    const bool flat = outputs == Shape{numel(input)};
+    if (outputs != input && !flat) {
       config.fail("type",
                   fmt::format("autoencoder gives outputs of the shape of its "
                               "input, {}, but {} numbers are wanted",
@@ -76,6 +79,7 @@ class Autoencoder : public Sequential {
                      {"output_padding", 1 - images[i][1] % 2}});
       if (i > 0) add_activation(chain, config);
     }
+    if (flat && input.size() > 1) chain.add(Json{{"type", "flatten"}});
     return chain;
   }
 

@@ -68,8 +68,7 @@ class Cnn : public Sequential {
                               "and {} is too small for that",
                               to_string(chain.shape())));
     }
-    const Json norm = norm_layer(config, channels);
-    if (!norm.is_null()) chain.add(norm);
+    for (const Json& norm : norm_layers(config, channels)) chain.add(norm);
     add_activation(chain, config);
     const bool max = config.text("pool") == "max";
     chain.add(Json{{"type", max ? "max_pool2d" : "avg_pool2d"}, {"kernel", 2}});

@@ -51,8 +51,7 @@ class ConvNet : public Sequential {
                                 "and {} is too small for that",
                                 to_string(chain.shape())));
       }
-      const Json norm = norm_layer(config, width);
-      if (!norm.is_null()) chain.add(norm);
+      for (const Json& norm : norm_layers(config, width)) chain.add(norm);
       chain.add(Json{{"type", "relu"}});
       chain.add(Json{{"type", "avg_pool2d"}, {"kernel", 2}});
     }

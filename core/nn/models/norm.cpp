@@ -13,9 +13,9 @@ Schema with_norm_keys(Schema schema, const char* norm) {
                at_least(1));
 }
 
-Json norm_layer(const Config& config, std::int64_t channels) {
+Json norm_layers(const Config& config, std::int64_t channels) {
   const std::string norm = config.text("norm");
-  if (norm == "none") return {};
+  if (norm == "none") return Json::array();
   Json layer{{"type", norm + "_norm"}};
   if (norm == "group") {
     const std::int64_t groups = config.integer("groups");
@@ -27,7 +27,7 @@ Json norm_layer(const Config& config, std::int64_t channels) {
     }
     layer["groups"] = groups;
   }
-  return layer;
+  return Json::array({layer});
 }
 
 }  // namespace nestgrad

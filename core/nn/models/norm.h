@@ -5,12 +5,13 @@
 
 namespace nestgrad {
 
-/// Appends the keys that norm_layer() reads: "norm", with this default, and
+/// Appends the keys that norm_layers() reads: "norm", with this default, and
 /// "groups".
 Schema with_norm_keys(Schema schema, const char* norm);
 
-/// The layer that normalizes images of this many channels; null if "norm" is
-/// "none". Throws ConfigError if "groups" does not divide the channels.
-Json norm_layer(const Config& config, std::int64_t channels);
+/// The list of the layer that normalizes images of this many channels; empty if
+/// "norm" is "none". Throws ConfigError if "groups" does not divide the
+/// channels.
+Json norm_layers(const Config& config, std::int64_t channels);
 
 }  // namespace nestgrad

@@ -99,9 +99,8 @@ class ResNet : public Sequential {
   /// A convolution and what normalizes it.
   static Json normalized(const Config& config, std::int64_t out,
                          std::int64_t kernel, std::int64_t stride) {
-    Json layers = Json::array({convolution(config, out, kernel, stride)});
-    const Json norm = norm_layer(config, out);
-    if (!norm.is_null()) layers.push_back(norm);
+    Json layers = norm_layers(config, out);
+    layers.insert(layers.begin(), convolution(config, out, kernel, stride));
     return layers;
   }
 

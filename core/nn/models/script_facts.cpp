@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/passes/inliner.h>
 
+#include "core/nn/exported/known_arguments.h"
 #include "core/platform/error.h"
 
 namespace nestgrad {
@@ -24,10 +25,6 @@ c10::IValue constant_argument(const Node& node, const char* name) {
     return value ? *value : c10::IValue();
   }
   return {};
-}
-
-bool is(const c10::IValue& value, bool expected) {
-  return value.isBool() && value.toBool() == expected;
 }
 
 bool is_zero(const c10::IValue& value) {

@@ -12,7 +12,7 @@
 #include <sstream>
 #include <unordered_map>
 
-#include "core/nn/models/saved_network.h"
+#include "core/nn/models/network_file.h"
 #include "core/nn/models/script_facts.h"
 #include "core/platform/exceptions.h"
 #include "core/platform/files.h"
@@ -249,7 +249,7 @@ struct TorchScript::Script {
 };
 
 Schema TorchScript::schema() {
-  return saved_network_schema(
+  return network_file_schema(
       "A network that Python has saved as TorchScript; for data of one tensor "
       "per example.",
       "What torch.jit.save has written.");
@@ -290,7 +290,7 @@ void TorchScript::require_gradient(const Shape& input) const {
 }
 
 ParameterSet TorchScript::initial_weights(const Key& key) const {
-  return saved_start(shuffled_, script_->weights, key);
+  return start_from_file(shuffled_, script_->weights, key);
 }
 
 Tensor TorchScript::call(const std::vector<Tensor>& weights,

@@ -8,6 +8,7 @@
 
 #include "core/platform/files.h"
 #include "experiments/program/command.h"
+#include "experiments/program/warnings_told.h"
 #include "experiments/setup/process.h"
 
 namespace nestgrad {
@@ -27,6 +28,7 @@ Action add(CLI::App& command) {
   command.add_option("--out", a->file,
                      "A CSV file for the answers; default: standard output");
   return [a] {
+    const WarningsTold at_the_end;
     prepare_process(/*threads=*/0);
     std::string table;
     predict(a->run, a->data, [&](const std::string& rows) {

@@ -163,6 +163,11 @@ TEST_CASE("residual and attention refuse shapes that do not fit",
   CHECK(complaint(residual({"flatten"}), {2, 3, 3}) ==
         "/layers: no projection leads from the shape of their input, [2, 3, "
         "3], to that of their output, [18]");
+  Json skipping = residual({"relu"});
+  skipping["skip"] = {"flatten"};
+  CHECK(complaint(skipping, {2, 3, 3}) ==
+        "/layers: no projection leads from the shape of the skip, [18], to "
+        "that of the layers, [2, 3, 3]");
   CHECK(complaint(residual({"global_avg_pool2d",
                             {{"type", "reshape"}, {"shape", {2, 1, 1}}}}),
                   {2, 3, 9}) == "none");

@@ -1,4 +1,7 @@
+#include <limits>
+
 #include "core/nn/exported/archive.h"
+#include "core/nn/exported/graph.h"
 #include "core/nn/exported/operators.h"
 #include "core/platform/warnings.h"
 #include "core/tensor/autodiff.h"
@@ -127,7 +130,7 @@ TEST_CASE("an exported network says which inputs it takes", "[exported]") {
                     ContainsSubstring("batches of exactly 6 examples") &&
                         ContainsSubstring("dynamic_shapes"));
   CHECK_THROWS_WITH(fixed->forward(w, at::zeros({6, 3}), Pass()),
-                    ContainsSubstring("inputs of the shape [6, 4], but the "
+                    ContainsSubstring("takes [4] for each example, but the "
                                       "data have [3]"));
   CHECK_THROWS_WITH(fixed->forward(w, at::zeros({6, 4}, at::kLong), Pass()),
                     ContainsSubstring("takes floating-point numbers"));
@@ -150,6 +153,20 @@ TEST_CASE("an exported network says which inputs it takes", "[exported]") {
     CHECK_THROWS_WITH(bounded->forward(weights, at::zeros({n, 4}), Pass()),
                       ContainsSubstring("batches of 3 to 5 examples"));
   }
+  // A size may have bounds as well.
+  const auto wide = load_exported(
+      "mlp", {3},
+      {{"file", changed(folder, "mlp", [](ZipEntries& all) {
+          std::string& text = all["mlp/models/model.json"];
+          Json json = Json::parse(text);
+          json["graph_module"]["graph"]["tensor_values"]["x"]["sizes"][1] = {
+              {"as_expr", {{"expr_str", "s9"}}}};
+          json["range_constraints"]["s9"] = {{"min_val", 3}, {"max_val", 128}};
+          text = json.dump();
+        })}});
+  CHECK_THROWS_WITH(wide->forward(weights, at::zeros({2, 200}), Pass()),
+                    ContainsSubstring("takes [3 to 128] for each example, but "
+                                      "the data have [200]"));
   // One example is a batch, too.
   const auto mlp = load_exported("mlp");
   CHECK(mlp->forward(w, at::zeros({1, 4}), Pass()).size(0) == 1);
@@ -229,6 +246,75 @@ TEST_CASE("modes that exporting has fixed are warned of", "[exported]") {
   CHECK_THAT(all,
              ContainsSubstring("dropout_eval.pt2: the network was exported "
                                "in this state: its dropout is off"));
+}
+
+TEST_CASE("an exported network that always draws numbers is warned of",
+          "[exported]") {
+  const TemporaryFolder folder;
+  const std::string file = changed(folder, "mlp", [](ZipEntries& all) {
+    Json json = Json::parse(all["mlp/models/model.json"]);
+    json["graph_module"]["graph"]["nodes"][1]["target"] =
+        "torch.ops.aten.rand_like.default";
+    all["mlp/models/model.json"] = json.dump();
+  });
+  load_exported("mlp", {3}, {{"file", file}});
+  CHECK_THAT(warnings().back(),
+             ContainsSubstring(file) &&
+                 ContainsSubstring("draws random numbers in evaluation as "
+                                   "well, because its operator "
+                                   "aten.rand_like.default") &&
+                 !ContainsSubstring("network.train()"));
+}
+
+TEST_CASE("attention gives zero where a mask of numbers hides all steps",
+          "[exported]") {
+  const Tensor q = Key(1).normal(at::empty({2, 3, 4}, at::kDouble)),
+               k = Key(2).normal(q), v = Key(3).normal(q).requires_grad_();
+  const double hidden = -std::numeric_limits<double>::infinity();
+  const Tensor mask =
+      at::tensor({0.5, hidden, 0.0, hidden, hidden, hidden, 0.0, 1.0, -1.0},
+                 at::kDouble)
+          .view({3, 3});
+  torch::jit::Stack stack = {q, k, v, mask, 0.0, false, c10::IValue(), false};
+  find_own_operator("torch.ops.aten.scaled_dot_product_attention.default")
+      ->run(stack);
+  const Tensor y = stack.at(0).toTensor();
+  const Tensor scores = at::matmul(q, k.transpose(1, 2)) / 2 + mask;
+  CHECK(y.select(1, 1).eq(0).all().item<bool>());
+  for (const std::int64_t row : {0, 2}) {
+    const Tensor e = scores.select(1, row).exp().unsqueeze(1);
+    CHECK(at::allclose(y.select(1, row).unsqueeze(1),
+                       at::matmul(e / e.sum(-1, true), v)));
+  }
+  const ParameterSet wrt{{"v", v}};
+  CHECK(gradient(y.square().sum(), wrt).at("v").isfinite().all().item<bool>());
+}
+
+TEST_CASE("a graph leaves the running averages that it is given as they are",
+          "[exported]") {
+  const ExportedArchive archive =
+      read_exported_archive(exported_file("cnn_train.pt2"));
+  const ExportedProgram program = parse_exported_program(archive.program);
+  std::vector<c10::IValue> values(program.values);
+  std::vector<Tensor> state, before;
+  for (const ExportedState& one : program.state) {
+    const auto found = archive.weights.find(one.name);
+    state.push_back((found == archive.weights.end()
+                         ? archive.constants.at(one.name)
+                         : found->second)
+                        .value);
+    before.push_back(state.back().clone());
+    values[one.value] = state.back();
+  }
+  values[program.input] = exported_input("cnn_train");
+  const Tensor out = ExportedGraph(program, at::kFloat)(
+      values, {at::TensorOptions(at::kFloat), /*training=*/true});
+  CHECK(out.isfinite().all().item<bool>());
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    CAPTURE(program.state[i].name);
+    // Counting batches is no matter of the operator.
+    if (state[i].is_floating_point()) CHECK(state[i].equal(before[i]));
+  }
 }
 
 TEST_CASE("a plan names the exported operator without a second derivative",

@@ -5,6 +5,7 @@
 
 #include "core/storage/safetensors.h"
 #include "tests/support/layer_cases.h"
+#include "tests/support/program.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
 
@@ -243,8 +244,49 @@ TEST_CASE("lora starts at the weights of a file and has none of its own",
         "/out: is 5, but the weights in the file have 2 outputs");
   config["file"] = folder.path("none");
   CHECK_THAT(complaint(config, {3}), ContainsSubstring("/file: "));
-  CHECK(complaint({{"type", "lora"}}, {3}) ==
+}
+
+TEST_CASE("lora refuses whole numbers as its fixed weights", "[layers]") {
+  const TemporaryFolder folder;
+  save_safetensors(folder.path("w"), {{"weight", at::ones({2, 3})},
+                                      {"bias", at::ones(2)},
+                                      {"weights", at::ones({2, 3}, at::kLong)},
+                                      {"biases", at::ones(2, at::kLong)}});
+  const Json config = {
+      {"type", "lora"}, {"file", folder.path("w")}, {"bias", "bias"}};
+  CHECK(complaint(config, {3}) == "none");
+  for (const std::string key : {"weight", "bias"}) {
+    Json other = config;
+    other[key] = key == "bias" ? "biases" : "weights";
+    CHECK(complaint(other, {3}) ==
+          "/" + key +
+              ": must be floating-point numbers, but is of the type Long");
+  }
+}
+
+TEST_CASE("lora without a file needs a seed, and with one takes none",
+          "[layers]") {
+  Json config = {{"type", "lora"}};
+  CHECK(complaint(config, {3}) ==
         "/out: is needed where no file says the size of the output");
+  config["out"] = 2;
+  CHECK(complaint(config, {3}) ==
+        "/seed: is needed where no file has W; give layers of equal size "
+        "different seeds");
+  config["seed"] = 1;
+  CHECK(complaint(config, {3}) == "none");
+  for (const char* key : {"weight", "bias"}) {
+    Json named = config;
+    named[key] = "a";
+    CHECK(complaint(named, {3}) ==
+          fmt::format("/{}: is a name in \"file\", which is left out", key));
+  }
+  const TemporaryFolder folder;
+  save_safetensors(folder.path("w"), {{"weight", at::ones({2, 3})}});
+  config["file"] = folder.path("w");
+  CHECK(complaint(config, {3}) == "/seed: must be left out where a file has W");
+  config.erase("seed");
+  CHECK(complaint(config, {3}) == "none");
 }
 
 TEST_CASE("a kernel larger than the image is refused", "[layers]") {
@@ -278,12 +320,50 @@ TEST_CASE("numbers that a layer cannot use are refused", "[layers]") {
       "/padding: cuts off all of the output, which would be [1, 0, 3]");
   CHECK(complaint(Json{{"type", "max_pool2d"}, {"kernel", 3}, {"padding", 2}},
                   {1, 4, 4}) ==
-        "/padding: must be at most half of the kernel, 3, but is 2");
+        "/padding: must be at most half of the kernel, 1, but is 2");
   CHECK(complaint(Json{{"type", "reshape"}, {"shape", {2, 3}}}, {5}) ==
         "/shape: must have as many numbers as the input, [5], but is [2, 3]");
   CHECK(complaint(Json{{"type", "dropout"}, {"rate", 1}}, {4}) != "none");
   CHECK(complaint(Json{{"type", "linear"}, {"out", 0}}, {4}) != "none");
   CHECK(complaint(Json{{"type", "linear"}}, {4}) != "none");
+}
+
+TEST_CASE(
+    "layers compute what PyTorch's do with the weights that "
+    "docs/pytorch.md names",
+    "[layers]") {
+  const TemporaryFolder folder;
+  const std::string root = NESTGRAD_SOURCE_DIR;
+  const auto write = [&](const Json& config, const Shape& input) {
+    Shape sizes = input;
+    sizes.insert(sizes.begin(), 2);
+    const Tensor x = Key(1).normal(at::empty(sizes));
+    const auto layer = LayerRegistry::instance().make(config, input);
+    ParameterSet all = layer->initial_weights(Key(2));
+    const Tensor y = layer->apply(SharedWeights(all), x, Pass());
+    all.insert("input", x);
+    all.insert("output", y);
+    save_safetensors(
+        folder.path(config.at("type").get<std::string>() + ".safetensors"),
+        all);
+  };
+  write({{"type", "linear"}, {"out", 3}}, {4});
+  write({{"type", "conv2d"}, {"out", 3}, {"kernel", 3}}, {2, 5, 5});
+  write(
+      {{"type", "conv_transpose2d"}, {"out", 3}, {"kernel", 3}, {"stride", 2}},
+      {2, 4, 4});
+  write({{"type", "lstm"}, {"hidden", 3}, {"output", "all"}}, {5, 4});
+  write({{"type", "gru"}, {"hidden", 3}, {"layers", 2}, {"output", "all"}},
+        {5, 4});
+  write({{"type", "attention"}, {"heads", 2}}, {5, 4});
+  const Ended ended =
+      shell(folder.path(""),
+            fmt::format("/usr/bin/python3 -B {0}/tests/core/nn/"
+                        "exported/layers_back.py {0}/docs/pytorch.md "
+                        "{1}",
+                        root, folder.path("")));
+  CAPTURE(ended.output);
+  CHECK(ended.code == 0);
 }
 
 }  // namespace nestgrad

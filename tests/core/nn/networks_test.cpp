@@ -201,6 +201,10 @@ TEST_CASE("an autoencoder restores even and odd sizes", "[networks]") {
     };
     y = enlarged(enlarged(y, 9, half).relu(), 11, side);
     CHECK(at::allclose(model->forward(w, x, Pass()), y, 1e-10, 1e-10));
+    // As numbers, where these are wanted.
+    CHECK(
+        at::allclose(make(config, images, {side * side})->forward(w, x, Pass()),
+                     y.flatten(1), 1e-10, 1e-10));
   }
   const auto plain =
       make({{"type", "autoencoder"}, {"hidden", {6}}, {"code", 2}}, {5}, {5});

@@ -5,6 +5,7 @@
 #include "core/platform/error.h"
 #include "core/platform/files.h"
 #include "core/storage/safetensors.h"
+#include "experiments/data/array_examples.h"
 #include "experiments/data/arrays/npy_file.h"
 #include "experiments/data/arrays/npz_file.h"
 #include "experiments/data/saved_preparation.h"
@@ -346,6 +347,14 @@ TEST_CASE("IDX files of every type and any number of axes load",
   CHECK(at::equal(examples.training.targets, at::tensor({2, 0}, at::kLong)));
   CHECK(at::equal(examples.valid.targets, at::tensor({3, 0}, at::kLong)));
   CHECK(examples.valid.classes == 4);
+}
+
+TEST_CASE("new examples of which there are none are refused",
+          "[data][arrays]") {
+  for (const at::ScalarType type : {at::kByte, at::kFloat}) {
+    CHECK_THROWS_WITH(array_inputs(at::empty({0, 3}, type), "'a.npy'"),
+                      "'a.npy': has no examples");
+  }
 }
 
 }  // namespace

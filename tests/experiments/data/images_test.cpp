@@ -272,6 +272,25 @@ TEST_CASE("a class may have a name that is not UTF-8", "[data][images]") {
         std::vector<std::string>{"caf\xef\xbf\xbd", "dog"});
 }
 
+TEST_CASE("new images may lie in a folder and in the folders in it",
+          "[data][images]") {
+  const TemporaryFolder folder;
+  write_part(folder, "new/", {"a", "b"}, 2);
+  folder.write("new/c.png", grey_png(4, 6, 'x'));
+  Preparation trained;
+  trained.shape = {3, 4, 6};
+  const NewExamples found =
+      DataRegistry::instance()
+          .make(Json{{"type", "image_folder"}, {"folder", folder.path("")}})
+          ->load_new(folder.path("new"), trained);
+  CHECK(found.names == std::vector<std::string>{folder.path("new/c.png"),
+                                                folder.path("new/a/0.PNG"),
+                                                folder.path("new/a/1.PNG"),
+                                                folder.path("new/b/0.PNG"),
+                                                folder.path("new/b/1.PNG")});
+  CHECK(found.examples.inputs[0].eq('x').all().item<bool>());
+}
+
 TEST_CASE("folders that do not hold classes of images are explained",
           "[data][images]") {
   const TemporaryFolder folder;

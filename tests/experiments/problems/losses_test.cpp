@@ -271,4 +271,29 @@ TEST_CASE("metrics of standardized targets are in the units of the source",
   CHECK(centred.at("train_loss") == Approx(1));
 }
 
+TEST_CASE("inputs that are targets as well have the losses of numbers",
+          "[losses]") {
+  Json config = classes_problem({{"targets", "inputs"},
+                                 {"loss", "squared_error"},
+                                 {"model",
+                                  {{"type", "autoencoder"},
+                                   {"hidden", {4}},
+                                   {"code", 2},
+                                   {"activation", "tanh"}}}});
+  CHECK(refusal(config) == "");
+  CHECK(testing::problem_faults(config) == testing::Faults{});
+  config["loss"] = "cross_entropy";
+  CHECK_THAT(refusal(config),
+             ContainsSubstring("the targets of these data are numbers"));
+  config["loss"] = "absolute";
+  config["data"]["corrupt_labels"] = 0.5;
+  CHECK(refusal(config) == "");
+  Json standardized = config;
+  standardized["data"] = numbers_problem("", "quantities")["data"];
+  CHECK(refusal(standardized) == "");
+  standardized["data"]["standardize_targets"] = true;
+  CHECK_THAT(refusal(standardized),
+             ContainsSubstring("/data/standardize_targets: must be false"));
+}
+
 }  // namespace nestgrad

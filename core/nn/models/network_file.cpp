@@ -1,4 +1,4 @@
-#include "core/nn/models/saved_network.h"
+#include "core/nn/models/network_file.h"
 
 #include <ATen/ATen.h>
 
@@ -8,7 +8,7 @@
 
 namespace nestgrad {
 
-Schema saved_network_schema(const char* meaning, const char* file) {
+Schema network_file_schema(const char* meaning, const char* file) {
   return Schema(meaning)
       .text("file", kRequired, file)
       .choice("start", "file",
@@ -18,8 +18,8 @@ Schema saved_network_schema(const char* meaning, const char* file) {
               {"file", "shuffled"});
 }
 
-ParameterSet saved_start(bool shuffled, const ParameterSet& own,
-                         const Key& key) {
+ParameterSet start_from_file(bool shuffled, const ParameterSet& own,
+                             const Key& key) {
   const ParameterSet start = own.to(at::TensorOptions().device(at::kCPU));
   if (!shuffled) return start.clone();
   std::uint64_t i = 0;

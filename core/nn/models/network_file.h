@@ -10,12 +10,12 @@
 namespace nestgrad {
 
 /// The keys "file" and "start".
-Schema saved_network_schema(const char* meaning, const char* file);
+Schema network_file_schema(const char* meaning, const char* file);
 
 /// The first weights of such a model: `own`, those of the file, or the same
 /// numbers in a random order within each tensor.
-ParameterSet saved_start(bool shuffled, const ParameterSet& own,
-                         const Key& key);
+ParameterSet start_from_file(bool shuffled, const ParameterSet& own,
+                             const Key& key);
 
 /// Throws Error unless `out` has the shape [examples, wanted...]. `what` names
 /// the network: "the script".
