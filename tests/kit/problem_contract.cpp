@@ -15,6 +15,14 @@
 namespace nestgrad::testing {
 namespace {
 
+/// A section of hyperparameters with all of its keys.
+Config completed(const Json& hyperparameters) {
+  return Config(complete(Schema("").map("hyperparameters", hyper_spec_schema(),
+                                        kRequired, ""),
+                         {{"hyperparameters", hyperparameters}}))
+      .object("hyperparameters");
+}
+
 /// The problem as estimators see it: in coordinates in which all numbers are
 /// allowed. Without `hyperparameters`, all that it offers are tuned.
 Reparameterized in_coordinates(std::shared_ptr<const BilevelProblem> problem,
@@ -25,12 +33,8 @@ Reparameterized in_coordinates(std::shared_ptr<const BilevelProblem> problem,
     }
   }
   if (hyperparameters.empty()) return Reparameterized(problem, {});
-  const Config config(complete(
-      Schema("").map("hyperparameters", hyper_spec_schema(), kRequired, ""),
-      {{"hyperparameters", hyperparameters}}));
-  return Reparameterized(
-      problem, read_hyper_space(config.object("hyperparameters"), *problem, {},
-                                float64()));
+  return Reparameterized(problem, read_hyper_space(completed(hyperparameters),
+                                                   *problem, {}, float64()));
 }
 
 /// The two losses of a problem at some weights and hyperparameters, for one
@@ -182,7 +186,9 @@ void judge_problem(Findings& findings, const BilevelProblem& problem) {
 Faults problem_faults(const Json& section, const Json& hyperparameters) {
   return found(named("problem", section), [&](Findings& findings) {
     const std::shared_ptr<const BilevelProblem> problem =
-        ProblemRegistry::instance().make(section, {float64(), Key(1)});
+        ProblemRegistry::instance().make(
+            section, {float64(), Key(1),
+                      chosen_granularities(completed(hyperparameters))});
     judge_problem(findings, in_coordinates(problem, hyperparameters));
   });
 }
