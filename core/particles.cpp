@@ -64,7 +64,7 @@ ParameterSet concatenated(const ParameterSet& a, const ParameterSet& b) {
 
 ParameterSet weighted_sum(const Tensor& factors, const ParameterSet& all) {
   return all.map([&](const Tensor& t) {
-    return at::tensordot(factors.to(t.scalar_type()), t, {0}, {0});
+    return at::tensordot(factors.to(t.options()), t, {0}, {0});
   });
 }
 
