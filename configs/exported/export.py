@@ -52,12 +52,17 @@ def export(network, example, path):
     torch.export.save(program, path)
 
 
-torch.manual_seed(1)
-export(nn.Sequential(
-    nn.Conv2d(1, 8, 5, stride=2), nn.BatchNorm2d(8), nn.ReLU(),
-    nn.Conv2d(8, 16, 5, stride=2), nn.BatchNorm2d(16), nn.ReLU(),
-    nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(16, 10)),
-    torch.zeros(4, 1, 28, 28), "network.pt2")
-torch.manual_seed(1)
-export(Transformer(vocabulary=76, time=32, depth=2, width=32, heads=4),
-       torch.zeros(4, 32, dtype=torch.long), "text_transformer.pt2")
+def cnn():
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 5, stride=2), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.Conv2d(8, 16, 5, stride=2), nn.BatchNorm2d(16), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1),
+        nn.Linear(16, 10))
+
+
+if __name__ == "__main__":
+    torch.manual_seed(1)
+    export(cnn(), torch.zeros(4, 1, 28, 28), "network.pt2")
+    torch.manual_seed(1)
+    export(Transformer(vocabulary=76, time=32, depth=2, width=32, heads=4),
+           torch.zeros(4, 32, dtype=torch.long), "text_transformer.pt2")

@@ -19,9 +19,11 @@ def block(name):
 
 exec(block("reader"))  # defines load_file() and imports torch
 
-# The network, without what this PyTorch cannot export.
-code = open(script).read()
-exec(code[:code.index("program = ")])
+# The network, as it was before it was exported; this PyTorch cannot do that.
+of_script = {"__name__": "export"}
+exec(open(script).read(), of_script)
+torch.manual_seed(1)
+network = of_script["cnn"]()
 fresh = {name: t.clone() for name, t in network.named_parameters()}
 weights = load_file(run + "/weights.safetensors")
 missing, unexpected = network.load_state_dict(weights, strict=False)
