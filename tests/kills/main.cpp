@@ -25,6 +25,7 @@
 #include "core/platform/stopwatch.h"
 #include "experiments/record/json_lines.h"
 #include "hypergrad/estimator.h"
+#include "tests/support/shipped_configs.h"
 #include "tests/support/shortened.h"
 #include "tests/support/temporary_folder.h"
 
@@ -112,11 +113,9 @@ struct Case {
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
-  for (const auto& entry :
-       fs::directory_iterator(NESTGRAD_SOURCE_DIR "/configs")) {
-    if (!entry.is_regular_file()) continue;
-    cases.push_back({entry.path().stem(),
-                     shortened(JsonFile::read(entry.path()).json(), 6)});
+  for (const std::string& path : shipped_configs()) {
+    cases.push_back(
+        {fs::path(path).stem(), shortened(shipped_config(path), 6)});
   }
   const Json network = shortened(
       JsonFile::read(NESTGRAD_SOURCE_DIR "/configs/quickstart.json").json(), 6);
