@@ -196,6 +196,17 @@ TEST_CASE("a loss without curvature is told where an estimator needs it",
   CHECK(told("absolute", "ift"));
 }
 
+TEST_CASE("a network whose outputs are not numbers has no scores", "[losses]") {
+  for (const char* metrics : {"accuracy", "roc_auc"}) {
+    CAPTURE(metrics);
+    const auto problem = made(classes_problem({{"metrics", {metrics}}}));
+    const ParameterSet w = problem->initial_weights({}, Key(1));
+    const std::string name = fmt::format("valid_{}", metrics);
+    CHECK(std::isfinite(problem->evaluate(w, {}).at(name)));
+    CHECK(std::isnan(problem->evaluate(NAN * w, {}).at(name)));
+  }
+}
+
 TEST_CASE("a balanced validation loss is the mean over classes of their means",
           "[losses]") {
   const auto problem = [](const char* weights) {
