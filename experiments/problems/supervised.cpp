@@ -36,11 +36,9 @@ namespace {
 class Supervised : public NetworkProblem {
  public:
   Supervised(const Config& config, const ProblemContext& context)
-      : NetworkProblem(config, context,
-                       {kWeight, kAugmentation, kWeighting}),
+      : NetworkProblem(config, context, {kWeight, kAugmentation, kWeighting}),
         balanced_(config.text("valid_weights") == "balanced"),
-        weights_of_classes_(context.granularity_of(kWeight) ==
-                            "class"),
+        weights_of_classes_(context.granularity_of(kWeight) == "class"),
         train_batches_(data_.train.size(), config.integer("batch"),
                        context.key.fold("train")),
         valid_batches_(data_.valid.size(), config.integer("valid_batch"),
