@@ -11,23 +11,8 @@ suite=$1
 folder=$2
 shift 2
 source=$(cd "$(dirname "$0")/.." && pwd)
-mirror=$(apt-get indextargets --format '$(SITE)' | grep -v security | head -n 1)
 
-# A debootstrap older than the suite has no script for it; all are alike.
-script=/usr/share/debootstrap/scripts/$suite
-[ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
-[ -e "$folder/etc/debian_version" ] ||
-  debootstrap --variant=minbase "$suite" "$folder" "$mirror" "$script"
-grep -q "^VERSION_CODENAME=$suite$" "$folder/etc/os-release" || {
-  echo "$folder has another Debian than $suite" >&2
-  exit 2
-}
-for path in /etc/resolv.conf /etc/hosts; do
-  cp "$path" "$folder$path"
-done
-for path in /etc/apt/apt.conf.d/*; do
-  grep -qi 'acquire' "$path" && cp "$path" "$folder/etc/apt/apt.conf.d/"
-done
+"$source/tests/debian_system.sh" "$suite" "$folder"
 
 # What git knows of the working tree, changes included.
 mkdir -p "$folder/nestgrad"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the archives of the tests, and the one of configs/exported, with the
+# Writes the archives of the tests, and those of configs/exported, with the
 # PyTorch of Debian testing.
 #
 #   write_archives.sh FOLDER
@@ -10,18 +10,7 @@
 set -eu
 folder=$1
 here=$(cd "$(dirname "$0")" && pwd)
-mirror=$(apt-get indextargets --format '$(SITE)' | grep -v security | head -n 1)
-scripts=/usr/share/debootstrap/scripts
-
-[ -e "$scripts/forky" ] || ln -s sid "$scripts/forky"
-[ -e "$folder/etc/debian_version" ] ||
-  debootstrap --variant=minbase forky "$folder" "$mirror"
-for path in /etc/resolv.conf /etc/hosts; do
-  cp "$path" "$folder$path"
-done
-for path in /etc/apt/apt.conf.d/*; do
-  grep -qi 'acquire' "$path" && cp "$path" "$folder/etc/apt/apt.conf.d/"
-done
+"$here/../../../debian_system.sh" forky "$folder"
 chroot "$folder" /bin/sh -c '
   dpkg -s python3-torchvision > /dev/null 2>&1 || {
     apt-get -o Acquire::Check-Valid-Until=false update
@@ -38,4 +27,5 @@ chroot "$folder" /bin/sh -c '
 rm -f "$here"/archives/*
 cp "$folder"/exported/archives/* "$here/archives/"
 chmod 644 "$here"/archives/*
-cp "$folder/exported/network.pt2" "$config/"
+cp "$folder"/exported/*.pt2 "$config/"
+chmod 644 "$config"/*.pt2
