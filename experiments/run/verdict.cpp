@@ -125,7 +125,7 @@ std::string ending_of(const Verdict& verdict, const PairedMean& mean) {
     case Verdict::Outcome::kWorse:
       return "worse " + beyond_noise(verdict.metric, mean);
     case Verdict::Outcome::kNoDifference:
-      return verdict.difference == 0
+      return verdict.difference == 0 || std::isnan(verdict.noise)
                  ? "no difference"
                  : fmt::format("no difference beyond the noise ({} {}, ± {})",
                                size,

@@ -99,6 +99,10 @@ TEST_CASE("rounding is no difference, and one network tells no noise",
   CHECK(same.outcome == Verdict::Outcome::kNoDifference);
   CHECK_THAT(same.text(), ContainsSubstring(": no difference."));
 
+  const Verdict nearly = *verdict_on(facts_of({0.5}, {0.5 - 1e-8}));
+  CHECK(nearly.outcome == Verdict::Outcome::kNoDifference);
+  CHECK_THAT(nearly.text(), ContainsSubstring(": no difference."));
+
   const Verdict one = *verdict_on(facts_of({0.5}, {0.4}));
   CHECK(one.outcome == Verdict::Outcome::kUnknown);
   CHECK(one.reasons.empty());
