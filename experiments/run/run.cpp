@@ -28,8 +28,7 @@ Run::Run(Config config, const std::function<RunFolder()>& make_folder,
               [this] { return experiment_.problem().train_losses(); },
               [this] { return estimates_->products(); },
               [this](const OuterStep& step) {
-                return is_evaluated(step,
-                                    config_.object("record").integer("every"))
+                return is_evaluated(step, every())
                            ? step.evaluate()
                            : recorder_->last_evaluation();
               }})) {
@@ -40,13 +39,13 @@ Run::Run(Config config, const std::function<RunFolder()>& make_folder,
   checkpoints_.emplace(folder_->file("checkpoints"),
                        checkpoint_integer("keep"));
   const ParameterSet start = experiment_.initial_hyper();
-  recorder_ = std::make_shared<Recorder>(
-      folder_->path(), config_.object("record").integer("every"),
-      experiment_.problem(), tuned_hypers(config_, experiment_));
+  recorder_ = std::make_shared<Recorder>(folder_->path(), every(),
+                                         experiment_.problem(),
+                                         tuned_hypers(config_, experiment_));
   if (experiment_.tunes() && config_.object("outer").text("select") == "best") {
-    best_ = std::make_shared<BestStep>(
-        folder_->file(kBestFile), config_.object("record").integer("every"),
-        experiment_.judged_metric(), experiment_.truncation().truncated());
+    best_ = std::make_shared<BestStep>(folder_->file(kBestFile), every(),
+                                       experiment_.judged_metric(),
+                                       experiment_.truncation().truncated());
   }
   estimates_ = std::make_shared<EstimateSummary>(
       experiment_.tunes() ? config_.object("estimator").json()
@@ -125,6 +124,10 @@ void Run::persist(Archive& archive) {
   if (archive.restoring()) earlier_peak_ = peak;
 }
 
+std::int64_t Run::every() const {
+  return config_.object("record").integer("every");
+}
+
 std::int64_t Run::checkpoint_integer(const char* key) const {
   return config_.object("record").object("checkpoint").integer(key);
 }
@@ -136,12 +139,11 @@ void Run::require_metric() const {
   const ParameterSet weights =
       experiment_.loop().start(start, Key()).detach().weights;
   const Config stop = config_.object("outer").object("stop");
-  const std::int64_t every = config_.object("record").integer("every");
-  if (stop.integer("patience") < every) {
+  if (stop.integer("patience") < every()) {
     stop.fail("patience",
               fmt::format("must be at least record.every, {}, since {} is "
                           "known so often only",
-                          every, stopping_->metric()));
+                          every(), stopping_->metric()));
   }
   const Metrics known =
       problem.evaluate(problem.deployed(weights, start), start);
@@ -327,8 +329,7 @@ void Run::tune() {
   if (best_) observers.push_back(best_);
   if (examples_) observers.push_back(examples_);
   observers.push_back(std::make_shared<Progress>(
-      console_, config_.object("record").integer("every"),
-      recorder_->number_names(), isatty(STDOUT_FILENO) != 0,
+      console_, every(), recorder_->number_names(), isatty(STDOUT_FILENO) != 0,
       stopping_->seconds()));
   observers.push_back(std::make_shared<SignalStop>());
   observers.push_back(std::make_shared<Checkpointing>(*this));

@@ -51,6 +51,9 @@ class Run {
   /// What the best step has seen, while the run goes on.
   static constexpr const char* kBestFile = "best_step";
 
+  /// The outer steps between evaluations.
+  std::int64_t every() const;
+
   /// The integer `key` of the section record.checkpoint.
   std::int64_t checkpoint_integer(const char* key) const;
 
