@@ -90,8 +90,7 @@ class F2sa : public SingleRun {
     return {add(direct_partials(y, hyper).hyper, penalty(), difference),
             valid_loss(z, hyper),
             Status::kOk,
-            {{"penalty", penalty()},
-             {"weights_apart", norm(y - z).item<double>()}}};
+            {{"penalty", penalty()}, {"weights_apart", length(y - z)}}};
   }
 
   void persist(Archive& archive) override {

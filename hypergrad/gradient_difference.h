@@ -43,8 +43,7 @@ inline double read_difference(const Config& config,
                               const ParameterSet& weights) {
   const bool exact = weights.tensors().front().scalar_type() == at::kDouble;
   if (config.is_text("difference")) return exact ? 1e-6 : 0.01;
-  require_resolved(config, "difference", norm(weights).item<double>(), weights,
-                   "weights");
+  require_resolved(config, "difference", length(weights), weights, "weights");
   return config.number("difference");
 }
 

@@ -188,6 +188,8 @@ Tensor dot(const ParameterSet& a, const ParameterSet& b) {
 
 Tensor norm(const ParameterSet& a) { return dot(a, a).sqrt(); }
 
+double length(const ParameterSet& a) { return norm(a).item<double>(); }
+
 bool all_finite(const ParameterSet& a) {
   for (const Tensor& t : a.tensors()) {
     if (!t.is_floating_point()) continue;

@@ -133,6 +133,8 @@ Tensor dot(const ParameterSet& a, const ParameterSet& b);
 
 /// The Euclidean norm, as a scalar tensor.
 Tensor norm(const ParameterSet& a);
+/// The same as a number.
+double length(const ParameterSet& a);
 
 bool all_finite(const ParameterSet& a);
 

@@ -11,7 +11,7 @@
 namespace nestgrad {
 namespace {
 
-constexpr std::int64_t kClasses = 10;
+constexpr std::int64_t kKinds = 10;
 constexpr std::int64_t kSide = 28;
 
 /// The labels that the training set of clothes begins with.
@@ -66,10 +66,10 @@ class FashionMnist : public DataSource {
     require(data.inputs.size(2) == kSide && data.inputs.size(3) == kSide,
             "'{}': expected images of {} x {} pixels, found {} x {}", images,
             kSide, kSide, data.inputs.size(2), data.inputs.size(3));
-    require(data.classes <= kClasses,
-            "'{}': expected labels from 0 to {}, found {}", labels,
-            kClasses - 1, data.classes - 1);
-    data.classes = kClasses;
+    require(data.classes <= kKinds,
+            "'{}': expected labels from 0 to {}, found {}", labels, kKinds - 1,
+            data.classes - 1);
+    data.classes = kKinds;
     return data;
   }
 

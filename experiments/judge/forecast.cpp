@@ -19,7 +19,7 @@ constexpr double kAlways = 10, kShare = 0.1;
 
 /// What the rehearsals of longer windows may take: a share of the job, within
 /// these limits in seconds.
-constexpr double kShareOfWindows = 0.05, kLeast = 2, kMost = 10;
+constexpr double kShareOfWindows = 0.05, kLeastSeconds = 2, kMostSeconds = 10;
 
 /// Windows that may be rehearsed, the longest first: costs of longer ones lie
 /// on a line through the two of a row.
@@ -125,7 +125,9 @@ class Forecast {
     const double job = least_job();
     return static_cast<double>(windows) * probe_.seconds +
                static_cast<double>(training_steps) * each <=
-           std::min(std::clamp(kShareOfWindows * job, kLeast, kMost), left());
+           std::min(
+               std::clamp(kShareOfWindows * job, kLeastSeconds, kMostSeconds),
+               left());
   }
 
   /// The windows to rehearse. The first is 0 if the last is the real window or

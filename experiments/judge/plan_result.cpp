@@ -24,7 +24,7 @@ Json json_of(const SecondDerivative& second) {
   return out;
 }
 
-std::string line(const std::string& name, const std::string& value) {
+std::string plan_line(const std::string& name, const std::string& value) {
   return fmt::format("{:18}{}\n", name, value);
 }
 
@@ -32,16 +32,16 @@ std::string text_of(const char* title, const PlanResult::Shapes& shapes,
                     std::int64_t count) {
   std::string out;
   for (const auto& [name, sizes] : shapes) {
-    out += line(out.empty() ? title : "",
-                fmt::format("{} [{}]", name, fmt::join(sizes, ", ")));
+    out += plan_line(out.empty() ? title : "",
+                     fmt::format("{} [{}]", name, fmt::join(sizes, ", ")));
   }
-  return out + line("", fmt::format("{} numbers", count));
+  return out + plan_line("", fmt::format("{} numbers", count));
 }
 
 std::string training(const PlanResult& plan) {
   const std::int64_t turns = plan.outer_steps_per_window;
   const std::int64_t warm_up = plan.window * plan.warm_up;
-  return line(
+  return plan_line(
       "training",
       fmt::format(
           "{} outer steps, {} after a window of {} training steps{}; {}",
@@ -56,16 +56,16 @@ std::string training(const PlanResult& plan) {
 
 std::string text_of(const SecondDerivative& second) {
   if (second.exists) {
-    return line("second derivative", "of the training loss exists");
+    return plan_line("second derivative", "of the training loss exists");
   }
   if (second.missing_operator.empty()) {
-    return line("second derivative",
-                "there is none: training takes no derivatives");
+    return plan_line("second derivative",
+                     "there is none: training takes no derivatives");
   }
   std::string out =
-      line("second derivative",
-           fmt::format("is MISSING: {} cannot be differentiated twice",
-                       second.missing_operator));
+      plan_line("second derivative",
+                fmt::format("is MISSING: {} cannot be differentiated twice",
+                            second.missing_operator));
   std::vector<std::string> advice;
   if (!second.estimators_without.empty()) {
     advice.push_back("take the estimator " +
@@ -76,17 +76,18 @@ std::string text_of(const SecondDerivative& second) {
         fmt::format("give the estimator {} {}", name, setting.dump()));
   }
   for (std::size_t i = 0; i < advice.size(); ++i) {
-    out += line("", (i == 0 ? "" : "or ") + advice[i]);
+    out += plan_line("", (i == 0 ? "" : "or ") + advice[i]);
   }
   return out;
 }
 
 std::string text_of(const PlanCost& cost) {
-  return line("memory of tensors",
-              fmt::format("{:.1f} MiB at the peak, {:.1f} MiB of them loaded "
-                          "data",
-                          mebibytes(cost.peak), mebibytes(cost.loaded))) +
-         line(
+  return plan_line(
+             "memory of tensors",
+             fmt::format("{:.1f} MiB at the peak, {:.1f} MiB of them loaded "
+                         "data",
+                         mebibytes(cost.peak), mebibytes(cost.loaded))) +
+         plan_line(
              "time",
              fmt::format(
                  "{}: tuning {} ({:.3g} s per estimate), final runs {}{}",
@@ -95,7 +96,7 @@ std::string text_of(const PlanCost& cost) {
                  cost.networks > 1
                      ? fmt::format(" ({} networks each)", cost.networks)
                      : "")) +
-         (cost.ended_by.empty() ? "" : line("", cost.end()));
+         (cost.ended_by.empty() ? "" : plan_line("", cost.end()));
 }
 
 }  // namespace
@@ -152,10 +153,10 @@ std::string PlanResult::text() const {
       training(*this) + (second_derivative ? text_of(*second_derivative) : "");
   if (cost) return out + text_of(*cost);
   return out +
-         line("memory and time",
-              "are not known, since the estimator as configured "
-              "does not run:") +
-         line("", trouble);
+         plan_line("memory and time",
+                   "are not known, since the estimator as configured "
+                   "does not run:") +
+         plan_line("", trouble);
 }
 
 }  // namespace nestgrad

@@ -11,7 +11,7 @@
 namespace nestgrad {
 namespace {
 
-constexpr const char* kDecayMeaning = "Factor d of the penalty d w^2 / 2.";
+constexpr const char* kPenaltyMeaning = "Factor d of the penalty d w^2 / 2.";
 
 }  // namespace
 
@@ -21,7 +21,7 @@ Quadratic::Quadratic(Terms terms)
 std::vector<Hyperparameter> Quadratic::hyperparameters() const {
   Hyperparameter decay;
   decay.name = "weight_decay";
-  decay.meaning = kDecayMeaning;
+  decay.meaning = kPenaltyMeaning;
   decay.initial = at::scalar_tensor(terms_.decay, terms_.a.options());
   decay.coordinates = Coordinates::log();
   decay.granularities = {{"all", 1}, {"weight", terms_.b.size(0)}};
@@ -139,7 +139,7 @@ class GivenQuadratic : public Quadratic {
     return Schema(
                "A quadratic with a closed-form solution, given by its "
                "coefficients.")
-        .tunes("weight_decay", kDecayMeaning)
+        .tunes("weight_decay", kPenaltyMeaning)
         .numbers(
             "matrix", Json{2, 0.5, 0.5, 1},
             "A, row by row: the training loss is w'A w / 2 - b'w plus decay.")
@@ -187,7 +187,7 @@ class Ridge : public Quadratic {
     return Schema(
                "Ridge regression on synthetic data, with a closed-form "
                "solution.")
-        .tunes("weight_decay", kDecayMeaning)
+        .tunes("weight_decay", kPenaltyMeaning)
         .integer("examples", defaults.examples, "Number of training examples.",
                  at_least(1))
         .integer("valid_examples", defaults.valid_examples,

@@ -158,8 +158,8 @@ class Ift : public SingleRun {
         damped, b, guess == nullptr ? Tensor() : guess->flatten(),
         solver_key()));
     if (solution_.empty()) return q;
-    const double off = norm(q - solution_).item<double>();
-    if (off <= kRounding * norm(q).item<double>()) return q;
+    const double off = length(q - solution_);
+    if (off <= kRounding * length(q)) return q;
     const auto solves = [&](const ParameterSet& x) {
       const Tensor rest = at::mv(damped, x.flatten()) - b;
       return (rest.norm() / b.norm()).item<double>() < kSolved;

@@ -126,8 +126,6 @@ class Gmres : public Krylov {
     return h;
   }
 
-  static double length(const ParameterSet& v) { return norm(v).item<double>(); }
-
   std::int64_t restart_;
 };
 

@@ -11,7 +11,6 @@ constexpr const char* kNoNearer =
 constexpr const char* kNearer =
     "more \"iterations\" or \"damping\" bring it nearer";
 
-double length(const ParameterSet& v) { return norm(v).item<double>(); }
 double length(const Tensor& v) { return v.norm().item<double>(); }
 
 /// `basis` [n, k] with one more column: the normalised part of `v` orthogonal

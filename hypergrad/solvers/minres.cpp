@@ -114,8 +114,6 @@ class Minres : public Krylov {
     return out;
   }
 
-  static double length(const ParameterSet& v) { return norm(v).item<double>(); }
-
   bool reorthogonalize_;
 };
 

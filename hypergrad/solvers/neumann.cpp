@@ -5,8 +5,6 @@
 namespace nestgrad {
 namespace {
 
-double length(const ParameterSet& v) { return norm(v).item<double>(); }
-
 /// The truncated Neumann series (Lorraine, Vicol and Duvenaud 2020):
 ///
 ///   x = alpha sum_{j=0..K} (I - alpha A)^j b

@@ -52,7 +52,7 @@ class Nystrom : public InverseHessian {
   Tensor formula(const Tensor& a, const Tensor& b, const Tensor&,
                  const Key& key) const override {
     const Tensor eye = at::eye(b.numel(), b.options());
-    const Tensor chosen = columns(b.numel(), key);
+    const Tensor chosen = columns(b.numel(), key).to(b.device());
     const Tensor c = (a - options().damping * eye).index_select(1, chosen);
     const Tensor w = c.index_select(0, chosen);
     const auto [values, vectors] = at::linalg_eigh((w + w.t()) / 2);

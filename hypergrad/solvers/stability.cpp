@@ -17,7 +17,7 @@ double movement_by_errors(const InverseHessian& solver, const LinearMap& a,
     };
     const Solution other = solver.solve(inexact, b, guess, key);
     if (other.status == Status::kDiverged) continue;
-    moved = std::max(moved, norm(other.x - x).item<double>());
+    moved = std::max(moved, length(other.x - x));
   }
   return moved;
 }

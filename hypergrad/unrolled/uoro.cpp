@@ -105,8 +105,7 @@ class Uoro : public WindowEstimator {
   /// sqrt(|a| / |b|), never 0 or infinite.
   static double balance(const ParameterSet& a, const ParameterSet& b) {
     constexpr double kSmall = 1e-7;
-    return std::sqrt((norm(a).item<double>() + kSmall) /
-                     (norm(b).item<double>() + kSmall));
+    return std::sqrt((length(a) + kSmall) / (length(b) + kSmall));
   }
 
   Key noise_key_;

@@ -9,11 +9,6 @@ namespace {
 // relative; 1e-6 leaves room for badly scaled entries and for nothing else.
 constexpr double kTolerance = 1e-6;
 
-std::unique_ptr<HypergradientEstimator> make(const Json& json,
-                                             const Bench& bench) {
-  return EstimatorRegistry::instance().make(json, *bench.loop);
-}
-
 const Json kMomentumRule = {
     {"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}};
 
@@ -47,8 +42,8 @@ TEST_CASE("unrolling meets central differences in two windows in a row",
         differences["difference"] = 1e-6;
         unrolled["type"] = "unrolled";
         differences["type"] = "finite_difference";
-        const auto exact = make(unrolled, bench);
-        const auto reference = make(differences, bench);
+        const auto exact = estimator_of(unrolled, bench);
+        const auto reference = estimator_of(differences, bench);
         exact->begin(bench.hyper, Key(1));
         reference->begin(bench.hyper, Key(1));
         ParameterSet hyper = bench.hyper;
@@ -78,11 +73,11 @@ TEST_CASE("implicit differentiation is the closed form at the ridge optimum",
           Json{{"type", "neumann"}, {"terms", 200}}}) {
       for (const std::int64_t horizon : {0, 400}) {
         CAPTURE(per_weight, solver.dump(), horizon);
-        const auto ift = make({{"type", "ift"},
-                               {"window", 400},
-                               {"horizon", horizon},
-                               {"solver", solver}},
-                              bench);
+        const auto ift = estimator_of({{"type", "ift"},
+                                       {"window", 400},
+                                       {"horizon", horizon},
+                                       {"solver", solver}},
+                                      bench);
         ift->begin(bench.hyper, Key(1));
         for (int window = 0; window < 2; ++window) {
           const Estimate got = ift->estimate(bench.hyper);
@@ -104,7 +99,7 @@ TEST_CASE(
   const Json cut = {{"window", 4000}, {"horizon", 4000}};
   Json differences = cut;
   differences["type"] = "finite_difference";
-  const auto reference = make(differences, bench);
+  const auto reference = estimator_of(differences, bench);
   reference->begin(bench.hyper, Key(1));
   const Estimate expected = reference->estimate(bench.hyper);
   for (const Json& solver :
@@ -114,7 +109,7 @@ TEST_CASE(
     Json json = cut;
     json["type"] = "ift";
     json["solver"] = solver;
-    const auto ift = make(json, bench);
+    const auto ift = estimator_of(json, bench);
     ift->begin(bench.hyper, Key(1));
     const Estimate got = ift->estimate(bench.hyper);
     CHECK(got.objective == Approx(expected.objective).epsilon(1e-12));
@@ -131,11 +126,11 @@ TEST_CASE(
           Json{{"type", "neumann"}, {"terms", 2000}, {"scale", 1}}}) {
       CAPTURE(rule.dump(), solver.dump());
       const Bench bench = ridge_bench(rule);
-      const auto ift = make({{"type", "ift"},
-                             {"form", "fixed_point"},
-                             {"window", 1500},
-                             {"solver", solver}},
-                            bench);
+      const auto ift = estimator_of({{"type", "ift"},
+                                     {"form", "fixed_point"},
+                                     {"window", 1500},
+                                     {"solver", solver}},
+                                    bench);
       ift->begin(bench.hyper, Key(1));
       const Estimate got = ift->estimate(bench.hyper);
       CHECK(relative_error(got.gradient.at("weight_decay"),
@@ -156,11 +151,11 @@ TEST_CASE(
   // dL/dlr = -(dL/dw)' (lr H)^-1 grad, here with H written out.
   const Json rule = {{"type", "sgd"}, {"lr", "$lr"}};
   const Bench bench = ridge_bench(rule);
-  const auto ift = make({{"type", "ift"},
-                         {"form", "fixed_point"},
-                         {"window", 3},
-                         {"solver", "dense"}},
-                        bench);
+  const auto ift = estimator_of({{"type", "ift"},
+                                 {"form", "fixed_point"},
+                                 {"window", 3},
+                                 {"solver", "dense"}},
+                                bench);
   ift->begin(bench.hyper, Key(1));
   const Estimate got = ift->estimate(bench.hyper);
 
@@ -185,7 +180,7 @@ TEST_CASE("K Neumann terms equal unrolling K + 1 steps from the optimum",
   for (const int terms : {0, 1, 5, 20}) {
     CAPTURE(terms);
     // Both estimators at w*: first a window that converges, at every turn.
-    const auto ift = make(
+    const auto ift = estimator_of(
         {{"type", "ift"},
          {"window", 1500},
          {"solver", {{"type", "neumann"}, {"terms", terms}, {"scale", alpha}}}},
@@ -195,7 +190,7 @@ TEST_CASE("K Neumann terms equal unrolling K + 1 steps from the optimum",
     Snapshot at_optimum = save(*ift);
 
     const auto unrolled =
-        make({{"type", "unrolled"}, {"window", terms + 1}}, bench);
+        estimator_of({{"type", "unrolled"}, {"window", terms + 1}}, bench);
     unrolled->begin(bench.hyper, Key(1));
     // Move the unrolled run to the same weights, in its own flat form.
     Snapshot snapshot = save(*unrolled);
@@ -290,10 +285,10 @@ TEST_CASE("the errors of damped inverses on ridge are those published, too",
 TEST_CASE("a solver for symmetric systems is refused in the fixed-point form",
           "[exact]") {
   const Bench bench = ridge_bench(kConverging);
-  CHECK_THROWS_WITH(make({{"type", "ift"},
-                          {"form", "fixed_point"},
-                          {"solver", "conjugate_gradient"}},
-                         bench),
+  CHECK_THROWS_WITH(estimator_of({{"type", "ift"},
+                                  {"form", "fixed_point"},
+                                  {"solver", "conjugate_gradient"}},
+                                 bench),
                     ContainsSubstring("symmetric"));
 }
 
@@ -301,7 +296,7 @@ TEST_CASE("finite differences refuse more hyperparameters than their limit",
           "[exact]") {
   const Bench bench = ridge_bench(kConverging);
   const auto estimator =
-      make({{"type", "finite_difference"}, {"limit", 5}}, bench);
+      estimator_of({{"type", "finite_difference"}, {"limit", 5}}, bench);
   CHECK_THROWS_WITH(
       estimator->begin(bench.hyper, Key(1)),
       ContainsSubstring("limited to 5 hyperparameters, there are 12"));

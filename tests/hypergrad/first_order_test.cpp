@@ -6,13 +6,8 @@
 namespace nestgrad {
 namespace {
 
-std::unique_ptr<HypergradientEstimator> make(const Json& json,
-                                             const Bench& bench) {
-  return EstimatorRegistry::instance().make(json, *bench.loop);
-}
-
 ParameterSet first_gradient(const Json& json, const Bench& bench) {
-  const auto estimator = make(json, bench);
+  const auto estimator = estimator_of(json, bench);
   estimator->begin(bench.hyper, Key(1));
   return estimator->estimate(bench.hyper).gradient;
 }
@@ -194,7 +189,7 @@ TEST_CASE("the penalty grows from window to window and is saved",
                      {"penalty", 2},
                      {"penalty_growth", 0.5},
                      {"outer_steps_per_window", 2}};
-  const auto original = make(json, bench);
+  const auto original = estimator_of(json, bench);
   original->begin(bench.hyper, Key(1));
   const auto penalty = [&](HypergradientEstimator& estimator) {
     return estimator.estimate(bench.hyper).metrics.at("penalty");
@@ -202,7 +197,7 @@ TEST_CASE("the penalty grows from window to window and is saved",
   CHECK(penalty(*original) == 2);
   CHECK(penalty(*original) == 2);
   CHECK(penalty(*original) == 2.5);
-  const auto restored = make(json, bench);
+  const auto restored = estimator_of(json, bench);
   restore(*restored, save(*original));
   CHECK(penalty(*restored) == 2.5);
   CHECK(penalty(*restored) == 3);
@@ -214,8 +209,8 @@ TEST_CASE("both weights of the penalty method see the same minibatches",
           "[first_order]") {
   const Bench bench = network_bench(kDescent, /*batch=*/4);
   const auto apart = [&](double penalty) {
-    const auto estimator =
-        make({{"type", "f2sa"}, {"window", 50}, {"penalty", penalty}}, bench);
+    const auto estimator = estimator_of(
+        {{"type", "f2sa"}, {"window", 50}, {"penalty", penalty}}, bench);
     estimator->begin(bench.hyper, Key(1));
     return estimator->estimate(bench.hyper).metrics.at("weights_apart");
   };
@@ -229,8 +224,8 @@ TEST_CASE("soba becomes implicit differentiation while nothing else moves",
   const Tensor expected = ridge_hypergradient(bench);
   for (const Json& scale : {Json("auto"), Json(0.5)}) {
     CAPTURE(scale.dump());
-    const auto soba =
-        make({{"type", "soba"}, {"window", 20}, {"scale", scale}}, bench);
+    const auto soba = estimator_of(
+        {{"type", "soba"}, {"window", 20}, {"scale", scale}}, bench);
     soba->begin(bench.hyper, Key(1));
     Estimate got = soba->estimate(bench.hyper);
     CHECK(norm(got.gradient).item<double>() == 0);
@@ -254,7 +249,7 @@ TEST_CASE("soba with windows of one step is its three recursions",
   const Quadratic ridge(ridge_terms(RidgeOptions(), float64()));
   const auto& t = ridge.terms();
   const auto soba =
-      make({{"type", "soba"}, {"window", 1}, {"scale", 0.7}}, bench);
+      estimator_of({{"type", "soba"}, {"window", 1}, {"scale", 0.7}}, bench);
   soba->begin(bench.hyper, Key(1));
   ParameterSet h = bench.hyper;
   Tensor w = at::zeros({12}, float64()), v = at::zeros({12}, float64());
@@ -278,7 +273,7 @@ TEST_CASE("the automatic scale of soba finds the largest eigenvalue",
   const Quadratic ridge(ridge_terms(RidgeOptions(), float64()));
   const double largest =
       at::linalg_eigvalsh(ridge.terms().a)[11].item<double>() + std::exp(-2.0);
-  const auto soba = make({{"type", "soba"}, {"window", 1}}, bench);
+  const auto soba = estimator_of({{"type", "soba"}, {"window", 1}}, bench);
   soba->begin(bench.hyper, Key(1));
   // v is zero: no step is too long for it.
   soba->estimate(bench.hyper);
@@ -294,7 +289,7 @@ TEST_CASE("a vector of soba that grows is reported, and given up at last",
           "[first_order]") {
   const Bench bench = ridge_bench(kDescent);
   const auto soba =
-      make({{"type", "soba"}, {"window", 1}, {"scale", 5}}, bench);
+      estimator_of({{"type", "soba"}, {"window", 1}, {"scale", 5}}, bench);
   soba->begin(bench.hyper, Key(1));
   bool warned = false, diverged = false;
   for (int i = 0; i < 1000 && !diverged; ++i) {

@@ -123,6 +123,12 @@ inline Bench with_rule(std::shared_ptr<const BilevelProblem> natural,
   return bench;
 }
 
+/// The estimator that a configuration says, of the loop of a bench.
+inline std::unique_ptr<HypergradientEstimator> estimator_of(
+    const Json& json, const Bench& bench) {
+  return EstimatorRegistry::instance().make(json, *bench.loop);
+}
+
 inline Bench ridge_bench(const Json& rule, bool per_weight = true) {
   const auto ridge =
       std::make_shared<Quadratic>(ridge_terms(RidgeOptions(), float64()));

@@ -203,8 +203,8 @@ TEST_CASE("a gradient entry that was always zero has derivative zero",
     CAPTURE(row.json.dump());
     const auto rule = rule_of(row);
     ParameterSet x = natural_of(row);
-    x.insert("initial", at::tensor({0.7, 0.5}, type));
-    x.insert("scale", at::scalar_tensor(2, type));
+    x.insert("initial", at::tensor({0.7, 0.5}, float64().dtype(type)));
+    x.insert("scale", at::scalar_tensor(2, float64().dtype(type)));
     x = x.leaves();
 
     const ParameterSet start{{"w", x.at("initial")}};
@@ -225,7 +225,7 @@ TEST_CASE("a gradient entry that was always zero has derivative zero",
     for (std::size_t i = 0; i < x.size(); ++i) {
       CAPTURE(x.name(i));
       const Tensor expected = x.name(i) == "initial"
-                                  ? at::tensor({0., 1.}, type)
+                                  ? at::tensor({0., 1.}, float64().dtype(type))
                                   : at::zeros({}, x.tensors()[i].options());
       CHECK(at::equal(of_dead.tensors()[i], expected));
     }
@@ -356,7 +356,7 @@ TEST_CASE("a setting may have a number for each tensor or layer", "[rules]") {
 TEST_CASE("a warm start spares rmsprop the jump of its first step",
           "[optimizer]") {
   const ParameterSet w{{"w", at::ones({3}, float64())}};
-  const ParameterSet g{{"w", at::tensor({0.3, -2.0, 5.0}, at::kDouble)}};
+  const ParameterSet g{{"w", at::tensor({0.3, -2.0, 5.0}, float64())}};
   const auto moved = [&](bool warm) {
     const auto rule = OptimizerRegistry::instance().make(
         Json{{"type", "rmsprop"}, {"lr", 0.1}, {"warm_start", warm}});

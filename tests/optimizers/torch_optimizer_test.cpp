@@ -32,7 +32,7 @@ TorchRule torch_rule(Options options) {
   };
 }
 
-struct Row {
+struct Twin {
   std::string json;
   TorchRule reference;
   double clip = 0;  // none
@@ -45,7 +45,7 @@ TorchRule sgd(double momentum, double decay, bool nesterov = false) {
                                            .nesterov(nesterov));
 }
 
-std::vector<Row> rows() {
+std::vector<Twin> twins() {
   using namespace torch::optim;  // NOLINT
   return {
       {R"({"type": "sgd", "lr": 0.1})", sgd(0, 0)},
@@ -96,7 +96,7 @@ Tensor loss(const Leaves& w, double factor) {
 }
 
 TEST_CASE("rules make the same steps as LibTorch's own", "[optimizer]") {
-  for (const Row& row : rows()) {
+  for (const Twin& row : twins()) {
     CAPTURE(row.json);
     const double factor = row.clip > 0 ? 1e8 : 1;
 

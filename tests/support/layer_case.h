@@ -24,6 +24,16 @@ struct LayerCase {
   }
 };
 
+/// What is said of a layer that cannot be made; "none" if it can.
+inline std::string layer_complaint(const Json& config, const Shape& input) {
+  try {
+    LayerRegistry::instance().make(config, input);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "none";
+}
+
 /// The batch size of input_for().
 constexpr std::int64_t kBatch = 3;
 

@@ -19,12 +19,11 @@
 #include "core/platform/warnings.h"
 
 namespace nestgrad {
-namespace {
 
 /// An attribute of one of the modules of a script that a call may change: a
 /// parameter, a buffer, a list of such (torch.nn.LSTM has one), or whatever the
 /// code assigns to or keeps in a list.
-struct Slot {
+struct ScriptSlot {
   torch::jit::Module module;
   std::string attribute;
   c10::IValue own;  // what the file says
@@ -32,18 +31,20 @@ struct Slot {
   void set(const c10::IValue& value) { module.setattr(attribute, value); }
 };
 
+namespace {
+
 /// Puts a script's own tensors back, whatever happens.
 class Restored {
  public:
-  explicit Restored(std::vector<Slot>& slots) : slots_(slots) {}
+  explicit Restored(std::vector<ScriptSlot>& slots) : slots_(slots) {}
   ~Restored() {
-    for (Slot& slot : slots_) slot.set(slot.own);
+    for (ScriptSlot& slot : slots_) slot.set(slot.own);
   }
   Restored(const Restored&) = delete;
   Restored& operator=(const Restored&) = delete;
 
  private:
-  std::vector<Slot>& slots_;
+  std::vector<ScriptSlot>& slots_;
 };
 
 /// What two handles of the same numbers have in common: a script refers to tied
@@ -124,14 +125,14 @@ struct TorchScript::Script {
   torch::jit::Module module;
   ScriptFacts facts;
   ParameterSet weights;                         // those of the file
-  std::vector<Slot> slots;                      // all that a call may change
+  std::vector<ScriptSlot> slots;                // all that a call may change
   std::vector<torch::jit::Module> normalizing;  // with running averages
 
   explicit Script(const std::string& file)
       : module(read_script(file)), facts(module) {
     std::map<std::string, std::size_t> known;  // weights, by identity
     visit(module, "", known);
-    for (const Slot& slot : slots) {
+    for (const ScriptSlot& slot : slots) {
       each_tensor(slot.own, [&](const Tensor& t) {
         const auto found = known.find(identity(t));
         if (found != known.end()) {
@@ -159,7 +160,7 @@ struct TorchScript::Script {
   /// is none.
   template <class F>
   void set(const ParameterSet& values, F&& other) {
-    for (Slot& slot : slots) {
+    for (ScriptSlot& slot : slots) {
       slot.set(each_tensor(slot.own, [&](const Tensor& own) {
         const auto found = numbers_.find(own.unsafeGetTensorImpl());
         return found == numbers_.end() ? other(own)

@@ -19,7 +19,7 @@ namespace {
 /// the piece as a whole.
 constexpr std::int64_t kSparse = 4;
 
-std::shared_ptr<const int> opened(const std::string& path) {
+std::shared_ptr<const int> descriptor_of(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   require(file >= 0, "'{}': cannot be read: {}", path, std::strerror(errno));
   return {new int(file), [](const int* descriptor) {
@@ -36,7 +36,7 @@ StoredRows::StoredRows(const std::string& path, std::int64_t offset,
       offset_(offset),
       type_(type),
       shape_(std::move(shape)),
-      file_(opened(path)) {
+      file_(descriptor_of(path)) {
   auto bytes = static_cast<std::int64_t>(c10::elementSize(type.stored));
   bool possible = !shape_.empty();
   for (std::size_t i = shape_.size(); i-- > 0;) {

@@ -15,7 +15,7 @@ namespace {
 
 /// The state of a decoder. Nothing in it has a destructor that a longjmp could
 /// skip.
-struct Decoder {
+struct JpegDecoder {
   jpeg_decompress_struct jpeg = {};
   jpeg_error_mgr errors = {};
   std::jmp_buf back;
@@ -25,7 +25,7 @@ struct Decoder {
 };
 
 [[noreturn]] void on_error(j_common_ptr jpeg) {
-  auto* const decoder = static_cast<Decoder*>(jpeg->client_data);
+  auto* const decoder = static_cast<JpegDecoder*>(jpeg->client_data);
   (*jpeg->err->format_message)(jpeg, decoder->trouble);
   std::longjmp(decoder->back, 1);
 }
@@ -48,7 +48,7 @@ void on_warning(j_common_ptr jpeg, int level) {
 }
 
 /// Reads what precedes the pixels. Returns false, with `trouble`, on an error.
-bool read_header(Decoder* decoder) {
+bool read_jpeg_header(JpegDecoder* decoder) {
   if (setjmp(decoder->back) != 0) return false;
   jpeg_create_decompress(&decoder->jpeg);
   decoder->jpeg.client_data = decoder;
@@ -58,7 +58,8 @@ bool read_header(Decoder* decoder) {
 }
 
 /// Decodes into `pixels`, rows of `row` bytes.
-bool read_pixels(Decoder* decoder, unsigned char* pixels, std::size_t row) {
+bool read_jpeg_pixels(JpegDecoder* decoder, unsigned char* pixels,
+                      std::size_t row) {
   if (setjmp(decoder->back) != 0) return false;
   jpeg_decompress_struct* const jpeg = &decoder->jpeg;
   jpeg->out_color_space = jpeg->num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
@@ -74,19 +75,22 @@ bool read_pixels(Decoder* decoder, unsigned char* pixels, std::size_t row) {
 }  // namespace
 
 Image decode_jpeg(std::string_view bytes) {
-  Decoder decoder;
+  JpegDecoder decoder;
   decoder.bytes = reinterpret_cast<const unsigned char*>(bytes.data());
   decoder.size = bytes.size();
   decoder.jpeg.err = jpeg_std_error(&decoder.errors);
   decoder.jpeg.client_data = &decoder;
   decoder.errors.error_exit = on_error;
   decoder.errors.emit_message = on_warning;
-  const auto release = [](Decoder* d) { jpeg_destroy_decompress(&d->jpeg); };
-  const std::unique_ptr<Decoder, decltype(release)> owner(&decoder, release);
+  const auto release = [](JpegDecoder* d) {
+    jpeg_destroy_decompress(&d->jpeg);
+  };
+  const std::unique_ptr<JpegDecoder, decltype(release)> owner(&decoder,
+                                                              release);
   const auto require_read = [&](bool good) {
     require(good, "the JPEG image is damaged: {}", decoder.trouble);
   };
-  require_read(read_header(&decoder));
+  require_read(read_jpeg_header(&decoder));
   const std::int64_t channels = decoder.jpeg.num_components;
   require(channels == 1 || channels == 3,
           "a JPEG image of {} colour components (CMYK is one of four) is not "
@@ -96,8 +100,8 @@ Image decode_jpeg(std::string_view bytes) {
   const std::int64_t width = decoder.jpeg.image_width;
   require_plausible(height, width);
   Image image(height, width, channels);
-  require_read(read_pixels(&decoder, image.pixels.get(),
-                           static_cast<std::size_t>(width * channels)));
+  require_read(read_jpeg_pixels(&decoder, image.pixels.get(),
+                                static_cast<std::size_t>(width * channels)));
   return image;
 }
 

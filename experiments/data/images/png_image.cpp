@@ -13,7 +13,7 @@ namespace {
 
 /// The state of a decoder. Nothing in it has a destructor that a longjmp could
 /// skip.
-struct Decoder {
+struct PngDecoder {
   png_structp png = nullptr;
   png_infop info = nullptr;
   const unsigned char* bytes = nullptr;
@@ -22,7 +22,7 @@ struct Decoder {
 };
 
 void on_error(png_structp png, png_const_charp message) {
-  auto* const decoder = static_cast<Decoder*>(png_get_error_ptr(png));
+  auto* const decoder = static_cast<PngDecoder*>(png_get_error_ptr(png));
   std::snprintf(decoder->trouble, sizeof decoder->trouble, "%s", message);
   png_longjmp(png, 1);
 }
@@ -30,7 +30,7 @@ void on_error(png_structp png, png_const_charp message) {
 void on_warning(png_structp, png_const_charp) {}
 
 void read_bytes(png_structp png, png_bytep to, std::size_t count) {
-  auto* const decoder = static_cast<Decoder*>(png_get_io_ptr(png));
+  auto* const decoder = static_cast<PngDecoder*>(png_get_io_ptr(png));
   if (count > decoder->left) png_error(png, "the file is cut short");
   std::memcpy(to, decoder->bytes, count);
   decoder->bytes += count;
@@ -38,7 +38,7 @@ void read_bytes(png_structp png, png_bytep to, std::size_t count) {
 }
 
 /// Reads what precedes the pixels. Returns false, with `trouble`, on an error.
-bool read_header(Decoder* decoder) {
+bool read_png_header(PngDecoder* decoder) {
   if (setjmp(png_jmpbuf(decoder->png)) != 0) return false;
   png_set_read_fn(decoder->png, decoder, read_bytes);
   // The size is judged by require_plausible().
@@ -49,7 +49,7 @@ bool read_header(Decoder* decoder) {
 
 /// Says in which form pixels are wanted; for this libpng takes memory for a
 /// row.
-bool prepare_rows(Decoder* decoder) {
+bool prepare_rows(PngDecoder* decoder) {
   if (setjmp(png_jmpbuf(decoder->png)) != 0) return false;
   png_set_expand(decoder->png);
   png_set_scale_16(decoder->png);
@@ -58,7 +58,7 @@ bool prepare_rows(Decoder* decoder) {
   return true;
 }
 
-bool read_pixels(Decoder* decoder, png_bytepp rows) {
+bool read_png_pixels(PngDecoder* decoder, png_bytepp rows) {
   if (setjmp(png_jmpbuf(decoder->png)) != 0) return false;
   png_read_image(decoder->png, rows);
   png_read_end(decoder->png, nullptr);
@@ -68,22 +68,22 @@ bool read_pixels(Decoder* decoder, png_bytepp rows) {
 }  // namespace
 
 Image decode_png(std::string_view bytes) {
-  Decoder decoder;
+  PngDecoder decoder;
   decoder.bytes = reinterpret_cast<const unsigned char*>(bytes.data());
   decoder.left = bytes.size();
   decoder.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder,
                                        on_error, on_warning);
   if (decoder.png != nullptr)
     decoder.info = png_create_info_struct(decoder.png);
-  const auto release = [](Decoder* d) {
+  const auto release = [](PngDecoder* d) {
     png_destroy_read_struct(&d->png, &d->info, nullptr);
   };
-  const std::unique_ptr<Decoder, decltype(release)> owner(&decoder, release);
+  const std::unique_ptr<PngDecoder, decltype(release)> owner(&decoder, release);
   require(decoder.info != nullptr, "there is not enough memory to decode it");
   const auto require_read = [&](bool good) {
     require(good, "the PNG image is damaged: {}", decoder.trouble);
   };
-  require_read(read_header(&decoder));
+  require_read(read_png_header(&decoder));
   const auto height =
       std::int64_t{png_get_image_height(decoder.png, decoder.info)};
   const auto width =
@@ -101,7 +101,7 @@ Image decode_png(std::string_view bytes) {
   for (std::int64_t i = 0; i < height; ++i) {
     rows.push_back(image.pixels.get() + i * row);
   }
-  require_read(read_pixels(&decoder, rows.data()));
+  require_read(read_png_pixels(&decoder, rows.data()));
   return image;
 }
 

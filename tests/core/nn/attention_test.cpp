@@ -16,15 +16,6 @@ Json residual(Json layers) {
   return {{"type", "residual"}, {"layers", std::move(layers)}};
 }
 
-std::string complaint(const Json& layer, const Shape& input) {
-  try {
-    LayerRegistry::instance().make(layer, input);
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "none";
-}
-
 /// A language model with two residual blocks, for sequences of 5 of 7 tokens.
 std::unique_ptr<Model> transformer() {
   return ModelRegistry::instance().make(
@@ -155,36 +146,38 @@ TEST_CASE("a residual block names its hyperparameters and draws its own noise",
 TEST_CASE("residual and attention refuse shapes that do not fit",
           "[attention]") {
   Json plain = residual({{{"type", "linear"}, {"out", 3}}});
-  CHECK(complaint(plain, {2, 4}) == "none");
+  CHECK(layer_complaint(plain, {2, 4}) == "none");
   plain["projection"] = "none";
-  CHECK(complaint(plain, {2, 4}) ==
+  CHECK(layer_complaint(plain, {2, 4}) ==
         "/layers: must end in the shape of what they are added to, [2, 4], but "
         "end in [2, 3]");
-  CHECK(complaint(residual({"flatten"}), {2, 3, 3}) ==
+  CHECK(layer_complaint(residual({"flatten"}), {2, 3, 3}) ==
         "/layers: no projection leads from the shape of their input, [2, 3, "
         "3], to that of their output, [18]");
   Json skipping = residual({"relu"});
   skipping["skip"] = {"flatten"};
-  CHECK(complaint(skipping, {2, 3, 3}) ==
+  CHECK(layer_complaint(skipping, {2, 3, 3}) ==
         "/layers: no projection leads from the shape of the skip, [18], to "
         "that of the layers, [2, 3, 3]");
-  CHECK(complaint(residual({"global_avg_pool2d",
-                            {{"type", "reshape"}, {"shape", {2, 1, 1}}}}),
-                  {2, 3, 9}) == "none");
-  CHECK_THAT(complaint(residual({{{"type", "conv2d"}, {"out", 2}}}), {2, 9, 9}),
-             ContainsSubstring("no projection leads from"));
-  CHECK(complaint(residual({"relu", {{"type", "linear"}, {"oud", 4}}}), {4})
-            .rfind("/layers/1/oud: ", 0) == 0);
-  CHECK(complaint(attention(3, false), {5, 4}) ==
+  CHECK(layer_complaint(residual({"global_avg_pool2d",
+                                  {{"type", "reshape"}, {"shape", {2, 1, 1}}}}),
+                        {2, 3, 9}) == "none");
+  CHECK_THAT(
+      layer_complaint(residual({{{"type", "conv2d"}, {"out", 2}}}), {2, 9, 9}),
+      ContainsSubstring("no projection leads from"));
+  CHECK(
+      layer_complaint(residual({"relu", {{"type", "linear"}, {"oud", 4}}}), {4})
+          .rfind("/layers/1/oud: ", 0) == 0);
+  CHECK(layer_complaint(attention(3, false), {5, 4}) ==
         "/heads: must divide the number of features, 4, but is 3");
   Json rotary = attention(2, false);
   rotary["positions"] = "rotary";
-  CHECK(complaint(rotary, {5, 6}) ==
+  CHECK(layer_complaint(rotary, {5, 6}) ==
         "/positions: turns pairs of numbers, but a head has 3 features");
-  CHECK(complaint(attention(1, false), {4}) ==
+  CHECK(layer_complaint(attention(1, false), {4}) ==
         "/type: attention expects sequences [time, features], but its input is "
         "[4]");
-  CHECK(complaint({{"type", "attention"}, {"head", 2}}, {5, 4})
+  CHECK(layer_complaint({{"type", "attention"}, {"head", 2}}, {5, 4})
             .rfind("/head: ", 0) == 0);
 }
 

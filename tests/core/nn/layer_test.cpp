@@ -10,20 +10,6 @@
 #include "tests/support/temporary_folder.h"
 
 namespace nestgrad {
-namespace {
-
-// What is said of a layer that cannot be made.
-std::string complaint(const Json& config, const Shape& input) {
-  try {
-    LayerRegistry::instance().make(config, input);
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "none";
-}
-
-}  // namespace
-
 TEST_CASE("every registered layer has a case in the table", "[layers]") {
   const std::vector<LayerCase> cases = layer_cases();
   for (const std::string& name : LayerRegistry::instance().names()) {
@@ -172,28 +158,28 @@ TEST_CASE("a layer refuses an input of the wrong shape in a sentence",
        {Json{{"type", "conv2d"}, {"out", 3}}, Json{{"type", "max_pool2d"}},
         Json{{"type", "avg_pool2d"}}, Json{{"type", "global_avg_pool2d"}}}) {
     const std::string type = config["type"].get<std::string>();
-    CHECK(complaint(config, {784}) == "/type: " + type + " " + images);
+    CHECK(layer_complaint(config, {784}) == "/type: " + type + " " + images);
   }
-  CHECK(complaint(Json{{"type", "linear"}, {"out", 3}}, {1, 28, 28}) ==
+  CHECK(layer_complaint(Json{{"type", "linear"}, {"out", 3}}, {1, 28, 28}) ==
         "/type: linear expects vectors [features] or sequences [time, "
         "features] (put a flatten layer before it), but its input is [1, 28, "
         "28]");
-  CHECK(complaint(Json{{"type", "linear"}, {"out", 3}}, {}) != "none");
-  CHECK(complaint(Json{{"type", "batch_norm"}}, {5, 4}) ==
+  CHECK(layer_complaint(Json{{"type", "linear"}, {"out", 3}}, {}) != "none");
+  CHECK(layer_complaint(Json{{"type", "batch_norm"}}, {5, 4}) ==
         "/type: batch_norm expects vectors [channels] or images [channels, "
         "height, width], but its input is [5, 4]");
-  CHECK(complaint(Json{{"type", "instance_norm"}}, {5}) ==
+  CHECK(layer_complaint(Json{{"type", "instance_norm"}}, {5}) ==
         "/type: instance_norm expects images of more than one pixel, but its "
         "input is [5]");
-  CHECK(complaint(Json{{"type", "layer_norm"}}, {1, 2, 3}) ==
+  CHECK(layer_complaint(Json{{"type", "layer_norm"}}, {1, 2, 3}) ==
         "/type: layer_norm expects vectors [features] or sequences [time, "
         "features] with more than one feature, but its input is [1, 2, 3]");
-  CHECK(complaint(Json{{"type", "layer_norm"}}, {1}) != "none");
-  CHECK(complaint(
+  CHECK(layer_complaint(Json{{"type", "layer_norm"}}, {1}) != "none");
+  CHECK(layer_complaint(
             Json{{"type", "embedding"}, {"vocabulary", 3}, {"dimension", 2}},
             {4, 2}) ==
         "/type: embedding expects tokens [time], but its input is [4, 2]");
-  CHECK(complaint(Json{{"type", "lstm"}, {"hidden", 3}}, {4}) ==
+  CHECK(layer_complaint(Json{{"type", "lstm"}, {"hidden", 3}}, {4}) ==
         "/type: lstm expects sequences [time, features], but its input is [4]");
 }
 
@@ -230,20 +216,20 @@ TEST_CASE("lora starts at the weights of a file and has none of its own",
       1e-5));
 
   config["bias"] = "bias";
-  CHECK_THAT(complaint(config, {3}),
+  CHECK_THAT(layer_complaint(config, {3}),
              ContainsSubstring("/bias: ") &&
                  ContainsSubstring("has no tensor 'bias'"));
   config["bias"] = "1.weight";
-  CHECK(complaint(config, {3}) ==
+  CHECK(layer_complaint(config, {3}) ==
         "/bias: must have the shape [2], but is [2, 3]");
-  CHECK(complaint(config, {4}) ==
+  CHECK(layer_complaint(config, {4}) ==
         "/weight: must have the shape [out, 4], but is [2, 3]");
   config["bias"] = "1.bias";
   config["out"] = 5;
-  CHECK(complaint(config, {3}) ==
+  CHECK(layer_complaint(config, {3}) ==
         "/out: is 5, but the weights in the file have 2 outputs");
   config["file"] = folder.path("none");
-  CHECK_THAT(complaint(config, {3}), ContainsSubstring("/file: "));
+  CHECK_THAT(layer_complaint(config, {3}), ContainsSubstring("/file: "));
 }
 
 TEST_CASE("lora refuses whole numbers as its fixed weights", "[layers]") {
@@ -254,11 +240,11 @@ TEST_CASE("lora refuses whole numbers as its fixed weights", "[layers]") {
                                       {"biases", at::ones(2, at::kLong)}});
   const Json config = {
       {"type", "lora"}, {"file", folder.path("w")}, {"bias", "bias"}};
-  CHECK(complaint(config, {3}) == "none");
+  CHECK(layer_complaint(config, {3}) == "none");
   for (const std::string key : {"weight", "bias"}) {
     Json other = config;
     other[key] = key == "bias" ? "biases" : "weights";
-    CHECK(complaint(other, {3}) ==
+    CHECK(layer_complaint(other, {3}) ==
           "/" + key +
               ": must be floating-point numbers, but is of the type Long");
   }
@@ -267,65 +253,69 @@ TEST_CASE("lora refuses whole numbers as its fixed weights", "[layers]") {
 TEST_CASE("lora without a file needs a seed, and with one takes none",
           "[layers]") {
   Json config = {{"type", "lora"}};
-  CHECK(complaint(config, {3}) ==
+  CHECK(layer_complaint(config, {3}) ==
         "/out: is needed where no file says the size of the output");
   config["out"] = 2;
-  CHECK(complaint(config, {3}) ==
+  CHECK(layer_complaint(config, {3}) ==
         "/seed: is needed where no file has W; give layers of equal size "
         "different seeds");
   config["seed"] = 1;
-  CHECK(complaint(config, {3}) == "none");
+  CHECK(layer_complaint(config, {3}) == "none");
   for (const char* key : {"weight", "bias"}) {
     Json named = config;
     named[key] = "a";
-    CHECK(complaint(named, {3}) ==
+    CHECK(layer_complaint(named, {3}) ==
           fmt::format("/{}: is a name in \"file\", which is left out", key));
   }
   const TemporaryFolder folder;
   save_safetensors(folder.path("w"), {{"weight", at::ones({2, 3})}});
   config["file"] = folder.path("w");
-  CHECK(complaint(config, {3}) == "/seed: must be left out where a file has W");
+  CHECK(layer_complaint(config, {3}) ==
+        "/seed: must be left out where a file has W");
   config.erase("seed");
-  CHECK(complaint(config, {3}) == "none");
+  CHECK(layer_complaint(config, {3}) == "none");
 }
 
 TEST_CASE("a kernel larger than the image is refused", "[layers]") {
-  CHECK(complaint(Json{{"type", "conv2d"}, {"out", 1}, {"kernel", 5}},
-                  {1, 4, 9}) ==
+  CHECK(layer_complaint(Json{{"type", "conv2d"}, {"out", 1}, {"kernel", 5}},
+                        {1, 4, 9}) ==
         "/kernel: a kernel of 5 x 5 is larger than the images of 4 x 9 pixels, "
         "padding included");
-  CHECK(complaint(Json{{"type", "avg_pool2d"}, {"kernel", 3}}, {1, 8, 2}) ==
-        "/kernel: a kernel of 3 x 3 is larger than the images of 8 x 2 pixels, "
-        "padding included");
-  CHECK(complaint(
+  CHECK(
+      layer_complaint(Json{{"type", "avg_pool2d"}, {"kernel", 3}}, {1, 8, 2}) ==
+      "/kernel: a kernel of 3 x 3 is larger than the images of 8 x 2 pixels, "
+      "padding included");
+  CHECK(layer_complaint(
             Json{{"type", "conv2d"}, {"out", 1}, {"kernel", 5}, {"padding", 1}},
             {1, 3, 3}) == "none");
 }
 
 TEST_CASE("numbers that a layer cannot use are refused", "[layers]") {
-  CHECK(complaint(Json{{"type", "group_norm"}, {"groups", 3}}, {4, 2, 2}) ==
-        "/groups: must divide the number of channels, 4, is 3");
-  CHECK(complaint(Json{{"type", "group_norm"}, {"groups", 4}}, {4}) ==
+  CHECK(
+      layer_complaint(Json{{"type", "group_norm"}, {"groups", 3}}, {4, 2, 2}) ==
+      "/groups: must divide the number of channels, 4, is 3");
+  CHECK(layer_complaint(Json{{"type", "group_norm"}, {"groups", 4}}, {4}) ==
         "/groups: must leave more than one number to each group, but the input "
         "is [4] and there are 4 groups");
-  CHECK(complaint(Json{{"type", "conv_transpose2d"},
-                       {"out", 1},
-                       {"stride", 2},
-                       {"output_padding", 2}},
-                  {1, 4, 4}) ==
+  CHECK(layer_complaint(Json{{"type", "conv_transpose2d"},
+                             {"out", 1},
+                             {"stride", 2},
+                             {"output_padding", 2}},
+                        {1, 4, 4}) ==
         "/output_padding: must be less than the stride, 2, but is 2");
-  CHECK(
-      complaint(Json{{"type", "conv_transpose2d"}, {"out", 1}, {"padding", 2}},
-                {1, 2, 5}) ==
-      "/padding: cuts off all of the output, which would be [1, 0, 3]");
-  CHECK(complaint(Json{{"type", "max_pool2d"}, {"kernel", 3}, {"padding", 2}},
-                  {1, 4, 4}) ==
+  CHECK(layer_complaint(
+            Json{{"type", "conv_transpose2d"}, {"out", 1}, {"padding", 2}},
+            {1, 2, 5}) ==
+        "/padding: cuts off all of the output, which would be [1, 0, 3]");
+  CHECK(layer_complaint(
+            Json{{"type", "max_pool2d"}, {"kernel", 3}, {"padding", 2}},
+            {1, 4, 4}) ==
         "/padding: must be at most half of the kernel, 1, but is 2");
-  CHECK(complaint(Json{{"type", "reshape"}, {"shape", {2, 3}}}, {5}) ==
+  CHECK(layer_complaint(Json{{"type", "reshape"}, {"shape", {2, 3}}}, {5}) ==
         "/shape: must have as many numbers as the input, [5], but is [2, 3]");
-  CHECK(complaint(Json{{"type", "dropout"}, {"rate", 1}}, {4}) != "none");
-  CHECK(complaint(Json{{"type", "linear"}, {"out", 0}}, {4}) != "none");
-  CHECK(complaint(Json{{"type", "linear"}}, {4}) != "none");
+  CHECK(layer_complaint(Json{{"type", "dropout"}, {"rate", 1}}, {4}) != "none");
+  CHECK(layer_complaint(Json{{"type", "linear"}, {"out", 0}}, {4}) != "none");
+  CHECK(layer_complaint(Json{{"type", "linear"}}, {4}) != "none");
 }
 
 TEST_CASE(

@@ -10,7 +10,7 @@
 namespace nestgrad {
 namespace {
 
-Snapshot filled() {
+Snapshot filled_snapshot() {
   Snapshot out;
   out.sets["run/weights"] = {
       {"b", at::randn({3, 4}).t()},  // lies the other way round
@@ -32,7 +32,7 @@ Snapshot filled() {
 
 TEST_CASE("a snapshot comes back from its file bit by bit", "[snapshot]") {
   const TemporaryFolder folder;
-  const Snapshot before = filled();
+  const Snapshot before = filled_snapshot();
   const Json about = {{"version", "1"}, {"config", {{"seed", 3}}}};
   save_snapshot(folder.path("a"), before, about);
   const SavedSnapshot after = load_snapshot(folder.path("a"));
@@ -59,7 +59,7 @@ TEST_CASE("a snapshot comes back from its file bit by bit", "[snapshot]") {
 TEST_CASE("a snapshot file with any bit changed or bytes missing is refused",
           "[snapshot]") {
   const TemporaryFolder folder;
-  save_snapshot(folder.path("a"), filled(), Json::object());
+  save_snapshot(folder.path("a"), filled_snapshot(), Json::object());
   const std::string whole = read_file(folder.path("a"));
   for (std::size_t i = 0; i < whole.size(); ++i) {
     std::string damaged = whole;

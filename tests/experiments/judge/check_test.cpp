@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "experiments/judge/judge.h"
+#include "tests/experiments/judge/checked.h"
 #include "tests/support/program.h"
 #include "tests/support/temporary_folder.h"
 
@@ -15,11 +16,6 @@ Json ridge(const Json& estimator) {
           {"hyperparameters", {{"weight_decay", {{"per", "weight"}}}}},
           {"inner", {{"type", "sgd"}, {"lr", 0.4}}},
           {"estimator", estimator}};
-}
-
-CheckResult checked(const Json& config, const CheckOptions& options = {}) {
-  return check_estimator(Config(complete(experiment_schema(), config)),
-                         options);
 }
 
 Json check(const Json& config, const CheckOptions& options = {}) {

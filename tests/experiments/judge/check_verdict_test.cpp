@@ -3,16 +3,12 @@
 #include "experiments/judge/check_verdict.h"
 
 #include "experiments/judge/judge.h"
+#include "tests/experiments/judge/checked.h"
 #include "tests/support/program.h"
 #include "tests/support/temporary_folder.h"
 
 namespace nestgrad {
 namespace {
-
-CheckResult checked(const Json& config, const CheckOptions& options = {}) {
-  return check_estimator(Config(complete(experiment_schema(), config)),
-                         options);
-}
 
 /// Its first estimate is zero.
 Json soba() {

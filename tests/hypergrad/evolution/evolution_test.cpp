@@ -1,6 +1,7 @@
 #include "core/hyper_space.h"
 #include "hypergrad/estimator.h"
 #include "hypergrad/outer_loop.h"
+#include "tests/hypergrad/evolution/theta.h"
 #include "tests/kit/bench.h"
 #include "tests/support/support.h"
 
@@ -17,10 +18,6 @@ std::shared_ptr<const BilevelProblem> influence_balancing() {
 TrainingLoop loop_of(std::shared_ptr<const BilevelProblem> problem) {
   return TrainingLoop(std::move(problem),
                       OptimizerRegistry::instance().make(kMap));
-}
-
-ParameterSet theta(double value) {
-  return {{"theta", at::scalar_tensor(value, float64())}};
 }
 
 /// dL/dtheta of influence balancing after n steps, from s_n = A^n 1 + theta

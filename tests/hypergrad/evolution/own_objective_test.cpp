@@ -1,5 +1,6 @@
 #include "core/tensor/sum.h"
 #include "hypergrad/evolution/evolution.h"
+#include "tests/hypergrad/evolution/theta.h"
 #include "tests/kit/bench.h"
 #include "tests/support/support.h"
 
@@ -59,10 +60,6 @@ double summed(const TrainingLoop& loop, const ParameterSet& theta) {
         loop.problem()->valid_loss(state.weights, theta, Draw()).item<double>();
   }
   return sum;
-}
-
-ParameterSet theta(double value) {
-  return {{"theta", at::scalar_tensor(value, float64())}};
 }
 
 /// Central differences, which are exact for what is quadratic in theta.

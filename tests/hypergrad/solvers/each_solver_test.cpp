@@ -56,7 +56,7 @@ TEST_CASE("the diagonal pays where there is one decay per weight",
   // 1e-4 to 1e2 in any order.
   const std::int64_t n = 300;
   const Tensor x = 0.1 * Key(41).normal(at::empty({50, n}, float64()));
-  const Tensor order = Key(42).permutation(n).to(at::kDouble);
+  const Tensor order = Key(42).permutation(n).to(float64());
   const Tensor decay = at::pow(10.0, order / (n - 1) * 6 - 4);
   LinearSystem system;
   system.a = at::mm(x.t(), x) / 50 + at::diag(decay);
