@@ -21,7 +21,7 @@ Schema Truncation::schema() {
           "outer_steps_per_window", 1,
           "Number of outer steps before training moves on to the next window.",
           at_least(1))
-      .integer("starts", 1,
+      .integer("starts", 3,
                "Number of different starts (initial weights and orders of "
                "noise) that restarted runs cycle through. 1: all runs start "
                "alike; 0: each run has a new start.",
@@ -93,6 +93,12 @@ Key InnerRun::episode_key(std::int64_t episode) const {
   const std::int64_t starts = truncation_.starts;
   return key_.fold("episode").fold(
       static_cast<std::uint64_t>(starts == 0 ? episode : episode % starts));
+}
+
+std::int64_t InnerRun::start() const {
+  if (truncation_.cycle() == 1) return 0;
+  const std::int64_t episode = ahead_.weights.empty() ? episode_ : episode_ + 1;
+  return std::max<std::int64_t>(episode, 0) % truncation_.starts;
 }
 
 Key InnerRun::run_key() const {

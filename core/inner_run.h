@@ -24,7 +24,7 @@ struct Truncation {
   /// Number of different starts (initial weights and training noise) that
   /// restarted runs cycle through. 1: a restarted run repeats the first one
   /// exactly. 0: every start is new.
-  std::int64_t starts = 1;
+  std::int64_t starts = 3;
 
   /// In cold start, the least length of a window. If positive, each window's
   /// length is drawn from here to `window`. 0: always `window`.
@@ -32,6 +32,11 @@ struct Truncation {
 
   bool cold() const { return horizon == window; }
   bool truncated() const { return horizon > window; }
+
+  /// In cold start, the number of turns after which the starts repeat; else 1.
+  std::int64_t cycle() const {
+    return cold() && starts > 0 ? starts * outer_steps_per_window : 1;
+  }
 
   /// The keys of a configuration for a Truncation. Every estimator has them.
   static Schema schema();
@@ -72,6 +77,9 @@ class InnerRun {
   const TrainState& reached() const {
     return ahead_.weights.empty() ? state_ : ahead_;
   }
+
+  /// In cold start, which of several starts the run of reached() has; else 0.
+  std::int64_t start() const;
 
   /// The weights of reached() as a model would use them.
   ParameterSet deployed(const ParameterSet& hyper) const;

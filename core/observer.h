@@ -10,6 +10,13 @@
 
 namespace nestgrad {
 
+/// Where weights stand in training.
+struct TrainingPosition {
+  std::int64_t trained = 0;  ///< training steps that their run has made
+  std::int64_t start = 0;    ///< in cold start: which of several starts it has
+  std::int64_t cycle = 1;    ///< outer steps after which these repeat
+};
+
 /// What an outer step has seen. Step k trains under the hyperparameters that
 /// k - 1 moves have led to, makes the estimate there, and then moves them.
 /// Everything in this record belongs to the hyperparameters before the move,
@@ -41,7 +48,7 @@ struct OuterStep {
 
   /// The weights that training under `hyper` has led to: deployed, off tape.
   std::function<ParameterSet()> weights;
-  std::int64_t trained = 0;  ///< training steps that their run has made
+  TrainingPosition position;  ///< of these weights in training
 
   /// The problem's metrics (accuracy, ...) of `weights` under `hyper`. The
   /// first call takes a pass over the data, so call it only when needed.

@@ -6,6 +6,7 @@
 
 #include "core/config/registry.h"
 #include "core/inner_run.h"
+#include "core/observer.h"
 #include "core/platform/error.h"
 #include "core/problem.h"
 #include "core/storage/archive.h"
@@ -85,8 +86,8 @@ class HypergradientEstimator {
   /// The weights that one would use now, under `hyper`: deployed, off tape.
   virtual ParameterSet weights(const ParameterSet& hyper) const = 0;
 
-  /// How many training steps they have made since their run began.
-  virtual std::int64_t trained_steps() const { return 0; }
+  /// Where they stand in training.
+  virtual TrainingPosition position() const { return {}; }
 
   /// The metric of BilevelProblem::evaluate() that takes the place of the
   /// validation loss; "" if none does.

@@ -107,7 +107,7 @@ OuterStep OuterLoop::begun(const ParameterSet& hyper) const {
   record.steps = steps_;
   record.hyper = record.next = &hyper;
   record.weights = [this, &hyper] { return estimator_.weights(hyper); };
-  record.trained = estimator_.trained_steps();
+  record.position = estimator_.position();
   record.evaluate = [this, &hyper, known = std::optional<Metrics>()]() mutable {
     if (!known) known = problem_.evaluate(estimator_.weights(hyper), hyper);
     return *known;

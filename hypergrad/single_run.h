@@ -16,7 +16,9 @@ class SingleRun : public HypergradientEstimator {
     return run_.deployed(hyper);
   }
 
-  std::int64_t trained_steps() const override { return run_.reached().step; }
+  TrainingPosition position() const override {
+    return {run_.reached().step, run_.start(), run_.truncation().cycle()};
+  }
 
   void persist(Archive& archive) override { archive("run", run_); }
 

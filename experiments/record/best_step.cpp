@@ -25,11 +25,12 @@ void BestStep::consider(const OuterStep& step) {
   const bool has_metric = found != evaluation.end();
   const std::string metric = has_metric ? judged_ : "outer_loss";
   const double value = has_metric ? found->second : step.objective;
-  if (!std::isfinite(value)) return;
-  if (truncated_ && step.trained < trained_) return;
+  if (!std::isfinite(value) || step.position.start != 0) return;
+  const std::int64_t trained = step.position.trained;
+  if (truncated_ && trained < trained_) return;
   ++candidates_;
   last_candidate_ = step.step;
-  const bool longer = truncated_ && step.trained > trained_;
+  const bool longer = truncated_ && trained > trained_;
   if (known() && !longer &&
       !(to_minimize(metric, value) < to_minimize(metric, value_))) {
     return;
@@ -37,7 +38,7 @@ void BestStep::consider(const OuterStep& step) {
   step_ = step.step;
   metric_ = metric;
   value_ = value;
-  trained_ = step.trained;
+  trained_ = trained;
   evaluation_ = evaluation;
   write({*step.hyper, step.weights()});
 }

@@ -62,7 +62,8 @@ Observer::Verdict Stopping::stop(const char* kind, std::string reason) {
 }
 
 Observer::Verdict Stopping::on_step(const OuterStep& step) {
-  if (patience_ > 0) {
+  // Other starts have other losses.
+  if (patience_ > 0 && step.position.start == 0) {
     double value = kInfinity;
     if (is_outer_loss()) {
       value = step.objective;

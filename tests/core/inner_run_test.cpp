@@ -321,15 +321,15 @@ TEST_CASE("the cut of training is read from a configuration", "[inner_run]") {
   CHECK(defaults.window == 10);
   CHECK(defaults.horizon == 0);
   CHECK(defaults.outer_steps_per_window == 1);
-  CHECK(defaults.starts == 1);
+  CHECK(defaults.starts == 3);
   CHECK(defaults.shortest == 0);
   const Truncation all = read(
       R"({"window": 5, "horizon": 20, "outer_steps_per_window": 2,
-          "starts": 3})");
+          "starts": 2})");
   CHECK(all.window == 5);
   CHECK(all.horizon == 20);
   CHECK(all.outer_steps_per_window == 2);
-  CHECK(all.starts == 3);
+  CHECK(all.starts == 2);
   for (const int horizon : {3, 12}) {
     CHECK_THROWS_WITH(
         read(fmt::format(R"({{"window": 5, "horizon": {}}})", horizon)),

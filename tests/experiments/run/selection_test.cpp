@@ -8,6 +8,7 @@
 #include "experiments/record/best_step.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/setup/experiment.h"
+#include "experiments/setup/stopping.h"
 #include "tests/experiments/run/small_run.h"
 #include "tests/support/program.h"
 #include "tests/support/temporary_folder.h"
@@ -30,7 +31,8 @@ Json cold(std::int64_t steps) {
   json["problem"]["valid_batch"] = 0;
   json["hyperparameters"]["lr"] = {{"initial", 0.3}};
   json["inner"] = {{"type", "sgd"}, {"lr", "$lr"}};
-  json["estimator"] = {{"type", "unrolled"}, {"window", 8}, {"horizon", 8}};
+  json["estimator"] = {
+      {"type", "unrolled"}, {"window", 8}, {"horizon", 8}, {"starts", 1}};
   json["record"]["every"] = 2;
   return json;
 }
@@ -52,7 +54,7 @@ class MadeUp {
     OuterStep record;
     record.step = number;
     record.steps = 100;
-    record.trained = trained;
+    record.position.trained = trained;
     record.hyper = record.natural = record.next = &hyper;
     record.objective = objective;
     record.weights = [&] { return ParameterSet{{"w", hyper.at("h") + 0.5}}; };
@@ -146,6 +148,51 @@ TEST_CASE("in truncated training only weights that were trained longest count",
   }
   CHECK(run.best.step() == 4);
   CHECK(run.best.candidates() == 4);
+}
+
+TEST_CASE("in cold start only steps with the first of several starts count",
+          "[selection]") {
+  const TemporaryFolder folder;
+  Json config = cold(24);
+  config["estimator"]["starts"] = 3;
+  config["record"]["every"] = 5;
+  config["record"]["retrain"] = 0;
+  folder.write("a.json", config.dump());
+  REQUIRE(program(folder.path(""), "run a.json --quiet --out run").code == 0);
+  const auto lines = lines_in(folder, "run");
+  std::vector<std::size_t> evaluated;
+  for (std::size_t k = 0; k < lines.size(); ++k) {
+    if (lines[k].contains("evaluated.valid_loss")) evaluated.push_back(k);
+  }
+  // Steps 1, 4, 7, ... have the first start: the first of them from every
+  // fifth step on, and the last. The last step of all is only shown.
+  CHECK(evaluated == std::vector<std::size_t>{0, 1, 7, 10, 16, 22, 24});
+  std::size_t best = 0;
+  for (const std::size_t k : evaluated) {
+    if (k < 24 && lines[k]["evaluated.valid_loss"] <
+                      lines[best]["evaluated.valid_loss"]) {
+      best = k;
+    }
+  }
+  const Json summary = json_of(folder.path("run/summary.json"));
+  CHECK(summary["selected"]["step"] == best);
+  CHECK(summary["selected"]["evaluations"] == 6);
+}
+
+TEST_CASE("patience does not compare the losses of different starts",
+          "[selection]") {
+  const Json section = {{"patience", 4}};
+  Stopping stopping(Config(complete(Stopping::schema(), section)),
+                    {[] { return 0; }, [] { return 0.0; },
+                     [](const OuterStep&) { return Metrics(); }});
+  // The second of two starts has the lower losses, and both improve.
+  for (std::int64_t k = 1; k <= 20; ++k) {
+    OuterStep step;
+    step.step = k;
+    step.position.start = (k + 1) % 2;
+    step.objective = (step.position.start == 0 ? 3 : 1) - 0.01 * k;
+    CHECK(stopping.on_step(step) == Observer::Verdict::kContinue);
+  }
 }
 
 TEST_CASE("the step at which tuning is stopped is a candidate", "[selection]") {
