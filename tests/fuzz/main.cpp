@@ -181,7 +181,7 @@ int main(int argc, char** argv) {
   const TemporaryFolder folder;
   const std::vector<Reader> readers = all_readers(folder);
   bool good = true;
-  int running = 0;
+  int running = 0, chosen = 0;
   for (std::size_t i = 0; i < readers.size(); ++i) {
     if (readers[i].name.find(wanted) == std::string::npos) continue;
     if (running == available_cores()) {
@@ -190,7 +190,12 @@ int main(int argc, char** argv) {
     }
     start(i, count);
     ++running;
+    ++chosen;
   }
   for (; running > 0; --running) good = finish_one() && good;
-  return good ? 0 : 1;
+  if (chosen > 0) return good ? 0 : 1;
+  fmt::print(stderr, "No name of a reader has '{}' in it. The readers are:\n",
+             wanted);
+  for (const Reader& reader : readers) fmt::print(stderr, "{}\n", reader.name);
+  return 2;
 }
