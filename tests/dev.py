@@ -18,7 +18,8 @@ shutil.copy(root / "dev", project)
 log = here / "log"
 
 # The programs that the script may use, and nothing else.
-for name in ("awk", "cat", "dirname", "env", "grep", "rm", "sh"):
+for name in ("awk", "cat", "dirname", "env", "grep", "mkdir", "rm",
+             "sh"):
     (tools / name).symlink_to(shutil.which(name))
 
 
@@ -28,12 +29,13 @@ def stand_in(name, body=""):
     path.chmod(0o755)
 
 
-def dev(*arguments, code=0, folder=user, stdin=""):
+def dev(*arguments, code=0, folder=user, stdin="", **environment):
     """What the script prints, and which programs it called."""
     log.write_text("")
     script = "./" + os.path.relpath(project / "dev", folder)
     done = subprocess.run([script, *arguments],
-                          cwd=folder, env={"PATH": str(tools)}, input=stdin,
+                          cwd=folder, env={"PATH": str(tools), **environment},
+                          input=stdin,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True)
     assert done.returncode == code, (arguments, done.returncode, done.stdout)
@@ -54,8 +56,7 @@ assert calls == "", calls
 stand_in("apt-get")
 stand_in("dpkg-query", "echo 'install ok installed'")
 stand_in("ctest")
-stand_in("cmake", f"""mkdir() {{ {shutil.which('mkdir')} "$@"; }}
-mkdir -p build/release
+stand_in("cmake", f"""mkdir -p build/release
 echo '#!/bin/sh
 echo "$PWD: $*"; cat' >build/release/nestgrad
 {shutil.which('chmod')} +x build/release/nestgrad
@@ -70,6 +71,33 @@ _, calls = dev("test", "-R", "unrolled")
 has(calls, "cmake --preset release\n", "cmake --build --preset release\n",
     "ctest --preset release --parallel 2 -R unrolled\n")
 assert "--target" not in calls, calls
+
+# Another LibTorch, in the three ways in which its folder is named; it stays the
+# one that is built with.
+torch = user / "my libtorch"
+config = torch / "share" / "cmake" / "Torch"
+config.mkdir(parents=True)
+(config / "TorchConfig.cmake").touch()
+cache = project / "build" / "release" / "CMakeCache.txt"
+for name in ("my libtorch", str(config.parent), str(config)):
+    _, calls = dev("build", "--torch", "debian")
+    assert "-DTorch_DIR" not in calls and "libtorch-dev" in calls, calls
+    cache.touch()
+    _, calls = dev("build", "debug", "--torch", name)
+    has(calls, f"cmake --preset debug -DTorch_DIR={config.resolve()}\n")
+    assert "libtorch-dev" not in calls and not cache.exists(), calls
+    cache.touch()
+    _, calls = dev("test")
+    has(calls, f"cmake --preset release -DTorch_DIR={config.resolve()}\n")
+    assert cache.exists()
+_, calls = dev("build", "--torch", "debian")
+_, calls = dev("run", "a.json", NESTGRAD_TORCH=str(torch))
+has(calls, f"cmake --preset release -DTorch_DIR={config.resolve()}\n")
+says, calls = dev("build", "--torch", "absent", code=2)
+has(says, "There is no LibTorch in 'absent'", "torch.utils.cmake_prefix_path")
+assert calls == "", calls
+assert "usage: ./dev run" in dev("build", "--torch", code=2)[0]
+dev("build", "--torch", "debian")
 
 # Some packages are missing, and the user may not install them.
 stand_in("dpkg-query", """case "$*" in
