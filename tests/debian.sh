@@ -14,8 +14,11 @@ source=$(cd "$(dirname "$0")/.." && pwd)
 
 "$source/tests/debian_system.sh" "$suite" "$folder"
 
-# What git knows of the working tree, changes included.
+# What git knows of the working tree, changes included, and nothing of last time
+# but what was built.
 mkdir -p "$folder/nestgrad"
+find "$folder/nestgrad" -mindepth 1 -maxdepth 1 ! -name build \
+  -exec rm -rf {} +
 (cd "$source" && git ls-files -z --cached --others --exclude-standard |
   xargs -0 sh -c 'for f; do [ -e "$f" ] && printf "%s\n" "$f"; done' sh |
   tar -cf - -T -) | tar -xmf - -C "$folder/nestgrad"

@@ -1,7 +1,6 @@
 #include "experiments/setup/experiment.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 
 #include <cmath>
@@ -11,6 +10,7 @@
 #include "core/hyper_space.h"
 #include "core/nn/model.h"
 #include "core/platform/warnings.h"
+#include "core/tensor/device.h"
 #include "experiments/setup/movable.h"
 #include "experiments/setup/plain_training.h"
 #include "experiments/setup/plugin.h"
@@ -93,13 +93,9 @@ Schema record_schema() {
 }
 
 at::TensorOptions options_of(const Config& config) {
-  const std::string device = config.text("device");
-  if (device != "cpu" && !at::hasCUDA()) {
-    config.fail("device", "there is no CUDA device here");
-  }
   return at::TensorOptions()
       .dtype(config.text("dtype") == "float64" ? at::kDouble : at::kFloat)
-      .device(c10::Device(device));
+      .device(device_named(config.text("device")));
 }
 
 /// Runs `build` and, if it throws, keeps the complaints for later.
@@ -153,7 +149,9 @@ Schema experiment_schema() {
              "hypergradients.")
       .integer("seed", 1, "What everything random follows from.",
                from_to(0, 9007199254740992.0))
-      .choice("device", "cpu", "Where tensors live.", {"cpu", "cuda"})
+      .text("device", "cpu",
+            "Where tensors live: `cpu`, `cuda`, `cuda:1` or another device of "
+            "LibTorch or of a plugin, by its name.")
       .choice("dtype", "float32", "Floating-point type of everything.",
               {"float32", "float64"})
       .integer("threads", 0, "Threads of the process; 0: one per core.",
