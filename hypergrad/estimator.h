@@ -10,13 +10,14 @@
 #include "core/platform/error.h"
 #include "core/problem.h"
 #include "core/storage/archive.h"
+#include "core/tensor/number.h"
 
 namespace nestgrad {
 
 /// The answer of a method after one window of inner training.
 struct Estimate {
   ParameterSet gradient;  ///< d objective / d hyper, alike to hyper, off tape
-  double objective = 0;   ///< the validation loss that the gradient belongs to
+  Number objective = 0;   ///< the validation loss that the gradient belongs to
   Status status = Status::kOk;
   Metrics metrics = {};      ///< numbers that help to judge the method, by name
   std::string trouble = {};  ///< what is wrong, unless the status is kOk

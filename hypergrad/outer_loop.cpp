@@ -17,7 +17,7 @@ constexpr const char* kRemedy =
     "\"logit\" coordinates, keep training stable";
 
 /// Why an estimate cannot be followed, in words; "" if it can.
-std::string trouble_of(const Estimate& estimate) {
+std::string trouble_of(const Estimate& estimate, double norm) {
   if (!std::isfinite(estimate.objective)) {
     return fmt::format("the validation loss is {}{}",
                        std::isnan(estimate.objective) ? "not a number"
@@ -26,8 +26,9 @@ std::string trouble_of(const Estimate& estimate) {
                        kRemedy);
   }
   if (estimate.status == Status::kDiverged) return estimate.trouble;
+  // Squares of large numbers may be infinite where these are not.
   const ParameterSet& g = estimate.gradient;
-  if (all_finite(g)) return "";
+  if (std::isfinite(norm) || all_finite(g)) return "";
   for (std::size_t i = 0; i < g.size(); ++i) {
     if (!g.tensors()[i].isfinite().all().item<bool>()) {
       return fmt::format("the hypergradient of '{}' is not finite{}", g.name(i),
@@ -60,7 +61,6 @@ Measured measured_estimate(HypergradientEstimator& estimator,
 void add_estimate(const Measured& measured, OuterStep& record) {
   const Estimate& estimate = measured.estimate;
   record.objective = estimate.objective;
-  record.gradient_norm = estimate.gradient.flatten().norm().item<double>();
   record.estimate_seconds = measured.seconds;
   record.estimate_bytes = measured.bytes;
   record.status = estimate.status;
@@ -138,31 +138,30 @@ OuterResult OuterLoop::run() {
     const ParameterSet hyper = state_.weights;
     Measured measured = measured_estimate(estimator_, hyper);
     const Estimate& estimate = measured.estimate;
+    TrainState next = state_;
+    if (estimate.status != Status::kDiverged) {
+      next = optimizer_->step(state_, estimate.gradient, ParameterSet());
+    }
+    const Number norm(estimate.gradient.flatten().norm());
+    const Number next_norm(next.weights.flatten().norm());
+    const ParameterSet natural = Number::read_with(tuned(problem_, hyper));
     OuterStep record = begun(hyper);
+    record.gradient_norm = norm;
     add_estimate(measured, record);
     record.step = state_.step + 1;
     record.last = record.step == steps_;
-    // The record, with the present time.
-    const auto completed =
-        [&](const ParameterSet& natural) -> const OuterStep& {
-      record.seconds = seconds_ = before + whole.seconds();
-      record.natural = &natural;
-      return record;
-    };
-    if (const std::string trouble = trouble_of(estimate); !trouble.empty()) {
+    record.natural = &natural;
+    record.seconds = seconds_ = before + whole.seconds();
+    if (const std::string trouble = trouble_of(estimate, norm);
+        !trouble.empty()) {
       record.status = Status::kDiverged;
       record.trouble = &trouble;
-      const ParameterSet natural = tuned(problem_, hyper);
-      for (const auto& observer : observers_) {
-        observer->on_failure(completed(natural));
-      }
+      for (const auto& observer : observers_) observer->on_failure(record);
       return ended(Termination::kDiverged,
                    fmt::format("{} (outer step {})", trouble, state_.step + 1));
     }
-    const TrainState next =
-        optimizer_->step(state_, estimate.gradient, ParameterSet());
     measured.estimate.gradient = {};  // as large as the hyperparameters
-    if (!all_finite(next.weights)) {
+    if (!std::isfinite(next_norm) && !all_finite(next.weights)) {
       return ended(Termination::kDiverged,
                    fmt::format("the hyperparameters after outer step {} are "
                                "not finite; a smaller learning rate in "
@@ -172,8 +171,6 @@ OuterResult OuterLoop::run() {
     state_ = next;
     record.next = &state_.weights;
 
-    const ParameterSet natural = tuned(problem_, hyper);
-    completed(natural);
     for (const auto& observer : observers_) {
       record.last |= observer->on_step(record) == Observer::Verdict::kStop;
     }

@@ -111,7 +111,7 @@ Partials partials(const Tensor& loss, const ParameterSet& weights,
   variable_list both =
       grad({loss}, inputs, {at::ones_like(loss)}, Graph::kConsume, Tape::kOff);
   const auto cut = both.begin() + static_cast<std::ptrdiff_t>(weights.size());
-  return {loss.item<double>(), weights.with({both.begin(), cut}),
+  return {Number(loss), weights.with({both.begin(), cut}),
           hyper.with({cut, both.end()})};
 }
 

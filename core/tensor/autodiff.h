@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/tensor/number.h"
 #include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
@@ -33,7 +34,7 @@ bool depends_on(const Tensor& out, const std::vector<Tensor>& of,
 
 /// A loss and both of its partial derivatives, from one backward pass.
 struct Partials {
-  double loss;
+  Number loss;
   ParameterSet weights;
   ParameterSet hyper;
 };

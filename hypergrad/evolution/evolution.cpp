@@ -110,7 +110,10 @@ Estimate Evolution::estimate(const ParameterSet& hyper) {
   for (std::size_t c = 0; c < groups_.size(); ++c) {
     const Estimate one = estimate(groups_[c], c, hyper);
     out.gradient = add(out.gradient, share, one.gradient);
-    out.objective += share * one.objective;
+    // A single loss may stay on its device.
+    out.objective = groups_.size() == 1
+                        ? one.objective
+                        : Number(out.objective + share * one.objective);
     for (const auto& [name, value] : one.metrics) {
       out.metrics[name] += (name == kLost ? 1 : share) * value;
     }
@@ -171,7 +174,7 @@ Evolution::Unperturbed Evolution::unperturbed(const ParticleGroup& group,
   const ParameterSet h = taped ? hyper.leaves() : hyper;
   const auto [end, value] = objective_->of_window(
       group.last.window(h), h, taped ? Tape::kOn : Tape::kOff);
-  return {end.detach(), value.item<double>(),
+  return {end.detach(), Number(value),
           taped ? gradient(value, h) : hyper.zeros()};
 }
 

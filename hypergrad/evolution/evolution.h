@@ -92,7 +92,7 @@ class Evolution : public SingleRun {
   /// Trains the run without perturbation through its window.
   struct Unperturbed {
     TrainState end;
-    double loss;
+    Number loss;
     ParameterSet slope;
   };
   Unperturbed unperturbed(const ParticleGroup& group,

@@ -121,11 +121,13 @@ Estimate BestResponse::estimate(const ParameterSet& hyper) {
       partials(learned_ ? loss - entropy_ * s.log().sum() : loss, rho, h);
   if (learned_) rho_ = rule_->step(rho_, partial.weights, ParameterSet());
 
-  Estimate out{partial.hyper, loss.item<double>()};
-  const ParameterSet deviations = hyper.unflatten(deviation());
+  Estimate out{partial.hyper, Number(loss)};
+  std::vector<Number> means;
+  for (const Tensor& t : hyper.unflatten(deviation()).tensors()) {
+    means.emplace_back(t.mean());
+  }
   for (std::size_t i = 0; i < hyper.size(); ++i) {
-    out.metrics["deviation." + hyper.name(i)] =
-        deviations.tensors()[i].mean().item<double>();
+    out.metrics["deviation." + hyper.name(i)] = means[i];
   }
   return out;
 }

@@ -4,6 +4,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
+#include <vector>
+
+#include "core/tensor/number.h"
 
 namespace nestgrad {
 
@@ -36,28 +40,32 @@ InverseHessian::InverseHessian(const Config& config)
 Solution InverseHessian::solve(const LinearMap& a, const ParameterSet& b,
                                const ParameterSet* guess,
                                const Key& key) const {
-  std::int64_t products = 0;
-  double smallest = INFINITY, largest = -INFINITY;
+  // v'v and v'A v of each product.
+  std::vector<std::pair<Number, Number>> seen;
   const LinearMap watched = [&](const ParameterSet& v) {
-    ++products;
     ParameterSet product = a(v);
     if (options_.damping > 0) product = add(product, options_.damping, v);
-    const double vv = dot(v, v).item<double>();
-    if (vv > 0) {
-      const double curvature = dot(v, product).item<double>() / vv;
-      smallest = std::min(smallest, curvature);
-      largest = std::max(largest, curvature);
-    }
+    seen.emplace_back(dot(v, v), dot(v, product));
     return product;
   };
-  Solution out;
-  if (dot(b, b).item<double>() == 0) {
+  const Number size(dot(b, b));
+  const auto of_zeros = [&] {
+    Solution out;
     out.x = b;
     out.residual = 0;
     return out;
+  };
+  // On another device it is seen afterwards, with all other numbers.
+  if (!size.waiting().defined() && size == 0) return of_zeros();
+  Solution out = approximate(watched, b, guess, key);
+  if (size == 0) return of_zeros();
+  out.products = static_cast<std::int64_t>(seen.size());
+  double smallest = INFINITY, largest = -INFINITY;
+  for (const auto& [vv, along] : seen) {
+    if (!(vv > 0)) continue;
+    smallest = std::min(smallest, along / vv);
+    largest = std::max(largest, along / vv);
   }
-  out = approximate(watched, b, guess, key);
-  out.products = products;
   if (smallest <= largest) {
     out.metrics["smallest_curvature"] = smallest;
     out.metrics["largest_curvature"] = largest;

@@ -1,9 +1,30 @@
 #include <ATen/ATen.h>
 
+#include "core/tensor/number.h"
 #include "hypergrad/solvers/inverse_hessian.h"
 
 namespace nestgrad {
 namespace {
+
+/// 1 / x, or `other` unless x is positive. Stays where x is.
+Number inverse(const Number& x, double other) {
+  if (const Tensor t = x.waiting(); t.defined()) {
+    return Number(at::where(t > 0, t.reciprocal(), at::full_like(t, other)));
+  }
+  return x > 0 ? 1 / x : other;
+}
+
+ParameterSet scaled(const Number& factor, const ParameterSet& set) {
+  const Tensor t = factor.waiting();
+  return t.defined() ? t * set : static_cast<double>(factor) * set;
+}
+
+/// y - factor x.
+ParameterSet subtract(const ParameterSet& y, const Number& factor,
+                      const ParameterSet& x) {
+  const Tensor t = factor.waiting();
+  return t.defined() ? add(y, -t, x) : add(y, -static_cast<double>(factor), x);
+}
 
 /// The truncated Neumann series (Lorraine, Vicol and Duvenaud 2020):
 ///
@@ -63,31 +84,33 @@ class Neumann : public InverseHessian {
   Solution approximate(const LinearMap& a, const ParameterSet& b,
                        const ParameterSet*, const Key&) const override {
     Solution out;
-    const double size = length(b);
-    double alpha = scale_;
+    const Number size(norm(b));
+    Number lambda, alpha = scale_;
     if (automatic_) {
-      const double lambda = largest_eigenvalue(a, b);
-      out.metrics["largest_eigenvalue"] = lambda;
-      alpha = lambda > 0 ? 1 / lambda : 1;
+      lambda = largest_eigenvalue(a, b);
+      alpha = inverse(lambda, 1);
     }
-    out.metrics["scale"] = alpha;
-    out.used["scale"] = alpha;
-
     ParameterSet term = b, sum = b;
     for (std::int64_t k = 0; k < terms_; ++k) {
-      term = add(term, -alpha, a(term));
+      term = subtract(term, alpha, a(term));
       sum = sum + term;
     }
-    out.x = alpha * sum;
+    out.x = scaled(alpha, sum);
+    const Number last(norm(term));
+
+    // Nothing was read from a device until here.
+    if (automatic_) out.metrics["largest_eigenvalue"] = lambda;
+    out.metrics["scale"] = alpha;
+    out.used["scale"] = static_cast<double>(alpha);
     // b - A x is the term after the last. The last term is as good a measure
     // and saves a product.
-    out.residual = length(term) / size;
+    out.residual = last / size;
     if (!std::isfinite(out.residual)) {
       out.status = Status::kDiverged;
       out.trouble = fmt::format(
           "the Neumann series is not finite after {} terms (scale {:.3g}); a "
           "smaller \"scale\", fewer \"terms\" or \"damping\" help",
-          terms_, alpha);
+          terms_, static_cast<double>(alpha));
     } else if (out.residual > 1) {
       out.status = Status::kNotConverged;
       out.trouble = fmt::format(
@@ -95,17 +118,17 @@ class Neumann : public InverseHessian {
           "scale {:.3g} is above 2 / (largest eigenvalue), or curvature is "
           "negative; fewer \"terms\", \"damping\" or \"hessian\": "
           "\"gauss_newton\" help",
-          out.residual, terms_, alpha);
+          out.residual, terms_, static_cast<double>(alpha));
     }
     return out;
   }
 
-  double largest_eigenvalue(const LinearMap& a, const ParameterSet& b) const {
+  Number largest_eigenvalue(const LinearMap& a, const ParameterSet& b) const {
     ParameterSet v = b;
-    double lambda = length(b);
-    for (std::int64_t i = 0; i < power_iterations_ && lambda > 0; ++i) {
-      v = a((1 / lambda) * v);
-      lambda = length(v);
+    Number lambda(norm(b));
+    for (std::int64_t i = 0; i < power_iterations_; ++i) {
+      v = a(scaled(inverse(lambda, 0), v));
+      lambda = Number(norm(v));
     }
     return lambda;
   }

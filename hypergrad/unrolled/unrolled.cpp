@@ -144,7 +144,7 @@ class Unrolled : public WindowEstimator {
     run_.finish_turn(end);
     const Tensor loss =
         problem().valid_loss(end.weights, h, run_.draw("valid"));
-    return {gradient(loss, h), loss.item<double>()};
+    return {gradient(loss, h), Number(loss)};
   }
 
   /// Measures, the first time, what a state and a step on the tape take.

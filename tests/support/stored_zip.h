@@ -17,8 +17,8 @@ using ZipEntries = std::map<std::string, std::string>;
 inline std::string stored_zip(const ZipEntries& entries) {
   std::string bytes, directory;
   const auto number = [](std::string& to, std::size_t value, int width) {
-    for (int i = 0; i < width; ++i) {
-      to += static_cast<char>(value >> (8 * i) & 0xff);
+    for (int i = 0; i < width; ++i, value >>= 8) {
+      to += static_cast<char>(value & 0xff);
     }
   };
   for (const auto& [name, content] : entries) {

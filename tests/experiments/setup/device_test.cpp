@@ -1,0 +1,187 @@
+// Experiments on a device that is no CPU.
+
+#include "core/tensor/device.h"
+
+#include <filesystem>
+#include <memory>
+
+#include "core/platform/files.h"
+#include "core/tensor/number.h"
+#include "experiments/setup/experiment.h"
+#include "tests/fake_device/fake_device.h"
+#include "tests/support/program.h"
+#include "tests/support/shortened.h"
+#include "tests/support/temporary_folder.h"
+
+namespace nestgrad {
+namespace {
+
+/// What tuning comes to, in a few numbers, and what the device has sent to the
+/// CPU.
+class Course : public Observer {
+ public:
+  Course(Json config, const std::string& device) {
+    config["device"] = device;
+    Experiment experiment(Config(complete(experiment_schema(), config)));
+    const auto self = std::shared_ptr<Observer>(this, [](Observer*) {});
+    const OuterResult result = experiment.tune({self});
+    hyper = result.hyper.to(at::TensorOptions(at::kCPU).dtype(at::kDouble));
+  }
+
+  Verdict on_step(const OuterStep& step) override {
+    losses.push_back(step.objective);
+    const std::int64_t now = fake_device::transfers().to_host;
+    if (before_ >= 0) transfers.push_back(now - before_);
+    before_ = now;
+    return Verdict::kContinue;
+  }
+
+  std::vector<double> losses;
+  std::vector<std::int64_t> transfers;  // per outer step, from the second on
+  ParameterSet hyper;
+
+ private:
+  std::int64_t before_ = -1;
+};
+
+/// Solvers that decide after each product whether to go on, derivatives of
+/// training by evolution, central differences, and layers that look at their
+/// settings read more.
+bool reads_often(const Json& config) {
+  const std::string text = config.dump();
+  for (const char* part :
+       {"conjugate_gradient", "minres", "gmres", "dense", "nystrom",
+        "finite_difference", "evolution", "cutout", "f2sa", "metric"}) {
+    if (text.find(part) != std::string::npos) return true;
+  }
+  return !config.contains("hyperparameters");
+}
+
+}  // namespace
+
+TEST_CASE("a device that is not here is told with those that are",
+          "[experiment][device]") {
+  CHECK(device_named("cpu") == at::Device(at::kCPU));
+  CHECK(device_named("privateuseone:0") == device_named("privateuseone"));
+  for (const char* name : {"privateuseone:1", "meta", "gpu", "", "cpu:1"}) {
+    CAPTURE(name);
+    CHECK_THROWS_WITH(
+        device_named(name),
+        ContainsSubstring("the devices here are: cpu, privateuseone"));
+  }
+}
+
+TEST_CASE("every shipped configuration computes the same on another device",
+          "[experiment][device]") {
+  int few = 0;
+  for (const std::string& path : shipped_configs()) {
+    CAPTURE(path);
+    Json config = shortened(shipped_config(path), 3);
+    config["dtype"] = "float64";
+    const Course there(config, "privateuseone"), here(config, "cpu");
+    REQUIRE(there.losses.size() == here.losses.size());
+    for (std::size_t k = 0; k < here.losses.size(); ++k) {
+      CHECK(there.losses[k] == Approx(here.losses[k]).epsilon(1e-6));
+    }
+    for (std::size_t i = 0; i < here.hyper.size(); ++i) {
+      CAPTURE(here.hyper.name(i));
+      CHECK(at::allclose(there.hyper.tensors()[i], here.hyper.tensors()[i],
+                         1e-5, 1e-8));
+    }
+    // What waits for the device, per outer step: two transfers at most, for
+    // windows of any length and any number of products.
+    if (!reads_often(config)) {
+      for (const std::int64_t n : there.transfers) CHECK(n <= 2);
+      ++few;
+    }
+  }
+  CHECK(few > 30);
+}
+
+TEST_CASE("the number of transfers does not grow with the length of windows",
+          "[experiment][device]") {
+  for (const char* name : {"quickstart", "fashion_mnist_lr_schedule_unrolled",
+                           "fashion_mnist_dropout_stn", "ridge_pes"}) {
+    CAPTURE(name);
+    Json config = shortened(shipped_config(
+        fmt::format("{}/configs/{}.json", NESTGRAD_SOURCE_DIR, name)));
+    Json& estimator = config["estimator"];
+    estimator["horizon"] = 4 * estimator["horizon"].get<int>();
+    estimator["window"] = 8;
+    if (estimator.contains("solver")) estimator["solver"]["terms"] = 30;
+    const Course course(config, "privateuseone");
+    REQUIRE(course.transfers.size() == 1);
+    CHECK(course.transfers.front() <= 2);
+  }
+}
+
+TEST_CASE("numbers that wait on a device are read together",
+          "[experiment][device]") {
+  const at::Device there = device_named("privateuseone");
+  const auto number = [&](double x) {
+    return Number(at::scalar_tensor(x, at::kDouble).to(there));
+  };
+  const Number a = number(1), b = number(2), copy = a, here = 3;
+  { const Number forgotten = number(4); }
+  const std::int64_t before = fake_device::transfers().to_host;
+  CHECK(a + b + copy + here == 7);
+  CHECK(fake_device::transfers().to_host == before + 1);
+  CHECK_FALSE(copy.waiting().defined());
+
+  const Number c = number(5);
+  const ParameterSet set{{"x", at::ones({2, 3}).to(there)},
+                         {"y", at::zeros({2}, at::kDouble)}};
+  const ParameterSet read = Number::read_with(set);
+  CHECK(fake_device::transfers().to_host == before + 2);
+  CHECK(c == 5);
+  CHECK(fake_device::transfers().to_host == before + 2);
+  CHECK(read.at("x").is_cpu());
+  CHECK(at::equal(read.at("x"), at::ones({2, 3})));
+  CHECK(at::equal(read.at("y"), set.at("y")));
+}
+
+TEST_CASE("a run on another device is killed and resumed with the same files",
+          "[experiment][device][resume]") {
+  const TemporaryFolder folder;
+  Json config = shortened(
+      shipped_config(NESTGRAD_SOURCE_DIR "/configs/quickstart.json"), 6);
+  config["device"] = "privateuseone";
+  config["plugins"] = {NESTGRAD_FAKE_DEVICE};
+  config["record"]["checkpoint"] = {{"steps", 1}, {"keep", 100}};
+  folder.write("a.json", config.dump());
+  REQUIRE(program(folder.path(""), "run a.json --quiet --out whole").code == 0);
+  std::filesystem::copy(folder.path("whole"), folder.path("half"),
+                        std::filesystem::copy_options::recursive);
+  for (const std::string& name : names_in(folder.path("half/checkpoints"))) {
+    if (std::stoi(name.substr(11)) > 3) {
+      std::filesystem::remove(folder.path("half/checkpoints/" + name));
+    }
+  }
+  std::filesystem::remove(folder.path("half/summary.json"));
+  const Ended resumed = program(folder.path(""), "resume half --quiet");
+  CAPTURE(resumed.output);
+  REQUIRE(resumed.code == 0);
+  for (const char* name :
+       {"hyperparameters.safetensors", "weights.safetensors"}) {
+    CHECK(read_file(folder.path(fmt::format("half/{}", name))) ==
+          read_file(folder.path(fmt::format("whole/{}", name))));
+  }
+}
+
+TEST_CASE("hypergradients are checked and compared on another device",
+          "[experiment][device]") {
+  const TemporaryFolder folder;
+  const std::string options =
+      " --plugin '" NESTGRAD_FAKE_DEVICE "' --set device=privateuseone";
+  const std::string config = NESTGRAD_SOURCE_DIR "/configs/ridge_ift.json";
+  for (const std::string& command :
+       {"check '" + config + "'", "compare '" + config +
+                                      "' --estimators '" NESTGRAD_SOURCE_DIR
+                                      "/configs/estimators/implicit.json'"}) {
+    const Ended ended = program(folder.path(""), command + options);
+    CAPTURE(command, ended.output);
+    CHECK(ended.code == 0);
+  }
+}
+
+}  // namespace nestgrad
