@@ -136,10 +136,17 @@ Tensor on_device(const Tensor& t) {
 
 // Convolutions of backends have operators of their own.
 
+void require_here(std::initializer_list<Tensor> tensors) {
+  for (const Tensor& t : tensors) {
+    require(is_fake(t), "a convolution was called with tensors of two devices");
+  }
+}
+
 Tensor convolution(const Tensor& x, const Tensor& weight,
                    const c10::optional<Tensor>& bias, IntArrayRef stride,
                    IntArrayRef padding, IntArrayRef dilation, bool transposed,
                    IntArrayRef output_padding, std::int64_t groups) {
+  require_here({x, weight});
   const Computing scope;
   const auto b = bias ? c10::optional<Tensor>(on_host(*bias)) : bias;
   return on_device(at::convolution(on_host(x), on_host(weight), b, stride,
@@ -152,6 +159,7 @@ std::tuple<Tensor, Tensor, Tensor> convolution_backward(
     IntArrayRef padding, IntArrayRef dilation, bool transposed,
     IntArrayRef output_padding, std::int64_t groups,
     std::array<bool, 3> wanted) {
+  require_here({g, x, weight});
   const Computing scope;
   const std::int64_t outputs = g.size(1);
   const auto [gx, gw, gb] = at::convolution_backward(

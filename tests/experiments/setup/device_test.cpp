@@ -71,6 +71,25 @@ TEST_CASE("a device that is not here is told with those that are",
   }
 }
 
+TEST_CASE("the device of the tests refuses what a GPU refuses, and counts",
+          "[device]") {
+  const at::Device there = device_named("privateuseone");
+  const Tensor a = at::ones({3}).to(there),
+               rows = at::tensor({0, 2}, at::kLong);
+  CHECK_THROWS(a + at::ones({3}));
+  CHECK_THROWS(at::cat({a, at::ones({3})}));
+  CHECK_THROWS(a.index_select(0, rows));
+  CHECK_THROWS(at::conv1d(a.view({1, 1, 3}), at::ones({1, 1, 2})));
+  // A number from the CPU travels with the command.
+  const std::int64_t before = fake_device::transfers().to_host;
+  const Tensor sum = (a + at::scalar_tensor(2)).index_select(0, rows.to(there));
+  CHECK(sum.device() == there);
+  CHECK(fake_device::transfers().to_host == before);
+  CHECK(sum.sum().item<double>() == 6);
+  CHECK(at::equal(sum.to(at::kCPU), at::full({2}, 3.)));
+  CHECK(fake_device::transfers().to_host == before + 2);
+}
+
 TEST_CASE("every shipped configuration computes the same on another device",
           "[experiment][device]") {
   int few = 0;
