@@ -74,7 +74,14 @@ InnerRun InnerRun::branched(std::int64_t particles) const {
 }
 
 ParameterSet InnerRun::deployed(const ParameterSet& hyper) const {
-  return loop_->problem()->deployed(reached().weights, hyper).detach();
+  TrainState end = reached();
+  if (start() != 0) {
+    const ParameterSet h = hyper.detach();
+    const Key key = episode_key(0);
+    const TrainState first = loop_->start(h, key).detach();
+    end = loop_->steps(first, end.step, h, key);
+  }
+  return loop_->problem()->deployed(end.weights, hyper).detach();
 }
 
 bool InnerRun::starts_again() const {
@@ -96,7 +103,7 @@ Key InnerRun::episode_key(std::int64_t episode) const {
 }
 
 std::int64_t InnerRun::start() const {
-  if (truncation_.cycle() == 1) return 0;
+  if (!truncation_.cycles()) return 0;
   const std::int64_t episode = ahead_.weights.empty() ? episode_ : episode_ + 1;
   return std::max<std::int64_t>(episode, 0) % truncation_.starts;
 }

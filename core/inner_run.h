@@ -33,10 +33,8 @@ struct Truncation {
   bool cold() const { return horizon == window; }
   bool truncated() const { return horizon > window; }
 
-  /// In cold start, the number of turns after which the starts repeat; else 1.
-  std::int64_t cycle() const {
-    return cold() && starts > 0 ? starts * outer_steps_per_window : 1;
-  }
+  /// Whether windows begin from several starts in turn, which come again.
+  bool cycles() const { return cold() && starts > 1; }
 
   /// The keys of a configuration for a Truncation. Every estimator has them.
   static Schema schema();
@@ -81,7 +79,9 @@ class InnerRun {
   /// In cold start, which of several starts the run of reached() has; else 0.
   std::int64_t start() const;
 
-  /// The weights of reached() as a model would use them.
+  /// The weights of reached() as a model would use them. In cold start from
+  /// several starts, those of a run as long from the first one, so that they
+  /// can be compared with others; it is trained under `hyper` if it has to be.
   ParameterSet deployed(const ParameterSet& hyper) const;
 
   /// Takes a turn off the tape: trains for one window, or stays if this turn

@@ -13,8 +13,7 @@ namespace nestgrad {
 /// Where weights stand in training.
 struct TrainingPosition {
   std::int64_t trained = 0;  ///< training steps that their run has made
-  std::int64_t start = 0;    ///< in cold start: which of several starts it has
-  std::int64_t cycle = 1;    ///< outer steps after which these repeat
+  std::int64_t start = 0;    ///< in cold start: which of several it began from
 };
 
 /// What an outer step has seen. Step k trains under the hyperparameters that
@@ -46,9 +45,11 @@ struct OuterStep {
                                ///< itself, as a part of its section; may be
                                ///< null
 
-  /// The weights that training under `hyper` has led to: deployed, off tape.
+  TrainingPosition position;  ///< where the estimate was made
+
+  /// The weights that training under `hyper` has led to: deployed, off tape. In
+  /// cold start from several starts, it is training from the first one.
   std::function<ParameterSet()> weights;
-  TrainingPosition position;  ///< of these weights in training
 
   /// The problem's metrics (accuracy, ...) of `weights` under `hyper`. The
   /// first call takes a pass over the data, so call it only when needed.

@@ -25,7 +25,10 @@ std::string trouble_of(const Estimate& estimate, double norm) {
                                                       : "-inf",
                        kRemedy);
   }
-  if (estimate.status == Status::kDiverged) return estimate.trouble;
+  if (estimate.status == Status::kDiverged) {
+    return estimate.trouble.empty() ? "the estimate has failed"
+                                    : estimate.trouble;
+  }
   // Squares of large numbers may be infinite where these are not.
   const ParameterSet& g = estimate.gradient;
   if (std::isfinite(norm) || all_finite(g)) return "";
@@ -106,10 +109,15 @@ OuterStep OuterLoop::begun(const ParameterSet& hyper) const {
   OuterStep record;
   record.steps = steps_;
   record.hyper = record.next = &hyper;
-  record.weights = [this, &hyper] { return estimator_.weights(hyper); };
+  record.weights = [this, &hyper,
+                    known = std::make_shared<std::optional<ParameterSet>>()] {
+    if (!*known) *known = estimator_.weights(hyper);
+    return **known;
+  };
   record.position = estimator_.position();
-  record.evaluate = [this, &hyper, known = std::optional<Metrics>()]() mutable {
-    if (!known) known = problem_.evaluate(estimator_.weights(hyper), hyper);
+  record.evaluate = [this, &hyper, weights = record.weights,
+                     known = std::optional<Metrics>()]() mutable {
+    if (!known) known = problem_.evaluate(weights(), hyper);
     return *known;
   };
   return record;

@@ -17,7 +17,7 @@ class SingleRun : public HypergradientEstimator {
   }
 
   TrainingPosition position() const override {
-    return {run_.reached().step, run_.start(), run_.truncation().cycle()};
+    return {run_.reached().step, run_.start()};
   }
 
   void persist(Archive& archive) override { archive("run", run_); }

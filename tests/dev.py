@@ -96,7 +96,8 @@ has(calls, f"cmake --preset release -DTorch_DIR={config.resolve()}\n")
 says, calls = dev("build", "--torch", "absent", code=2)
 has(says, "There is no LibTorch in 'absent'", "torch.utils.cmake_prefix_path")
 assert calls == "", calls
-assert "usage: ./dev run" in dev("build", "--torch", code=2)[0]
+for wrong in (("--torch",), ("--torch", ""), ("release", "debug")):
+    assert "usage: ./dev run" in dev("build", *wrong, code=2)[0]
 dev("build", "--torch", "debian")
 
 # Some packages are missing, and the user may not install them.

@@ -48,11 +48,11 @@ at::Device device_named(const std::string& name) {
       throw Error(fmt::format("'{}' is no name of a device; {}", name, here));
     }
   }();
-  require(
-      device.type() != at::kMeta && device.index() < count_of(device.type()),
-      "there is no device '{}'; {}", name, here);
+  const auto index = std::max<c10::DeviceIndex>(device.index(), 0);
+  require(device.type() != at::kMeta && index < count_of(device.type()),
+          "there is no device '{}'; {}", name, here);
   if (device.is_cpu()) return at::kCPU;
-  return {device.type(), std::max<c10::DeviceIndex>(device.index(), 0)};
+  return {device.type(), index};
 }
 
 }  // namespace nestgrad

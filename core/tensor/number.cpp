@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <utility>
-
 namespace nestgrad {
 
 Number::Number(const Tensor& scalar) {
@@ -23,13 +21,15 @@ std::vector<std::weak_ptr<Number::There>>& Number::all_waiting() {
 Number::operator double() const {
   if (!there_) return value_;
   if (there_->scalar.defined()) read_with({});
+  // One of another thread.
+  if (there_->scalar.defined()) return there_->scalar.item<double>();
   return there_->value;
 }
 
 ParameterSet Number::read_with(const ParameterSet& set) {
   std::vector<std::shared_ptr<There>> numbers;
   std::vector<Tensor> wanted;
-  for (const auto& one : std::exchange(all_waiting(), {})) {
+  for (const auto& one : all_waiting()) {
     const std::shared_ptr<There> number = one.lock();
     if (!number) continue;
     numbers.push_back(number);
@@ -39,8 +39,9 @@ ParameterSet Number::read_with(const ParameterSet& set) {
     if (!t.is_cpu()) wanted.push_back(t.detach());
   }
   if (wanted.empty()) return set;
-  for (Tensor& t : wanted) t = t.reshape({-1}).to(at::kDouble);
+  for (Tensor& t : wanted) t = t.reshape({-1});
   const Tensor all = at::cat(wanted).to(at::kCPU);
+  all_waiting().clear();
 
   std::int64_t next = 0;
   for (const auto& number : numbers) {

@@ -25,7 +25,9 @@ void BestStep::consider(const OuterStep& step) {
   const bool has_metric = found != evaluation.end();
   const std::string metric = has_metric ? judged_ : "outer_loss";
   const double value = has_metric ? found->second : step.objective;
-  if (!std::isfinite(value) || step.position.start != 0) return;
+  // Estimates from other starts have other losses; evaluations do not.
+  if (!has_metric && step.position.start != 0) return;
+  if (!std::isfinite(value)) return;
   const std::int64_t trained = step.position.trained;
   if (truncated_ && trained < trained_) return;
   ++candidates_;

@@ -18,9 +18,6 @@ namespace nestgrad {
 /// has no such metric. Of equal ones the first is the best. Values that are not
 /// finite do not count.
 ///
-/// In cold start from several starts, only steps with the first start count:
-/// networks from others have other losses under the same hyperparameters.
-///
 /// In truncated training, candidates stand at several places of a run. There a
 /// step counts only if its weights have been trained for as long as those of
 /// any candidate before it; if for longer, it takes the place of the best.

@@ -172,10 +172,7 @@ Recorder::Recorder(const std::string& folder, std::int64_t every,
 }
 
 bool is_evaluated(const OuterStep& step, std::int64_t every) {
-  if (step.step <= 1 || step.last) return true;
-  const auto [trained, start, cycle] = step.position;
-  const bool is_due = step.step % every < cycle;
-  return start == 0 && (is_due || step.steps - step.step < cycle);
+  return step.step <= 1 || step.step % every == 0 || step.last;
 }
 
 Json Recorder::line_of(const OuterStep& step) const {

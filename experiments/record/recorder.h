@@ -30,9 +30,7 @@ bool is_summarized(const Tensor& natural);
 
 /// Whether the problem is evaluated at a step: at the start, at the first step,
 /// which is the first that has trained under the start's hyperparameters, at
-/// every `every`th step and at the last. In cold start from several starts, in
-/// the place of the `every`th the next one that has the first start, so that
-/// all have it but the last one, and the last one that has it.
+/// every `every`th step and at the last.
 bool is_evaluated(const OuterStep& step, std::int64_t every);
 
 /// Writes one line per outer step, and one before for the start, and remembers

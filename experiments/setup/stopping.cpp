@@ -62,8 +62,9 @@ Observer::Verdict Stopping::stop(const char* kind, std::string reason) {
 }
 
 Observer::Verdict Stopping::on_step(const OuterStep& step) {
-  // Other starts have other losses.
-  if (patience_ > 0 && step.position.start == 0) {
+  // Estimates from other starts have other losses; evaluations do not.
+  const bool compares = step.position.start == 0 || !is_outer_loss();
+  if (patience_ > 0 && compares) {
     double value = kInfinity;
     if (is_outer_loss()) {
       value = step.objective;

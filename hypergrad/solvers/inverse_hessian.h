@@ -109,8 +109,9 @@ class InverseHessian {
                          const Key& key) const;
 
  private:
-  /// The method itself. REQUIRES that b is not zero. solve() counts the
-  /// products, and `a` includes the damping.
+  /// The method itself. solve() counts the products, and `a` includes the
+  /// damping. On the CPU b is not zero; what is returned for zeros on another
+  /// device does not count, but has to be returned.
   virtual Solution approximate(const LinearMap& a, const ParameterSet& b,
                                const ParameterSet* guess,
                                const Key& key) const = 0;

@@ -194,7 +194,8 @@ TEST_CASE("mistakes end with exit code 2, one sentence each and no folder",
   check("run good.json --out /proc/nestgrad", {"cannot create this folder"});
   check("run good.json --set outer.steps", {"expected path=value"});
   check("run good.json --set outer.steps=0", {"--set: /outer/steps"});
-  check("run good.json --set device=cuda", {"/device: there is no CUDA"});
+  check("run good.json --set device=hip",
+        {"/device: there is no device 'hip'"});
   check("run", {"config"});
   check("walk good.json", {"walk"});
   check("list estimator", {"there is no list of 'estimator'"});

@@ -63,7 +63,8 @@ TEST_CASE("a device that is not here is told with those that are",
           "[experiment][device]") {
   CHECK(device_named("cpu") == at::Device(at::kCPU));
   CHECK(device_named("privateuseone:0") == device_named("privateuseone"));
-  for (const char* name : {"privateuseone:1", "meta", "gpu", "", "cpu:1"}) {
+  for (const char* name :
+       {"privateuseone:1", "meta", "gpu", "", "cpu:1", "xpu"}) {
     CAPTURE(name);
     CHECK_THROWS_WITH(
         device_named(name),
