@@ -1,6 +1,7 @@
 #include "core/tensor/device.h"
 
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <vector>

@@ -12,7 +12,7 @@
 #include <torch/library.h>
 
 #include <atomic>
-#include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -46,13 +46,21 @@ bool is_fake(const Tensor& t) {
 
 class Memory : public c10::Allocator {
  public:
-  c10::DataPtr allocate(std::size_t bytes) const override {
-    c10::Allocator* const host = c10::GetCPUAllocator();
-    void* const data = host->raw_allocate(bytes);
-    return {data, data, host->raw_deleter(), c10::Device(kFake, 0)};
+  // LibTorch has one of the two, and copy_data() from 2.1 on.
+  c10::DataPtr allocate(std::size_t bytes) { return allocated(bytes); }
+  c10::DataPtr allocate(std::size_t bytes) const { return allocated(bytes); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const {
+    std::memcpy(to, from, bytes);
   }
   c10::DeleterFnPtr raw_deleter() const override {
     return c10::GetCPUAllocator()->raw_deleter();
+  }
+
+ private:
+  static c10::DataPtr allocated(std::size_t bytes) {
+    c10::Allocator* const host = c10::GetCPUAllocator();
+    void* const data = host->raw_allocate(bytes);
+    return {data, data, host->raw_deleter(), c10::Device(kFake, 0)};
   }
 };
 
