@@ -84,15 +84,18 @@ for name in ("my libtorch", str(config.parent), str(config)):
     assert "-DTorch_DIR" not in calls and "libtorch-dev" in calls, calls
     cache.touch()
     _, calls = dev("build", "debug", "--torch", name)
-    has(calls, f"cmake --preset debug -DTorch_DIR={config.resolve()}\n")
+    has(calls, f"cmake --preset debug -DTorch_DIR={config.resolve()} "
+        f"-DCMAKE_PREFIX_PATH={torch.resolve()}\n")
     assert "libtorch-dev" not in calls and not cache.exists(), calls
     cache.touch()
     _, calls = dev("test")
-    has(calls, f"cmake --preset release -DTorch_DIR={config.resolve()}\n")
+    has(calls, f"cmake --preset release -DTorch_DIR={config.resolve()} "
+        f"-DCMAKE_PREFIX_PATH={torch.resolve()}\n")
     assert cache.exists()
 _, calls = dev("build", "--torch", "debian")
 _, calls = dev("run", "a.json", NESTGRAD_TORCH=str(torch))
-has(calls, f"cmake --preset release -DTorch_DIR={config.resolve()}\n")
+has(calls, f"cmake --preset release -DTorch_DIR={config.resolve()} "
+        f"-DCMAKE_PREFIX_PATH={torch.resolve()}\n")
 says, calls = dev("build", "--torch", "absent", code=2)
 has(says, "There is no LibTorch in 'absent'", "torch.utils.cmake_prefix_path")
 assert calls == "", calls
