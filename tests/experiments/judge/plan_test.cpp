@@ -12,12 +12,12 @@
 namespace nestgrad {
 namespace {
 
-/// The sum of all distances between a few points in the city-block metric, of
-/// which LibTorch knows the first derivative only.
-class CityBlock : public BilevelProblem {
+/// The square of a loss of margins, of which every LibTorch knows the first
+/// derivative only.
+class Margins : public BilevelProblem {
  public:
-  CityBlock(const Config&, const ProblemContext&) {}
-  static Schema schema() { return Schema("City-block distances."); }
+  Margins(const Config&, const ProblemContext&) {}
+  static Schema schema() { return Schema("Margins between labels."); }
 
   std::vector<Hyperparameter> hyperparameters() const override {
     Hyperparameter scale;
@@ -31,8 +31,9 @@ class CityBlock : public BilevelProblem {
   }
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw&) const override {
-    const Tensor& x = weights.at("points");
-    return (hyper.at("scale") * at::cdist(x, x.detach() + 1, 1)).sum();
+    const Tensor labels = at::zeros({3, 2}, at::kLong);
+    return hyper.at("scale") *
+           at::multilabel_margin_loss(weights.at("points"), labels).square();
   }
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
                     const Draw&) const override {
@@ -40,7 +41,7 @@ class CityBlock : public BilevelProblem {
   }
 };
 
-NESTGRAD_REGISTER(ProblemRegistry, "city_block", CityBlock)
+NESTGRAD_REGISTER(ProblemRegistry, "margins", Margins)
 
 PlanResult planned(const Json& json) {
   return make_plan(Config(complete(experiment_schema(), json)));
@@ -134,22 +135,22 @@ TEST_CASE("a plan counts windows that several outer steps share, and a warm-up",
 
 TEST_CASE("a plan names the operator that has no second derivative", "[plan]") {
   const PlanResult result =
-      planned({{"problem", "city_block"},
+      planned({{"problem", "margins"},
                {"hyperparameters", {{"scale", Json::object()}}},
                {"estimator", {{"type", "finite_difference"}, {"window", 2}}}});
   const Json got = result.to_json();
   CHECK(got["second_derivative"]["exists"] == false);
   CHECK_THAT(got["second_derivative"]["operator"].get<std::string>(),
-             ContainsSubstring("cdist"));
+             ContainsSubstring("multilabel_margin_loss"));
   CHECK_THAT(result.text(), ContainsSubstring("finite_difference"));
   // Where the estimator itself needs one, that is all there is to say.
   const PlanResult none =
-      planned({{"problem", "city_block"},
+      planned({{"problem", "margins"},
                {"hyperparameters", {{"scale", Json::object()}}},
                {"estimator", {{"type", "ift"}, {"window", 2}}}});
   CHECK_FALSE(none.second_derivative->exists);
   CHECK_FALSE(none.cost.has_value());
-  CHECK_THAT(none.text(), ContainsSubstring("cdist") &&
+  CHECK_THAT(none.text(), ContainsSubstring("multilabel_margin_loss") &&
                               ContainsSubstring("are not known") &&
                               ContainsSubstring("weights"));
 }
@@ -157,13 +158,13 @@ TEST_CASE("a plan names the operator that has no second derivative", "[plan]") {
 TEST_CASE("estimators that a plan advises run without a second derivative",
           "[plan]") {
   const auto runs = [](const Json& estimator) {
-    return planned({{"problem", "city_block"},
+    return planned({{"problem", "margins"},
                     {"hyperparameters", {{"scale", Json::object()}}},
                     {"estimator", estimator}})
         .cost.has_value();
   };
   const SecondDerivative advice =
-      planned({{"problem", "city_block"},
+      planned({{"problem", "margins"},
                {"hyperparameters", {{"scale", Json::object()}}},
                {"estimator", {{"type", "finite_difference"}, {"window", 2}}}})
           .second_derivative.value();
