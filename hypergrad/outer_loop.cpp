@@ -151,7 +151,10 @@ OuterResult OuterLoop::run() {
       next = optimizer_->step(state_, estimate.gradient, ParameterSet());
     }
     const Number norm(estimate.gradient.flatten().norm());
-    const Number next_norm(next.weights.flatten().norm());
+    Number next_norm;
+    if (!next.weights.empty()) {
+      next_norm = Number(nestgrad::norm(next.weights));
+    }
     const ParameterSet natural = Number::read_with(tuned(problem_, hyper));
     OuterStep record = begun(hyper);
     record.gradient_norm = norm;

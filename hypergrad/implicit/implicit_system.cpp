@@ -40,8 +40,7 @@ Loss without_model_curvature(const InnerRun& run, const ParameterSet& hyper) {
 /// v -> (g(w + e v) - g(w - e v)) / 2e, the derivative of g along v.
 LinearMap central_differences(
     const ParameterSet& w, std::function<ParameterSet(const ParameterSet&)> g) {
-  const double difference =
-      std::cbrt(machine_epsilon(w)) * (1 + norm(w).item<double>());
+  const double difference = std::cbrt(machine_epsilon(w)) * (1 + length(w));
   return [=](const ParameterSet& v) {
     return gradient_difference(g, w, v, difference);
   };

@@ -99,7 +99,7 @@ class Soba : public SingleRun {
 
  private:
   static double ratio(const ParameterSet& a, const ParameterSet& b) {
-    return norm(a).item<double>() / norm(b).item<double>();
+    return length(a) / length(b);
   }
 
   /// 1 / (largest eigenvalue), estimated by one step of power iteration per
@@ -107,11 +107,11 @@ class Soba : public SingleRun {
   /// iteration has not met yet shows there.
   double automatic_scale(const LinearMap& hessian, const ParameterSet& start,
                          double growth) {
-    if (norm(power_).item<double>() == 0) power_ = start;
-    const double length = norm(power_).item<double>();
-    if (length == 0) return 1;
-    power_ = hessian(1 / length * power_);
-    const double largest = std::fmax(norm(power_).item<double>(), growth);
+    if (length(power_) == 0) power_ = start;
+    const double size = length(power_);
+    if (size == 0) return 1;
+    power_ = hessian(1 / size * power_);
+    const double largest = std::fmax(length(power_), growth);
     return largest > 0 ? 1 / largest : 1;
   }
 
