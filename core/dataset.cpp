@@ -130,11 +130,12 @@ Dataset Dataset::to(const at::TensorOptions& options) const {
 }
 
 BatchSchedule::BatchSchedule(std::int64_t examples, std::int64_t batch_size,
-                             Key key)
+                             Key key, at::Device device)
     : examples_(examples),
       batch_size_(batch_size == 0 || batch_size > examples ? examples
                                                            : batch_size),
-      key_(key) {
+      key_(key),
+      device_(device) {
   require(examples > 0, "a batch schedule needs at least 1 example, has {}",
           examples);
   require(batch_size >= 0, "a batch size must be at least 0, is {}",
@@ -151,8 +152,9 @@ Tensor BatchSchedule::rows(std::int64_t step, std::uint64_t order) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (epoch != epoch_ || order != order_) {
     const Key key = order == 0 ? key_ : key_.fold("order").fold(order);
-    permutation_ =
-        key.fold(static_cast<std::uint64_t>(epoch)).permutation(examples_);
+    permutation_ = key.fold(static_cast<std::uint64_t>(epoch))
+                       .permutation(examples_)
+                       .to(device_);
     epoch_ = epoch;
     order_ = order;
   }

@@ -61,6 +61,12 @@ struct Dataset {
 
   std::int64_t size() const { return inputs.size(0); }
 
+  /// Where rows() takes its argument from without a transfer: the device of the
+  /// inputs, the CPU for inputs in a file.
+  at::Device rows_device() const {
+    return stored ? at::Device(at::kCPU) : inputs.device();
+  }
+
   /// Copies these rows. An undefined `rows` stands for all rows in order and
   /// copies nothing that is in memory.
   Batch rows(const Tensor& rows) const;
@@ -102,11 +108,13 @@ struct SoftExamples {
 class BatchSchedule {
  public:
   /// `batch_size` 0, or one of at least the number of examples, means the whole
-  /// data set.
-  BatchSchedule(std::int64_t examples, std::int64_t batch_size, Key key);
+  /// data set. `device` is where rows are wanted; each epoch is sent there
+  /// once.
+  BatchSchedule(std::int64_t examples, std::int64_t batch_size, Key key,
+                at::Device device = at::kCPU);
 
-  /// The rows of batch number `step`, int64 on the CPU; undefined for the whole
-  /// data set in order. Thread-safe.
+  /// The rows of batch number `step`, int64; undefined for the whole data set
+  /// in order. Thread-safe.
   Tensor rows(std::int64_t step, std::uint64_t order = 0) const;
 
   /// The rows for a draw of training.
@@ -117,6 +125,7 @@ class BatchSchedule {
  private:
   std::int64_t examples_, batch_size_;
   Key key_;
+  at::Device device_;
 
   // The permutation that was asked for last, and what it belongs to.
   mutable std::mutex mutex_;

@@ -5,6 +5,9 @@
 #include <ATen/core/PhiloxRNGEngine.h>
 
 #include <cmath>
+#include <vector>
+
+#include "core/tensor/philox.h"
 
 namespace nestgrad {
 namespace {
@@ -17,13 +20,11 @@ std::uint64_t mix(std::uint64_t z) {
   return z ^ (z >> 31);
 }
 
-// Numbers per independent Philox subsequence. Chunks do not depend on the
-// number of threads, so neither do the numbers.
-constexpr std::int64_t kChunk = 1024;
-
-/// Calls fill(engine, first, last) for every chunk of 0 .. n-1.
+/// Calls fill(engine, first, last) for every chunk of 0 .. n-1. Chunks do not
+/// depend on the number of threads, so neither do the numbers.
 template <class Fill>
 void for_chunks(std::uint64_t seed, std::int64_t n, const Fill& fill) {
+  constexpr std::int64_t kChunk = Key::kChunk;
   const std::int64_t chunks = (n + kChunk - 1) / kChunk;
   at::parallel_for(0, chunks, 8, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t chunk = begin; chunk < end; ++chunk) {
@@ -38,15 +39,108 @@ float unit(at::Philox4_32& engine) {
   return static_cast<float>(engine() >> 8) * 0x1p-24f;
 }
 
-Tensor moved(const Tensor& drawn, const Tensor& like) {
-  return drawn.view(like.sizes()).to(like.options());
+/// Numbers in [0, 1), [count], float32.
+Tensor uniform_on_cpu(std::uint64_t seed, std::int64_t count) {
+  Tensor out = at::empty({count}, at::kFloat);
+  float* const data = out.data_ptr<float>();
+  for_chunks(seed, count,
+             [&](at::Philox4_32& engine, std::int64_t i, std::int64_t last) {
+               for (; i < last; ++i) data[i] = unit(engine);
+             });
+  return out;
 }
 
-/// A set alike to `like` whose tensor number i is drawn by key.fold(i).
+constexpr double kTurn = 6.283185307179586;
+
+/// Standard normal numbers, [count], float64. Box and Muller: two uniform
+/// numbers make two normal ones.
+Tensor normal_on_cpu(std::uint64_t seed, std::int64_t count) {
+  Tensor out = at::empty({count}, at::kDouble);
+  double* const data = out.data_ptr<double>();
+  for_chunks(seed, count,
+             [&](at::Philox4_32& engine, std::int64_t i, std::int64_t last) {
+               for (; i < last; i += 2) {
+                 const double r = std::sqrt(-2 * std::log1p(-unit(engine)));
+                 const double angle = kTurn * unit(engine);
+                 data[i] = r * std::cos(angle);
+                 if (i + 1 < last) data[i + 1] = r * std::sin(angle);
+               }
+             });
+  return out;
+}
+
+/// The same two from the words of philox_words().
+
+Tensor uniform_of(const Tensor& words) {
+  return at::bitwise_right_shift(words, 8).to(at::kFloat) * 0x1p-24;
+}
+
+Tensor normal_of(const Tensor& words) {
+  const Tensor pairs = uniform_of(words).view({-1, 2});
+  const Tensor r = (-2 * (-pairs.select(1, 0)).log1p()).sqrt().to(at::kDouble);
+  const Tensor angle = kTurn * pairs.select(1, 1).to(at::kDouble);
+  return at::stack({r * angle.cos(), r * angle.sin()}, -1).flatten();
+}
+
+/// A kind of random numbers: how it is drawn on the CPU, and what other devices
+/// make of random words.
+struct Distribution {
+  Tensor (*on_cpu)(std::uint64_t seed, std::int64_t count);
+  Tensor (*of_words)(const Tensor& words);
+};
+
+constexpr Distribution kUniform{uniform_on_cpu, uniform_of};
+constexpr Distribution kNormal{normal_on_cpu, normal_of};
+
+/// Tensors shaped like `like`; each has the key of its place in `seeds`.
+std::vector<Tensor> drawn(const std::vector<std::uint64_t>& seeds,
+                          const std::vector<Tensor>& like,
+                          const Distribution& distribution) {
+  std::vector<Tensor> out;
+  const auto add = [&](const Tensor& numbers, const Tensor& as) {
+    out.push_back(numbers.view(as.sizes()).to(as.options()));
+  };
+  if (like.empty()) return out;
+  if (like.front().is_cpu()) {
+    for (std::size_t i = 0; i < like.size(); ++i) {
+      add(distribution.on_cpu(seeds[i], like[i].numel()), like[i]);
+    }
+    return out;
+  }
+  // All tensors at once: a device computes few long operators best.
+  std::vector<PhiloxStream> streams;
+  for (std::size_t i = 0; i < like.size(); ++i) {
+    streams.push_back({seeds[i], like[i].numel()});
+  }
+  const Tensor numbers =
+      distribution.of_words(philox_words(streams, like.front().device()));
+  std::int64_t first = 0;
+  for (const Tensor& as : like) {
+    add(numbers.narrow(0, first, as.numel()), as);
+    first += whole_blocks(as.numel());
+  }
+  return out;
+}
+
+Tensor drawn(const Key& key, const Tensor& like,
+             const Distribution& distribution) {
+  const std::vector<std::uint64_t> seeds{key.bits()};
+  return drawn(seeds, std::vector<Tensor>{like}, distribution).front();
+}
+
+/// Tensor number i is drawn by key.fold(i).
 ParameterSet drawn(const Key& key, const ParameterSet& like,
-                   Tensor (Key::*draw)(const Tensor& like) const) {
-  std::uint64_t i = 0;
-  return like.map([&](const Tensor& t) { return (key.fold(i++).*draw)(t); });
+                   const Distribution& distribution) {
+  std::vector<std::uint64_t> seeds;
+  for (std::size_t i = 0; i < like.size(); ++i) {
+    seeds.push_back(key.fold(i).bits());
+  }
+  return like.with(drawn(seeds, like.tensors(), distribution));
+}
+
+/// The sign of 1/2 - u for uniform numbers u.
+Tensor signs_of(const Tensor& uniform) {
+  return 2 * (uniform < 0.5).to(uniform.scalar_type()) - 1;
 }
 
 }  // namespace
@@ -64,41 +158,21 @@ Key Key::fold(std::string_view name) const {
 }
 
 Tensor Key::normal(const Tensor& like) const {
-  Tensor out = at::empty({like.numel()}, at::kDouble);
-  double* const data = out.data_ptr<double>();
-  for_chunks(bits_, like.numel(),
-             [&](at::Philox4_32& engine, std::int64_t i, std::int64_t last) {
-               // Box and Muller: two uniform numbers make two normal ones.
-               for (; i < last; i += 2) {
-                 const double r = std::sqrt(-2 * std::log1p(-unit(engine)));
-                 const double angle = 6.283185307179586 * unit(engine);
-                 data[i] = r * std::cos(angle);
-                 if (i + 1 < last) data[i + 1] = r * std::sin(angle);
-               }
-             });
-  return moved(out, like);
+  return drawn(*this, like, kNormal);
 }
 
 ParameterSet Key::normal(const ParameterSet& like) const {
-  return drawn(*this, like, &Key::normal);
+  return drawn(*this, like, kNormal);
 }
 
 Tensor Key::uniform(const Tensor& like) const {
-  Tensor out = at::empty({like.numel()}, at::kFloat);
-  float* const data = out.data_ptr<float>();
-  for_chunks(bits_, like.numel(),
-             [&](at::Philox4_32& engine, std::int64_t i, std::int64_t last) {
-               for (; i < last; ++i) data[i] = unit(engine);
-             });
-  return moved(out, like);
+  return drawn(*this, like, kUniform);
 }
 
-Tensor Key::signs(const Tensor& like) const {
-  return 2 * (uniform(like) < 0.5).to(like.scalar_type()) - 1;
-}
+Tensor Key::signs(const Tensor& like) const { return signs_of(uniform(like)); }
 
 ParameterSet Key::signs(const ParameterSet& like) const {
-  return drawn(*this, like, &Key::signs);
+  return drawn(*this, like, kUniform).map(signs_of);
 }
 
 Tensor Key::permutation(std::int64_t n) const {

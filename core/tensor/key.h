@@ -15,9 +15,14 @@ namespace nestgrad {
 ///
 /// The generator is Philox4x32-10 (Salmon et al. 2011, "Parallel random
 /// numbers: as easy as 1, 2, 3") with the 64 bits of the key. Numbers are drawn
-/// on the CPU and then moved, so they are equal on every device.
+/// on the device that they are for: uniform ones are the same bits everywhere,
+/// normal ones differ by the rounding of the device's logarithms, roots, sines
+/// and cosines.
 class Key {
  public:
+  /// Numbers per independent Philox subsequence.
+  static constexpr std::int64_t kChunk = 1024;
+
   explicit Key(std::uint64_t seed = 0) : bits_(seed) {}
 
   Key fold(std::uint64_t n) const;

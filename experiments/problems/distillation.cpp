@@ -28,9 +28,9 @@ class Distillation : public NetworkProblem {
       : NetworkProblem(config, context, {"inputs", "labels"}),
         examples_(config.integer("examples")),
         train_batches_(examples_, config.integer("batch"),
-                       context.key.fold("train")),
+                       context.key.fold("train"), context.options.device()),
         real_batches_(data_.train.size(), config.integer("valid_batch"),
-                      context.key.fold("valid")),
+                      context.key.fold("valid"), data_.train.rows_device()),
         key_(context.key.fold("coreset")) {
     if (!at::isFloatingType(data_.train.inputs.scalar_type())) {
       config.fail("data",
