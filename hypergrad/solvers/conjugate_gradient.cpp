@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <type_traits>
 
 #include "hypergrad/solvers/krylov.h"
 
@@ -73,50 +74,116 @@ class ConjugateGradient : public Krylov {
     const ParameterSet scale = preconditioner(a, b, key);
     return iterate(
         a, b, guess,
-        [&](const ParameterSet& r, double enough, std::int64_t limit) {
-          return stretch(a, scale, r, enough, limit);
+        [&](const ParameterSet& r, const Number& enough, std::int64_t limit) {
+          const Tensor& like = r.tensors().front();
+          if (like.is_cpu()) {
+            return stretch<double>(a, scale, r, enough, limit);
+          }
+          const Tensor there = enough.waiting();
+          return stretch<Tensor>(
+              a, scale, r,
+              there.defined()
+                  ? there
+                  : at::full({}, static_cast<double>(enough), like.options()),
+              limit);
         });
   }
 
-  /// `scale`: the diagonal of M; empty for the identity.
+  /// `scale`: the diagonal of M; empty for the identity. Scalar is double or,
+  /// on a device other than the CPU, a tensor with one number: there the method
+  /// goes on without reading one, and steps after its end have the length zero.
+  template <class Scalar>
   static Stretch stretch(const LinearMap& a, const ParameterSet& scale,
-                         ParameterSet r, double enough, std::int64_t limit) {
+                         ParameterSet r, const Scalar& enough,
+                         std::int64_t limit) {
     const auto preconditioned = [&](const ParameterSet& r) {
       return scale.empty() ? r : scale * r;
     };
-    Stretch out;
-    out.x = r.zeros();
-    ParameterSet z = preconditioned(r), p = z;
-    double rr = square(r), rz = scale.empty() ? rr : inner(r, z), largest = 0;
-    while (out.iterations < limit && rr > enough * enough) {
+    const double epsilon = machine_epsilon(r);
+    ParameterSet x = r.zeros(), z = preconditioned(r), p = z;
+    Scalar rr = square<Scalar>(r),
+           rz = scale.empty() ? rr : inner<Scalar>(r, z);
+    const Scalar zero = constant(0, rr);
+    Scalar largest = zero, iterations = zero;
+    Scalar bent = zero, bend = zero;  // whether curvature ended it, and which
+    auto going = rr > enough * enough;
+    for (std::int64_t k = 0; k < limit && !has_ended(going, k); ++k) {
       const ParameterSet q = a(p);
-      ++out.iterations;
-      const double pq = inner(p, q), curvature = pq / square(p);
-      if (std::isnan(curvature)) {
-        rr = NAN;
-        break;
-      }
-      if (curvature <= machine_epsilon(r) * largest) {
-        out.obstacle = fmt::format(
-            "met {} curvature in iteration {} and kept the iterate before "
-            "(\"damping\" or \"hessian\": \"gauss_newton\" make it positive)",
-            curvature < 0 ? "negative" : "no", out.iterations);
-        break;
-      }
-      largest = std::max(largest, curvature);
-      const double alpha = rz / pq;
-      out.x = add(out.x, alpha, p);
+      iterations = iterations + going;
+      const Scalar pq = inner<Scalar>(p, q), curvature = pq / square<Scalar>(p);
+      // False for NaN.
+      const auto curved = going & (curvature > epsilon * largest);
+      bent = bent + (going != curved);
+      bend = where(going != curved, curvature, bend);
+      going = curved;
+      if (has_ended(going, k)) break;
+      largest = where(going, larger(largest, curvature), largest);
+      const Scalar alpha = where(going, rz / pq, zero);
+      x = add(x, alpha, p);
       r = add(r, -alpha, q);
       z = preconditioned(r);
-      const double before = rz;
-      rr = square(r);
-      rz = scale.empty() ? rr : inner(r, z);
-      p = add(z, rz / before, p);
+      const Scalar before = rz;
+      rr = square<Scalar>(r);
+      rz = scale.empty() ? rr : inner<Scalar>(r, z);
+      p = add(z, where(going, rz / before, zero), p);
+      going = going & (rr > enough * enough);
     }
-    out.residual = std::sqrt(rr);
-    out.drift = machine_epsilon(r) * static_cast<double>(out.iterations) *
-                largest * std::sqrt(square(out.x));
+
+    // What is on a device is read here, in one transfer.
+    const Number residual(rr), made(iterations), ended(bent), last(bend),
+        most(largest), size(square<Scalar>(x));
+    Stretch out;
+    out.x = x;
+    out.iterations = static_cast<std::int64_t>(made);
+    out.residual = std::sqrt(residual);
+    if (ended > 0 && std::isnan(last)) {
+      out.residual = NAN;
+    } else if (ended > 0) {
+      out.obstacle = fmt::format(
+          "met {} curvature in iteration {} and kept the iterate before "
+          "(\"damping\" or \"hessian\": \"gauss_newton\" make it positive)",
+          last < 0 ? "negative" : "no", out.iterations);
+    }
+    out.drift = epsilon * made * most * std::sqrt(size);
     return out;
+  }
+
+  // The operations of stretch() on one number and on a tensor with one.
+
+  template <class Scalar>
+  static Scalar inner(const ParameterSet& a, const ParameterSet& b) {
+    if constexpr (std::is_same_v<Scalar, double>) {
+      return dot(a, b).item<double>();
+    } else {
+      return dot(a, b);
+    }
+  }
+  template <class Scalar>
+  static Scalar square(const ParameterSet& v) {
+    return inner<Scalar>(v, v);
+  }
+
+  static double constant(double value, double) { return value; }
+  static Tensor constant(double value, const Tensor& like) {
+    return at::full_like(like, value);
+  }
+
+  static double where(bool first, double a, double b) { return first ? a : b; }
+  static Tensor where(const Tensor& first, const Tensor& a, const Tensor& b) {
+    return at::where(first, a, b);
+  }
+
+  static double larger(double a, double b) { return std::max(a, b); }
+  static Tensor larger(const Tensor& a, const Tensor& b) {
+    return at::maximum(a, b);
+  }
+
+  /// Whether the loop may be left in iteration k. A device is asked now and
+  /// then: to wait for it costs more than some products.
+  static bool has_ended(bool going, std::int64_t) { return !going; }
+  static bool has_ended(const Tensor& going, std::int64_t k) {
+    constexpr std::int64_t kUnasked = 32;
+    return k % kUnasked == kUnasked - 1 && !going.item<bool>();
   }
 
   ParameterSet preconditioner(const LinearMap& a, const ParameterSet& b,
@@ -148,15 +215,10 @@ class ConjugateGradient : public Krylov {
     const Tensor error =
         ((squares - size.square()).clamp_min(0) / static_cast<double>(probes_))
             .sqrt();
-    const double floor =
-        machine_epsilon({{"", diagonal}}) * size.max().item<double>();
-    return 1 / at::max(size, error).clamp_min(floor > 0 ? floor : 1);
+    const Tensor floor = machine_epsilon({{"", diagonal}}) * size.max();
+    return 1 / at::max(at::max(size, error),
+                       at::where(floor > 0, floor, at::ones_like(floor)));
   }
-
-  static double inner(const ParameterSet& a, const ParameterSet& b) {
-    return dot(a, b).item<double>();
-  }
-  static double square(const ParameterSet& v) { return inner(v, v); }
 
   std::int64_t probes_;
 };

@@ -45,7 +45,7 @@ class Gmres : public Krylov {
                        const ParameterSet* guess, const Key&) const override {
     return iterate(
         a, b, guess,
-        [&](const ParameterSet& r, double enough, std::int64_t limit) {
+        [&](const ParameterSet& r, const Number& enough, std::int64_t limit) {
           return stretch(a, r, enough, std::min(limit, restart_));
         });
   }

@@ -50,11 +50,15 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
                          const Method& method) const {
   Solution out;
   // Residuals far below rounding errors would underflow when squared.
-  const double size = length(b), least = 0.01 * machine_epsilon(b);
-  const double enough = std::max(tolerance_, least) * size;
+  const double share = std::max(tolerance_, 0.01 * machine_epsilon(b));
+  const Number size(norm(b));
+  // On another device nothing is read before the first stretch has ended.
+  const Tensor there = size.waiting();
+  const Number enough =
+      there.defined() ? Number(share * there) : Number(share * size);
   out.x = b.zeros();
   ParameterSet r = b;
-  double left = size;
+  Number left = size;
   if (warm_start_ && guess != nullptr) {
     const ParameterSet rest = b - a(*guess);
     // A guess worse than zeros would never be dropped.
@@ -67,7 +71,8 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
   std::int64_t done = 0;
   double drift = 0;
   std::string obstacle;
-  while (left > enough && done < iterations_ && obstacle.empty()) {
+  while (done < iterations_ && obstacle.empty() &&
+         (left.waiting().defined() || left > enough)) {
     const Stretch next = method(r, enough, iterations_ - done);
     const double before = left;
     left = next.residual;
@@ -87,22 +92,29 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
   }
 
   out.residual = left / size;
-  if (!std::isfinite(left)) {
-    out.status = Status::kDiverged;
-    out.trouble =
-        fmt::format("a Hessian product in {} is not finite (iteration {}); {}",
-                    name_, done, kGrownTooLarge);
-  } else if (left > enough) {
-    out.status = Status::kNotConverged;
-    out.trouble = fmt::format(
-        "{} {}, residual {:.3g}", name_,
-        obstacle.empty()
-            ? fmt::format("stopped at its limit of {} iterations ({})",
-                          iterations_, kNearer)
-            : obstacle,
-        out.residual);
+  if (!std::isfinite(left) || left > enough) {
+    tell_trouble(out, done, obstacle);
   }
   return out;
+}
+
+void Krylov::tell_trouble(Solution& of, std::int64_t iterations,
+                          const std::string& obstacle) const {
+  if (!std::isfinite(of.residual)) {
+    of.status = Status::kDiverged;
+    of.trouble =
+        fmt::format("a Hessian product in {} is not finite (iteration {}); {}",
+                    name_, iterations, kGrownTooLarge);
+    return;
+  }
+  of.status = Status::kNotConverged;
+  of.trouble = fmt::format(
+      "{} {}, residual {:.3g}", name_,
+      obstacle.empty()
+          ? fmt::format("stopped at its limit of {} iterations ({})",
+                        iterations_, kNearer)
+          : obstacle,
+      of.residual);
 }
 
 Tensor Krylov::chosen(const Tensor& a, const Tensor& b, const Tensor& guess,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/tensor/number.h"
 #include "hypergrad/solvers/inverse_hessian.h"
 
 namespace nestgrad {
@@ -27,9 +28,10 @@ class Krylov : public InverseHessian {
     double drift = 0;             ///< possible error of `residual` by rounding
     std::string obstacle = {};    ///< why the method cannot go on; "" if it can
   };
-  /// Iterates until the residual is `enough`, at most `limit` times.
-  using Method = std::function<Stretch(const ParameterSet& r, double enough,
-                                       std::int64_t limit)>;
+  /// Iterates until the residual is `enough`, at most `limit` times. On the CPU
+  /// r is not zero.
+  using Method = std::function<Stretch(
+      const ParameterSet& r, const Number& enough, std::int64_t limit)>;
 
   /// `name`: the name of the method in sentences.
   Krylov(const Config& config, std::string name);
@@ -60,6 +62,11 @@ class Krylov : public InverseHessian {
   std::int64_t iterations() const { return iterations_; }
 
  private:
+  /// Says of a solution that is not good enough why it is not. `obstacle` is ""
+  /// if the limit of iterations is the reason.
+  void tell_trouble(Solution& of, std::int64_t iterations,
+                    const std::string& obstacle) const;
+
   std::string name_;
   std::int64_t iterations_;
   double tolerance_;

@@ -50,7 +50,7 @@ class Minres : public Krylov {
                        const ParameterSet* guess, const Key&) const override {
     return iterate(
         a, b, guess,
-        [&](const ParameterSet& r, double enough, std::int64_t limit) {
+        [&](const ParameterSet& r, const Number& enough, std::int64_t limit) {
           return stretch(a, r, enough, limit);
         });
   }
