@@ -23,8 +23,8 @@ find "$folder/nestgrad" -mindepth 1 -maxdepth 1 ! -name build \
   xargs -0 sh -c 'for f; do [ -e "$f" ] && printf "%s\n" "$f"; done' sh |
   tar -cf - -T -) | tar -xmf - -C "$folder/nestgrad"
 
-for path in proc dev sys; do
+for path in proc dev dev/pts sys; do
   mountpoint -q "$folder/$path" || mount --bind "/$path" "$folder/$path"
 done
-trap 'umount "$folder/proc" "$folder/dev" "$folder/sys"' EXIT
+trap 'umount "$folder/proc" "$folder/dev/pts" "$folder/dev" "$folder/sys"' EXIT
 chroot "$folder" /bin/sh -c 'cd /nestgrad && exec ./dev test "$@"' sh "$@"

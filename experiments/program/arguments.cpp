@@ -68,10 +68,15 @@ int ConfigArguments::with(
 }
 
 void TalkArguments::add_to(CLI::App& command) {
-  CLI::Option* const less = command.add_flag(
-      "-q,--quiet", quiet,
-      "Nothing but warnings, errors and the place of the results; twice (-qq): "
-      "without the place");
+  // CLI11 2.4 would count it even where it is not given.
+  CLI::Option* const less =
+      command
+          .add_flag(
+              "-q,--quiet", quiet,
+              "Nothing but warnings, errors and the place of the results; "
+              "twice (-qq): without the place")
+          ->force_callback(false)
+          ->default_str("");
   command
       .add_flag("--verbose", verbose, "Every outer step and every checkpoint")
       ->excludes(less);

@@ -1,8 +1,8 @@
 #include <fmt/ranges.h>
+#include <signal.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <csignal>
 #include <string>
 #include <vector>
 
@@ -75,13 +75,25 @@ int parsed_main(int argc, char** argv) {
   return chosen();
 }
 
+/// Whether nohup or the like ignores SIGHUP. Looked at before the libraries
+/// begin: UCX, which comes with some MPI, takes the signal then.
+bool hangups_are_ignored = false;
+void look_at_hangups() {
+  struct sigaction now {};
+  sigaction(SIGHUP, nullptr, &now);
+  hangups_are_ignored = now.sa_handler == SIG_IGN;
+}
+__attribute__((section(".preinit_array"),
+               used)) void (*const before_the_libraries)() = look_at_hangups;
+
 }  // namespace
 }  // namespace nestgrad
 
 int main(int argc, char** argv) {
   nestgrad::guard_standard_streams();
+  if (nestgrad::hangups_are_ignored) signal(SIGHUP, SIG_IGN);
   // It asks for a checkpoint. What writes none has nothing to do.
-  std::signal(SIGUSR1, SIG_IGN);
+  signal(SIGUSR1, SIG_IGN);
   const nestgrad::MemoryMeter memory;  // so that every tensor is known to it
   try {
     return nestgrad::code_after_output(nestgrad::parsed_main(argc, argv));

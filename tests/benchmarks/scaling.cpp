@@ -50,7 +50,7 @@ void estimate(Json estimator, std::int64_t steps) {
   const Config config(complete(
       experiment_schema(),
       {{"problem", "quadratic"},
-       {"dtype", "float64"},
+       {"precision", "float64"},
        {"hyperparameters",
         {{"weight_decay", {{"initial", 0.1}}},
          {"lr", {{"initial", 0.1}}},

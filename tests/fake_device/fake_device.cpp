@@ -11,8 +11,16 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 
+#if __has_include(<ATen/detail/PrivateUse1HooksInterface.h>)
+#include <ATen/detail/PrivateUse1HooksInterface.h>
+#define NESTGRAD_BACKENDS_HAVE_HOOKS
+#endif
+
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
+#include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -42,7 +50,27 @@ bool is_fake(const Tensor& t) {
   return t.defined() && t.device().type() == kFake;
 }
 
-// Host memory that says it is the device's.
+// Host memory that says it is the device's. There is as much of it as the
+// environment says, in MiB.
+
+std::atomic<std::int64_t> used{0};
+
+std::int64_t limit() {
+  const char* const mebibytes = std::getenv("FAKE_DEVICE_MIB");
+  return mebibytes == nullptr ? std::numeric_limits<std::int64_t>::max()
+                              : std::atoll(mebibytes) << 20;
+}
+
+struct Block {
+  void* data;
+  std::int64_t bytes;
+};
+
+void release(void* context) {
+  const std::unique_ptr<Block> block(static_cast<Block*>(context));
+  used -= block->bytes;
+  c10::GetCPUAllocator()->raw_deallocate(block->data);
+}
 
 class Memory : public c10::Allocator {
  public:
@@ -52,15 +80,20 @@ class Memory : public c10::Allocator {
   void copy_data(void* to, const void* from, std::size_t bytes) const {
     std::memcpy(to, from, bytes);
   }
-  c10::DeleterFnPtr raw_deleter() const override {
-    return c10::GetCPUAllocator()->raw_deleter();
-  }
 
  private:
   static c10::DataPtr allocated(std::size_t bytes) {
-    c10::Allocator* const host = c10::GetCPUAllocator();
-    void* const data = host->raw_allocate(bytes);
-    return {data, data, host->raw_deleter(), c10::Device(kFake, 0)};
+    const auto wanted = static_cast<std::int64_t>(bytes);
+    if (used + wanted > limit()) {
+      TORCH_CHECK_WITH(OutOfMemoryError, false,
+                       "PrivateUse1 out of memory. Tried to allocate ",
+                       wanted >> 10, ".00 KiB.");
+    }
+    auto block = std::make_unique<Block>();
+    *block = {c10::GetCPUAllocator()->raw_allocate(bytes), wanted};
+    used += wanted;
+    void* const data = block->data;
+    return {data, block.release(), &release, c10::Device(kFake, 0)};
   }
 };
 
@@ -222,7 +255,53 @@ void compute(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
 
 Transfers transfers() { return {to_host, to_device}; }
 
-C10_REGISTER_GUARD_IMPL(PrivateUse1, c10::impl::NoOpDeviceGuardImpl<kFake>);
+#ifdef NESTGRAD_BACKENDS_HAVE_HOOKS
+namespace {
+
+/// What LibTorch from 2.1 on asks of a backend. Functions that it has added
+/// since would be no overrides in all versions.
+struct Hooks : at::PrivateUse1HooksInterface {
+  bool isBuilt() const { return true; }
+  bool isAvailable() const { return true; }
+  bool hasPrimaryContext(c10::DeviceIndex) const { return true; }
+  c10::DeviceIndex deviceCount() const { return 1; }
+};
+
+[[maybe_unused]] const bool registered = [] {
+  at::RegisterPrivateUse1HooksInterface(new Hooks);
+  return true;
+}();
+
+}  // namespace
+#endif
+
+namespace {
+
+/// One device with one stream, on which everything is done at once.
+struct Guard final : c10::impl::DeviceGuardImplInterface {
+  c10::DeviceType type() const override { return kFake; }
+  c10::Device getDevice() const override { return {kFake, 0}; }
+  c10::Device exchangeDevice(c10::Device) const override { return {kFake, 0}; }
+  void setDevice(c10::Device) const override {}
+  void uncheckedSetDevice(c10::Device) const noexcept override {}
+  c10::DeviceIndex deviceCount() const noexcept override { return 1; }
+  c10::Stream getDefaultStream(c10::Device) const override { return stream(); }
+  c10::Stream getStream(c10::Device) const noexcept override {
+    return stream();
+  }
+  c10::Stream exchangeStream(c10::Stream) const noexcept override {
+    return stream();
+  }
+
+ private:
+  static c10::Stream stream() {
+    return c10::Stream(c10::Stream::DEFAULT, c10::Device(kFake, 0));
+  }
+};
+
+}  // namespace
+
+C10_REGISTER_GUARD_IMPL(PrivateUse1, Guard);
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, library) {
   library.fallback(torch::CppFunction::makeFromBoxedFunction<&compute>());

@@ -87,12 +87,17 @@ TEST_CASE("mistyped commands and options name the nearest", "[help]") {
 }
 
 TEST_CASE("help shows defaults, and -V the version", "[help]") {
+  // "=3", or "[3]" since CLI11 2.4.
+  const auto shows = [](const std::string& text, const std::string& value) {
+    return text.find("=" + value) != std::string::npos ||
+           text.find("[" + value + "]") != std::string::npos;
+  };
   const std::string check = said("check --help");
-  CHECK_THAT(check, ContainsSubstring("=1e-05"));
-  CHECK_THAT(check, ContainsSubstring("=20"));
-  CHECK_THAT(said("compare --help"), ContainsSubstring("=3"));
+  CHECK(shows(check, "1e-05"));
+  CHECK(shows(check, "20"));
+  CHECK(shows(said("compare --help"), "3"));
   CHECK_THAT(said("run --help"), ContainsSubstring("default: record.folder"));
-  CHECK_THAT(said("resume --help"), ContainsSubstring("=0"));
+  CHECK(shows(said("resume --help"), "0"));
   CHECK(said("-V") == said("--version"));
   CHECK(said("-V") == NESTGRAD_VERSION "\n");
 }
