@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "core/platform/blas.h"
+#include "core/platform/torch_versions.h"
 
 namespace nestgrad {
 namespace {
@@ -73,9 +74,10 @@ bool direct(const Tensor& a, const Tensor& b) {
            t.numel() > 0 && t.size(1) * t.size(2) <= kLargest &&
            t.stride(1) <= kLargest && t.stride(2) <= kLargest;
   };
-  return possible && fits(a) && fits(b) && a.scalar_type() == b.scalar_type() &&
-         a.size(0) == b.size(0) && a.size(2) == b.size(1) &&
-         a.size(1) * b.size(2) <= kLargest &&
+  return possible && fits(a) && fits(b) &&
+         !torch_versions::autocast_is_on(at::kCPU) &&
+         a.scalar_type() == b.scalar_type() && a.size(0) == b.size(0) &&
+         a.size(2) == b.size(1) && a.size(1) * b.size(2) <= kLargest &&
          (a.scalar_type() == at::kFloat || a.scalar_type() == at::kDouble);
 }
 

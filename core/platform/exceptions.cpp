@@ -29,15 +29,21 @@ bool is_out_of_memory(const std::exception& error) {
       dynamic_cast<const std::length_error*>(&error) != nullptr) {
     return true;
   }
+  if (is_out_of_device_memory(error)) return true;
   // A script's errors are plain runtime errors, so that only the text tells.
   constexpr const char* kTexts[] = {
-      "DefaultCPUAllocator: ", "CUDA out of memory", "alloc_cpu() seems",
+      "DefaultCPUAllocator: ", "alloc_cpu() seems",
       "Storage size calculation overflowed",
       "numel: integer multiplication overflow"};
   const std::string text = message(error);
   return std::any_of(std::begin(kTexts), std::end(kTexts), [&](const char* t) {
     return text.find(t) != std::string::npos;
   });
+}
+
+bool is_out_of_device_memory(const std::exception& error) {
+  return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+         message(error).find(" out of memory. Tried") != std::string::npos;
 }
 
 std::string wanted_memory(const std::exception& error) {

@@ -14,6 +14,9 @@ std::string one_line(const std::exception& error);
 /// has: std::bad_alloc, std::length_error, or what LibTorch throws then.
 bool is_out_of_memory(const std::exception& error);
 
+/// Whether that was memory of a device that is not the CPU.
+bool is_out_of_device_memory(const std::exception& error);
+
 /// How much memory the allocation that failed wanted: "25.0 MiB"; "" if the
 /// exception does not say. REQUIRES is_out_of_memory(error).
 std::string wanted_memory(const std::exception& error);

@@ -5,19 +5,10 @@
 
 #include <algorithm>
 
+#include "core/platform/torch_versions.h"
+
 namespace nestgrad {
 namespace {
-
-/// The type of the totals that allocators report; it differs between versions
-/// of LibTorch.
-template <class T>
-struct TotalOf;
-template <class C, class Total>
-struct TotalOf<void (C::*)(void*, std::int64_t, Total, Total, c10::Device)> {
-  using Type = Total;
-};
-using Total =
-    TotalOf<decltype(&c10::MemoryReportingInfoBase::reportMemoryUsage)>::Type;
 
 const auto kKind = c10::DebugInfoKind::PROFILER_STATE;
 
@@ -31,8 +22,10 @@ c10::MemoryReportingInfoBase* outer_report() {
 /// Receives every allocation and release of LibTorch's allocators.
 class MemoryMeter::Report : public c10::MemoryReportingInfoBase {
  public:
-  void reportMemoryUsage(void* pointer, std::int64_t size, Total allocated,
-                         Total reserved, c10::Device device) override {
+  void reportMemoryUsage(void* pointer, std::int64_t size,
+                         torch_versions::MemoryTotal allocated,
+                         torch_versions::MemoryTotal reserved,
+                         c10::Device device) override {
     current += size;
     peak = std::max(peak, current);
     if (outer != nullptr) {

@@ -48,10 +48,15 @@ std::vector<std::string> keys_about_memory(const Json& config) {
 
 std::string message(const std::exception& error, const Json& config) {
   const std::string wanted = wanted_memory(error);
-  std::string out = fmt::format(
-      "out of memory: {} could not be had; the process has had up to {:.0f} "
-      "MiB",
-      wanted.empty() ? "more" : wanted + " more", peak_memory_mib());
+  const std::string more = wanted.empty() ? "more" : wanted + " more";
+  std::string out =
+      is_out_of_device_memory(error)
+          ? fmt::format("out of memory of the device: {} could not be had",
+                        more)
+          : fmt::format(
+                "out of memory: {} could not be had; the process has "
+                "had up to {:.0f} MiB",
+                more, peak_memory_mib());
   if (config.is_null()) return out;
   std::vector<std::string> keys;
   try {
