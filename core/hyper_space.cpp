@@ -108,7 +108,7 @@ class EntryReader {
     if (std::isfinite(width) && error <= 0.01 * width) return true;
     complain("range",
              fmt::format("from {} to {} is too narrow or too wide for {}; take "
-                         "another range or \"dtype\": \"float64\"",
+                         "another range or \"precision\": \"float64\"",
                          coordinates.low, coordinates.high, dtype_name(type)));
     return false;
   }
@@ -126,7 +126,7 @@ class EntryReader {
     if (place < 0) return true;
     complain("initial",
              fmt::format("must be {}, but {} is {} in {}; take another start "
-                         "or \"dtype\": \"float64\"",
+                         "or \"precision\": \"float64\"",
                          coordinates.describe(),
                          values[static_cast<std::size_t>(place)], met,
                          dtype_name(type)));

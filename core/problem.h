@@ -158,6 +158,10 @@ struct ProblemContext {
   /// first that the problem offers.
   std::map<std::string, std::string> granularities = {};
 
+  /// Networks compute in bfloat16 (core/nn/bfloat16), everything else in the
+  /// type of `options`.
+  bool bfloat16 = false;
+
   /// That of one hyperparameter; "" for the first that the problem offers.
   std::string granularity_of(const std::string& name) const {
     const auto found = granularities.find(name);

@@ -133,6 +133,10 @@ class HypergradientEstimator {
     return differentiates_training();
   }
 
+  /// Whether it subtracts losses or gradients of neighbouring points from each
+  /// other, as configured, so that rounding in a network matters.
+  virtual bool takes_differences() const { return false; }
+
   /// The setting under which differentiates_twice() is false, as JSON of this
   /// method's section: {"products": "finite_difference"}. Null if there is
   /// none.

@@ -79,6 +79,8 @@ class OneStep : public SingleRun {
     return exact_ && lookahead_ > 0;
   }
 
+  bool takes_differences() const override { return !exact_ && lookahead_ > 0; }
+
   Json setting_without_second_derivatives() const override {
     return {{"products", "finite_difference"}};
   }

@@ -26,7 +26,7 @@ inline void require_resolved(const Config& config, const char* key, double size,
   config.fail(key, fmt::format("{} is lost in the rounding of {} of size "
                                "{:.3g}; take {:.1g} or more{}",
                                given, what, size, 20 * rounding,
-                               exact ? "" : ", or \"dtype\": \"float64\""));
+                               exact ? "" : ", or \"precision\": \"float64\""));
 }
 
 /// The largest absolute value in a set; 0 for an empty one, NaN if there is

@@ -69,6 +69,7 @@ class Sama : public SingleRun {
   Target target() const override { return Target::kFixedPoint; }
 
   bool differentiates_twice() const override { return false; }
+  bool takes_differences() const override { return true; }
 
  private:
   /// The weights after one more step, if this is the gradient.

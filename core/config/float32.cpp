@@ -47,9 +47,10 @@ class Walk {
     if (!lost && std::isfinite(rounded)) return;
     complaints_.push_back(
         {pointer,
-         fmt::format("{} is {} in float32; take another number or \"dtype\": "
-                     "\"float64\"",
-                     value, rounded)});
+         fmt::format(
+             "{} is {} in float32; take another number or \"precision\": "
+             "\"float64\"",
+             value, rounded)});
   }
 
   void members(const KeySpec& key, const Json& json,

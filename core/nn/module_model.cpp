@@ -1,8 +1,9 @@
 #include "core/nn/module_model.h"
 
 #include <torch/nn/module.h>
+#include <torch/nn/modules/rnn.h>
 
-#include "core/nn/foreign.h"
+#include "core/nn/foreign/foreign.h"
 
 namespace nestgrad {
 namespace {
@@ -16,6 +17,11 @@ class ModuleModel : public ForeignModel {
       if (!own.value().requires_grad()) continue;
       weights_.insert(own.key(), own.value().detach());
       own_.push_back(own.value());
+    }
+    for (const auto& part : module_->modules()) {
+      recurrent_ = recurrent_ || part->as<torch::nn::LSTM>() != nullptr ||
+                   part->as<torch::nn::GRU>() != nullptr ||
+                   part->as<torch::nn::RNN>() != nullptr;
     }
     require(!weights_.empty(),
             "the module has no parameters that require gradients");
@@ -36,6 +42,7 @@ class ModuleModel : public ForeignModel {
       return called(arguments, pass.training);
     };
     network.own = own_;
+    network.recurrent = recurrent_;
     network.detour =
         "this module hands a parameter directly to a custom "
         "torch::autograd::Function";
@@ -70,6 +77,7 @@ class ModuleModel : public ForeignModel {
   std::function<Tensor(const Tensor&)> call_;
   ParameterSet weights_;
   std::vector<Tensor> own_;  // the module's, in the order of weights_
+  bool recurrent_ = false;
   ForeignCalls calls_;
 };
 

@@ -60,7 +60,7 @@ class LostDigits {
     const auto count = bad.sum().item<std::int64_t>();
     add_warning(fmt::format(
         "{} is {:.10g}, and the values of this feature{} differ so little from "
-        "each other that {} rounds their differences; {}take \"dtype\": "
+        "each other that {} rounds their differences; {}take \"precision\": "
         "\"float64\" or other units",
         place_of(place, Part::kTrain, 0, first * per_feature),
         train.loaded(0, 1).inputs.flatten()[first * per_feature].item<double>(),

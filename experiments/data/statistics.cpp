@@ -102,7 +102,7 @@ Tensor usable_deviation(const InputStatistics& of, double rounding) {
 std::string BadNumber::reason(at::ScalarType type, bool is_standardized) const {
   if (!std::isfinite(value)) return " is not a finite number";
   return fmt::format(
-      " is {:.6g}{}, which {} cannot hold; take \"dtype\": \"float64\" or "
+      " is {:.6g}{}, which {} cannot hold; take \"precision\": \"float64\" or "
       "other "
       "units",
       value, is_standardized ? " once it is standardized" : "",

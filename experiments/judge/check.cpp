@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "experiments/judge/check_verdict.h"
+#include "experiments/setup/precision.h"
 
 namespace nestgrad {
 namespace {
@@ -30,9 +31,10 @@ double scale(const Tensor& truth) {
 class Check {
  public:
   Check(const Config& config, const CheckOptions& options)
-      : section_(config.object("estimator")),
+      : config_(config),
+        section_(config.object("estimator")),
         options_(options),
-        experiment_(config),
+        experiment_(in_float64(config)),
         hyper_(experiment_.initial_hyper()) {
     require_tuning(experiment_);
   }
@@ -66,6 +68,11 @@ class Check {
       // NaN does not hold either.
       out.claim->holds =
           out.claim->holds && out.claim->parts_error <= options_.tolerance;
+    }
+    if (number_type(config_) != at::kDouble) {
+      const std::string precision = config_.text("precision");
+      tell("the estimate in " + precision);
+      out.precision = {precision, distance_in_precision(estimate.gradient)};
     }
     tell("the reference for the target");
     const Reference reference = make_reference(experiment_, section_, hyper_,
@@ -101,6 +108,19 @@ class Check {
     auto estimator = asked(experiment_, section_, turns() - 1, key);
     Estimate estimate = estimator->estimate(hyper_);
     return {std::move(estimator), std::move(estimate)};
+  }
+
+  /// From the estimate in float64 to that in the configured precision; empty
+  /// if the latter is not finite.
+  std::optional<Distance> distance_in_precision(
+      const ParameterSet& exact) const {
+    const Experiment experiment(config_);
+    const auto estimator =
+        asked(experiment, section_, turns() - 1, std::nullopt);
+    const ParameterSet gradient =
+        estimator->estimate(experiment.initial_hyper()).gradient;
+    if (!all_finite(gradient)) return std::nullopt;
+    return distance(gradient.flatten().to(at::kDouble), exact.flatten());
   }
 
   ClaimResult judge_by_claim(const ParameterSet& gradient,
@@ -184,7 +204,7 @@ class Check {
     return out;
   }
 
-  Config section_;
+  Config config_, section_;
   CheckOptions options_;
   Experiment experiment_;
   ParameterSet hyper_;

@@ -27,11 +27,12 @@ struct CheckOptions {
   std::function<void(const std::string&)> progress = {};
 };
 
-/// Judges the configured estimator at the initial hyperparameters, by two
-/// questions. Does it compute what it claims? Central differences of its claim
-/// are the reference. How far is that from what it approximates? A reference
-/// hypergradient tells (Target in hypergrad/estimator.h). Throws ConfigError
-/// for mistakes.
+/// Judges the configured estimator at the initial hyperparameters, in float64,
+/// by two questions. Does it compute what it claims? Central differences of its
+/// claim are the reference. How far is that from what it approximates? A
+/// reference hypergradient tells (Target in hypergrad/estimator.h). Where the
+/// configuration has another precision, the estimate in it is compared with the
+/// one in float64. Throws ConfigError for mistakes.
 CheckResult check_estimator(const Config& config, const CheckOptions& options);
 
 }  // namespace nestgrad

@@ -62,6 +62,14 @@ Json json_of(const MeanClaimResult& mean) {
   return out;
 }
 
+Json json_of(const PrecisionResult& precision) {
+  Json out = Json::object();
+  if (precision.distance) out = json_of(*precision.distance);
+  out["name"] = precision.precision;
+  out["finite"] = precision.distance.has_value();
+  return out;
+}
+
 std::string line(const std::string& name, const std::string& value) {
   return fmt::format("{:22}{}\n", name, value);
 }
@@ -143,6 +151,7 @@ Json CheckResult::to_json() const {
   }
   if (random) out["random"] = json_of(*random);
   if (mean_claim) out["mean_claim"] = json_of(*mean_claim);
+  if (precision) out["precision"] = json_of(*precision);
   out["passed"] = passed;
   out["verdict"] = verdict;
   return out;
@@ -160,6 +169,12 @@ std::string CheckResult::text() const {
                 "average");
   }
   if (random) out += text_of(*random, bias && bias->known);
+  if (precision) {
+    out += line("in " + precision->precision,
+                precision->distance ? numbers(*precision->distance)
+                                    : "the estimate is not finite") +
+           line("", "against the same estimate in float64");
+  }
   return out + "\n" + verdict + "\n";
 }
 

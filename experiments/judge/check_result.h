@@ -60,6 +60,13 @@ struct MeanClaimResult {
   bool holds = false;
 };
 
+/// The estimate in the precision of the configuration against the same one in
+/// float64.
+struct PrecisionResult {
+  std::string precision;             ///< "float32"
+  std::optional<Distance> distance;  ///< empty if the estimate is not finite
+};
+
 /// What `nestgrad check` has found out about an estimator.
 struct CheckResult {
   Json estimator;                    ///< its section of the configuration
@@ -74,6 +81,8 @@ struct CheckResult {
   std::optional<BiasResult> bias;             ///< if the estimate is finite
   std::optional<RandomResult> random;         ///< if the method is random
   std::optional<MeanClaimResult> mean_claim;  ///< if it is and has no claim
+
+  std::optional<PrecisionResult> precision;  ///< unless that is float64
 
   bool passed = false;
   std::string verdict;  ///< in one or two sentences

@@ -11,6 +11,7 @@
 #include "core/platform/stopwatch.h"
 #include "experiments/setup/experiment.h"
 #include "experiments/setup/movable.h"
+#include "experiments/setup/precision.h"
 #include "hypergrad/solvers/inverse_hessian.h"
 
 namespace nestgrad {
@@ -114,11 +115,8 @@ class Comparison {
         cost_(std::make_shared<Experiment>(config)),
         exact_(cost_) {
     require_tuning(*cost_);
-    if (config.text("dtype") != "float64") {
-      Json exact = config.json();
-      exact["dtype"] = "float64";
-      exact_ = std::make_shared<Experiment>(
-          Config(std::move(exact), "", config.folders()));
+    if (number_type(config) != at::kDouble) {
+      exact_ = std::make_shared<Experiment>(in_float64(config));
     }
     steps_ = options_.windows * Truncation::read(estimator_).window;
     weights_ = trained(estimator_);

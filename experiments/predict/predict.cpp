@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/config/json_file.h"
-#include "core/nn/model.h"
+#include "core/nn/bfloat16.h"
 #include "core/platform/error.h"
 #include "core/platform/files.h"
 #include "core/platform/text.h"
@@ -22,6 +22,7 @@
 #include "experiments/record/json_lines.h"
 #include "experiments/record/run_folder.h"
 #include "experiments/setup/experiment.h"
+#include "experiments/setup/precision.h"
 
 namespace nestgrad {
 namespace {
@@ -135,8 +136,8 @@ void predict(const std::string& run, const std::string& data,
           "{}: its network answers with a sequence for each example, of which "
           "no table is written",
           run);
-  network.model = ModelRegistry::instance().make(
-      problem.object("model"), saved.preparation.shape, saved.outputs);
+  network.model = make_model(problem.object("model"), saved.preparation.shape,
+                             saved.outputs, is_bfloat16(config));
   network.weights = load_safetensors(run + "/weights.safetensors");
   require(alike(network.weights, network.model->initial_weights(Key())),
           "{}: the weights do not fit the model of the configuration", run);

@@ -3,7 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "core/nn/model.h"
+#include "core/nn/bfloat16.h"
+#include "core/problem.h"
 
 namespace nestgrad {
 
@@ -15,9 +16,9 @@ class LearnedNetwork {
   /// hyperparameter. `key` determines the initial weights.
   LearnedNetwork(const Config& model, const Shape& input, const Shape& output,
                  std::string name, const Key& key,
-                 const at::TensorOptions& options)
-      : model_(ModelRegistry::instance().make(model, input, output)),
-        initial_(model_->initial_weights(key).to(options)),
+                 const ProblemContext& context)
+      : model_(make_model(model, input, output, context.bfloat16)),
+        initial_(model_->initial_weights(key).to(context.options)),
         name_(std::move(name)) {}
 
   const std::string& name() const { return name_; }

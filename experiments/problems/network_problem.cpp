@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "core/nn/bfloat16.h"
 #include "core/nn/penalty.h"
 #include "core/particles.h"
 #include "core/tensor/autodiff.h"
@@ -74,9 +75,8 @@ NetworkProblem::NetworkProblem(const Config& config,
                                const std::vector<std::string>& of_loss)
     : data_(read_data(config, context)),
       loss_(read_loss(config, data_)),
-      model_(ModelRegistry::instance().make(config.object("model"),
-                                            data_.shape(),
-                                            output_shape(data_.train, loss_))),
+      model_(make_model(config.object("model"), data_.shape(),
+                        output_shape(data_.train, loss_), context.bfloat16)),
       // Expanded from one number, so the layout needs no memory.
       layout_(model_->initial_weights(Key()).map([&](const Tensor& t) {
         return at::empty({}, t.options()).to(context.options).expand(t.sizes());

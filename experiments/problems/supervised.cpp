@@ -40,9 +40,9 @@ class Supervised : public NetworkProblem {
         balanced_(config.text("valid_weights") == "balanced"),
         weights_of_classes_(context.granularity_of(kWeight) == "class"),
         train_batches_(data_.train.size(), config.integer("batch"),
-                       context.key.fold("train")),
+                       context.key.fold("train"), data_.train.rows_device()),
         valid_batches_(data_.valid.size(), config.integer("valid_batch"),
-                       context.key.fold("valid")) {
+                       context.key.fold("valid"), data_.valid.rows_device()) {
     if (balanced_) {
       require_every_class(config, "valid_weights", data_.valid);
       valid_weights_ = balanced_weights(data_.valid, context.options);
@@ -199,7 +199,7 @@ class Supervised : public NetworkProblem {
       }
       augmentation_.emplace(model, Shape{input[0] + 1, input[1], input[2]},
                             input, kAugmentation,
-                            context.key.fold(kAugmentation), context.options);
+                            context.key.fold(kAugmentation), context);
     }
     if (config.has("weighting")) {
       const Config model = config.object("weighting");
@@ -207,7 +207,7 @@ class Supervised : public NetworkProblem {
         model.fail("type", "cannot be used where the target is a sequence");
       }
       weighting_.emplace(model, input, Shape{1}, kWeighting,
-                         context.key.fold(kWeighting), context.options);
+                         context.key.fold(kWeighting), context);
     }
   }
 

@@ -40,7 +40,7 @@ void Run::restore(const SavedSnapshot& saved,
   bool same_losses =
       std::none_of(changed.begin(), changed.end(), [](const auto& key) {
         return is_one_of(
-            key, {"seed", "device", "dtype", "problem", "hyperparameters"});
+            key, {"seed", "device", "precision", "problem", "hyperparameters"});
       });
   if (same_losses) {
     same_losses = compare_fingerprints(saved.snapshot, other_data);

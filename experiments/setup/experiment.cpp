@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "core/config/alternatives.h"
-#include "core/config/float32.h"
 #include "core/hyper_space.h"
 #include "core/nn/model.h"
 #include "core/platform/warnings.h"
@@ -14,6 +13,7 @@
 #include "experiments/setup/movable.h"
 #include "experiments/setup/plain_training.h"
 #include "experiments/setup/plugin.h"
+#include "experiments/setup/precision.h"
 #include "experiments/setup/stopping.h"
 
 namespace nestgrad {
@@ -94,7 +94,7 @@ Schema record_schema() {
 
 at::TensorOptions options_of(const Config& config) {
   return at::TensorOptions()
-      .dtype(config.text("dtype") == "float64" ? at::kDouble : at::kFloat)
+      .dtype(number_type(config))
       .device(device_named(config.text("device")));
 }
 
@@ -110,26 +110,6 @@ void attempt(std::vector<Complaint>& complaints, const std::string& pointer,
   } catch (const Error& error) {
     complaints.push_back({pointer, error.what()});
   }
-}
-
-/// Throws ConfigError if float32 is chosen and a number that the losses, the
-/// rules or the estimator use is something else there. Starts of
-/// hyperparameters are judged where their coordinates are known.
-void require_single_precision(const Config& config) {
-  if (config.text("dtype") != "float32") return;
-  std::vector<Complaint> all, complaints;
-  refuse_beyond_float32(experiment_schema(), config.json(), "", all);
-  for (Complaint& complaint : all) {
-    const auto in = [&](const char* section) {
-      return complaint.where.rfind(section, 0) == 0;
-    };
-    // Budgets and what is recorded are no tensors.
-    if (in("/outer/stop/") || in("/record/") || in("/hyperparameters/")) {
-      continue;
-    }
-    complaints.push_back(std::move(complaint));
-  }
-  if (!complaints.empty()) throw ConfigError(std::move(complaints));
 }
 
 /// As many steps as tuning makes in one run of inner training.
@@ -152,8 +132,11 @@ Schema experiment_schema() {
       .text("device", "cpu",
             "Where tensors live: `cpu`, `cuda`, `cuda:1` or another device of "
             "LibTorch or of a plugin, by its name.")
-      .choice("dtype", "float32", "Floating-point type of everything.",
-              {"float32", "float64"})
+      .choice("precision", "float32",
+              "Floating-point type of everything. tf32: float32, but CUDA may "
+              "round what it multiplies to TF32. bfloat16: networks compute in "
+              "bfloat16, everything else in float32.",
+              {"float32", "tf32", "bfloat16", "float64"})
       .integer("threads", 0, "Threads of the process; 0: one per core.",
                at_least(0))
       .object("problem", ProblemRegistry::instance(), kRequired,
@@ -182,7 +165,7 @@ Config experiment_config(const Json& json,
                          const std::vector<std::string>& folders) {
   load_plugins(json, folders);
   Config config(complete(experiment_schema(), json), "", folders);
-  require_single_precision(config);
+  require_representable_numbers(config);
   return config;
 }
 
@@ -226,13 +209,21 @@ Experiment::Experiment(const Config& config)
   std::shared_ptr<const BilevelProblem> problem;
   std::shared_ptr<const Optimizer> inner;
 
-  attempt(complaints, "/device", [&] { options = options_of(config); });
+  attempt(complaints, "/device", [&] {
+    options = options_of(config);
+    prepare_device(options.device());
+  });
+  if (complaints.empty()) {
+    attempt(complaints, "/precision",
+            [&] { prepare_precision(config, options.device()); });
+  }
   if (complaints.empty()) {
     attempt(complaints, "/problem", [&] {
       problem = ProblemRegistry::instance().make(
           config.object("problem"),
           {options, key_.fold("problem"),
-           chosen_granularities(config.object("hyperparameters"))});
+           chosen_granularities(config.object("hyperparameters")),
+           is_bfloat16(config)});
     });
   }
   attempt(complaints, "/inner", [&] {
@@ -286,6 +277,14 @@ void Experiment::build_estimator(
     retraining_steps_ = static_cast<std::int64_t>(record.number("retrain"));
   }
   require_derivatives(config.object("hyperparameters"), estimator);
+  if (is_bfloat16(config) && estimator_->takes_differences()) {
+    config.fail("precision",
+                fmt::format("\"bfloat16\" rounds networks more than the "
+                            "estimator \"{}\", which subtracts losses or "
+                            "gradients of neighbouring points, can see; take "
+                            "\"float32\"",
+                            estimator.type()));
+  }
   require_movable(config, estimator, *estimator_, *loop_);
   warn_of_unused_steps(config, steps);
 }

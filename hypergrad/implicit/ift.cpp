@@ -130,6 +130,10 @@ class Ift : public SingleRun {
     return !solver_->options().finite_difference;
   }
 
+  bool takes_differences() const override {
+    return solver_->options().finite_difference;
+  }
+
   Json setting_without_second_derivatives() const override {
     return {{"solver", {{"products", "finite_difference"}}}};
   }

@@ -43,6 +43,7 @@ class FiniteDifference : public WindowEstimator {
   }
 
   bool differentiates_training() const override { return false; }
+  bool takes_differences() const override { return true; }
 
   Footprint footprint() const override {
     const std::int64_t steps =

@@ -7,7 +7,7 @@ namespace {
 Experiment ridge() {
   return Experiment(Config(complete(
       experiment_schema(),
-      Json{{"dtype", "float64"},
+      Json{{"precision", "float64"},
            {"problem", "ridge"},
            {"hyperparameters", {{"weight_decay", {{"per", "weight"}}}}},
            {"inner", {{"type", "sgd"}, {"lr", 0.2}}}})));

@@ -174,7 +174,7 @@ NESTGRAD_REGISTER(EstimatorRegistry, "faulty_unrolled", FaultyUnrolled)
 /// `rule`: whether settings of the training rule are tuned as well.
 Json check(const Json& estimator, const Json& problem, bool rule) {
   Json config = {
-      {"dtype", "float64"},
+      {"precision", "float64"},
       {"problem", problem},
       {"hyperparameters",
        {{"weight_decay", {{"per", "weight"}}},

@@ -117,7 +117,7 @@ assert "estimators.my_estimator" in schema["$defs"]
 
 config = {
     "plugins": [plugin],
-    "dtype": "float64",
+    "precision": "float64",
     "problem": {"type": "my_problem", "examples": 30},
     "hyperparameters": {"weight_decay": {"initial": 0.1}},
     "inner": {"type": "sgd", "lr": 0.5},

@@ -11,7 +11,7 @@ namespace nestgrad {
 
 /// Ridge regression with one decay per weight, tuned in milliseconds.
 inline Json ridge_config() {
-  return {{"dtype", "float64"},
+  return {{"precision", "float64"},
           {"problem", "ridge"},
           // Bounded, so that the learning rate stays below its limit.
           {"hyperparameters",

@@ -1,7 +1,6 @@
 #include "core/nn/exported/graph.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Context.h>
 #include <fmt/ranges.h>
 #include <torch/version.h>
 
@@ -9,6 +8,7 @@
 #include <set>
 
 #include "core/nn/exported/known_arguments.h"
+#include "core/nn/foreign/twice_differentiable.h"
 #include "core/platform/error.h"
 #include "core/platform/exceptions.h"
 
@@ -63,24 +63,6 @@ bool is_unsafe(const std::string& name) {
          begins_with("resize") || begins_with("fbgemm_") ||
          name.find("_backward") != std::string::npos || known.count(name) > 0;
 }
-
-/// Switches cuDNN off for a scope if `off`: its recurrent networks have no
-/// second derivative.
-class WithoutCudnn {
- public:
-  explicit WithoutCudnn(bool off)
-      : off_(off && at::globalContext().userEnabledCuDNN()) {
-    if (off_) at::globalContext().setUserEnabledCuDNN(false);
-  }
-  ~WithoutCudnn() {
-    if (off_) at::globalContext().setUserEnabledCuDNN(true);
-  }
-  WithoutCudnn(const WithoutCudnn&) = delete;
-  WithoutCudnn& operator=(const WithoutCudnn&) = delete;
-
- private:
-  bool off_;
-};
 
 }  // namespace
 
@@ -260,7 +242,7 @@ void ExportedGraph::run_step(const Step& step, std::vector<c10::IValue>& values,
       values[value] = values[value].toTensor().clone();
     }
   }
-  const WithoutCudnn no_cudnn(step.recurrent);
+  const TwiceDifferentiable kernels(step.recurrent);
   torch::jit::Stack stack;
   stack.reserve(step.operands.size());
   for (const Operand& operand : step.operands) {

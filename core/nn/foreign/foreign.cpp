@@ -1,4 +1,4 @@
-#include "core/nn/foreign.h"
+#include "core/nn/foreign/foreign.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/nn/foreign/twice_differentiable.h"
 #include "core/platform/error.h"
 #include "core/tensor/autodiff.h"
 
@@ -239,6 +240,7 @@ Tensor ForeignCalls::operator()(const ForeignNetwork& network,
     {
       ProcessState as_before(arguments.input.device());
       as_before.seed(key);
+      const TwiceDifferentiable kernels(network.recurrent);
       out = attempt(network, arguments, written_, written);
     }
     if (!written) {

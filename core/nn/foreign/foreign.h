@@ -34,6 +34,9 @@ struct ForeignNetwork {
   /// Tensors of its own that a call cannot replace.
   std::vector<Tensor> constants;
 
+  /// Whether it has recurrent layers of LibTorch.
+  bool recurrent = false;
+
   /// False if no operator in it writes into a tensor.
   bool may_write = true;
 };

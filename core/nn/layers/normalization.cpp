@@ -3,6 +3,7 @@
 
 #include "core/nn/batch.h"
 #include "core/nn/layers/shapes.h"
+#include "core/nn/operators.h"
 
 namespace nestgrad {
 namespace {
@@ -17,8 +18,9 @@ class Normalization : public SameShape {
             {"bias", at::zeros(channels_, at::kFloat)}};
   }
 
-  Tensor apply(const Weights& weights, const Tensor& x,
+  Tensor apply(const Weights& weights, const Tensor& input,
                const Pass&) const override {
+    const Tensor x = at_least_float32(input);
     // LibTorch's fused operation takes half of the time.
     if (weights.shared()) {
       return normalized(x, weights.tensor(0), weights.tensor(1));
@@ -203,8 +205,9 @@ class RmsNorm : public SameShape {
     return {{"weight", at::ones(output_shape().back(), at::kFloat)}};
   }
 
-  Tensor apply(const Weights& weights, const Tensor& x,
+  Tensor apply(const Weights& weights, const Tensor& input,
                const Pass&) const override {
+    const Tensor x = at_least_float32(input);
     const Tensor square = x.square().mean(-1, /*keepdim=*/true);
     return along_channels(weights.tensor(0), x, -1, weights.batch_axes()) *
            (x * (square + epsilon_).rsqrt());

@@ -11,7 +11,7 @@
 #include "core/nn/exported/archive.h"
 #include "core/nn/exported/graph.h"
 #include "core/nn/exported/program.h"
-#include "core/nn/foreign.h"
+#include "core/nn/foreign/foreign.h"
 #include "core/nn/layers/shapes.h"
 #include "core/nn/model.h"
 #include "core/nn/models/network_file.h"

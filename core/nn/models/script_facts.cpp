@@ -73,6 +73,7 @@ void ScriptFacts::look_at(const Node& node) {
   }
   if (name == "aten::lstm" || name == "aten::gru" || name == "aten::rnn_tanh" ||
       name == "aten::rnn_relu") {
+    recurrent = true;
     const c10::IValue rate = constant_argument(node, "dropout");
     const c10::IValue on = constant_argument(node, "train");
     const bool drops = rate.isDouble() && rate.toDouble() > 0;

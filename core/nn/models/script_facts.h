@@ -18,9 +18,10 @@ struct ScriptFacts {
   /// Reads kMethod and all that it calls. Throws Error if the module has none.
   explicit ScriptFacts(const torch::jit::Module& module);
 
-  bool writes = false;  ///< an operator may write into a tensor
-  bool forks = false;   ///< torch.jit.fork
-  bool sparse = false;  ///< gradients of an embedding are sparse
+  bool writes = false;     ///< an operator may write into a tensor
+  bool forks = false;      ///< torch.jit.fork
+  bool sparse = false;     ///< gradients of an embedding are sparse
+  bool recurrent = false;  ///< has recurrent layers of LibTorch
 
   std::set<std::string> assigned;  ///< names of attributes that it assigns to
   std::vector<Tensor> constants;   ///< tensors in the code

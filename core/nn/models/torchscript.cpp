@@ -180,6 +180,7 @@ struct TorchScript::Script {
         "this script reaches a parameter in a way that cannot be set from "
         "outside";
     out.constants = facts.constants;
+    out.recurrent = facts.recurrent;
     out.may_write = facts.writes;
     return out;
   }

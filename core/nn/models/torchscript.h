@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "core/nn/foreign.h"
+#include "core/nn/foreign/foreign.h"
 #include "core/nn/model.h"
 
 namespace nestgrad {

@@ -53,7 +53,7 @@ class FromFile : public Coreset {
     require(out.isfinite().all().item<bool>(),
             "'{}': 'inputs' has numbers that are not finite{}", path_,
             given.isfinite().all().item<bool>()
-                ? " in float32; take \"dtype\": \"float64\""
+                ? " in float32; take \"precision\": \"float64\""
                 : "");
     const auto reach = [](const Tensor& t) {
       return t.abs().max().item<double>();

@@ -42,9 +42,7 @@ Action add(CLI::App& command) {
   command.add_flag("--json", a->json, "One JSON object");
   return [a] {
     return a->config.with([&](const JsonFile& file) {
-      JsonFile exact = file;
-      exact.set("dtype=float64");
-      const Config config = experiment_config(exact);
+      const Config config = experiment_config(file);
       prepare_process(config.integer("threads"));
       if (!a->json) a->options.progress = tell;
       const CheckResult result = check_estimator(config, a->options);

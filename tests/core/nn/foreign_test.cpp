@@ -1,6 +1,6 @@
 // What a foreign network may change: its own things, for one call.
 
-#include "core/nn/foreign.h"
+#include "core/nn/foreign/foreign.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>

@@ -237,7 +237,7 @@ TEST_CASE("a run in double precision begins at the numbers of its script",
           "[torchscript]") {
   const TemporaryFolder folder;
   Json config = script_config("double.pt");
-  config["dtype"] = "float64";
+  config["precision"] = "float64";
   config["inner"] = {{"type", "sgd"}, {"lr", 0}};
   config["record"] = {{"retrain", 0}};
   folder.write("a.json", config.dump());

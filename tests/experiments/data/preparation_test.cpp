@@ -106,7 +106,7 @@ TEST_CASE(
   CHECK_THROWS_WITH(splits_of(table(folder, with("1e39"))),
                     ContainsSubstring("/data: ") && ContainsSubstring(place) &&
                         ContainsSubstring("float32 cannot hold") &&
-                        ContainsSubstring("\"dtype\": \"float64\""));
+                        ContainsSubstring("\"precision\": \"float64\""));
   CHECK_NOTHROW(splits_of(table(folder, with("1e39")), float64()));
   CHECK_NOTHROW(splits_of(table(folder, with("3e38"))));
   // What counts is the number that the network gets.

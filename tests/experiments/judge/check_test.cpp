@@ -11,7 +11,7 @@ namespace nestgrad {
 namespace {
 
 Json ridge(const Json& estimator) {
-  return {{"dtype", "float64"},
+  return {{"precision", "float64"},
           {"problem", "ridge"},
           {"hyperparameters", {{"weight_decay", {{"per", "weight"}}}}},
           {"inner", {{"type", "sgd"}, {"lr", 0.4}}},
@@ -37,6 +37,36 @@ TEST_CASE("central slopes are right to their uncertainty", "[check]") {
   CHECK(judge([](double) { return 3.0; }, 0) == 0);
   // Lost in the rounding of a large constant, whose neighbours agree by chance.
   CHECK(judge([](double t) { return 1e3 + 3e-9 * std::exp(t); }, 3e-9) > 1e-13);
+}
+
+TEST_CASE("check tells what the precision of a configuration costs",
+          "[check]") {
+  Json config = ridge({{"type", "unrolled"}, {"window", 10}});
+  CHECK_FALSE(check(config).contains("precision"));
+  config["precision"] = "float32";
+  const Json single = check(config)["precision"];
+  CHECK(single["name"] == "float32");
+  CHECK(single["error"].get<double>() > 1e-9);
+  CHECK(single["error"].get<double>() < 1e-4);
+
+  config = {{"precision", "bfloat16"},
+            {"problem",
+             {{"type", "classification"},
+              {"data",
+               {{"type", "gaussian_clusters"},
+                {"features", 6},
+                {"train", 60},
+                {"valid", 60},
+                {"test", 0}}},
+              {"model", {{"type", "mlp"}, {"hidden", {8}}}}}},
+            {"hyperparameters", {{"weight_decay", Json::object()}}},
+            {"inner", {{"type", "sgd"}, {"lr", 0.1}}},
+            {"estimator", {{"type", "unrolled"}, {"window", 10}}}};
+  const Json whole = check(config);
+  CHECK(whole["claim"]["error"].get<double>() < 1e-6);
+  CHECK(whole["precision"]["name"] == "bfloat16");
+  CHECK(whole["precision"]["error"].get<double>() > 1e-4);
+  CHECK(whole["precision"]["error"].get<double>() < 0.3);
 }
 
 TEST_CASE("distances are those of vectors", "[check]") {
@@ -157,7 +187,7 @@ TEST_CASE("every registered estimator passes check on ridge", "[check]") {
 
 TEST_CASE("without a derivative there is a claim but no reference", "[check]") {
   Json config = {
-      {"dtype", "float64"},
+      {"precision", "float64"},
       {"problem",
        {{"type", "classification"},
         {"data",

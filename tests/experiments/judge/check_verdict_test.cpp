@@ -12,7 +12,7 @@ namespace {
 
 /// Its first estimate is zero.
 Json soba() {
-  return {{"dtype", "float64"},
+  return {{"precision", "float64"},
           {"problem", "ridge"},
           {"hyperparameters", {{"weight_decay", {{"per", "weight"}}}}},
           {"inner", {{"type", "sgd"}, {"lr", 0.4}}},
@@ -27,7 +27,7 @@ TEST_CASE("rounding of a correct solver is no fault", "[check]") {
   // off what they would be without rounding, in any implementation.
   const std::string digits =
       NESTGRAD_SOURCE_DIR "/tests/experiments/judge/digits/";
-  Json config = {{"dtype", "float64"},
+  Json config = {{"precision", "float64"},
                  {"problem",
                   {{"type", "classification"},
                    {"data",

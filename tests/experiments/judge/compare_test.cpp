@@ -15,7 +15,7 @@ namespace {
 /// Trained until nothing moves, so that the closed form is the truth.
 Json ridge() {
   return {
-      {"dtype", "float64"},
+      {"precision", "float64"},
       {"problem", "ridge"},
       {"hyperparameters", {{"weight_decay", {{"per", "weight"}}}}},
       {"inner", {{"type", "sgd"}, {"lr", 0.4}}},
@@ -107,7 +107,7 @@ TEST_CASE("compared errors do not depend on the precision of training",
   Json config = ridge();
   config["estimator"]["window"] = 20;
   const Json exact = compare(config, list);
-  config["dtype"] = "float32";
+  config["precision"] = "float32";
   const Json single = compare(config, list);
   for (int i : {0, 1}) {
     const Json &a = exact["estimators"][i], &b = single["estimators"][i];
@@ -222,7 +222,7 @@ TEST_CASE("the program compares the shipped lists", "[compare]") {
 
 TEST_CASE("compared over keys, truncated methods show bias and variance",
           "[compare]") {
-  const Json config = {{"dtype", "float64"},
+  const Json config = {{"precision", "float64"},
                        {"problem", "influence_balancing"},
                        {"hyperparameters", {{"theta", {{"initial", 0.5}}}}},
                        {"inner", {{"type", "sgd"}, {"lr", 1}}},

@@ -50,7 +50,7 @@ PlanResult planned(const Json& json) {
 Json plan(const Json& json) { return planned(json).to_json(); }
 
 Json ridge(std::int64_t window) {
-  return {{"dtype", "float64"},
+  return {{"precision", "float64"},
           {"problem", {{"type", "ridge"}, {"features", 200}}},
           {"hyperparameters", {{"weight_decay", Json::object()}}},
           {"inner", {{"type", "sgd"}, {"lr", 0.1}, {"momentum", 0.5}}},

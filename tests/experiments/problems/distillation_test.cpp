@@ -98,7 +98,7 @@ TEST_CASE("a minibatch of learned examples holds each once per epoch",
 TEST_CASE("hypergradients of learned examples meet central differences",
           "[distillation]") {
   const Json config = {
-      {"dtype", "float64"},
+      {"precision", "float64"},
       {"problem", clusters(4)},
       {"hyperparameters",
        {{"inputs", Json::object()},

@@ -23,7 +23,7 @@ std::vector<Json> lines_in(const TemporaryFolder& folder,
 /// Cold start, so that a line can be computed from its hyperparameters alone.
 Json cold(std::int64_t steps) {
   Json json = small(steps);
-  json["dtype"] = "float64";
+  json["precision"] = "float64";
   json["problem"]["batch"] = 0;
   json["problem"]["valid_batch"] = 0;
   json["hyperparameters"]["lr"] = {{"initial", 0.3}};

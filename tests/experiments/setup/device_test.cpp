@@ -2,10 +2,12 @@
 
 #include "core/tensor/device.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
 #include "core/platform/files.h"
+#include "core/platform/warnings.h"
 #include "core/tensor/number.h"
 #include "experiments/setup/experiment.h"
 #include "tests/fake_device/fake_device.h"
@@ -57,6 +59,26 @@ bool reads_often(const Json& config) {
   return !config.contains("hyperparameters");
 }
 
+/// A run of 6 outer steps in the folder "whole", and in "half" the same as it
+/// was after 3.
+void make_half_a_run(const TemporaryFolder& folder) {
+  Json config = shortened(
+      shipped_config(NESTGRAD_SOURCE_DIR "/configs/quickstart.json"), 6);
+  config["device"] = "privateuseone";
+  config["plugins"] = {NESTGRAD_FAKE_DEVICE};
+  config["record"]["checkpoint"] = {{"steps", 1}, {"keep", 100}};
+  folder.write("a.json", config.dump());
+  REQUIRE(program(folder.path(""), "run a.json --quiet --out whole").code == 0);
+  std::filesystem::copy(folder.path("whole"), folder.path("half"),
+                        std::filesystem::copy_options::recursive);
+  for (const std::string& name : names_in(folder.path("half/checkpoints"))) {
+    if (std::stoi(name.substr(11)) > 3) {
+      std::filesystem::remove(folder.path("half/checkpoints/" + name));
+    }
+  }
+  std::filesystem::remove(folder.path("half/summary.json"));
+}
+
 }  // namespace
 
 TEST_CASE("a device that is not here is told with those that are",
@@ -97,7 +119,7 @@ TEST_CASE("every shipped configuration computes the same on another device",
   for (const std::string& path : shipped_configs()) {
     CAPTURE(path);
     Json config = shortened(shipped_config(path), 3);
-    config["dtype"] = "float64";
+    config["precision"] = "float64";
     const Course there(config, "privateuseone"), here(config, "cpu");
     REQUIRE(there.losses.size() == here.losses.size());
     for (std::size_t k = 0; k < here.losses.size(); ++k) {
@@ -163,21 +185,7 @@ TEST_CASE("numbers that wait on a device are read together",
 TEST_CASE("a run on another device is killed and resumed with the same files",
           "[experiment][device][resume]") {
   const TemporaryFolder folder;
-  Json config = shortened(
-      shipped_config(NESTGRAD_SOURCE_DIR "/configs/quickstart.json"), 6);
-  config["device"] = "privateuseone";
-  config["plugins"] = {NESTGRAD_FAKE_DEVICE};
-  config["record"]["checkpoint"] = {{"steps", 1}, {"keep", 100}};
-  folder.write("a.json", config.dump());
-  REQUIRE(program(folder.path(""), "run a.json --quiet --out whole").code == 0);
-  std::filesystem::copy(folder.path("whole"), folder.path("half"),
-                        std::filesystem::copy_options::recursive);
-  for (const std::string& name : names_in(folder.path("half/checkpoints"))) {
-    if (std::stoi(name.substr(11)) > 3) {
-      std::filesystem::remove(folder.path("half/checkpoints/" + name));
-    }
-  }
-  std::filesystem::remove(folder.path("half/summary.json"));
+  make_half_a_run(folder);
   const Ended resumed = program(folder.path(""), "resume half --quiet");
   CAPTURE(resumed.output);
   REQUIRE(resumed.code == 0);
@@ -186,6 +194,44 @@ TEST_CASE("a run on another device is killed and resumed with the same files",
     CHECK(read_file(folder.path(fmt::format("half/{}", name))) ==
           read_file(folder.path(fmt::format("whole/{}", name))));
   }
+}
+
+TEST_CASE("memory of a device that is used up is told, and the run goes on",
+          "[experiment][device][resume]") {
+  const TemporaryFolder folder;
+  make_half_a_run(folder);
+  const auto limited = [&](const std::string& mebibytes) {
+    const Ended ended = program(folder.path(""), "resume half --quiet",
+                                "FAKE_DEVICE_MIB=" + mebibytes);
+    CAPTURE(ended.output);
+    return ended;
+  };
+  const Ended stopped = limited("1");
+  CHECK(stopped.code == 5);
+  CHECK_THAT(stopped.output,
+             ContainsSubstring("out of memory of the device: ") &&
+                 ContainsSubstring("KiB more could not be had") &&
+                 ContainsSubstring("lowers it"));
+  CHECK(limited("1000").code == 0);
+  CHECK(read_file(folder.path("half/weights.safetensors")) ==
+        read_file(folder.path("whole/weights.safetensors")));
+}
+
+TEST_CASE("a device other than the CPU is asked for deterministic algorithms",
+          "[device]") {
+  const at::Context& context = at::globalContext();
+  prepare_device(at::kCPU);
+  CHECK_FALSE(context.deterministicAlgorithms());
+  prepare_device(device_named("privateuseone"));
+  CHECK(context.deterministicAlgorithms());
+  CHECK(context.deterministicCuDNN());
+  at::Context::alertNotDeterministic("test_scatter");
+  const std::vector<std::string> told = warnings();
+  CHECK(std::count_if(told.begin(), told.end(), [](const std::string& text) {
+          return text.find("no deterministic algorithm for test_scatter") !=
+                 std::string::npos;
+        }) == 1);
+  prepare_device(at::kCPU);
 }
 
 TEST_CASE("hypergradients are checked and compared on another device",

@@ -13,10 +13,10 @@ namespace {
 
 /// What is said about ridge regression in this type with one decay; "" if
 /// nothing is wrong.
-std::string complaints(const Json& decay, const std::string& dtype,
+std::string complaints(const Json& decay, const std::string& precision,
                        const Json& changes = Json::object()) {
   Json config = ridge_config();
-  config["dtype"] = dtype;
+  config["precision"] = precision;
   config["hyperparameters"]["weight_decay"] = decay;
   config.merge_patch(changes);
   try {
@@ -51,7 +51,7 @@ TEST_CASE("a start that has no coordinates in its type is refused",
   const std::string met = complaints(start.decay, "float32");
   CHECK_THAT(met, ContainsSubstring(place) &&
                       ContainsSubstring(start.complaint) &&
-                      ContainsSubstring("\"dtype\": \"float64\""));
+                      ContainsSubstring("\"precision\": \"float64\""));
   CHECK(complaints(start.decay, "float64").empty());
 }
 
@@ -112,9 +112,9 @@ TEST_CASE("budgets may be as large as double precision allows",
 }
 
 TEST_CASE("distances that rounding swallows are refused", "[experiment]") {
-  const auto met = [](const Json& estimator, const std::string& dtype) {
+  const auto met = [](const Json& estimator, const std::string& precision) {
     Json config = small(1);  // its first weights are not zero
-    config["dtype"] = dtype;
+    config["precision"] = precision;
     config["estimator"] = estimator;
     try {
       Experiment{experiment_config(config)};
@@ -139,6 +139,62 @@ TEST_CASE("distances that rounding swallows are refused", "[experiment]") {
   }
 }
 
+TEST_CASE("a precision that a device, a problem or a method lacks is refused",
+          "[experiment]") {
+  const auto met = [](const Json& changes) {
+    Json config = small(1);
+    config.merge_patch(changes);
+    try {
+      Experiment{experiment_config(config)};
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const auto with = [](Json more) {
+    more["precision"] = "bfloat16";
+    return more;
+  };
+  CHECK(met(with({})).empty());
+  CHECK_THAT(met({{"precision", "tf32"}}),
+             ContainsSubstring("/precision: \"tf32\" is a type of CUDA's "
+                               "devices, and the device is cpu; take "
+                               "\"float32\""));
+  CHECK_THAT(met(with({{"device", "privateuseone"}})),
+             ContainsSubstring("/precision: \"bfloat16\" is there on the CPU "
+                               "and on CUDA"));
+  for (const Json& estimator :
+       {Json("sama"), Json("finite_difference"),
+        Json{{"type", "one_step"}, {"products", "finite_difference"}},
+        Json{{"type", "ift"},
+             {"solver",
+              {{"type", "neumann"}, {"products", "finite_difference"}}}}}) {
+    CAPTURE(estimator.dump());
+    CHECK_THAT(met(with({{"estimator", estimator}})),
+               ContainsSubstring("/precision: \"bfloat16\" rounds networks"));
+  }
+  CHECK_THAT(complaints(in("log", 0.1), "bfloat16"),
+             ContainsSubstring("the problem \"ridge\" has none"));
+}
+
+TEST_CASE("the losses of a problem have the precision of the configuration",
+          "[experiment]") {
+  Json config = small(1);
+  config["precision"] = "bfloat16";
+  Experiment low(experiment_config(config));
+  config["precision"] = "float32";
+  Experiment high(experiment_config(config));
+  const auto loss = [](const Experiment& experiment) {
+    const ParameterSet hyper = experiment.initial_hyper();
+    return experiment.problem()
+        .valid_loss(experiment.problem().initial_weights(hyper, Key(1)), hyper,
+                    Draw())
+        .item<double>();
+  };
+  CHECK(loss(low) != loss(high));
+  CHECK(loss(low) == Approx(loss(high)).epsilon(0.02));
+}
+
 TEST_CASE("the largest value of a set is NaN where one of its numbers is",
           "[experiment]") {
   const Tensor numbers = at::tensor({1., -3.}, at::kDouble);
@@ -154,7 +210,7 @@ TEST_CASE("the program refuses a start that underflows before anything runs",
           "[experiment]") {
   const TemporaryFolder folder;
   Json config = ridge_config();
-  config["dtype"] = "float32";
+  config["precision"] = "float32";
   config["hyperparameters"]["weight_decay"] = {{"initial", 1e-50}};
   folder.write("a.json", config.dump());
   const Ended ended = program(folder.path(""), "run a.json --out out");

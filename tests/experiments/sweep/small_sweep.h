@@ -12,7 +12,7 @@ namespace nestgrad {
 /// A sweep over ridge regressions of milliseconds.
 inline Json small_sweep() {
   return {{"config",
-           {{"dtype", "float64"},
+           {{"precision", "float64"},
             {"problem", "ridge"},
             {"hyperparameters", {{"weight_decay", {{"initial", 0.01}}}}},
             {"inner", {{"type", "sgd"}, {"lr", 0.2}}},

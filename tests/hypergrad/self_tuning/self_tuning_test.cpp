@@ -10,7 +10,7 @@ namespace {
 /// Logistic regression on 40 points of two moons, whose examples are perturbed
 /// one by one.
 Json moons(const Json& model, const Json& hyperparameters) {
-  return {{"dtype", "float64"},
+  return {{"precision", "float64"},
           {"problem",
            {{"type", "classification"},
             {"data",

@@ -28,7 +28,7 @@ Json experiment(const Json& rule) {
   if (rule == kSgd) {
     hyper["momentum"] = {{"initial", 0.9}, {"coordinates", "real"}};
   }
-  return {{"dtype", "float64"},
+  return {{"precision", "float64"},
           {"problem",
            {{"type", "classification"},
             {"data",
@@ -93,7 +93,7 @@ std::int64_t fewest_repeated(std::int64_t n, std::int64_t states) {
 double peak_bytes(const Json& form, std::int64_t window) {
   const Experiment toy(Config(complete(
       experiment_schema(),
-      Json{{"dtype", "float64"},
+      Json{{"precision", "float64"},
            {"problem", "quadratic"},
            {"hyperparameters", {{"weight_decay", Json::object()}}},
            {"inner", {{"type", "sgd"}, {"lr", 0.1}, {"momentum", 0.5}}}})));
