@@ -1,9 +1,9 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <type_traits>
 
 #include "hypergrad/solvers/krylov.h"
+#include "hypergrad/solvers/scalar.h"
 
 namespace nestgrad {
 namespace {
@@ -75,23 +75,13 @@ class ConjugateGradient : public Krylov {
     return iterate(
         a, b, guess,
         [&](const ParameterSet& r, const Number& enough, std::int64_t limit) {
-          const Tensor& like = r.tensors().front();
-          if (like.is_cpu()) {
-            return stretch<double>(a, scale, r, enough, limit);
-          }
-          const Tensor there = enough.waiting();
-          return stretch<Tensor>(
-              a, scale, r,
-              there.defined()
-                  ? there
-                  : at::full({}, static_cast<double>(enough), like.options()),
-              limit);
+          return with_scalar(r, enough, [&](const auto& enough) {
+            return stretch(a, scale, r, enough, limit);
+          });
         });
   }
 
-  /// `scale`: the diagonal of M; empty for the identity. Scalar is double or,
-  /// on a device other than the CPU, a tensor with one number: there the method
-  /// goes on without reading one, and steps after its end have the length zero.
+  /// `scale`: the diagonal of M; empty for the identity.
   template <class Scalar>
   static Stretch stretch(const LinearMap& a, const ParameterSet& scale,
                          ParameterSet r, const Scalar& enough,
@@ -101,7 +91,7 @@ class ConjugateGradient : public Krylov {
     };
     const double epsilon = machine_epsilon(r);
     ParameterSet x = r.zeros(), z = preconditioned(r), p = z;
-    Scalar rr = square<Scalar>(r),
+    Scalar rr = inner<Scalar>(r, r),
            rz = scale.empty() ? rr : inner<Scalar>(r, z);
     const Scalar zero = constant(0, rr);
     Scalar largest = zero, iterations = zero;
@@ -110,28 +100,29 @@ class ConjugateGradient : public Krylov {
     for (std::int64_t k = 0; k < limit && !has_ended(going, k); ++k) {
       const ParameterSet q = a(p);
       iterations = iterations + going;
-      const Scalar pq = inner<Scalar>(p, q), curvature = pq / square<Scalar>(p);
+      const Scalar pq = inner<Scalar>(p, q),
+                   curvature = pq / inner<Scalar>(p, p);
       // False for NaN.
       const auto curved = going & (curvature > epsilon * largest);
       bent = bent + (going != curved);
-      bend = where(going != curved, curvature, bend);
+      bend = either(going != curved, curvature, bend);
       going = curved;
-      if (has_ended(going, k)) break;
-      largest = where(going, larger(largest, curvature), largest);
-      const Scalar alpha = where(going, rz / pq, zero);
+      if (has_ended(going)) break;
+      largest = either(going, larger(largest, curvature), largest);
+      const Scalar alpha = either(going, rz / pq, zero);
       x = add(x, alpha, p);
       r = add(r, -alpha, q);
       z = preconditioned(r);
       const Scalar before = rz;
-      rr = square<Scalar>(r);
+      rr = inner<Scalar>(r, r);
       rz = scale.empty() ? rr : inner<Scalar>(r, z);
-      p = add(z, where(going, rz / before, zero), p);
+      p = add(z, either(going, rz / before, zero), p);
       going = going & (rr > enough * enough);
     }
 
     // What is on a device is read here, in one transfer.
     const Number residual(rr), made(iterations), ended(bent), last(bend),
-        most(largest), size(square<Scalar>(x));
+        most(largest), size(inner<Scalar>(x, x));
     Stretch out;
     out.x = x;
     out.iterations = static_cast<std::int64_t>(made);
@@ -146,44 +137,6 @@ class ConjugateGradient : public Krylov {
     }
     out.drift = epsilon * made * most * std::sqrt(size);
     return out;
-  }
-
-  // The operations of stretch() on one number and on a tensor with one.
-
-  template <class Scalar>
-  static Scalar inner(const ParameterSet& a, const ParameterSet& b) {
-    if constexpr (std::is_same_v<Scalar, double>) {
-      return dot(a, b).item<double>();
-    } else {
-      return dot(a, b);
-    }
-  }
-  template <class Scalar>
-  static Scalar square(const ParameterSet& v) {
-    return inner<Scalar>(v, v);
-  }
-
-  static double constant(double value, double) { return value; }
-  static Tensor constant(double value, const Tensor& like) {
-    return at::full_like(like, value);
-  }
-
-  static double where(bool first, double a, double b) { return first ? a : b; }
-  static Tensor where(const Tensor& first, const Tensor& a, const Tensor& b) {
-    return at::where(first, a, b);
-  }
-
-  static double larger(double a, double b) { return std::max(a, b); }
-  static Tensor larger(const Tensor& a, const Tensor& b) {
-    return at::maximum(a, b);
-  }
-
-  /// Whether the loop may be left in iteration k. A device is asked now and
-  /// then: to wait for it costs more than some products.
-  static bool has_ended(bool going, std::int64_t) { return !going; }
-  static bool has_ended(const Tensor& going, std::int64_t k) {
-    constexpr std::int64_t kUnasked = 32;
-    return k % kUnasked == kUnasked - 1 && !going.item<bool>();
   }
 
   ParameterSet preconditioner(const LinearMap& a, const ParameterSet& b,

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/tensor/number.h"
 #include "hypergrad/solvers/named_solver.h"
 
 namespace nestgrad {
@@ -38,23 +39,26 @@ class Dense : public InverseHessian {
       matrix.select(1, i).copy_(a(b.unflatten(unit.clone())).flatten());
       unit[i] = 0;
     }
+    // Read together if they are on a device.
+    const auto [x, info] = at::linalg_solve_ex(matrix, flat);
+    const Number finite(matrix.isfinite().all().to(flat.scalar_type())),
+        singular(info.to(flat.scalar_type())),
+        residual((at::mv(matrix, x) - flat).norm() / flat.norm());
     Solution out;
-    if (!matrix.isfinite().all().item<bool>()) {
+    if (finite == 0) {
       out.x = b;
       out.status = Status::kDiverged;
       out.trouble = fmt::format(
           "the Hessian has entries that are not finite; {}", kGrownTooLarge);
       return out;
     }
-    const auto [x, info] = at::linalg_solve_ex(matrix, flat);
     out.x = b.unflatten(x);
-    if (info.item<int>() != 0) {
+    if (singular != 0) {
       out.status = Status::kDiverged;
       out.trouble = "the Hessian is singular; \"damping\" helps";
       return out;
     }
-    out.residual =
-        ((at::mv(matrix, x) - flat).norm() / flat.norm()).item<double>();
+    out.residual = residual;
     if (!(out.residual < std::sqrt(machine_epsilon(b)))) {
       out.status = Status::kNotConverged;
       out.trouble = fmt::format(

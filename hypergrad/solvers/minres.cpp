@@ -4,6 +4,7 @@
 
 #include "hypergrad/solvers/krylov.h"
 #include "hypergrad/solvers/named_solver.h"
+#include "hypergrad/solvers/scalar.h"
 
 namespace nestgrad {
 namespace {
@@ -51,66 +52,83 @@ class Minres : public Krylov {
     return iterate(
         a, b, guess,
         [&](const ParameterSet& r, const Number& enough, std::int64_t limit) {
-          return stretch(a, r, enough, limit);
+          return with_scalar(r, enough, [&](const auto& enough) {
+            return stretch(a, r, enough, limit);
+          });
         });
   }
 
-  Stretch stretch(const LinearMap& a, const ParameterSet& r, double enough,
-                  std::int64_t limit) const {
-    const double size = length(r), tiny = 100 * machine_epsilon(r);
-    Stretch out;
-    out.x = r.zeros();
-    ParameterSet v = (1 / size) * r, v_old = out.x;  // Lanczos vectors
-    ParameterSet d = out.x, d_old = out.x;           // columns of V R^-1
+  template <class Scalar>
+  Stretch stretch(const LinearMap& a, const ParameterSet& r,
+                  const Scalar& enough, std::int64_t limit) const {
+    const double tiny = 100 * machine_epsilon(r);
+    const Scalar size = length_of<Scalar>(r), zero = constant(0, size),
+                 one = constant(1, size);
+    ParameterSet x = r.zeros();
+    ParameterSet v = (1 / size) * r, v_old = x;  // Lanczos vectors
+    ParameterSet d = x, d_old = x;               // columns of V R^-1
     std::vector<ParameterSet> kept;
-    double beta = 0, left = size, largest = 0;
-    double c = 1, s = 0, c_old = 1, s_old = 0;  // the last two rotations
-    while (out.iterations < limit && std::abs(left) > enough) {
-      ++out.iterations;
+    Scalar beta = zero, left = size, largest = zero, iterations = zero;
+    Scalar c = one, s = zero, c_old = one, s_old = zero;  // last two rotations
+    Scalar stuck = zero;  // whether a direction is mapped to zero
+    auto going = left > enough;
+    for (std::int64_t k = 0; k < limit && !has_ended(going, k); ++k) {
+      iterations = iterations + going;
       ParameterSet w = a(v);
-      const double alpha = dot(v, w).item<double>();
+      const Scalar alpha = inner<Scalar>(v, w);
       w = add(add(w, -alpha, v), -beta, v_old);
       if (reorthogonalize_) {
         kept.push_back(v);
         for (const ParameterSet& u : kept) {
-          w = add(w, -dot(u, w).item<double>(), u);
+          w = add(w, -inner<Scalar>(u, w), u);
         }
       }
-      const double next = length(w);
+      const Scalar next = length_of<Scalar>(w);
 
       // The column (0, beta, alpha, next) of T, rotated.
-      const double epsilon = s_old * beta, turned = c_old * beta;
-      const double delta = c * turned + s * alpha;
-      const double bar = c * alpha - s * turned;
-      const double gamma = std::hypot(bar, next);
-      largest = std::max(largest, std::hypot(beta, alpha, next));
-      if (!std::isfinite(gamma)) {
-        left = gamma;
-        break;
-      }
-      if (gamma <= tiny * largest) {
-        out.obstacle =
-            "ended in a direction that the Hessian, which is singular, maps to "
-            "zero (\"damping\" helps)";
-        break;
-      }
-      c_old = std::exchange(c, bar / gamma);
-      s_old = std::exchange(s, next / gamma);
-      ParameterSet d_new =
-          (1 / gamma) * add(add(v, -delta, d), -epsilon, d_old);
+      const Scalar epsilon = s_old * beta, turned = c_old * beta;
+      const Scalar delta = c * turned + s * alpha;
+      const Scalar bar = c * alpha - s * turned;
+      const Scalar gamma = hypotenuse(bar, next);
+      largest = either(going, larger(largest, hypotenuse(beta, alpha, next)),
+                       largest);
+      const auto finite = going & is_finite(gamma);
+      left = either(going != finite, gamma, left);
+      const auto turns = finite & (gamma > tiny * largest);
+      stuck = stuck + (finite != turns);
+      going = turns;
+      if (has_ended(going)) break;
+      c_old = std::exchange(c, either(going, bar / gamma, c));
+      s_old = std::exchange(s, either(going, next / gamma, s));
+      ParameterSet d_new = either(going, 1 / gamma, zero) *
+                           add(add(v, -delta, d), -epsilon, d_old);
       d_old = std::exchange(d, std::move(d_new));
-      out.x = add(out.x, c * left, d);
-      left *= -s;
-      if (next <= tiny * largest) break;  // the space is complete
-      v_old = std::exchange(v, (1 / next) * w);
+      x = add(x, either(going, c * left, zero), d);
+      left = either(going, left * -s, left);
+      going = going & (next > tiny * largest);  // else the space is complete
+      if (has_ended(going)) break;
+      v_old = std::exchange(v, either(going, 1 / next, zero) * w);
       beta = next;
+      going = going & (magnitude(left) > enough);
     }
-    out.residual = std::abs(left);
+
+    // What is on a device is read here, in one transfer.
+    const Number residual(magnitude(left)), made(iterations), ended(stuck),
+        most(largest), reached(length_of<Scalar>(x)), start(size);
+    Stretch out;
+    out.x = x;
+    out.residual = residual;
+    out.iterations = static_cast<std::int64_t>(made);
+    if (ended > 0) {
+      out.obstacle =
+          "ended in a direction that the Hessian, which is singular, maps to "
+          "zero (\"damping\" helps)";
+    }
     // Rounding errors grow with the square of the condition number (Sleijpen,
     // van der Vorst and Modersitzki 2000).
-    const double reach = largest * length(out.x) / size;
-    out.drift = machine_epsilon(r) * static_cast<double>(out.iterations) *
-                std::max(reach, reach * reach) * size;
+    const double reach = most * reached / start;
+    out.drift =
+        machine_epsilon(r) * made * std::max(reach, reach * reach) * start;
     return out;
   }
 

@@ -1,30 +1,10 @@
 #include <ATen/ATen.h>
 
-#include "core/tensor/number.h"
 #include "hypergrad/solvers/inverse_hessian.h"
+#include "hypergrad/solvers/scalar.h"
 
 namespace nestgrad {
 namespace {
-
-/// 1 / x, or `other` unless x is positive. Stays where x is.
-Number inverse(const Number& x, double other) {
-  if (const Tensor t = x.waiting(); t.defined()) {
-    return Number(at::where(t > 0, t.reciprocal(), at::full_like(t, other)));
-  }
-  return x > 0 ? 1 / x : other;
-}
-
-ParameterSet scaled(const Number& factor, const ParameterSet& set) {
-  const Tensor t = factor.waiting();
-  return t.defined() ? t * set : static_cast<double>(factor) * set;
-}
-
-/// y - factor x.
-ParameterSet subtract(const ParameterSet& y, const Number& factor,
-                      const ParameterSet& x) {
-  const Tensor t = factor.waiting();
-  return t.defined() ? add(y, -t, x) : add(y, -static_cast<double>(factor), x);
-}
 
 /// The truncated Neumann series (Lorraine, Vicol and Duvenaud 2020):
 ///
@@ -88,7 +68,7 @@ class Neumann : public InverseHessian {
     Number lambda, alpha = scale_;
     if (automatic_) {
       lambda = largest_eigenvalue(a, b);
-      alpha = inverse(lambda, 1);
+      alpha = reciprocal(lambda, 1);
     }
     ParameterSet term = b, sum = b;
     for (std::int64_t k = 0; k < terms_; ++k) {
@@ -127,7 +107,7 @@ class Neumann : public InverseHessian {
     ParameterSet v = b;
     Number lambda(norm(b));
     for (std::int64_t i = 0; i < power_iterations_; ++i) {
-      v = a(scaled(inverse(lambda, 0), v));
+      v = a(scaled(reciprocal(lambda), v));
       lambda = Number(norm(v));
     }
     return lambda;

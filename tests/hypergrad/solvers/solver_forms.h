@@ -17,6 +17,12 @@ inline const InverseHessianRegistry& solvers() {
   return InverseHessianRegistry::instance();
 }
 
+/// Whether solvers leave their loops when they are done. On other devices than
+/// the CPU they go on, since they do not look.
+inline bool looks_at(const ParameterSet& b) {
+  return b.tensors().front().is_cpu();
+}
+
 /// The same solver with enough products for the systems below.
 inline Json thorough(const std::string& name) {
   if (name == "neumann") return {{"type", name}, {"terms", 3000}};
