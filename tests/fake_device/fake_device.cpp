@@ -8,6 +8,7 @@
 #include <ATen/ops/unfold_native.h>
 #include <ATen/ops/view_native.h>
 #include <c10/core/CPUAllocator.h>
+#include <c10/core/DeviceType.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 
@@ -269,6 +270,8 @@ struct Hooks : at::PrivateUse1HooksInterface {
 
 [[maybe_unused]] const bool registered = [] {
   at::RegisterPrivateUse1HooksInterface(new Hooks);
+  // LibTorch knows of an accelerator once it has a name.
+  c10::register_privateuse1_backend("privateuseone");
   return true;
 }();
 
