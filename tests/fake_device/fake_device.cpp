@@ -1,6 +1,7 @@
 #include "tests/fake_device/fake_device.h"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/native/CPUFallback.h>
 #include <ATen/ops/_reshape_alias_native.h>
@@ -266,6 +267,9 @@ struct Hooks : at::PrivateUse1HooksInterface {
   bool isAvailable() const { return true; }
   bool hasPrimaryContext(c10::DeviceIndex) const { return true; }
   c10::DeviceIndex deviceCount() const { return 1; }
+  const at::Generator& getDefaultGenerator(c10::DeviceIndex) const {
+    return at::detail::getDefaultCPUGenerator();
+  }
 };
 
 [[maybe_unused]] const bool registered = [] {
