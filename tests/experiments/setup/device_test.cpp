@@ -240,7 +240,10 @@ TEST_CASE("a device other than the CPU is asked for deterministic algorithms",
   const at::Context& context = at::globalContext();
   prepare_device(at::kCPU);
   CHECK_FALSE(context.deterministicAlgorithms());
-  prepare_device(device_named("privateuseone"));
+  Json config = shortened(
+      shipped_config(NESTGRAD_SOURCE_DIR "/configs/ridge_ift.json"), 1);
+  config["device"] = "privateuseone";
+  const Experiment experiment(Config(complete(experiment_schema(), config)));
   CHECK(context.deterministicAlgorithms());
   CHECK(context.deterministicCuDNN());
   at::Context::alertNotDeterministic("test_scatter");
