@@ -15,8 +15,8 @@ using Fields = std::vector<std::string>;
 /// stands before the fraction.
 std::optional<double> number_in(std::string_view field, char decimal = '.');
 
-/// Whether a field says that there is no value: it is empty, NA, N/A, nan, null
-/// or ?.
+/// Whether a field says that there is no value: it is empty, a question mark,
+/// NA, N/A, nan or null.
 bool is_missing(std::string_view field);
 
 /// Order of texts: numbers by value, then words by their bytes. Texts of equal
