@@ -158,8 +158,8 @@ struct ProblemContext {
   /// first that the problem offers.
   std::map<std::string, std::string> granularities = {};
 
-  /// Networks compute in bfloat16 (core/nn/bfloat16), everything else in the
-  /// type of `options`.
+  /// Networks compute in bfloat16, everything else in the type of `options`:
+  /// make_model() in core/nn/bfloat16.h takes this flag.
   bool bfloat16 = false;
 
   /// That of one hyperparameter; "" for the first that the problem offers.

@@ -134,7 +134,9 @@ class HypergradientEstimator {
   }
 
   /// Whether it subtracts losses or gradients of neighbouring points from each
-  /// other, as configured, so that rounding in a network matters.
+  /// other, as configured, and divides by their distance, so that rounding in a
+  /// network matters. False where noise of a chosen size is a part of the
+  /// method (evolution strategies).
   virtual bool takes_differences() const { return false; }
 
   /// The setting under which differentiates_twice() is false, as JSON of this

@@ -113,6 +113,7 @@ class F2sa : public SingleRun {
   Target target() const override { return Target::kStationarity; }
 
   bool differentiates_twice() const override { return false; }
+  bool takes_differences() const override { return true; }
 
  private:
   /// lambda in the present window.

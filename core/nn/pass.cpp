@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "core/nn/operators.h"
+
 namespace nestgrad {
 namespace {
 
@@ -28,11 +30,13 @@ Pass Pass::of_layer(std::size_t i) const {
 }
 
 Tensor Pass::uniform(const Tensor& x) const {
-  return key.uniform(hyper_axis == HyperAxis::kParticles ? x.select(0, 0) : x);
+  return key.uniform(at_least_float32(
+      hyper_axis == HyperAxis::kParticles ? x.select(0, 0) : x));
 }
 
 Tensor Pass::normal(const Tensor& x) const {
-  return key.normal(hyper_axis == HyperAxis::kParticles ? x.select(0, 0) : x);
+  return key.normal(at_least_float32(
+      hyper_axis == HyperAxis::kParticles ? x.select(0, 0) : x));
 }
 
 void Pass::penalize(const Tensor& penalty) const {

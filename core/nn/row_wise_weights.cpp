@@ -38,7 +38,9 @@ Tensor RowWiseWeights::row_factors_of(std::size_t w,
 }
 
 Tensor RowWiseWeights::sum(const Tensor& y, const Tensor& more) const {
-  return first_order_ ? with_tangent(primal(y), tangent(y) + more) : y + more;
+  return first_order_
+             ? with_tangent(primal(y), (tangent(y) + more).to(y.scalar_type()))
+             : y + more;
 }
 
 /// y = W x + b, plus r (*) product(s (*) x) for a product with the D of W, plus
@@ -57,7 +59,7 @@ Tensor RowWiseWeights::with_difference(const Tensor& y, const Tensor& x,
   Tensor out = first_order_ ? tangent(y) : y;
   if (b != kNone) out = out + aligned(rows(b) * difference(b), y);
   out = at::addcmul(out, aligned(rows(w), y), p);
-  return first_order_ ? with_tangent(primal(y), out) : out;
+  return first_order_ ? with_tangent(primal(y), out.to(y.scalar_type())) : out;
 }
 
 Tensor RowWiseWeights::linear(const Tensor& x, std::size_t w,

@@ -42,8 +42,15 @@ bool is_out_of_memory(const std::exception& error) {
 }
 
 bool is_out_of_device_memory(const std::exception& error) {
-  return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
-         message(error).find(" out of memory. Tried") != std::string::npos;
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr)
+    return true;
+  constexpr const char* kTexts[] = {
+      " out of memory. Tried", "CUDA error: out of memory",
+      "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"};
+  const std::string text = message(error);
+  return std::any_of(std::begin(kTexts), std::end(kTexts), [&](const char* t) {
+    return text.find(t) != std::string::npos;
+  });
 }
 
 std::string wanted_memory(const std::exception& error) {

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <optional>
 
+#include "core/platform/exceptions.h"
 #include "experiments/judge/check_verdict.h"
 #include "experiments/setup/precision.h"
 
@@ -37,6 +39,7 @@ class Check {
         experiment_(in_float64(config)),
         hyper_(experiment_.initial_hyper()) {
     require_tuning(experiment_);
+    if (number_type(config) != at::kDouble) as_configured_.emplace(config);
   }
 
   CheckResult result() {
@@ -69,11 +72,7 @@ class Check {
       out.claim->holds =
           out.claim->holds && out.claim->parts_error <= options_.tolerance;
     }
-    if (number_type(config_) != at::kDouble) {
-      const std::string precision = config_.text("precision");
-      tell("the estimate in " + precision);
-      out.precision = {precision, distance_in_precision(estimate.gradient)};
-    }
+    if (as_configured_) out.precision = judge_precision(estimate.gradient);
     tell("the reference for the target");
     const Reference reference = make_reference(experiment_, section_, hyper_,
                                                estimator->target(), turns());
@@ -110,17 +109,28 @@ class Check {
     return {std::move(estimator), std::move(estimate)};
   }
 
-  /// From the estimate in float64 to that in the configured precision; empty
-  /// if the latter is not finite.
-  std::optional<Distance> distance_in_precision(
-      const ParameterSet& exact) const {
-    const Experiment experiment(config_);
-    const auto estimator =
-        asked(experiment, section_, turns() - 1, std::nullopt);
-    const ParameterSet gradient =
-        estimator->estimate(experiment.initial_hyper()).gradient;
-    if (!all_finite(gradient)) return std::nullopt;
-    return distance(gradient.flatten().to(at::kDouble), exact.flatten());
+  /// The estimate in the configured precision against the one in float64.
+  PrecisionResult judge_precision(const ParameterSet& exact) const {
+    PrecisionResult out;
+    out.precision = config_.text("precision");
+    tell("the estimate in " + out.precision);
+    try {
+      const auto estimator =
+          asked(*as_configured_, section_, turns() - 1, std::nullopt);
+      const ParameterSet gradient =
+          estimator->estimate(as_configured_->initial_hyper()).gradient;
+      if (all_finite(gradient)) {
+        out.distance =
+            distance(gradient.flatten().to(at::kDouble), exact.flatten());
+      } else {
+        out.trouble = "the estimate is not finite";
+      }
+    } catch (const Error& error) {
+      out.trouble = error.what();
+    } catch (const c10::Error& error) {
+      out.trouble = one_line(error);
+    }
+    return out;
   }
 
   ClaimResult judge_by_claim(const ParameterSet& gradient,
@@ -206,8 +216,9 @@ class Check {
 
   Config config_, section_;
   CheckOptions options_;
-  Experiment experiment_;
+  Experiment experiment_;  // in float64
   ParameterSet hyper_;
+  std::optional<Experiment> as_configured_;  // in another precision, if it is
 };
 
 }  // namespace

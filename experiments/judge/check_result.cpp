@@ -66,7 +66,7 @@ Json json_of(const PrecisionResult& precision) {
   Json out = Json::object();
   if (precision.distance) out = json_of(*precision.distance);
   out["name"] = precision.precision;
-  out["finite"] = precision.distance.has_value();
+  if (!precision.trouble.empty()) out["trouble"] = precision.trouble;
   return out;
 }
 
@@ -172,7 +172,7 @@ std::string CheckResult::text() const {
   if (precision) {
     out += line("in " + precision->precision,
                 precision->distance ? numbers(*precision->distance)
-                                    : "the estimate is not finite") +
+                                    : precision->trouble) +
            line("", "against the same estimate in float64");
   }
   return out + "\n" + verdict + "\n";

@@ -63,8 +63,9 @@ struct MeanClaimResult {
 /// The estimate in the precision of the configuration against the same one in
 /// float64.
 struct PrecisionResult {
-  std::string precision;             ///< "float32"
-  std::optional<Distance> distance;  ///< empty if the estimate is not finite
+  std::string precision;                  ///< "float32"
+  std::optional<Distance> distance = {};  ///< empty if there is no estimate
+  std::string trouble = {};               ///< why there is none
 };
 
 /// What `nestgrad check` has found out about an estimator.

@@ -144,6 +144,7 @@ class Comparison {
     out.known = reference.good();
     out.training_steps = steps_;
     out.keys = options_.keys;
+    out.precision = config_.text("precision");
     out.hyperparameters = reference.gradient.numel();
     for (const Contestant& contestant : contestants) {
       tell(fmt::format("{} of {}: {}", out.rows.size() + 1, contestants.size(),
@@ -202,8 +203,8 @@ class Comparison {
       require_movable(config_, contestant.section,
                       *cost_->make_estimator(contestant.section),
                       cost_->loop());
-      measure_cost(contestant.section, out);
-      measure_distance(contestant.section, reference, out);
+      const Tensor as_configured = measure_cost(contestant.section, out);
+      measure_distance(contestant.section, reference, as_configured, out);
     } catch (const ConfigError& error) {
       // It is no mistake of its file if a method does not suit this problem.
       failed(error.complaints().front().what);
@@ -217,14 +218,18 @@ class Comparison {
     return out;
   }
 
-  /// How far the estimate is from the reference, or the mean of several.
+  /// How far the estimate is from the reference, or the mean of several, and
+  /// how far from the same estimate in the configured precision.
   void measure_distance(const Config& section, const Tensor& reference,
-                        ComparisonRow& out) const {
+                        const Tensor& as_configured, ComparisonRow& out) const {
     const auto estimator = asked(*exact_, section, turns(section) - 1);
     const Estimate estimate = estimator->estimate(exact_->initial_hyper());
     out.status = to_string(estimate.status);
     out.trouble = estimate.trouble;
     Tensor judged = estimate.gradient.flatten();
+    if (exact_ != cost_) {
+      out.rounding = distance(as_configured.to(at::kDouble), judged).error;
+    }
     const bool random = estimator->reseed(Key());
     if (options_.keys > 1) {
       Draws draws{estimate.gradient};
@@ -246,10 +251,10 @@ class Comparison {
     });
   }
 
-  /// The cost of the estimate that is judged. Its seconds are the median of
-  /// those of the estimates that follow, so that work which only the first
-  /// estimate does is left out.
-  void measure_cost(const Config& section, ComparisonRow& out) const {
+  /// The cost of the estimate that is judged, which is returned. Its seconds
+  /// are the median of those of the estimates that follow, so that work which
+  /// only the first estimate does is left out.
+  Tensor measure_cost(const Config& section, ComparisonRow& out) const {
     const Counted& problem = cost_->problem();
     const ParameterSet hyper = cost_->initial_hyper();
     const MemoryMeter memory;
@@ -275,6 +280,7 @@ class Comparison {
     const auto middle = seconds.begin() + options_.repeats / 2;
     std::nth_element(seconds.begin(), middle, seconds.end());
     out.seconds = *middle;
+    return estimate.gradient.flatten();
   }
 
   CompareOptions options_;

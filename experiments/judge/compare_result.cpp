@@ -117,6 +117,7 @@ Json ComparisonRow::to_json() const {
     out["cosine"] = distance->cosine;
     out["norm_ratio"] = distance->norm_ratio;
   }
+  if (rounding) out["rounding"] = *rounding;
   return out;
 }
 
@@ -134,6 +135,7 @@ Json ComparisonResult::to_json() const {
               {"training_steps", training_steps},
               {"keys", keys},
               {"hyperparameters", hyperparameters},
+              {"precision", precision},
               {"estimators", Json::array()}};
   for (const ComparisonRow& row : rows) {
     out["estimators"].push_back(row.to_json());
@@ -153,19 +155,26 @@ std::string ComparisonResult::text() const {
                            const std::string& deviation) {
     return over_keys() ? fmt::format("  {:>9}  {:>9}", error, deviation) : "";
   };
+  // That of float32 is no news.
+  const bool rounds = precision != "float32" && precision != "float64";
+  const auto rounding = [&](const std::string& text) {
+    return rounds ? fmt::format("  {:>11}", text) : "";
+  };
   out += fmt::format(
-      "{:{}}  {:>9}{}  {:>8}  {:>10}  {:>8}  {:>15}  {:>15}  {:>8}  {:>8}\n",
+      "{:{}}  {:>9}{}{}  {:>8}  {:>10}  {:>8}  {:>15}  {:>15}  {:>8}  {:>8}\n",
       "estimator", width, over_keys() ? "bias" : "error",
-      scatter("+-", "deviation"), "cosine", "norm ratio", "seconds",
-      "train gradients", "valid gradients", "products", "MiB");
+      scatter("+-", "deviation"), rounding("in " + precision), "cosine",
+      "norm ratio", "seconds", "train gradients", "valid gradients", "products",
+      "MiB");
   for (const ComparisonRow& row : rows) {
     const Distance off = row.distance.value_or(Distance());
     out += fmt::format(
-        "{:{}}  {:>9.2e}{}  {:>8.5f}  {:>10.4g}  {:>8.3g}  {:>15}  {:>15}  "
+        "{:{}}  {:>9.2e}{}{}  {:>8.5f}  {:>10.4g}  {:>8.3g}  {:>15}  {:>15}  "
         "{:>8}  {:>8.4g}\n",
         row.name, width, error(row),
         scatter(fmt::format("{:.2e}", standard_error(row)),
                 fmt::format("{:.2e}", standard_deviation(row))),
+        rounding(fmt::format("{:.2e}", or_nan(row.rounding.value_or(NAN)))),
         or_nan(off.cosine), or_nan(off.norm_ratio), seconds(row),
         count(row, &EstimateCost::train_gradients),
         count(row, &EstimateCost::valid_gradients),

@@ -35,6 +35,10 @@ struct ComparisonRow {
   std::optional<Scatter> scatter;    ///< empty for a single key, too
   std::optional<Distance> distance;  ///< of the estimate or the mean of several
 
+  /// The relative distance between one estimate in the precision of the
+  /// configuration and the same in float64; empty if that is float64.
+  std::optional<double> rounding;
+
   std::string status;   ///< of the estimate, or "failed"
   std::string trouble;  ///< a sentence, unless the status is "ok"
 
@@ -51,6 +55,7 @@ struct ComparisonResult {
   std::int64_t training_steps = 0;    ///< before the estimates
   std::int64_t keys = 1;              ///< of every random method
   std::int64_t hyperparameters = 0;   ///< how many numbers are tuned
+  std::string precision;              ///< of the configuration
   std::vector<ComparisonRow> rows;
 
   /// Whether means of several draws were judged.

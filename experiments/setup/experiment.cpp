@@ -133,9 +133,10 @@ Schema experiment_schema() {
             "Where tensors live: `cpu`, `cuda`, `cuda:1` or another device of "
             "LibTorch or of a plugin, by its name.")
       .choice("precision", "float32",
-              "Floating-point type of everything. tf32: float32, but CUDA may "
-              "round what it multiplies to TF32. bfloat16: networks compute in "
-              "bfloat16, everything else in float32.",
+              "How precisely the run computes. float32, float64: all of it. "
+              "tf32: in float32, but CUDA may round what it multiplies to "
+              "TF32. bfloat16: networks in bfloat16, everything else in "
+              "float32.",
               {"float32", "tf32", "bfloat16", "float64"})
       .integer("threads", 0, "Threads of the process; 0: one per core.",
                at_least(0))
@@ -164,7 +165,8 @@ Schema experiment_schema() {
 Config experiment_config(const Json& json,
                          const std::vector<std::string>& folders) {
   load_plugins(json, folders);
-  Config config(complete(experiment_schema(), json), "", folders);
+  Config config(complete(experiment_schema(), with_precision(json)), "",
+                folders);
   require_representable_numbers(config);
   return config;
 }
@@ -277,13 +279,12 @@ void Experiment::build_estimator(
     retraining_steps_ = static_cast<std::int64_t>(record.number("retrain"));
   }
   require_derivatives(config.object("hyperparameters"), estimator);
-  if (is_bfloat16(config) && estimator_->takes_differences()) {
+  if (rounds_networks(config) && estimator_->takes_differences()) {
     config.fail("precision",
-                fmt::format("\"bfloat16\" rounds networks more than the "
-                            "estimator \"{}\", which subtracts losses or "
-                            "gradients of neighbouring points, can see; take "
-                            "\"float32\"",
-                            estimator.type()));
+                fmt::format("\"{}\" rounds networks more than the estimator "
+                            "\"{}\", which subtracts losses or gradients of "
+                            "neighbouring points, can see; take \"float32\"",
+                            config.text("precision"), estimator.type()));
   }
   require_movable(config, estimator, *estimator_, *loop_);
   warn_of_unused_steps(config, steps);

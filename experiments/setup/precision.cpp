@@ -5,6 +5,7 @@
 
 #include "core/config/float32.h"
 #include "core/nn/model.h"
+#include "core/platform/warnings.h"
 #include "core/problem.h"
 #include "experiments/setup/experiment.h"
 
@@ -24,12 +25,25 @@ bool has_network(const Config& problem) {
 
 }  // namespace
 
+Json with_precision(Json config) {
+  if (!config.is_object() || !config.contains("dtype")) return config;
+  const Json value = config["dtype"];
+  config.erase("dtype");
+  if (!config.contains("precision")) config["precision"] = value;
+  add_warning("\"dtype\" is called \"precision\" now");
+  return config;
+}
+
 at::ScalarType number_type(const Config& config) {
   return config.text("precision") == "float64" ? at::kDouble : at::kFloat;
 }
 
 bool is_bfloat16(const Config& config) {
   return config.text("precision") == "bfloat16";
+}
+
+bool rounds_networks(const Config& config) {
+  return is_bfloat16(config) || config.text("precision") == "tf32";
 }
 
 Config in_float64(const Config& config) {

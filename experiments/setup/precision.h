@@ -8,11 +8,18 @@ namespace nestgrad {
 
 // What the key "precision" of a configuration means.
 
+/// The same configuration. What was called "dtype" in runs of before 2026-11-27
+/// is called "precision".
+Json with_precision(Json config);
+
 /// The type of weights, hyperparameters and losses.
 at::ScalarType number_type(const Config& config);
 
 /// Whether networks compute in bfloat16.
 bool is_bfloat16(const Config& config);
+
+/// Whether networks are rounded more than number_type() rounds.
+bool rounds_networks(const Config& config);
 
 /// The same experiment in float64.
 Config in_float64(const Config& config);

@@ -96,7 +96,7 @@ class ConjugateGradient : public Krylov {
     const Scalar zero = constant(0, rr);
     Scalar largest = zero, iterations = zero;
     Scalar bent = zero, bend = zero;  // whether curvature ended it, and which
-    auto going = rr > enough * enough;
+    auto going = root(rr) > enough;
     for (std::int64_t k = 0; k < limit && !has_ended(going, k); ++k) {
       const ParameterSet q = a(p);
       iterations = iterations + going;
@@ -111,13 +111,13 @@ class ConjugateGradient : public Krylov {
       largest = either(going, larger(largest, curvature), largest);
       const Scalar alpha = either(going, rz / pq, zero);
       x = add(x, alpha, p);
-      r = add(r, -alpha, q);
+      r = add(r, -alpha, masked(going, q));
       z = preconditioned(r);
       const Scalar before = rz;
       rr = inner<Scalar>(r, r);
       rz = scale.empty() ? rr : inner<Scalar>(r, z);
       p = add(z, either(going, rz / before, zero), p);
-      going = going & (rr > enough * enough);
+      going = going & (root(rr) > enough);
     }
 
     // What is on a device is read here, in one transfer.

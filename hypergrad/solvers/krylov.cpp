@@ -77,6 +77,10 @@ Solution Krylov::iterate(const LinearMap& a, const ParameterSet& b,
     const double before = left;
     left = next.residual;
     done += next.iterations;
+    if (next.iterations == 0 && next.obstacle.empty()) {
+      left = enough;  // the method has found it equal, by another rounding
+      break;
+    }
     if (!std::isfinite(left)) break;
     out.x = out.x + next.x;
     obstacle = next.obstacle;

@@ -100,14 +100,14 @@ class Minres : public Krylov {
       if (has_ended(going)) break;
       c_old = std::exchange(c, either(going, bar / gamma, c));
       s_old = std::exchange(s, either(going, next / gamma, s));
-      ParameterSet d_new = either(going, 1 / gamma, zero) *
-                           add(add(v, -delta, d), -epsilon, d_old);
+      ParameterSet d_new =
+          masked(going, (1 / gamma) * add(add(v, -delta, d), -epsilon, d_old));
       d_old = std::exchange(d, std::move(d_new));
       x = add(x, either(going, c * left, zero), d);
       left = either(going, left * -s, left);
       going = going & (next > tiny * largest);  // else the space is complete
       if (has_ended(going)) break;
-      v_old = std::exchange(v, either(going, 1 / next, zero) * w);
+      v_old = std::exchange(v, masked(going, (1 / next) * w));
       beta = next;
       going = going & (magnitude(left) > enough);
     }

@@ -69,6 +69,17 @@ inline Tensor either(const Tensor& first, const Tensor& a, const Tensor& b) {
   return at::where(first, a, b);
 }
 
+/// `first` ? a : zeros, which are written on a device only: there it does not
+/// matter what is in `a`.
+inline const ParameterSet& masked(bool, const ParameterSet& a) { return a; }
+inline ParameterSet masked(const Tensor& first, const ParameterSet& a) {
+  return a.map(
+      [&](const Tensor& t) { return at::where(first, t, at::zeros_like(t)); });
+}
+
+inline double root(double a) { return std::sqrt(a); }
+inline Tensor root(const Tensor& a) { return a.sqrt(); }
+
 inline double larger(double a, double b) { return std::max(a, b); }
 inline Tensor larger(const Tensor& a, const Tensor& b) {
   return at::maximum(a, b);

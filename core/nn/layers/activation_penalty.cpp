@@ -2,6 +2,7 @@
 
 #include "core/nn/layers/layer_setting.h"
 #include "core/nn/layers/shapes.h"
+#include "core/nn/operators.h"
 #include "core/tensor/autodiff.h"
 
 namespace nestgrad {
@@ -28,8 +29,8 @@ class ActivationPenalty : public SameShape {
   Tensor apply(const Weights&, const Tensor& input,
                const Pass& pass) const final {
     if (!pass.training || pass.penalties == nullptr) return input;
-    const Tensor squares =
-        penalized(to_first_order(input)).square().flatten(-axes_).mean(-1);
+    const Tensor x = at_least_float32(to_first_order(input));
+    const Tensor squares = penalized(x).square().flatten(-axes_).mean(-1);
     pass.penalize(strength_.value(squares, pass) * squares);
     return input;
   }

@@ -30,7 +30,7 @@ class Dropout : public SameShape {
     if (!pass.training || rate_.is(0)) return x;
     const Tensor rate = rate_.value(x, pass);
     const Tensor kept = pass.uniform(x) >= rate;
-    return x * kept.to(x.scalar_type()).div_(1 - rate);
+    return x * kept.to(rate.scalar_type()).div_(1 - rate).to(x.scalar_type());
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {

@@ -29,9 +29,10 @@ Tensor LayerSetting::value(const Tensor& x, const Pass& pass) const {
   Tensor value = setting_.value(hyper, pass.step,
                                 several ? hyper.tensors().front().size(0) : 0);
   if (!declared_.differentiable) value = value.detach();
-  const auto type = at::isFloatingType(x.scalar_type())
-                        ? x.options()
-                        : value.options().device(x.device());
+  const auto type =
+      at::isFloatingType(x.scalar_type())
+          ? x.options().dtype(at::promoteTypes(x.scalar_type(), at::kFloat))
+          : value.options().device(x.device());
   value = value.to(type);
   return value.dim() == 0 ? value : along_first(value, x);
 }

@@ -31,7 +31,8 @@ class Mask : public SameShape {
     const std::int64_t n = input.size(axis_);
     std::vector<std::int64_t> sizes(static_cast<std::size_t>(-axis_), 1);
     sizes[0] = n;
-    const Tensor number = at::arange(n, input.options()).view(sizes);
+    const Tensor number =
+        at::arange(n, input.options().dtype(at::kLong)).view(sizes);
     const Tensor kept = (share_.value(input, pass) * n).floor();
     return input * (number < kept).to(input.scalar_type());
   }

@@ -3,8 +3,8 @@
 set(public_headers
     # what a problem, a layer, a model or a training rule is
     core/problem.h core/optimizer.h core/setting.h core/hyper_space.h
-    core/nn/batch.h core/nn/model.h core/nn/module_model.h
-    core/nn/penalty.h core/nn/weight_forms.h
+    core/nn/batch.h core/nn/bfloat16.h core/nn/model.h core/nn/module_model.h
+    core/nn/operators.h core/nn/penalty.h core/nn/weight_forms.h
     core/nn/layers/layer_setting.h core/nn/layers/shapes.h
     # what an estimator calls
     core/training_loop.h core/inner_run.h core/flattened.h core/particles.h

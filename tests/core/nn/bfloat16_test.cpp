@@ -1,10 +1,12 @@
 #include "core/nn/bfloat16.h"
 
 #include <ATen/ATen.h>
+#include <torch/version.h>
 
-#include "core/platform/exceptions.h"
+#include "core/nn/foreign/twice_differentiable.h"
 #include "core/tensor/autodiff.h"
 #include "core/tensor/device.h"
+#include "tests/core/nn/exported/archives.h"
 #include "tests/support/support.h"
 
 namespace nestgrad {
@@ -92,11 +94,13 @@ TEST_CASE("networks in bfloat16 are those in float64 to three digits or so",
     CHECK(error_of(found.outputs, exact.outputs) > 2e-4);
     CHECK(error_of(found.outputs, exact.outputs) < 0.03);
     CHECK(error_of(found.gradient, exact.gradient) < 0.1);
-    if (found.trouble.empty()) {
-      CHECK(error_of(found.product, exact.product) < 0.2);
+    // LibTorch 1.13 has no second derivative of these convolutions.
+    const bool images = network.input.size() == 3;
+    if (TORCH_VERSION_MAJOR < 2 && images) {
+      CHECK_FALSE(found.trouble.empty());
     } else {
-      // LibTorch 1.13 has no second derivative of these convolutions.
-      CHECK(network.input.size() == 3);
+      CHECK(found.trouble.empty());
+      CHECK(error_of(found.product, exact.product) < 0.2);
     }
   }
 }
@@ -130,6 +134,68 @@ TEST_CASE("particles and one set of weights are rounded alike in bfloat16",
   CHECK(error_of(outputs[0], exact) > 2e-4);
 }
 
+TEST_CASE("settings of layers are not rounded to bfloat16", "[bfloat16]") {
+  const auto outputs = [](const Json& layer, bool training) {
+    const Json model = {{"type", "sequential"},
+                        {"layers",
+                         {{{"type", "linear"}, {"out", 1000}},
+                          layer,
+                          {{"type", "linear"}, {"out", 1}}}}};
+    const auto network =
+        make_model(Config(complete(ModelRegistry::instance(), model)), {4}, {1},
+                   /*bfloat16=*/true);
+    Pass pass;
+    pass.training = training;
+    pass.key = Key(5);
+    ParameterSet w = network->initial_weights(Key(1));
+    w = w.map([](const Tensor& t) { return at::ones_like(t); });
+    return network->forward(w, at::ones({64, 4}), pass);
+  };
+  // Each feature is 4 + 1, and 999 are kept: 4996, to 8 bits.
+  const double kept =
+      outputs({{"type", "mask"}, {"share", 0.9995}}, false)[0].item<double>();
+  CHECK(kept == Approx(4996).epsilon(0.004));
+  const double half =
+      outputs({{"type", "mask"}, {"share", 0.5}}, false)[0].item<double>();
+  CHECK(half == Approx(2501).epsilon(0.004));
+  CHECK(outputs({{"type", "dropout"}, {"rate", 0.999}}, true)
+            .isfinite()
+            .all()
+            .item<bool>());
+}
+
+TEST_CASE("foreign networks run in bfloat16", "[bfloat16]") {
+  for (const char* name : {"mlp", "lstm", "transformer", "counts"}) {
+    CAPTURE(name);
+    const auto model = in_bfloat16(load_exported(name));
+    const Tensor x = exported_input(name);
+    const ParameterSet w =
+        model->initial_weights(Key()).to(at::TensorOptions(at::kFloat));
+    const Tensor exact = load_exported(name)->forward(
+        w.to(at::TensorOptions(at::kDouble)),
+        x.is_floating_point() ? x.to(at::kDouble) : x, Pass());
+    CHECK(error_of(model->forward(w, x, Pass()), exact) < 0.03);
+  }
+}
+
+TEST_CASE("kernels without a second derivative are off for a scope only",
+          "[bfloat16]") {
+  at::Context& context = at::globalContext();
+  const bool cudnn = context.userEnabledCuDNN(),
+             flash = context.userEnabledFlashSDP();
+  try {
+    const TwiceDifferentiable scope(/*recurrent=*/true);
+    CHECK_FALSE(context.userEnabledCuDNN());
+    CHECK_FALSE(context.userEnabledFlashSDP());
+    throw Error("on the way");
+  } catch (const Error&) {
+  }
+  CHECK(context.userEnabledCuDNN() == cudnn);
+  CHECK(context.userEnabledFlashSDP() == flash);
+  const TwiceDifferentiable scope(/*recurrent=*/false);
+  CHECK(context.userEnabledCuDNN() == cudnn);
+}
+
 TEST_CASE("bfloat16 leaves nothing switched on", "[bfloat16]") {
   const Network& network = networks().front();
   const auto model =
@@ -137,6 +203,9 @@ TEST_CASE("bfloat16 leaves nothing switched on", "[bfloat16]") {
                  network.input, network.output, true);
   const Tensor x = input_of(network);
   (void)model->forward(model->initial_weights(Key(1)), x, Pass());
+  CHECK(at::mm(x, x.t()).scalar_type() == at::kFloat);
+  CHECK_THROWS(
+      model->forward(model->initial_weights(Key(1)), at::ones({3, 7}), Pass()));
   CHECK(at::mm(x, x.t()).scalar_type() == at::kFloat);
   const auto there = at::TensorOptions(device_named("privateuseone"));
   CHECK_THROWS_WITH(model->forward(model->initial_weights(Key(1)).to(there),

@@ -62,6 +62,17 @@ TEST_CASE("check tells what the precision of a configuration costs",
             {"hyperparameters", {{"weight_decay", Json::object()}}},
             {"inner", {{"type", "sgd"}, {"lr", 0.1}}},
             {"estimator", {{"type", "unrolled"}, {"window", 10}}}};
+  for (const char* type : {"stn", "delta_stn", "ift", "apo", "uoro"}) {
+    CAPTURE(type);
+    Json other = config;
+    other["estimator"] = {{"type", type}, {"window", 10}};
+    CheckOptions options;
+    options.keys = 2;
+    const Json found = check(other, options)["precision"];
+    REQUIRE(found.contains("error"));
+    CHECK(found["error"].get<double>() > 1e-5);
+    CHECK(found["error"].get<double>() < 0.5);
+  }
   const Json whole = check(config);
   CHECK(whole["claim"]["error"].get<double>() < 1e-6);
   CHECK(whole["precision"]["name"] == "bfloat16");

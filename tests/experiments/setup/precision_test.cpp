@@ -164,7 +164,7 @@ TEST_CASE("a precision that a device, a problem or a method lacks is refused",
              ContainsSubstring("/precision: \"bfloat16\" is there on the CPU "
                                "and on CUDA"));
   for (const Json& estimator :
-       {Json("sama"), Json("finite_difference"),
+       {Json("sama"), Json("f2sa"), Json("finite_difference"),
         Json{{"type", "one_step"}, {"products", "finite_difference"}},
         Json{{"type", "ift"},
              {"solver",
@@ -175,6 +175,14 @@ TEST_CASE("a precision that a device, a problem or a method lacks is refused",
   }
   CHECK_THAT(complaints(in("log", 0.1), "bfloat16"),
              ContainsSubstring("the problem \"ridge\" has none"));
+}
+
+TEST_CASE("a run from before \"dtype\" was called \"precision\" is read",
+          "[experiment]") {
+  Json config = ridge_config();
+  config.erase("precision");
+  config["dtype"] = "float64";
+  CHECK(experiment_config(config).text("precision") == "float64");
 }
 
 TEST_CASE("the losses of a problem have the precision of the configuration",
