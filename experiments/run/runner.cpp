@@ -7,6 +7,7 @@
 #include "experiments/run/program_facts.h"
 #include "experiments/run/run.h"
 #include "experiments/setup/out_of_memory.h"
+#include "experiments/setup/precision.h"
 #include "experiments/setup/process.h"
 
 namespace nestgrad {
@@ -19,11 +20,11 @@ Config completed(const JsonFile& file) {
   return config;
 }
 
-/// The configuration of a checkpoint, with the defaults of keys that the
-/// program did not have when it was written.
+/// The configuration of a checkpoint, with today's names of keys and the
+/// defaults of those that the program did not have when it was written.
 Json with_new_keys(const Json& config) {
   try {
-    return complete(experiment_schema(), config);
+    return complete(experiment_schema(), with_precision(config));
   } catch (const ConfigError&) {
     return config;  // of a version with other keys, which are told one by one
   }

@@ -210,7 +210,7 @@ TEST_CASE("a changed configuration is refused with the differences",
   CHECK(json_of(run.file("run.json"))["resumed"][0]["changed"].size() == 2);
 }
 
-TEST_CASE("a checkpoint that is older than a key has the key's default",
+TEST_CASE("a checkpoint that is older than a key or its name is resumed",
           "[resume]") {
   const Interrupted run;
   Checkpoints checkpoints(run.file("checkpoints"), 5);
@@ -218,9 +218,13 @@ TEST_CASE("a checkpoint that is older than a key has the key's default",
   REQUIRE(saved);
   Json about = saved->about;
   REQUIRE(about["config"]["inner"].erase("minibatches") == 1);
+  REQUIRE(about["config"].erase("precision") == 1);
+  about["config"]["dtype"] = "float32";
   checkpoints.write(saved->snapshot, about);
   Json config = json_of(run.file("config.json"));
   config["inner"].erase("minibatches");
+  config.erase("precision");
+  config["dtype"] = "float32";
   write_file(run.file("config.json"), config.dump());
 
   const Ended ended = run.resume();
