@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <new>
 #include <regex>
 #include <stdexcept>
@@ -17,6 +18,15 @@ std::string message(const std::exception& error) {
   return torch != nullptr ? torch->what_without_backtrace() : error.what();
 }
 
+/// Whether one of these texts is in the message.
+bool says_one_of(const std::exception& error,
+                 std::initializer_list<const char*> texts) {
+  const std::string whole = message(error);
+  return std::any_of(texts.begin(), texts.end(), [&](const char* text) {
+    return whole.find(text) != std::string::npos;
+  });
+}
+
 }  // namespace
 
 std::string one_line(const std::exception& error) {
@@ -25,32 +35,21 @@ std::string one_line(const std::exception& error) {
 }
 
 bool is_out_of_memory(const std::exception& error) {
-  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
-      dynamic_cast<const std::length_error*>(&error) != nullptr) {
-    return true;
-  }
-  if (is_out_of_device_memory(error)) return true;
-  // A script's errors are plain runtime errors, so that only the text tells.
-  constexpr const char* kTexts[] = {
-      "DefaultCPUAllocator: ", "alloc_cpu() seems",
-      "Storage size calculation overflowed",
-      "numel: integer multiplication overflow"};
-  const std::string text = message(error);
-  return std::any_of(std::begin(kTexts), std::end(kTexts), [&](const char* t) {
-    return text.find(t) != std::string::npos;
-  });
+  return dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+         dynamic_cast<const std::length_error*>(&error) != nullptr ||
+         is_out_of_device_memory(error) ||
+         // A script's errors are plain runtime errors: only the text tells.
+         says_one_of(error, {"DefaultCPUAllocator: ", "alloc_cpu() seems",
+                             "Storage size calculation overflowed",
+                             "numel: integer multiplication overflow"});
 }
 
 bool is_out_of_device_memory(const std::exception& error) {
-  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr)
-    return true;
-  constexpr const char* kTexts[] = {
-      " out of memory. Tried", "CUDA error: out of memory",
-      "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"};
-  const std::string text = message(error);
-  return std::any_of(std::begin(kTexts), std::end(kTexts), [&](const char* t) {
-    return text.find(t) != std::string::npos;
-  });
+  return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+         says_one_of(
+             error,
+             {" out of memory. Tried", "CUDA error: out of memory",
+              "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"});
 }
 
 std::string wanted_memory(const std::exception& error) {

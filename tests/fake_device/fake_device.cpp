@@ -58,9 +58,11 @@ bool is_fake(const Tensor& t) {
 std::atomic<std::int64_t> used{0};
 
 std::int64_t limit() {
-  const char* const mebibytes = std::getenv("FAKE_DEVICE_MIB");
-  return mebibytes == nullptr ? std::numeric_limits<std::int64_t>::max()
-                              : std::atoll(mebibytes) << 20;
+  static const char* const mebibytes = std::getenv("FAKE_DEVICE_MIB");
+  static const std::int64_t bytes =
+      mebibytes == nullptr ? std::numeric_limits<std::int64_t>::max()
+                           : std::atoll(mebibytes) << 20;
+  return bytes;
 }
 
 struct Block {

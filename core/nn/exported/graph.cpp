@@ -5,6 +5,7 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "core/nn/exported/known_arguments.h"
@@ -242,7 +243,9 @@ void ExportedGraph::run_step(const Step& step, std::vector<c10::IValue>& values,
       values[value] = values[value].toTensor().clone();
     }
   }
-  const TwiceDifferentiable kernels(step.recurrent);
+  // Whoever calls the graph (ForeignCalls) has switched off what it may.
+  std::optional<TwiceDifferentiable> kernels;
+  if (step.recurrent) kernels.emplace(/*recurrent=*/true);
   torch::jit::Stack stack;
   stack.reserve(step.operands.size());
   for (const Operand& operand : step.operands) {
