@@ -6,6 +6,7 @@
 
 #include "core/platform/error.h"
 #include "core/platform/warnings.h"
+#include "core/tensor/replay.h"
 
 namespace nestgrad {
 namespace {
@@ -149,6 +150,12 @@ Tensor BatchSchedule::rows(std::int64_t step, std::uint64_t order) const {
   const std::int64_t epoch = step / batches;
   const std::int64_t first = step % batches * batch_size_;
 
+  return host_constant([&] { return permutation(epoch, order); })
+      .slice(0, first, first + batch_size_);
+}
+
+Tensor BatchSchedule::permutation(std::int64_t epoch,
+                                  std::uint64_t order) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (epoch != epoch_ || order != order_) {
     const Key key = order == 0 ? key_ : key_.fold("order").fold(order);
@@ -158,7 +165,7 @@ Tensor BatchSchedule::rows(std::int64_t step, std::uint64_t order) const {
     epoch_ = epoch;
     order_ = order;
   }
-  return permutation_.slice(0, first, first + batch_size_);
+  return permutation_;
 }
 
 }  // namespace nestgrad

@@ -123,6 +123,8 @@ class BatchSchedule {
   std::int64_t batch_size() const { return batch_size_; }
 
  private:
+  Tensor permutation(std::int64_t epoch, std::uint64_t order) const;
+
   std::int64_t examples_, batch_size_;
   Key key_;
   at::Device device_;

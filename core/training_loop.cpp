@@ -1,6 +1,7 @@
 #include "core/training_loop.h"
 
 #include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -8,6 +9,12 @@
 #include "core/platform/threads.h"
 
 namespace nestgrad {
+namespace {
+
+/// In steps: a recording takes memory for each of its operators.
+constexpr std::int64_t kLongestRecording = 100;
+
+}  // namespace
 
 TrainState TrainingLoop::start(const ParameterSet& hyper, const Key& run,
                                std::int64_t particles) const {
@@ -56,6 +63,35 @@ TrainState TrainingLoop::step(const TrainState& state,
   if (tape == Tape::kOn) return apply(state, g, hyper);
   const at::NoGradGuard no_tape;
   return apply(state.detach(), g, hyper.detach());
+}
+
+std::string TrainingLoop::name(const TrainState& state, std::int64_t count,
+                               const Key& run) const {
+  return fmt::format("{} {} {} {}", state.step, count, state.particles,
+                     run.bits());
+}
+
+TrainState TrainingLoop::steps(TrainState state, std::int64_t count,
+                               const ParameterSet& hyper, const Key& run,
+                               Tape tape) const {
+  if (!replays_ || tape == Tape::kOn) {
+    return stepwise(std::move(state), count, hyper, run, tape);
+  }
+  while (count > 0) {
+    const std::int64_t n = std::min(count, kLongestRecording);
+    const ParameterSets end =
+        (*replays_)("steps " + name(state, n, run),
+                    [&](const ParameterSets& x) -> ParameterSets {
+                      const TrainState e =
+                          stepwise({x[0], x[1], state.step, state.particles}, n,
+                                   x[2], run, Tape::kOff);
+                      return {e.weights, e.slots};
+                    },
+                    {state.weights, state.slots, hyper});
+    state = {end[0], end[1], state.step + n, state.particles};
+    count -= n;
+  }
+  return state;
 }
 
 ParameterSet TrainingLoop::train_gradient(const TrainState& state,

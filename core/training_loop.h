@@ -5,6 +5,7 @@
 #include "core/optimizer.h"
 #include "core/problem.h"
 #include "core/tensor/autodiff.h"
+#include "core/tensor/replay.h"
 
 namespace nestgrad {
 
@@ -20,17 +21,27 @@ enum class Minibatches {
 /// Immutable and pure. The position within a run is kept by an InnerRun.
 class TrainingLoop {
  public:
+  /// With `replays`, which may serve no other loop, a stretch of training that
+  /// comes again, from the same step of the same run, is recorded on the device
+  /// and replayed.
   TrainingLoop(std::shared_ptr<const BilevelProblem> problem,
                std::shared_ptr<const Optimizer> optimizer,
-               Minibatches minibatches = Minibatches::kCommon)
+               Minibatches minibatches = Minibatches::kCommon,
+               std::shared_ptr<ReplayCache> replays = nullptr)
       : problem_(std::move(problem)),
         optimizer_(std::move(optimizer)),
-        minibatches_(minibatches) {}
+        minibatches_(minibatches),
+        replays_(std::move(replays)) {}
 
   /// The loop of another problem with the same rule and minibatches.
   TrainingLoop of(std::shared_ptr<const BilevelProblem> problem) const {
-    return {std::move(problem), optimizer_, minibatches_};
+    return {
+        std::move(problem), optimizer_, minibatches_,
+        replays_ ? std::make_shared<ReplayCache>(replays_->device()) : nullptr};
   }
+
+  /// Null if nothing is replayed.
+  const std::shared_ptr<ReplayCache>& replays() const { return replays_; }
 
   const std::shared_ptr<const BilevelProblem>& problem() const {
     return problem_;
@@ -57,10 +68,12 @@ class TrainingLoop {
   /// `count` steps.
   TrainState steps(TrainState state, std::int64_t count,
                    const ParameterSet& hyper, const Key& run,
-                   Tape tape = Tape::kOff) const {
-    while (count-- > 0) state = step(state, hyper, run, tape);
-    return state;
-  }
+                   Tape tape = Tape::kOff) const;
+
+  /// Names, for a ReplayCache, the `count` steps from `state` but for the
+  /// numbers of the state and of the hyperparameters.
+  std::string name(const TrainState& state, std::int64_t count,
+                   const Key& run) const;
 
   /// The draw of the step from `state`.
   Draw draw(const TrainState& state, const Key& run) const {
@@ -87,9 +100,18 @@ class TrainingLoop {
  private:
   ParameterSet natural(const ParameterSet& hyper, std::int64_t particles) const;
 
+  /// The same as steps(), one step after the other.
+  TrainState stepwise(TrainState state, std::int64_t count,
+                      const ParameterSet& hyper, const Key& run,
+                      Tape tape) const {
+    while (count-- > 0) state = step(state, hyper, run, tape);
+    return state;
+  }
+
   std::shared_ptr<const BilevelProblem> problem_;
   std::shared_ptr<const Optimizer> optimizer_;
   Minibatches minibatches_;
+  std::shared_ptr<ReplayCache> replays_;
 };
 
 }  // namespace nestgrad

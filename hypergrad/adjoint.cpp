@@ -26,18 +26,33 @@ void Adjoint::through(const ParameterSet& weights, std::int64_t step,
   TrainState s{weights.leaves(), {}, step};
   const ParameterSet g = loop_.train_gradient(s, h, run_, Tape::kOn);
   s.slots = slots(g.detach()).leaves();
-  pull(loop_.apply(s, g, h), s, h);
+  take(pulled(loop_.apply(s, g, h), s, h, state_));
 }
 
-void Adjoint::pull(const TrainState& end, const TrainState& start,
-                   const ParameterSet& hyper) {
+Adjoint::Pulled Adjoint::pulled(const TrainState& end, const TrainState& start,
+                                const ParameterSet& hyper,
+                                const ParameterSet& a) {
   const ParameterSet s = start.joined();
   ParameterSet both = s;
   both.append("hyper/", hyper);
-  const ParameterSet pulled =
-      vjp(end.joined(), both, state_, Tape::kOff, Graph::kConsume);
-  gradient_ = gradient_ + pulled.subset("hyper/");
-  state_ = part(pulled, 0, s);
+  const ParameterSet out =
+      vjp(end.joined(), both, a, Tape::kOff, Graph::kConsume);
+  return {part(out, 0, s), out.subset("hyper/")};
+}
+
+void Adjoint::through(const TrainState& start, std::int64_t steps) {
+  const auto back = [&](const ParameterSets& x) -> ParameterSets {
+    const TapedSteps taped(loop_, {x[0], x[1], start.step, start.particles},
+                           steps, x[2], run_);
+    const Pulled out = pulled(taped.end, taped.start, taped.hyper, x[3]);
+    return {out.state, out.hyper};
+  };
+  const ParameterSets x = {start.weights, start.slots, hyper_, state_};
+  const auto& replays = loop_.replays();
+  const ParameterSets out =
+      replays ? (*replays)("back " + loop_.name(start, steps, run_), back, x)
+               : back(x);
+  take({out[0], out[1]});
 }
 
 void Adjoint::through(const ParameterSet& initial_weights,

@@ -35,13 +35,11 @@ class Adjoint {
           const TrainState& end, const Partials& loss);
 
   /// Back through the `steps` steps from `start` to where the adjoint stands.
-  void through(const TrainState& start, std::int64_t steps) {
-    through(TapedSteps(loop_, start, steps, hyper_, run_));
-  }
+  void through(const TrainState& start, std::int64_t steps);
 
   /// The same for steps that are on the tape already, which this consumes.
   void through(const TapedSteps& steps) {
-    pull(steps.end, steps.start, steps.hyper);
+    take(pulled(steps.end, steps.start, steps.hyper, state_));
   }
 
   /// Back through one step that is being undone: step number `step` started at
@@ -58,9 +56,20 @@ class Adjoint {
   const ParameterSet& gradient() const { return gradient_; }
 
  private:
+  /// What a stretch of steps makes of the adjoint.
+  struct Pulled {
+    ParameterSet state;  // (d s' / ds)' a
+    ParameterSet hyper;  // (d s' / dh)' a
+  };
+
   /// Back from `end`, on the tape of the leaves `start` and `hyper`.
-  void pull(const TrainState& end, const TrainState& start,
-            const ParameterSet& hyper);
+  static Pulled pulled(const TrainState& end, const TrainState& start,
+                       const ParameterSet& hyper, const ParameterSet& a);
+
+  void take(const Pulled& pulled) {
+    gradient_ = gradient_ + pulled.hyper;
+    state_ = pulled.state;
+  }
 
   const TrainingLoop& loop_;
   Key run_;

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/tensor/key.h"
+#include "core/tensor/replay.h"
 
 namespace nestgrad {
 namespace {
@@ -52,10 +53,12 @@ Blocks blocks_of(const std::vector<PhiloxStream>& streams,
     key1.push_back(high(stream.key));
   }
   const auto n = static_cast<std::int64_t>(streams.size());
-  const Tensor table = at::cat({at::tensor(counts), at::tensor(firsts),
-                                at::tensor(key0), at::tensor(key1)})
-                           .view({4, n})
-                           .to(device);
+  const Tensor table = host_constant([&] {
+    return at::cat({at::tensor(counts), at::tensor(firsts), at::tensor(key0),
+                    at::tensor(key1)})
+        .view({4, n})
+        .to(device);
+  });
   const Tensor stream = at::repeat_interleave(
       table[0], /*output_size=*/c10::optional<std::int64_t>(total));
   const auto of_block = [&](std::int64_t row) {

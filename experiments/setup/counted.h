@@ -6,6 +6,7 @@
 
 #include "core/problem.h"
 #include "core/storage/archive.h"
+#include "core/tensor/replay.h"
 
 namespace nestgrad {
 
@@ -17,12 +18,12 @@ class Counted : public ProblemDecorator {
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
-    train_losses_ += std::max<std::int64_t>(1, draw.particles);
+    each_time([this, n = losses(draw)] { train_losses_ += n; });
     return ProblemDecorator::train_loss(weights, hyper, draw);
   }
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
-    valid_losses_ += std::max<std::int64_t>(1, draw.particles);
+    each_time([this, n = losses(draw)] { valid_losses_ += n; });
     return ProblemDecorator::valid_loss(weights, hyper, draw);
   }
 
@@ -41,6 +42,10 @@ class Counted : public ProblemDecorator {
   std::int64_t valid_losses() const { return valid_losses_; }
 
  private:
+  static std::int64_t losses(const Draw& draw) {
+    return std::max<std::int64_t>(1, draw.particles);
+  }
+
   mutable std::atomic<std::int64_t> train_losses_{0};
   mutable std::atomic<std::int64_t> valid_losses_{0};
 };

@@ -132,6 +132,12 @@ Schema experiment_schema() {
       .text("device", "cpu",
             "Where tensors live: `cpu`, `cuda`, `cuda:1` or another device of "
             "LibTorch or of a plugin, by its name.")
+      .boolean("device_graphs", false,
+               "Whether what a device other than the CPU does again and again "
+               "is recorded once and then launched all at once (CUDA graphs): "
+               "windows of training that come again, and the products of a "
+               "solver. Saves time where the operators are small; takes "
+               "memory.")
       .choice("precision", "float32",
               "How precisely the run computes. float32, float64: all of it. "
               "tf32: in float32, but CUDA may round what it multiplies to "
@@ -210,11 +216,16 @@ Experiment::Experiment(const Config& config)
   at::TensorOptions options;
   std::shared_ptr<const BilevelProblem> problem;
   std::shared_ptr<const Optimizer> inner;
+  std::shared_ptr<ReplayCache> replays;
 
   attempt(complaints, "/device", [&] {
     options = options_of(config);
     prepare_device(options.device());
   });
+  if (complaints.empty() && config.boolean("device_graphs")) {
+    attempt(complaints, "/device_graphs",
+            [&] { replays = std::make_shared<ReplayCache>(options.device()); });
+  }
   if (complaints.empty()) {
     attempt(complaints, "/precision",
             [&] { prepare_precision(config, options.device()); });
@@ -250,20 +261,23 @@ Experiment::Experiment(const Config& config)
                                   references(config.object("inner").json()),
                                   options, inner.get())));
   });
-  attempt(complaints, "/estimator", [&] { build_estimator(config, inner); });
+  attempt(complaints, "/estimator",
+          [&] { build_estimator(config, inner, replays); });
   if (!complaints.empty()) throw ConfigError(std::move(complaints));
   outer_ = std::make_unique<OuterLoop>(*estimator_, *problem_, outer_rule_,
                                        outer_steps_);
 }
 
-void Experiment::build_estimator(
-    const Config& config, const std::shared_ptr<const Optimizer>& inner) {
+void Experiment::build_estimator(const Config& config,
+                                 const std::shared_ptr<const Optimizer>& inner,
+                                 const std::shared_ptr<ReplayCache>& replays) {
   const Config estimator = config.object("estimator");
   cut_ = Truncation::read(estimator);
   if (!problem_ || !inner) return;
   const bool common = config.object("inner").text("minibatches") == "common";
   loop_ = std::make_unique<TrainingLoop>(
-      problem_, inner, common ? Minibatches::kCommon : Minibatches::kOfRun);
+      problem_, inner, common ? Minibatches::kCommon : Minibatches::kOfRun,
+      replays);
   estimator_ = make_estimator(estimator);
   if (!tunes()) return;
   const Config record = config.object("record");

@@ -147,7 +147,8 @@ class Experiment {
   /// Builds the training loop and the estimator of the section. Throws
   /// ConfigError if they do not suit the problem.
   void build_estimator(const Config& config,
-                       const std::shared_ptr<const Optimizer>& inner);
+                       const std::shared_ptr<const Optimizer>& inner,
+                       const std::shared_ptr<ReplayCache>& replays);
 
   /// Throws ConfigError if the estimator needs derivatives that the problem
   /// does not have.

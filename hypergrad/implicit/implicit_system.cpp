@@ -37,6 +37,18 @@ Loss without_model_curvature(const InnerRun& run, const ParameterSet& hyper) {
   };
 }
 
+/// The same map, replayed if the loop replays.
+LinearMap replayed(const InnerRun& run, const LinearMap& map) {
+  const auto& replays = run.loop().replays();
+  if (!replays) return map;
+  return [map, one = std::make_shared<Replay>(replays->device())](
+             const ParameterSet& v) {
+    return (*one)(
+        [&](const ParameterSets& x) -> ParameterSets { return {map(x[0])}; },
+        {v})[0];
+  };
+}
+
 /// v -> (g(w + e v) - g(w - e v)) / 2e, the derivative of g along v.
 LinearMap central_differences(
     const ParameterSet& w, std::function<ParameterSet(const ParameterSet&)> g) {
@@ -72,8 +84,10 @@ ImplicitSystem ImplicitSystem::stationarity(const InnerRun& run,
   const ParameterSet map = gradient(f(w, h), w, Tape::kOn);
   const ParameterSet taped =
       options.gauss_newton ? gradient(curved(w, h), w, Tape::kOn) : map;
-  return {map, [=](const ParameterSet& v) { return vjp(taped, w, v); },
-          [=](const ParameterSet& v) { return vjp(map, h, v); }};
+  return {
+      map,
+      replayed(run, [=](const ParameterSet& v) { return vjp(taped, w, v); }),
+      [=](const ParameterSet& v) { return vjp(map, h, v); }};
 }
 
 ImplicitSystem ImplicitSystem::fixed_point(const InnerRun& run,
@@ -81,9 +95,10 @@ ImplicitSystem ImplicitSystem::fixed_point(const InnerRun& run,
   const TapedSteps step(run.loop(), run.state(), 1, hyper, run.run_key());
   const ParameterSet h = step.hyper;
   const ParameterSet x = step.start.joined(), map = step.end.joined();
-  return {x.detach() - map.detach(),
-          [=](const ParameterSet& v) { return v - vjp(map, x, v); },
-          [=](const ParameterSet& v) { return -1.0 * vjp(map, h, v); }};
+  return {
+      x.detach() - map.detach(),
+      replayed(run, [=](const ParameterSet& v) { return v - vjp(map, x, v); }),
+      [=](const ParameterSet& v) { return -1.0 * vjp(map, h, v); }};
 }
 
 ParameterSet ImplicitSystem::embed(const ParameterSet& weights) const {

@@ -129,12 +129,21 @@ CheckpointedWindow::CheckpointedWindow(const CheckpointSchedule& schedule,
     kept_.push_back({state, n - 1, 0});
     state = replay(state, n - 1);
   }
-  last_.emplace(loop_, state, end - state.step, hyper_, run_);
+  if (loop_.replays()) {
+    last_start_ = state;
+    end_ = loop_.steps(state, end - state.step, hyper_, run_);
+  } else {
+    last_.emplace(loop_, state, end - state.step, hyper_, run_);
+  }
 }
 
 void CheckpointedWindow::back(Adjoint& adjoint) {
-  adjoint.through(*last_);
-  last_.reset();
+  if (last_) {
+    adjoint.through(*last_);
+    last_.reset();
+  } else {
+    adjoint.through(last_start_, end_.step - last_start_.step);
+  }
   for (; !kept_.empty(); kept_.pop_back()) {
     const Kept last = kept_.back();
     back(last.state, last.segments, last.states, adjoint);

@@ -61,7 +61,7 @@ class CheckpointedWindow {
                      const Key& run);
 
   /// Off the tape.
-  TrainState end() const { return last_->end.detach(); }
+  TrainState end() const { return last_ ? last_->end.detach() : end_; }
 
   /// Takes the adjoint from end() back to the start. To be called once.
   void back(Adjoint& adjoint);
@@ -86,6 +86,8 @@ class CheckpointedWindow {
   std::int64_t segment_;
   std::vector<Kept> kept_;
   std::optional<TapedSteps> last_;  // segment
+  // In its place where the loop replays, which is done off the tape.
+  TrainState last_start_, end_;
 };
 
 }  // namespace nestgrad

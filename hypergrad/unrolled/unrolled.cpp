@@ -89,9 +89,15 @@ class Unrolled : public WindowEstimator {
 
   Footprint footprint() const override {
     const std::int64_t before = run_.truncation().window - steps_;
-    if (!schedule_) return {before + steps_, steps_, steps_, 0};
-    return {before + schedule_->steps_off_tape(steps_) + steps_, steps_,
-            std::min(steps_, schedule_->segment), schedule_->states};
+    if (!schedule_ && !loop_.replays()) {
+      return {before + steps_, steps_, steps_, 0};
+    }
+    const CheckpointSchedule schedule = schedule_or_one_segment();
+    // Where the loop replays, the last segment is first made off the tape.
+    const std::int64_t last = (steps_ - 1) % schedule.segment + 1;
+    return {before + schedule.steps_off_tape(steps_) + steps_ +
+                (loop_.replays() ? last : 0),
+            steps_, std::min(steps_, schedule.segment), schedule.states};
   }
 
   Json rehearsal(const Json& section, std::int64_t window,
@@ -118,13 +124,14 @@ class Unrolled : public WindowEstimator {
     if (budget_) {
       used["checkpoints"] = schedule_ ? Json(schedule_->states) : Json("none");
     }
-    if (!schedule_) {
+    if (!schedule_ && !loop_.replays()) {
       Estimate out = on_one_tape(start, h);
       out.used = std::move(used);
       return out;
     }
 
-    CheckpointedWindow window(*schedule_, loop_, from_, steps_, constant, key_);
+    const CheckpointSchedule schedule = schedule_or_one_segment();
+    CheckpointedWindow window(schedule, loop_, from_, steps_, constant, key_);
     const TrainState end = window.end();
     run_.finish_turn(end);
     const Partials loss = direct_partials(end.weights, hyper);
@@ -133,10 +140,16 @@ class Unrolled : public WindowEstimator {
     adjoint.through(start.weights, h);
     Estimate out{adjoint.gradient(), loss.loss};
     out.used = std::move(used);
-    out.metrics["states_kept"] = static_cast<double>(schedule_->states);
-    out.metrics["steps_repeated"] =
-        static_cast<double>(schedule_->steps_off_tape(steps_));
+    if (schedule_) {
+      out.metrics["states_kept"] = static_cast<double>(schedule.states);
+      out.metrics["steps_repeated"] =
+          static_cast<double>(schedule.steps_off_tape(steps_));
+    }
     return out;
+  }
+
+  CheckpointSchedule schedule_or_one_segment() const {
+    return schedule_.value_or(CheckpointSchedule::equal(steps_, 1));
   }
 
   Estimate on_one_tape(const TrainState& start, const ParameterSet& h) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/flattened.h"
+#include "core/tensor/device.h"
 #include "tests/kit/bench.h"
 #include "tests/kit/numbers.h"
 #include "tests/support/counting_problem.h"
@@ -243,6 +244,55 @@ TEST_CASE("training a flattened problem gives the same weights",
     CHECK(relative_error(gradient(b.weights.flatten().sum(), hyper),
                          gradient(a.weights.flatten().sum(), hyper)) < 1e-11);
   }
+}
+
+/// The same problem with a training loss of twice the size.
+class Doubled : public ProblemDecorator {
+ public:
+  using ProblemDecorator::ProblemDecorator;
+  Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
+                    const Draw& draw) const override {
+    return 2 * ProblemDecorator::train_loss(weights, hyper, draw);
+  }
+};
+
+TEST_CASE("a stretch is replayed where it comes again, and no other",
+          "[training_loop][replay]") {
+  const at::Device before = float64().device();
+  testing::judge_on(device_named("privateuseone"));
+  const Bench bench = momentum_bench();
+  const TrainingLoop plain(bench.problem, bench.loop->optimizer(),
+                           Minibatches::kOfRun);
+  const TrainingLoop replaying(
+      bench.problem, plain.optimizer(), Minibatches::kOfRun,
+      std::make_shared<ReplayCache>(float64().device()));
+  const auto doubled = std::make_shared<Doubled>(bench.problem);
+  const TrainingLoop plain_doubled = plain.of(doubled),
+                     replaying_doubled = replaying.of(doubled);
+  const auto same = [](const TrainState& a, const TrainState& b) {
+    const auto here = [](const ParameterSet& set) {
+      return set.flatten().to(at::kCPU);
+    };
+    return a.step == b.step && at::equal(here(a.weights), here(b.weights)) &&
+           at::equal(here(a.slots), here(b.slots));
+  };
+  for (int round = 0; round < 4; ++round) {
+    const ParameterSet hyper = (1 + 0.1 * round) * bench.hyper;
+    for (const std::uint64_t run : {1, 2}) {
+      for (const std::int64_t count : {3, 5}) {
+        CAPTURE(round, run, count);
+        const Key key(run);
+        const TrainState start = plain.start(hyper, key).detach();
+        const TrainState end = plain.steps(start, count, hyper, key);
+        CHECK(same(replaying.steps(start, count, hyper, key), end));
+        CHECK(same(replaying.steps(end, count, hyper, key),
+                   plain.steps(end, count, hyper, key)));
+        CHECK(same(replaying_doubled.steps(start, count, hyper, key),
+                   plain_doubled.steps(start, count, hyper, key)));
+      }
+    }
+  }
+  testing::judge_on(before);
 }
 
 }  // namespace

@@ -16,4 +16,7 @@ struct Transfers {
 
 Transfers transfers();
 
+/// How often a recording has been run since then.
+std::int64_t replays();
+
 }  // namespace nestgrad::fake_device

@@ -27,6 +27,7 @@ class Course : public Observer {
     Experiment experiment(Config(complete(experiment_schema(), config)));
     const auto self = std::shared_ptr<Observer>(this, [](Observer*) {});
     const OuterResult result = experiment.tune({self});
+    train_losses = experiment.problem().train_losses();
     hyper = result.hyper.to(at::TensorOptions(at::kCPU).dtype(at::kDouble));
   }
 
@@ -40,11 +41,24 @@ class Course : public Observer {
 
   std::vector<double> losses;
   std::vector<std::int64_t> transfers;  // per outer step, from the second on
+  std::int64_t train_losses = 0;        // evaluations
   ParameterSet hyper;
 
  private:
   std::int64_t before_ = -1;
 };
+
+void check_same(const Course& a, const Course& b, double tolerance) {
+  REQUIRE(a.losses.size() == b.losses.size());
+  for (std::size_t k = 0; k < a.losses.size(); ++k) {
+    CHECK(a.losses[k] == Approx(b.losses[k]).epsilon(tolerance));
+  }
+  for (std::size_t i = 0; i < a.hyper.size(); ++i) {
+    CAPTURE(a.hyper.name(i));
+    CHECK(at::allclose(a.hyper.tensors()[i], b.hyper.tensors()[i],
+                       10 * tolerance, tolerance / 100));
+  }
+}
 
 /// Solvers that look at a guess or decompose a matrix, derivatives of training
 /// by evolution, central differences, and layers that look at their settings
@@ -60,11 +74,12 @@ bool reads_often(const Json& config) {
 
 /// A run of 6 outer steps in the folder "whole", and in "half" the same as it
 /// was after 3.
-void make_half_a_run(const TemporaryFolder& folder) {
+void make_half_a_run(const TemporaryFolder& folder, bool replays = false) {
   Json config = shortened(
       shipped_config(NESTGRAD_SOURCE_DIR "/configs/quickstart.json"), 6);
   config["device"] = "privateuseone";
   config["plugins"] = {NESTGRAD_FAKE_DEVICE};
+  config["device_graphs"] = replays;
   config["record"]["checkpoint"] = {{"steps", 1}, {"keep", 100}};
   folder.write("a.json", config.dump());
   REQUIRE(program(folder.path(""), "run a.json --quiet --out whole").code == 0);
@@ -113,30 +128,57 @@ TEST_CASE("the device of the tests refuses what a GPU refuses, and counts",
 }
 
 TEST_CASE("every shipped configuration computes the same on another device",
-          "[experiment][device]") {
-  int few = 0;
+          "[experiment][device][replay]") {
+  int few = 0, replayed = 0;
   for (const std::string& path : shipped_configs()) {
     CAPTURE(path);
     Json config = shortened(shipped_config(path), 3);
     config["precision"] = "float64";
-    const Course there(config, "privateuseone"), here(config, "cpu");
-    REQUIRE(there.losses.size() == here.losses.size());
-    for (std::size_t k = 0; k < here.losses.size(); ++k) {
-      CHECK(there.losses[k] == Approx(here.losses[k]).epsilon(1e-6));
-    }
-    for (std::size_t i = 0; i < here.hyper.size(); ++i) {
-      CAPTURE(here.hyper.name(i));
-      CHECK(at::allclose(there.hyper.tensors()[i], here.hyper.tensors()[i],
-                         1e-5, 1e-8));
-    }
+    // In cold start the same window again and again.
+    config["estimator"]["starts"] = 1;
+    const Course here(config, "cpu"), there(config, "privateuseone");
+    check_same(there, here, 1e-6);
+    if (reads_often(config)) continue;
     // What waits for the device, per outer step: two transfers at most, for
     // windows of any length and up to 32 products of a solver.
-    if (!reads_often(config)) {
-      for (const std::int64_t n : there.transfers) CHECK(n <= 2);
-      ++few;
-    }
+    for (const std::int64_t n : there.transfers) CHECK(n <= 2);
+    ++few;
+
+    config["device_graphs"] = true;
+    const std::int64_t before = fake_device::replays();
+    const Course again(config, "privateuseone");
+    check_same(again, there, 1e-12);
+    for (const std::int64_t n : again.transfers) CHECK(n <= 2);
+    if (fake_device::replays() > before) ++replayed;
   }
   CHECK(few > 30);
+  CHECK(replayed > 20);
+}
+
+TEST_CASE("windows from several starts are replayed each as it is, and counted",
+          "[experiment][device][replay]") {
+  for (const char* name :
+       {"ridge_pes", "fashion_mnist_many_es_single", "distill_cold",
+        "fashion_mnist_lr_schedule_unrolled"}) {
+    CAPTURE(name);
+    Json config =
+        shortened(shipped_config(fmt::format("{}/configs/{}.json",
+                                             NESTGRAD_SOURCE_DIR, name)),
+                  9);
+    config["precision"] = "float64";
+    Json& estimator = config["estimator"];
+    estimator["starts"] = 2;
+    if (estimator["horizon"] > estimator["window"]) estimator["horizon"] = 4;
+    const Course without(config, "privateuseone");
+    config["device_graphs"] = true;
+    const std::int64_t before = fake_device::replays();
+    const Course with(config, "privateuseone");
+    CHECK(fake_device::replays() >= before + 5);
+    check_same(with, without, 1e-12);
+    // "unrolled" trains its window once more.
+    const bool again = estimator["type"] == "unrolled";
+    CHECK(with.train_losses == (again ? 2 : 1) * without.train_losses);
+  }
 }
 
 TEST_CASE("the number of transfers does not grow with the length of windows",
@@ -202,8 +244,9 @@ TEST_CASE("numbers that wait on a device are read together",
 
 TEST_CASE("a run on another device is killed and resumed with the same files",
           "[experiment][device][resume]") {
+  const bool replays = GENERATE(false, true);
   const TemporaryFolder folder;
-  make_half_a_run(folder);
+  make_half_a_run(folder, replays);
   const Ended resumed = program(folder.path(""), "resume half --quiet");
   CAPTURE(resumed.output);
   REQUIRE(resumed.code == 0);
