@@ -84,20 +84,21 @@ bool same_form(const ParameterSets& a, const ParameterSets& b) {
 ParameterSets Replay::operator()(const SetFunction& f, const ParameterSets& x) {
   // What is part of a larger recording is recorded there.
   if (Making::now != nullptr) return f(x);
-  if (inputs_.empty()) {
-    inputs_ = copies_of(x);
+  if (calls_ < 2) ++calls_;
+  if (calls_ == 1) {
     const Making first(*this, /*records=*/false);
     return f(x);
   }
+  if (graph_ == nullptr) record(f, x);
   if (!same_form(x, inputs_)) return f(x);
-  if (graph_ == nullptr) record(f);
   for (std::size_t i = 0; i < x.size(); ++i) copy(x[i], inputs_[i]);
   graph_->replay();
   for (const auto& effect : effects_) effect();
   return copies_of(outputs_);
 }
 
-void Replay::record(const SetFunction& f) {
+void Replay::record(const SetFunction& f, const ParameterSets& x) {
+  inputs_ = copies_of(x);
   std::unique_ptr<DeviceGraph> graph = device_graphs_of(device_).make();
   const Making second(*this, /*records=*/true);
   std::string trouble;

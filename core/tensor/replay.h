@@ -28,7 +28,7 @@ class Replay {
   explicit Replay(const at::Device& device) : device_(device) {}
 
   /// f(x), for the same `f` at every call. Calls f itself if the shapes differ
-  /// from those of the first call. Throws Error if f waits for the device or
+  /// from those of the second call. Throws Error if f waits for the device or
   /// copies from or to the host.
   ParameterSets operator()(const SetFunction& f, const ParameterSets& x);
 
@@ -37,9 +37,10 @@ class Replay {
   friend Tensor host_constant(const std::function<Tensor()>& make);
   friend void each_time(const std::function<void()>& effect);
 
-  void record(const SetFunction& f);
+  void record(const SetFunction& f, const ParameterSets& x);
 
   at::Device device_;
+  int calls_ = 0;  // 0, 1 or several
   std::unique_ptr<DeviceGraph> graph_;
   ParameterSets inputs_, outputs_;  // at the addresses that are recorded
   std::vector<Tensor> constants_;

@@ -305,9 +305,11 @@ TEST_CASE("hypergradients are checked and compared on another device",
       " --plugin '" NESTGRAD_FAKE_DEVICE "' --set device=privateuseone";
   const std::string config = NESTGRAD_SOURCE_DIR "/configs/ridge_ift.json";
   for (const std::string& command :
-       {"check '" + config + "'", "compare '" + config +
-                                      "' --estimators '" NESTGRAD_SOURCE_DIR
-                                      "/configs/estimators/implicit.json'"}) {
+       {"check '" + config + "'",
+        "check '" + config + "' --set device_graphs=true",
+        "compare '" + config +
+            "' --estimators '" NESTGRAD_SOURCE_DIR
+            "/configs/estimators/implicit.json'"}) {
     const Ended ended = program(folder.path(""), command + options);
     CAPTURE(command, ended.output);
     CHECK(ended.code == 0);
