@@ -36,6 +36,11 @@ struct Truncation {
   /// Whether windows begin from several starts in turn, which come again.
   bool cycles() const { return cold() && starts > 1; }
 
+  /// Whether windows come again: from the same step of the same start.
+  bool repeats() const {
+    return outer_steps_per_window > 1 || (horizon > 0 && starts > 0);
+  }
+
   /// The keys of a configuration for a Truncation. Every estimator has them.
   static Schema schema();
   static Truncation read(const Config& config);

@@ -9,12 +9,6 @@
 #include "core/platform/threads.h"
 
 namespace nestgrad {
-namespace {
-
-/// In steps: a recording takes memory for each of its operators.
-constexpr std::int64_t kLongestRecording = 100;
-
-}  // namespace
 
 TrainState TrainingLoop::start(const ParameterSet& hyper, const Key& run,
                                std::int64_t particles) const {
@@ -78,7 +72,7 @@ TrainState TrainingLoop::steps(TrainState state, std::int64_t count,
     return stepwise(std::move(state), count, hyper, run, tape);
   }
   while (count > 0) {
-    const std::int64_t n = std::min(count, kLongestRecording);
+    const std::int64_t n = std::min(count, kLongestReplay);
     const ParameterSets end =
         (*replays_)("steps " + name(state, n, run),
                     [&](const ParameterSets& x) -> ParameterSets {

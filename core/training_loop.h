@@ -18,9 +18,13 @@ enum class Minibatches {
 /// A problem and the rule that trains it: the map from one TrainState to the
 /// next, as a function of two parameter sets, weights and hyperparameters.
 ///
-/// Immutable and pure. The position within a run is kept by an InnerRun.
+/// A pure function; the position within a run is kept by an InnerRun. With
+/// replays it is for one thread.
 class TrainingLoop {
  public:
+  /// In steps. A recording takes memory for each of its operators.
+  static constexpr std::int64_t kLongestReplay = 100;
+
   /// With `replays`, which may serve no other loop, a stretch of training that
   /// comes again, from the same step of the same run, is recorded on the device
   /// and replayed.
@@ -70,8 +74,8 @@ class TrainingLoop {
                    const ParameterSet& hyper, const Key& run,
                    Tape tape = Tape::kOff) const;
 
-  /// Names, for a ReplayCache, the `count` steps from `state` but for the
-  /// numbers of the state and of the hyperparameters.
+  /// Names `count` steps from `state` in replays(): everything that they depend
+  /// on but this loop and the tensors of the state and of the hyperparameters.
   std::string name(const TrainState& state, std::int64_t count,
                    const Key& run) const;
 

@@ -48,9 +48,11 @@ void Adjoint::through(const TrainState& start, std::int64_t steps) {
     return {out.state, out.hyper};
   };
   const ParameterSets x = {start.weights, start.slots, hyper_, state_};
-  const auto& replays = loop_.replays();
+  const bool recorded =
+      loop_.replays() && steps <= TrainingLoop::kLongestReplay;
   const ParameterSets out =
-      replays ? (*replays)("back " + loop_.name(start, steps, run_), back, x)
+      recorded ? (*loop_.replays())("back " + loop_.name(start, steps, run_),
+                                    back, x)
                : back(x);
   take({out[0], out[1]});
 }

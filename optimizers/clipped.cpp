@@ -55,12 +55,13 @@ class Clipped : public Optimizer {
                          natural);
     }
     const Tensor square = dot(gradient, gradient);
-    // A gradient within the limit is passed on unchanged, because sqrt has no
-    // derivative at 0.
-    const bool passes =
-        square.item<double>() <= std::pow(limit.item<double>(), 2);
-    return rule_->step(
-        state, passes ? gradient : (limit / square.sqrt()) * gradient, natural);
+    // A gradient within the limit is passed on unchanged. For it 1 stands in
+    // the place of its norm, because sqrt has no derivative at 0.
+    const Tensor passes = square <= limit.square();
+    const Tensor ratio =
+        limit / at::where(passes, at::ones_like(square), square).sqrt();
+    const Tensor factor = at::where(passes, at::ones_like(ratio), ratio);
+    return rule_->step(state, factor * gradient, natural);
   }
 
   Setting max_norm_;

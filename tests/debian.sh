@@ -2,14 +2,17 @@
 # Builds and tests this project in a fresh Debian: bookworm has LibTorch 1.13,
 # trixie 2.6, forky 2.14.
 #
-#   tests/debian.sh SUITE FOLDER [./dev test's options]
+#   tests/debian.sh SUITE FOLDER [command]
 #
-# Needs root and debootstrap. FOLDER gets the system (4 GB) and is used again; the
-# working tree is copied into it. Packages come from where apt has its own.
+# The command runs in the project's folder of that system; ./dev test if none is
+# given. Needs root and debootstrap. FOLDER gets the system (4 GB) and is used
+# again; the working tree is copied into it. Packages come from where apt has its
+# own.
 set -eu
 suite=$1
 folder=$2
 shift 2
+[ $# -gt 0 ] || set -- ./dev test
 source=$(cd "$(dirname "$0")/.." && pwd)
 
 "$source/tests/debian_system.sh" "$suite" "$folder"
@@ -27,4 +30,4 @@ for path in proc dev dev/pts sys; do
   mountpoint -q "$folder/$path" || mount --bind "/$path" "$folder/$path"
 done
 trap 'umount "$folder/proc" "$folder/dev/pts" "$folder/dev" "$folder/sys"' EXIT
-chroot "$folder" /bin/sh -c 'cd /nestgrad && exec ./dev test "$@"' sh "$@"
+chroot "$folder" /bin/sh -c 'cd /nestgrad && exec "$@"' sh "$@"

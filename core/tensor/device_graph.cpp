@@ -31,7 +31,9 @@ const DeviceGraphs& device_graphs_of(const at::Device& device) {
   throw Error(fmt::format(
       "the device '{}' cannot record what it computes; {}", device.str(),
       names.empty()
-          ? std::string("no device of this build can")
+          ? std::string(
+                "no device of this build can (CUDA can if the headers of its "
+                "runtime were there when nestgrad was built)")
           : fmt::format("those that can: {}", fmt::join(names, ", "))));
 }
 

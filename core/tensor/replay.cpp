@@ -71,6 +71,25 @@ bool same_form(const ParameterSet& a, const ParameterSet& b) {
   return true;
 }
 
+bool all_on(const at::Device& device, const ParameterSets& sets) {
+  for (const ParameterSet& set : sets) {
+    for (const Tensor& t : set.tensors()) {
+      if (t.device() != device) return false;
+    }
+  }
+  return true;
+}
+
+std::int64_t bytes_of(const ParameterSets& sets) {
+  std::int64_t out = 0;
+  for (const ParameterSet& set : sets) {
+    for (const Tensor& t : set.tensors()) {
+      out += static_cast<std::int64_t>(t.nbytes());
+    }
+  }
+  return out;
+}
+
 bool same_form(const ParameterSets& a, const ParameterSets& b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -82,12 +101,15 @@ bool same_form(const ParameterSets& a, const ParameterSets& b) {
 }  // namespace
 
 ParameterSets Replay::operator()(const SetFunction& f, const ParameterSets& x) {
-  // What is part of a larger recording is recorded there.
-  if (Making::now != nullptr) return f(x);
-  if (calls_ < 2) ++calls_;
-  if (calls_ == 1) {
+  // What is part of a larger recording is recorded there. A number that f may
+  // read on the CPU would be recorded as it is now.
+  if (Making::now != nullptr || !all_on(device_, x)) return f(x);
+  if (!called_) {
+    constants_.clear();
     const Making first(*this, /*records=*/false);
-    return f(x);
+    ParameterSets out = f(x);
+    called_ = true;
+    return out;
   }
   if (graph_ == nullptr) record(f, x);
   if (!same_form(x, inputs_)) return f(x);
@@ -116,12 +138,18 @@ void Replay::record(const SetFunction& f, const ParameterSets& x) {
     for (ParameterSet& set : outputs_ = f(inputs_)) set = off_tape(set);
   });
   attempt([&] { graph->end(); });
+  // LibTorch's allocator goes on to ask a CUDA graph that has failed.
+  if (!trouble.empty()) (void)graph.release();
   if (out_of_memory) std::rethrow_exception(out_of_memory);
   require(trouble.empty(),
           "this experiment cannot be recorded on the device '{}' ({}); it runs "
           "there without \"device_graphs\"",
           device_.str(), trouble);
   graph_ = std::move(graph);
+}
+
+std::int64_t Replay::bytes() const {
+  return bytes_of(inputs_) + bytes_of(outputs_);
 }
 
 Tensor host_constant(const std::function<Tensor()>& make) {
@@ -143,7 +171,8 @@ void each_time(const std::function<void()>& effect) {
   }
 }
 
-ReplayCache::ReplayCache(const at::Device& device) : device_(device) {
+ReplayCache::ReplayCache(const at::Device& device, std::int64_t bytes)
+    : device_(device), room_(bytes) {
   device_graphs_of(device).prepare(device);
 }
 
@@ -156,12 +185,17 @@ ParameterSets ReplayCache::operator()(const std::string& name,
   } else {
     kept_.emplace_front(name, Replay(device_));
     by_name_[name] = kept_.begin();
-    if (kept_.size() > kKept) {
-      by_name_.erase(kept_.back().first);
-      kept_.pop_back();
-    }
   }
-  return kept_.front().second(f, x);
+  Replay& replay = kept_.front().second;
+  const std::int64_t before = replay.bytes();
+  ParameterSets out = replay(f, x);
+  bytes_ += replay.bytes() - before;
+  while (kept_.size() > kKept || (bytes_ > room_ && kept_.size() > 1)) {
+    bytes_ -= kept_.back().second.bytes();
+    by_name_.erase(kept_.back().first);
+    kept_.pop_back();
+  }
+  return out;
 }
 
 }  // namespace nestgrad

@@ -136,8 +136,7 @@ Schema experiment_schema() {
                "Whether what a device other than the CPU does again and again "
                "is recorded once and then launched all at once (CUDA graphs): "
                "windows of training that come again, and the products of a "
-               "solver. Saves time where the operators are small; takes "
-               "memory.")
+               "solver. Saves time where the operators are small.")
       .choice("precision", "float32",
               "How precisely the run computes. float32, float64: all of it. "
               "tf32: in float32, but CUDA may round what it multiplies to "

@@ -113,7 +113,7 @@ CheckpointedWindow::CheckpointedWindow(const CheckpointSchedule& schedule,
                                        const TrainState& start,
                                        std::int64_t steps,
                                        const ParameterSet& hyper,
-                                       const Key& run)
+                                       const Key& run, bool off_tape)
     : loop_(loop), hyper_(hyper), run_(run), segment_(schedule.segment) {
   const std::int64_t end = start.step + steps;
   std::int64_t n = divided_up(steps, segment_), states = schedule.states - 1;
@@ -121,15 +121,15 @@ CheckpointedWindow::CheckpointedWindow(const CheckpointSchedule& schedule,
   while (n > 1 && states > 0) {
     const std::int64_t m = next_checkpoint(n, states);
     kept_.push_back({state, m, states});
-    state = replay(state, m);
+    state = trained(state, m);
     n -= m;
     --states;
   }
   if (n > 1) {
     kept_.push_back({state, n - 1, 0});
-    state = replay(state, n - 1);
+    state = trained(state, n - 1);
   }
-  if (loop_.replays()) {
+  if (off_tape) {
     last_start_ = state;
     end_ = loop_.steps(state, end - state.step, hyper_, run_);
   } else {
@@ -156,12 +156,12 @@ void CheckpointedWindow::back(const TrainState& state, std::int64_t n,
     adjoint.through(state, segment_);
   } else if (states == 0) {
     for (; n > 1; --n) {
-      back(replay(state, n - 1), 1, 0, adjoint);
+      back(trained(state, n - 1), 1, 0, adjoint);
     }
     back(state, 1, 0, adjoint);
   } else {
     const std::int64_t m = next_checkpoint(n, states);
-    back(replay(state, m), n - m, states - 1, adjoint);
+    back(trained(state, m), n - m, states - 1, adjoint);
     back(state, m, states, adjoint);
   }
 }

@@ -54,11 +54,12 @@ std::int64_t repeated_segments(std::int64_t n, std::int64_t states);
 class CheckpointedWindow {
  public:
   /// Trains the `steps` steps from `start`, which is off the tape. `loop`
-  /// outlives this.
+  /// outlives this. With `off_tape`, which the loop can replay, the last
+  /// segment is taped on the way back like the others, and not at once.
   CheckpointedWindow(const CheckpointSchedule& schedule,
                      const TrainingLoop& loop, const TrainState& start,
                      std::int64_t steps, const ParameterSet& hyper,
-                     const Key& run);
+                     const Key& run, bool off_tape = false);
 
   /// Off the tape.
   TrainState end() const { return last_ ? last_->end.detach() : end_; }
@@ -76,7 +77,7 @@ class CheckpointedWindow {
             Adjoint& adjoint);
 
   /// The state `segments` segments later.
-  TrainState replay(const TrainState& state, std::int64_t segments) const {
+  TrainState trained(const TrainState& state, std::int64_t segments) const {
     return loop_.steps(state, segments * segment_, hyper_, run_);
   }
 
@@ -86,7 +87,7 @@ class CheckpointedWindow {
   std::int64_t segment_;
   std::vector<Kept> kept_;
   std::optional<TapedSteps> last_;  // segment
-  // In its place where the loop replays, which is done off the tape.
+  // In its place with off_tape:
   TrainState last_start_, end_;
 };
 

@@ -89,14 +89,14 @@ class Unrolled : public WindowEstimator {
 
   Footprint footprint() const override {
     const std::int64_t before = run_.truncation().window - steps_;
-    if (!schedule_ && !loop_.replays()) {
+    if (!schedule_ && !replays()) {
       return {before + steps_, steps_, steps_, 0};
     }
     const CheckpointSchedule schedule = schedule_or_one_segment();
-    // Where the loop replays, the last segment is first made off the tape.
+    // With replays the last segment is first made off the tape.
     const std::int64_t last = (steps_ - 1) % schedule.segment + 1;
     return {before + schedule.steps_off_tape(steps_) + steps_ +
-                (loop_.replays() ? last : 0),
+                (replays() ? last : 0),
             steps_, std::min(steps_, schedule.segment), schedule.states};
   }
 
@@ -124,14 +124,15 @@ class Unrolled : public WindowEstimator {
     if (budget_) {
       used["checkpoints"] = schedule_ ? Json(schedule_->states) : Json("none");
     }
-    if (!schedule_ && !loop_.replays()) {
+    if (!schedule_ && !replays()) {
       Estimate out = on_one_tape(start, h);
       out.used = std::move(used);
       return out;
     }
 
     const CheckpointSchedule schedule = schedule_or_one_segment();
-    CheckpointedWindow window(schedule, loop_, from_, steps_, constant, key_);
+    CheckpointedWindow window(schedule, loop_, from_, steps_, constant, key_,
+                              replays());
     const TrainState end = window.end();
     run_.finish_turn(end);
     const Partials loss = direct_partials(end.weights, hyper);
@@ -146,6 +147,12 @@ class Unrolled : public WindowEstimator {
           static_cast<double>(schedule.steps_off_tape(steps_));
     }
     return out;
+  }
+
+  /// Whether the loop can replay a segment and the way back through it.
+  bool replays() const {
+    return loop_.replays() && run_.truncation().repeats() &&
+           schedule_or_one_segment().segment <= TrainingLoop::kLongestReplay;
   }
 
   CheckpointSchedule schedule_or_one_segment() const {

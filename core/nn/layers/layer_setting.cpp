@@ -33,7 +33,10 @@ Tensor LayerSetting::value(const Tensor& x, const Pass& pass) const {
       at::isFloatingType(x.scalar_type())
           ? x.options().dtype(at::promoteTypes(x.scalar_type(), at::kFloat))
           : value.options().device(x.device());
-  value = value.to(type);
+  // A constant is made where x is, without a transfer.
+  const bool constant = declared_.name.empty() && value.dim() == 0;
+  value = constant && !x.is_cpu() ? at::full({}, value.item<double>(), type)
+                                  : value.to(type);
   return value.dim() == 0 ? value : along_first(value, x);
 }
 

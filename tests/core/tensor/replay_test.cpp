@@ -127,6 +127,53 @@ TEST_CASE("what waits for the device or sends to it cannot be replayed",
   }
 }
 
+TEST_CASE("what has an argument on the CPU is not replayed", "[replay]") {
+  Replay replay(there());
+  const auto f = [](const ParameterSets& x) -> ParameterSets {
+    return {x[1].at("s").item<double>() * x[0]};
+  };
+  for (int k = 0; k < 4; ++k) {
+    const ParameterSet s{{"s", at::scalar_tensor(k, at::kDouble)}};
+    check_equal(replay(f, {example(k), s}), f({example(k), s}));
+  }
+}
+
+TEST_CASE("a first call that fails is made again", "[replay]") {
+  Replay replay(there());
+  int calls = 0;
+  const auto f = [&](const ParameterSets& x) -> ParameterSets {
+    const Tensor c =
+        host_constant([] { return sent(at::full({4}, 3, at::kDouble)); });
+    require(++calls > 1, "not yet");
+    return {{{"c", x[0].at("b") * c}}};
+  };
+  CHECK_THROWS_WITH(replay(f, {example(0)}), ContainsSubstring("not yet"));
+  for (int k = 1; k < 4; ++k) {
+    CHECK(at::equal(replay(f, {example(k)})[0].at("c").to(at::kCPU),
+                    3 * example(k).at("b").to(at::kCPU)));
+  }
+}
+
+TEST_CASE("large functions are kept only as long as there is room",
+          "[replay]") {
+  ReplayCache replays(there(), /*bytes=*/200);
+  int calls = 0;
+  const auto f = [&](const ParameterSets& x) -> ParameterSets {
+    ++calls;
+    return {2.0 * x[0]};
+  };
+  // Arguments and results of one take 192 bytes.
+  const auto call = [&](const char* name, int k) {
+    replays(name, f, {{{"x", example(k).at("a")}}});
+  };
+  for (int k = 0; k < 3; ++k) call("a", k);
+  CHECK(calls == 2);
+  for (int k = 0; k < 3; ++k) call("b", k);
+  CHECK(calls == 4);
+  call("a", 3);
+  CHECK(calls == 5);
+}
+
 TEST_CASE("a constant of the host is made once and kept", "[replay]") {
   Replay replay(there());
   int made = 0;
@@ -227,12 +274,12 @@ TEST_CASE("of functions by name, those called last are kept", "[replay]") {
     }
   }
   CHECK(functions[0].calls == 2);
-  for (int n = 3; n < 100; ++n) call(n);
+  for (int n = 3; n < 600; ++n) call(n);
   call(0);
-  call(99);
+  call(599);
   CHECK(functions[0].calls == 3);
-  call(99);
-  CHECK(functions[99].calls == 2);
+  call(599);
+  CHECK(functions[599].calls == 2);
 }
 
 TEST_CASE("a device that cannot record is told", "[replay]") {

@@ -72,6 +72,16 @@ bool reads_often(const Json& config) {
   return !config.contains("hyperparameters");
 }
 
+/// What reads in the middle of a step cannot be recorded and must be refused.
+void check_recorded_or_refused(Json config, const Course& without) {
+  config["device_graphs"] = true;
+  try {
+    check_same(Course(config, "privateuseone"), without, 1e-12);
+  } catch (const Error& error) {
+    CHECK_THAT(error.what(), ContainsSubstring("without \"device_graphs\""));
+  }
+}
+
 /// A run of 6 outer steps in the folder "whole", and in "half" the same as it
 /// was after 3.
 void make_half_a_run(const TemporaryFolder& folder, bool replays = false) {
@@ -138,7 +148,10 @@ TEST_CASE("every shipped configuration computes the same on another device",
     config["estimator"]["starts"] = 1;
     const Course here(config, "cpu"), there(config, "privateuseone");
     check_same(there, here, 1e-6);
-    if (reads_often(config)) continue;
+    if (reads_often(config)) {
+      check_recorded_or_refused(config, there);
+      continue;
+    }
     // What waits for the device, per outer step: two transfers at most, for
     // windows of any length and up to 32 products of a solver.
     for (const std::int64_t n : there.transfers) CHECK(n <= 2);
@@ -179,6 +192,45 @@ TEST_CASE("windows from several starts are replayed each as it is, and counted",
     const bool again = estimator["type"] == "unrolled";
     CHECK(with.train_losses == (again ? 2 : 1) * without.train_losses);
   }
+}
+
+TEST_CASE("what has constants in its layers and rules is replayed",
+          "[experiment][device][replay]") {
+  Json config = shortened(
+      shipped_config(NESTGRAD_SOURCE_DIR
+                     "/configs/fashion_mnist_lr_schedule_unrolled.json"),
+      5);
+  config["precision"] = "float64";
+  config["estimator"]["starts"] = 1;
+  config["problem"]["model"] = {{"type", "sequential"},
+                                {"layers",
+                                 {{{"type", "contrast"}, {"strength", 0.2}},
+                                  "flatten",
+                                  {{"type", "dropout"}, {"rate", 0.1}},
+                                  {{"type", "linear"}, {"out", 10}}}}};
+  const Json rule = config["inner"];
+  config["inner"] = {{"type", "clipped"}, {"max_norm", 0.1}, {"rule", rule}};
+  const Course without(config, "privateuseone");
+  config["device_graphs"] = true;
+  const std::int64_t before = fake_device::replays();
+  check_same(Course(config, "privateuseone"), without, 1e-12);
+  CHECK(fake_device::replays() > before);
+}
+
+TEST_CASE(
+    "f2sa, whose penalty is a number of the host, is the same with replays",
+    "[experiment][device][replay]") {
+  Json config = shortened(
+      shipped_config(NESTGRAD_SOURCE_DIR
+                     "/configs/fashion_mnist_data_cleaning_f2sa.json"),
+      6);
+  config["precision"] = "float64";
+  Json& estimator = config["estimator"];
+  estimator["horizon"] = estimator["window"];
+  estimator["starts"] = 1;
+  const Course without(config, "privateuseone");
+  config["device_graphs"] = true;
+  check_same(Course(config, "privateuseone"), without, 1e-12);
 }
 
 TEST_CASE("the number of transfers does not grow with the length of windows",
