@@ -72,6 +72,29 @@ bool reads_often(const Json& config) {
   return !config.contains("hyperparameters");
 }
 
+/// A shipped configuration, shortened, whose windows are all from one start.
+Json replayable(const std::string& name, std::int64_t outer_steps) {
+  Json config = shortened(shipped_config(fmt::format(
+                              "{}/configs/{}.json", NESTGRAD_SOURCE_DIR, name)),
+                          outer_steps);
+  config["precision"] = "float64";
+  config["estimator"]["starts"] = 1;
+  return config;
+}
+
+/// Checks that a run is the same with replays, and returns how many it made.
+std::int64_t replays_without_a_difference(Json config) {
+  const Course without(config, "privateuseone");
+  config["device_graphs"] = true;
+  const std::int64_t before = fake_device::replays();
+  const Course with(config, "privateuseone");
+  check_same(with, without, 1e-12);
+  // "unrolled" trains its window once more.
+  const bool again = config["estimator"]["type"] == "unrolled";
+  CHECK(with.train_losses == (again ? 2 : 1) * without.train_losses);
+  return fake_device::replays() - before;
+}
+
 /// What reads in the middle of a step cannot be recorded and must be refused.
 void check_recorded_or_refused(Json config, const Course& without) {
   config["device_graphs"] = true;
@@ -174,34 +197,17 @@ TEST_CASE("windows from several starts are replayed each as it is, and counted",
        {"ridge_pes", "fashion_mnist_many_es_single", "distill_cold",
         "fashion_mnist_lr_schedule_unrolled"}) {
     CAPTURE(name);
-    Json config =
-        shortened(shipped_config(fmt::format("{}/configs/{}.json",
-                                             NESTGRAD_SOURCE_DIR, name)),
-                  9);
-    config["precision"] = "float64";
+    Json config = replayable(name, 9);
     Json& estimator = config["estimator"];
     estimator["starts"] = 2;
     if (estimator["horizon"] > estimator["window"]) estimator["horizon"] = 4;
-    const Course without(config, "privateuseone");
-    config["device_graphs"] = true;
-    const std::int64_t before = fake_device::replays();
-    const Course with(config, "privateuseone");
-    CHECK(fake_device::replays() >= before + 5);
-    check_same(with, without, 1e-12);
-    // "unrolled" trains its window once more.
-    const bool again = estimator["type"] == "unrolled";
-    CHECK(with.train_losses == (again ? 2 : 1) * without.train_losses);
+    CHECK(replays_without_a_difference(config) >= 5);
   }
 }
 
 TEST_CASE("what has constants in its layers and rules is replayed",
           "[experiment][device][replay]") {
-  Json config = shortened(
-      shipped_config(NESTGRAD_SOURCE_DIR
-                     "/configs/fashion_mnist_lr_schedule_unrolled.json"),
-      5);
-  config["precision"] = "float64";
-  config["estimator"]["starts"] = 1;
+  Json config = replayable("fashion_mnist_lr_schedule_unrolled", 5);
   config["problem"]["model"] = {{"type", "sequential"},
                                 {"layers",
                                  {{{"type", "contrast"}, {"strength", 0.2}},
@@ -210,27 +216,15 @@ TEST_CASE("what has constants in its layers and rules is replayed",
                                   {{"type", "linear"}, {"out", 10}}}}};
   const Json rule = config["inner"];
   config["inner"] = {{"type", "clipped"}, {"max_norm", 0.1}, {"rule", rule}};
-  const Course without(config, "privateuseone");
-  config["device_graphs"] = true;
-  const std::int64_t before = fake_device::replays();
-  check_same(Course(config, "privateuseone"), without, 1e-12);
-  CHECK(fake_device::replays() > before);
+  CHECK(replays_without_a_difference(config) > 0);
 }
 
 TEST_CASE(
     "f2sa, whose penalty is a number of the host, is the same with replays",
     "[experiment][device][replay]") {
-  Json config = shortened(
-      shipped_config(NESTGRAD_SOURCE_DIR
-                     "/configs/fashion_mnist_data_cleaning_f2sa.json"),
-      6);
-  config["precision"] = "float64";
-  Json& estimator = config["estimator"];
-  estimator["horizon"] = estimator["window"];
-  estimator["starts"] = 1;
-  const Course without(config, "privateuseone");
-  config["device_graphs"] = true;
-  check_same(Course(config, "privateuseone"), without, 1e-12);
+  Json config = replayable("fashion_mnist_data_cleaning_f2sa", 6);
+  config["estimator"]["horizon"] = config["estimator"]["window"];
+  replays_without_a_difference(config);
 }
 
 TEST_CASE("the number of transfers does not grow with the length of windows",

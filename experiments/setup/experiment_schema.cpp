@@ -1,0 +1,128 @@
+#include "core/hyper_space.h"
+#include "core/nn/model.h"
+#include "experiments/setup/experiment.h"
+#include "experiments/setup/stopping.h"
+
+namespace nestgrad {
+namespace {
+
+Schema inner_schema() {
+  return Schema("How the weights are trained.")
+      .choice("minibatches", "common",
+              "Which minibatches a run of inner training sees. common: all "
+              "runs see the same ones in the same order. per_start: each start "
+              "(see estimator.starts) has an order of its own, and so has each "
+              "network of the final runs.",
+              {"common", "per_start"});
+}
+
+Schema outer_schema() {
+  return Schema("How the hyperparameters move.")
+      .integer("steps", 100, "Outer steps: hypergradients that are followed.",
+               at_least(1))
+      .choice("select", "best",
+              "Which outer step is handed out: its hyperparameters and its "
+              "weights. best: of the steps that are evaluated (see "
+              "record.every), the one with the least validation loss; the "
+              "start is one of them. last: the hyperparameters after the last "
+              "step. A run that tunes nothing hands out its last weights.",
+              {"best", "last"})
+      .section("stop", Stopping::schema(), Json::object(),
+               "When tuning ends earlier.");
+}
+
+Schema checkpoint_schema() {
+  return Schema(
+             "When the whole state of a run is written, for 'nestgrad resume', "
+             "and its results so far with it. That is done at a signal as "
+             "well.")
+      .number("minutes", 5, "Minutes from one to the next.", at_least(0))
+      .integer("steps", 0,
+               "Outer steps from one to the next, if time does not come first; "
+               "0: time alone.",
+               at_least(0))
+      .integer("keep", 2, "How many are kept; 0: none are written.",
+               at_least(0));
+}
+
+Schema record_schema() {
+  return Schema("What is written down, and how the result is judged.")
+      .text("folder", kAbsent,
+            "Where the results go; runs/<name of the configuration>-<n> if "
+            "left out.")
+      .integer("every", 10,
+               "Outer steps from one evaluation (accuracy, test loss) and one "
+               "line of progress to the next. The start, the first and the "
+               "last step are evaluated in any case.",
+               at_least(1))
+      .number("retrain", "auto",
+              "Training steps of the two final runs from scratch, under the "
+              "hyperparameters found and under those of the start; 0: none; "
+              "auto: as many as tuning made in one run.",
+              from_to(0, 1e15), {"auto"})
+      .number("retrain_seconds", kAbsent,
+              "Budget of all final runs. Each of their networks may take an "
+              "equal share of the time that is left, and is evaluated where "
+              "it has come to when its share is used up.",
+              above(0))
+      .number("networks", "auto",
+              "Networks of each final run, which differ in their initial "
+              "weights; of several, mean and standard deviation are shown. "
+              "auto: 3 if all final runs then take no more work than tuning "
+              "did, else 1. Work is counted in gradients of the training "
+              "loss; a Hessian product counts as three.",
+              at_least(1), {"auto"})
+      .objects("other_models", ModelRegistry::instance(), Json::array(),
+               "Models in the place of the problem's that are trained from "
+               "scratch under the hyperparameters found as well.")
+      .section("checkpoint", checkpoint_schema(), Json::object(),
+               "What is kept of a run that does not live to its end.");
+}
+
+}  // namespace
+
+Schema experiment_schema() {
+  return Schema(
+             "An experiment: hyperparameters of a problem, tuned by "
+             "hypergradients.")
+      .integer("seed", 1, "What everything random follows from.",
+               from_to(0, 9007199254740992.0))
+      .text("device", "cpu",
+            "Where tensors live: `cpu`, `cuda`, `cuda:1` or another device of "
+            "LibTorch or of a plugin, by its name.")
+      .boolean("device_graphs", false,
+               "Whether what a device other than the CPU does again and again "
+               "is recorded once and then launched all at once (CUDA graphs): "
+               "windows of training that come again, and the products of a "
+               "solver. Saves time where the operators are small.")
+      .choice("precision", "float32",
+              "How precisely the run computes. float32, float64: all of it. "
+              "tf32: in float32, but CUDA may round what it multiplies to "
+              "TF32. bfloat16: networks in bfloat16, everything else in "
+              "float32.",
+              {"float32", "tf32", "bfloat16", "float64"})
+      .integer("threads", 0, "Threads of the process; 0: one per core.",
+               at_least(0))
+      .object("problem", ProblemRegistry::instance(), kRequired,
+              "The two losses: training and validation.")
+      .map("hyperparameters", hyper_spec_schema(), kRequired,
+           "What is tuned, by name.")
+      .object("inner", OptimizerRegistry::instance(), "sgd",
+              "The rule that trains the weights; \"$name\" stands for a "
+              "hyperparameter.",
+              inner_schema())
+      .object("estimator", EstimatorRegistry::instance(), "ift",
+              "How hypergradients are estimated.")
+      .object("outer", OptimizerRegistry::instance(),
+              Json{{"type", "adam"}, {"lr", 0.05}},
+              "The rule that moves the hyperparameters, in the coordinates in "
+              "which they are tuned.",
+              outer_schema())
+      .section("record", record_schema(), Json::object(),
+               "What is written down.")
+      .texts("plugins", Json::array(),
+             "Shared libraries whose estimators, problems, models, ... can be "
+             "named here; see docs/adding_an_estimator.md.");
+}
+
+}  // namespace nestgrad
