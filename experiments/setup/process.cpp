@@ -14,6 +14,7 @@
 
 #include "core/platform/blas.h"
 #include "core/platform/error.h"
+#include "core/platform/kernels.h"
 #include "core/platform/standard_streams.h"
 #include "core/platform/threads.h"
 
@@ -47,6 +48,7 @@ std::string processor() {
 
 void prepare_process(std::int64_t threads) {
   use_threads(threads > 0 ? static_cast<int>(threads) : available_cores());
+  leave_wrong_kernels();
 }
 
 Json host_facts() {
