@@ -29,7 +29,7 @@ WORDS = {"dense", "forward", "identity", "reversible", "unrolled", "es"}
 
 # (file, word): why it may stand there.
 EXCUSED = {
-    ("experiments/setup/experiment.cpp", "ift"):
+    ("experiments/setup/experiment_schema.cpp", "ift"):
         "the default of a configuration",
     ("hypergrad/implicit/ift.cpp", "neumann"):
         "the default of its section",
@@ -45,7 +45,7 @@ EXCUSED = {
     ("experiments/run/results.cpp", "last"): "a choice of outer.select",
     ("experiments/run/restore.cpp", "last"): "a choice of outer.select",
     ("experiments/run/verdict.cpp", "last"): "a choice of outer.select",
-    ("experiments/setup/experiment.cpp", "last"): "a choice of outer.select",
+    ("experiments/setup/experiment_schema.cpp", "last"): "a choice of outer.select",
     ("core/nn/models/script_facts.h", "forward"): "a method of a module",
     ("experiments/run/run.cpp", "checkpoints"): "a folder of a run",
     ("experiments/run/runner.cpp", "checkpoints"): "a folder of a run",
