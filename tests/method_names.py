@@ -45,7 +45,8 @@ EXCUSED = {
     ("experiments/run/results.cpp", "last"): "a choice of outer.select",
     ("experiments/run/restore.cpp", "last"): "a choice of outer.select",
     ("experiments/run/verdict.cpp", "last"): "a choice of outer.select",
-    ("experiments/setup/experiment_schema.cpp", "last"): "a choice of outer.select",
+    ("experiments/setup/experiment_schema.cpp", "last"):
+        "a choice of outer.select",
     ("core/nn/models/script_facts.h", "forward"): "a method of a module",
     ("experiments/run/run.cpp", "checkpoints"): "a folder of a run",
     ("experiments/run/runner.cpp", "checkpoints"): "a folder of a run",

@@ -14,9 +14,9 @@
 
 #include "core/platform/blas.h"
 #include "core/platform/error.h"
-#include "core/platform/kernels.h"
 #include "core/platform/standard_streams.h"
 #include "core/platform/threads.h"
+#include "core/tensor/kernels.h"
 
 namespace nestgrad {
 namespace {

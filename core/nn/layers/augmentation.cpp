@@ -5,7 +5,6 @@
 #include "core/nn/layers/constant.h"
 #include "core/nn/layers/layer_setting.h"
 #include "core/nn/layers/shapes.h"
-#include "core/tensor/replay.h"
 
 namespace nestgrad {
 namespace {
@@ -169,8 +168,7 @@ struct SaturationChange : FactorChange {
   static Tensor change(const Tensor& x, const Tensor& s, const Noise& noise) {
     static const Constant rec601(
         at::tensor({0.299, 0.587, 0.114}, at::kDouble).view({3, 1, 1}));
-    const Tensor luma = host_constant([&] { return rec601.like(x); });
-    const Tensor grey = (x * luma).sum(-3, true);
+    const Tensor grey = (x * rec601.like(x)).sum(-3, true);
     return grey + factor(x, s, noise) * (x - grey);
   }
 };

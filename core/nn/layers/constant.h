@@ -5,17 +5,24 @@
 #include <mutex>
 
 #include "core/tensor/parameter_set.h"
+#include "core/tensor/replay.h"
 
 namespace nestgrad {
 
 /// A tensor of a layer that is not one of its weights: a table, or weights that
-/// training does not change. Copies for other types and devices are made once.
+/// training does not change. Copies for other types and devices are made once,
+/// and live as long as a recording that reads them.
 class Constant {
  public:
   explicit Constant(Tensor value) : value_(std::move(value)) {}
 
   /// The tensor with the type and the device of `x`.
   Tensor like(const Tensor& x) const {
+    return host_constant([&] { return converted(x); });
+  }
+
+ private:
+  Tensor converted(const Tensor& x) const {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!converted_.defined() || converted_.device() != x.device() ||
         converted_.scalar_type() != x.scalar_type()) {
@@ -24,7 +31,6 @@ class Constant {
     return converted_;
   }
 
- private:
   Tensor value_;
   mutable Tensor converted_;
   mutable std::mutex mutex_;

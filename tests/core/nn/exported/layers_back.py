@@ -19,7 +19,7 @@ def block(name):
 
 exec(block("reader"))  # defines load_file() and imports torch
 exec(block("layers"))  # defines for_pytorch()
-# oneDNN computes wrong numbers on some processors (core/platform/kernels.h).
+# oneDNN computes wrong numbers on some processors (core/tensor/kernels.h).
 torch.backends.mkldnn.set_flags(False)
 
 LAYERS = {

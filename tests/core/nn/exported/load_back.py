@@ -18,7 +18,7 @@ def block(name):
 
 
 exec(block("reader"))  # defines load_file() and imports torch
-# oneDNN computes wrong numbers on some processors (core/platform/kernels.h).
+# oneDNN computes wrong numbers on some processors (core/tensor/kernels.h).
 torch.backends.mkldnn.set_flags(False)
 
 # The network, as it was before it was exported; this PyTorch cannot do that.

@@ -6,7 +6,7 @@ import sys
 
 import torch
 
-# oneDNN computes wrong numbers on some processors (core/platform/kernels.h).
+# oneDNN computes wrong numbers on some processors (core/tensor/kernels.h).
 torch.backends.mkldnn.set_flags(False)
 
 before, after = torch.jit.load(sys.argv[1]), torch.jit.load(sys.argv[2])

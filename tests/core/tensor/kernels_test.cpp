@@ -1,18 +1,15 @@
 // What LibTorch takes for an operator in this process.
 
-#include "core/platform/kernels.h"
+#include "core/tensor/kernels.h"
 
 #include <ATen/ATen.h>
 
 #include "core/tensor/key.h"
+#include "tests/kit/numbers.h"
 #include "tests/support/support.h"
 
 namespace nestgrad {
 namespace {
-
-double error_of(const Tensor& found, const Tensor& right) {
-  return ((found.to(at::kDouble) - right).norm() / right.norm()).item<double>();
-}
 
 TEST_CASE("convolutions are those in float64, forwards and backwards",
           "[kernels]") {
@@ -44,7 +41,7 @@ TEST_CASE("convolutions are those in float64, forwards and backwards",
           };
           const std::vector<Tensor> right = all(at::kDouble), found = all(type);
           for (std::size_t i = 0; i < found.size(); ++i) {
-            CHECK(error_of(found[i], right[i]) < limit);
+            CHECK(relative_error(found[i].to(at::kDouble), right[i]) < limit);
           }
         }
       }

@@ -1,19 +1,20 @@
-#include "core/platform/kernels.h"
+#include "core/tensor/kernels.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include <functional>
-#include <string>
+#include <initializer_list>
 #include <vector>
 
 #include "core/platform/warnings.h"
+#include "core/tensor/autodiff.h"
 
 namespace nestgrad {
 namespace {
 
-using at::Tensor;
 using Tensors = std::vector<Tensor>;
 
 /// A computation in a floating-point type. Its inputs are the same numbers in
@@ -37,20 +38,22 @@ Computation convolution(std::int64_t in, std::int64_t out, std::int64_t kernel,
                         std::int64_t stride) {
   return [=](at::ScalarType type) -> Tensors {
     constexpr std::int64_t kBatch = 4, kSize = 8;
-    const std::int64_t padding = kernel / 2;
-    const Tensor x = numbers({kBatch, in, kSize, kSize}, 0.7, type);
-    const Tensor w = numbers({out, in, kernel, kernel}, 1.1, type);
-    const Tensor y =
-        at::conv2d(x, w, numbers({out}, 1.3, type), stride, padding);
-    const auto [gx, gw, gb] = at::convolution_backward(
-        numbers(y.sizes(), 1.7, type), x, w, at::IntArrayRef(out),
-        {stride, stride}, {padding, padding}, {1, 1}, /*transposed=*/false,
-        {0, 0}, /*groups=*/1, {true, true, true});
-    return {y, gx, gw, gb};
+    const ParameterSet x = ParameterSet{
+        {"x", numbers({kBatch, in, kSize, kSize}, 0.7, type)},
+        {"w", numbers({out, in, kernel, kernel}, 1.1, type)},
+        {"b", numbers({out}, 1.3,
+                      type)}}.leaves();
+    const ParameterSet y{
+        {"y", at::conv2d(x.at("x"), x.at("w"), x.at("b"), stride, kernel / 2)}};
+    const ParameterSet v{{"y", numbers(y.at("y").sizes(), 1.7, type)}};
+    Tensors all = vjp(y, x, v, Tape::kOff, Graph::kConsume).tensors();
+    all.push_back(y.at("y").detach());
+    return all;
   };
 }
 
 Tensors lstm(at::ScalarType type) {
+  const at::NoGradGuard no_tape;
   constexpr std::int64_t kIn = 5, kOut = 7;
   const Tensor state = at::zeros({1, 4, kOut}, type);
   const auto [y, h, c] = at::lstm(
@@ -68,20 +71,29 @@ double relative_difference(const Tensor& found, const Tensor& right) {
   return ((found.to(at::kDouble) - r).norm() / r.norm()).item<double>();
 }
 
-/// What a computation differs from itself without oneDNN in float32, if that is
-/// more than rounding; else 0.
-double fault_of(const Computation& computation, at::ScalarType type) {
+/// Whether a computation in one of the types differs from that in float32
+/// without oneDNN by more than rounding. Warns if so.
+bool differs(const char* name, const Computation& computation,
+             std::initializer_list<at::ScalarType> types) {
   at::Context& context = at::globalContext();
-  const Tensors found = computation(type);
   context.setUserEnabledMkldnn(false);
   const Tensors right = computation(at::kFloat);
   context.setUserEnabledMkldnn(true);
-  const double limit = type == at::kFloat ? 1e-4 : 0.05;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const double difference = relative_difference(found[i], right[i]);
-    if (!(difference < limit)) return difference;
+  for (const at::ScalarType type : types) {
+    const double limit = type == at::kFloat ? 1e-4 : 0.05;
+    const Tensors found = computation(type);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const double difference = relative_difference(found[i], right[i]);
+      if (difference < limit) continue;  // not if it is NaN
+      add_warning(fmt::format(
+          "oneDNN, which LibTorch takes on this processor, computes wrong "
+          "numbers ({} in {} is off by {:.2g}, relative to it); LibTorch does "
+          "without it, which is slower and right",
+          name, type == at::kFloat ? "float32" : "bfloat16", difference));
+      return true;
+    }
   }
-  return 0;
+  return false;
 }
 
 }  // namespace
@@ -89,28 +101,11 @@ double fault_of(const Computation& computation, at::ScalarType type) {
 void leave_wrong_kernels() {
   at::Context& context = at::globalContext();
   if (!at::hasMKLDNN() || !context.userEnabledMkldnn()) return;
-  const at::NoGradGuard no_tape;
-  const auto leave = [&](const char* what, double difference) {
-    context.setUserEnabledMkldnn(false);
-    add_warning(fmt::format(
-        "oneDNN, which LibTorch takes on this processor, computes wrong "
-        "numbers ({} is off by {:.2g}, relative to it); LibTorch does without "
-        "it, which is slower and right",
-        what, difference));
-  };
-  const Computation convolutions[] = {convolution(1, 4, 3, 1),
-                                      convolution(8, 16, 3, 2)};
-  for (const Computation& one : convolutions) {
-    for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-      const double fault = fault_of(one, type);
-      if (fault == 0) continue;
-      return leave(type == at::kFloat ? "a convolution in float32"
-                                      : "a convolution in bfloat16",
-                   fault);
-    }
-  }
-  const double fault = fault_of(lstm, at::kFloat);
-  if (fault != 0) leave("an LSTM", fault);
+  const auto both = {at::kFloat, at::kBFloat16};
+  const bool wrong = differs("a convolution", convolution(1, 4, 3, 1), both) ||
+                     differs("a convolution", convolution(8, 16, 3, 2), both) ||
+                     differs("an LSTM", lstm, {at::kFloat});
+  context.setUserEnabledMkldnn(!wrong);
 }
 
 }  // namespace nestgrad
