@@ -19,7 +19,7 @@ namespace nestgrad {
 namespace {
 
 constexpr int kRounds = 9;
-constexpr int kSteps = 10;  // of a window
+constexpr int kWindow = 10;  // of a window
 
 /// Vectors of 196 normal numbers, in place of images of 14 x 14 pixels.
 class NormalVectors : public DataSource {
@@ -44,7 +44,7 @@ double milliseconds_per_step(F&& window) {
   window();
   const Stopwatch watch;
   window();
-  return 1e3 * watch.seconds() / kSteps;
+  return 1e3 * watch.seconds() / kWindow;
 }
 
 /// A step of gradient descent for the perceptron 196-32-10, written directly.
@@ -93,16 +93,16 @@ void measure(std::int64_t particles, std::int64_t batch) {
                                        each.front().weights.tensors());
 
   const auto together = [&] {
-    all = loop.steps(std::move(all), kSteps, hyper, Key(2));
+    all = loop.steps(std::move(all), kWindow, hyper, Key(2));
   };
   const auto loop_over = [&] {
     for (TrainState& state : each) {
-      state = loop.steps(std::move(state), kSteps, one, Key(2));
+      state = loop.steps(std::move(state), kWindow, one, Key(2));
     }
   };
   const auto by_hand = [&] {
     for (auto& w : raw) {
-      for (int i = 0; i < kSteps; ++i) step_by_hand(w, x, y, 0.05);
+      for (int i = 0; i < kWindow; ++i) step_by_hand(w, x, y, 0.05);
     }
   };
   together();

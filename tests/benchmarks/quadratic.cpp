@@ -13,8 +13,8 @@
 namespace nestgrad {
 namespace {
 
-constexpr double kRate = 0.1, kDecay = 0.1;
-constexpr int kSteps = 200;
+constexpr double kDescentRate = 0.1, kDescentDecay = 0.1;
+constexpr int kDescentSteps = 200;
 constexpr std::int64_t kExamples = 50, kFeatures = 10;
 
 /// The same problem for the library and for a loop written by hand.
@@ -71,20 +71,21 @@ using Maker = Problem (*)(at::ScalarType);
 
 std::shared_ptr<const Optimizer> descent() {
   return OptimizerRegistry::instance().make(
-      Json{{"type", "sgd"}, {"lr", kRate}});
+      Json{{"type", "sgd"}, {"lr", kDescentRate}});
 }
 
 Run library(const Problem& given, at::ScalarType type) {
   const Tensor decay =
-      at::scalar_tensor(kDecay, at::TensorOptions().dtype(type));
+      at::scalar_tensor(kDescentDecay, at::TensorOptions().dtype(type));
   const auto problem = std::make_shared<Reparameterized>(
       given.quadratic,
       std::vector<HyperSpec>{{"weight_decay", decay, Coordinates::log()}});
   const auto loop = std::make_shared<TrainingLoop>(problem, descent());
   const std::shared_ptr<HypergradientEstimator> estimator =
-      EstimatorRegistry::instance().make(
-          Json{{"type", "unrolled"}, {"window", kSteps}, {"horizon", kSteps}},
-          *loop);
+      EstimatorRegistry::instance().make(Json{{"type", "unrolled"},
+                                              {"window", kDescentSteps},
+                                              {"horizon", kDescentSteps}},
+                                         *loop);
   const ParameterSet hyper = problem->initial_hyper();
   return [loop, estimator, hyper] {
     estimator->begin(hyper, Key());
@@ -97,13 +98,13 @@ Run by_hand(const Problem& given, at::ScalarType type) {
     using torch::autograd::grad;
     const auto options = at::TensorOptions().dtype(type);
     const Tensor h =
-        at::scalar_tensor(std::log(kDecay), options).requires_grad_();
+        at::scalar_tensor(std::log(kDescentDecay), options).requires_grad_();
     const Tensor half_decay = 0.5 * h.exp();
     Tensor w = at::zeros_like(given.quadratic->terms().b).requires_grad_();
-    for (int i = 0; i < kSteps; ++i) {
+    for (int i = 0; i < kDescentSteps; ++i) {
       const Tensor loss = given.train_loss(w) + half_decay * at::dot(w, w);
-      w = w - kRate * grad({loss}, {w}, {}, /*retain_graph=*/true,
-                           /*create_graph=*/true)[0];
+      w = w - kDescentRate * grad({loss}, {w}, {}, /*retain_graph=*/true,
+                                  /*create_graph=*/true)[0];
     }
     return grad({given.valid_loss(w)}, {h})[0].reshape(-1);
   };
@@ -119,11 +120,11 @@ Contest plain_training(Maker make, at::ScalarType type) {
   const Problem given = make(type);
   const ParameterSet hyper{
       {"weight_decay",
-       at::scalar_tensor(kDecay, at::TensorOptions().dtype(type))}};
+       at::scalar_tensor(kDescentDecay, at::TensorOptions().dtype(type))}};
   const TrainingLoop loop(given.quadratic, descent());
   return {[=] {
             TrainState state = loop.start(hyper, Key());
-            for (int i = 0; i < kSteps; ++i) {
+            for (int i = 0; i < kDescentSteps; ++i) {
               state = loop.step(state, hyper, Key());
             }
             return state.weights.flatten();
@@ -131,12 +132,12 @@ Contest plain_training(Maker make, at::ScalarType type) {
           [=] {
             const Tensor w =
                 at::zeros_like(given.quadratic->terms().b).requires_grad_();
-            for (int i = 0; i < kSteps; ++i) {
+            for (int i = 0; i < kDescentSteps; ++i) {
               const Tensor loss =
-                  given.train_loss(w) + 0.5 * kDecay * at::dot(w, w);
+                  given.train_loss(w) + 0.5 * kDescentDecay * at::dot(w, w);
               const Tensor g = torch::autograd::grad({loss}, {w})[0];
               const at::NoGradGuard no_tape;
-              w.sub_(g, kRate);
+              w.sub_(g, kDescentRate);
             }
             return w.detach();
           }};
@@ -146,7 +147,7 @@ Contest plain_training(Maker make, at::ScalarType type) {
 std::vector<Workload> workloads(const std::string& name, Maker make) {
   return {{name, 25, 1,
            [make](at::ScalarType type) { return contest(make, type); }},
-          {name + " step", 25, kSteps,
+          {name + " step", 25, kDescentSteps,
            [make](at::ScalarType type) { return plain_training(make, type); }}};
 }
 

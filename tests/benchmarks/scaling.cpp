@@ -18,7 +18,7 @@
 namespace nestgrad {
 namespace {
 
-constexpr std::int64_t kLengths[] = {10, 100, 1000, 10000, 100000};
+constexpr std::int64_t kWindows[] = {10, 100, 1000, 10000, 100000};
 
 struct Form {
   std::string name;
@@ -111,7 +111,7 @@ void measure_scaling(const std::string& picture) {
     for (Panel* panel : {&seconds, &mib}) {
       panel->curves.push_back({form.name, {}, {}});
     }
-    for (const std::int64_t steps : kLengths) {
+    for (const std::int64_t steps : kWindows) {
       const Point point = measured_apart(form.estimator, steps);
       fmt::print("{:18}{:>10}{:>12.4g}{:>12.4g}\n", form.name, steps,
                  point.seconds, point.mib);

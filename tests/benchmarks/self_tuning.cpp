@@ -12,16 +12,16 @@
 namespace nestgrad {
 namespace {
 
-constexpr std::int64_t kSteps = 40;
+constexpr std::int64_t kTrainingSteps = 40;
 constexpr int kPairs = 15;
 
-struct Network {
+struct NamedModel {
   const char* name;
   Json model;
   Json data = {{"type", "fashion_mnist"}, {"train", 5000}, {"valid", 1000}};
 };
 
-std::vector<Network> networks() {
+std::vector<NamedModel> networks() {
   return {
       {"mlp 784-256-256-10",
        {{"type", "mlp"},
@@ -45,7 +45,7 @@ std::vector<Network> networks() {
         {"test", 200}}}};
 }
 
-Config config_for(const Network& network) {
+Config config_for(const NamedModel& network) {
   Json hyperparameters = {
       {"dropout",
        {{"initial", 0.2}, {"range", {0, 0.95}}, {"per", "position"}}}};
@@ -86,7 +86,9 @@ Cost cost(const Experiment& experiment, const Json& estimator,
   const auto made = EstimatorRegistry::instance().make(estimator, loop);
   made->begin(hyper, Key(1));
   TrainState state = loop.start(hyper, Key(1));
-  const auto plain = [&] { state = loop.steps(state, kSteps, hyper, Key(1)); };
+  const auto plain = [&] {
+    state = loop.steps(state, kTrainingSteps, hyper, Key(1));
+  };
   const auto own = [&] {
     for (std::int64_t i = 0; i < estimates; ++i) made->estimate(hyper);
   };
@@ -94,8 +96,8 @@ Cost cost(const Experiment& experiment, const Json& estimator,
   own();
   std::vector<double> plains, owns, ratios;
   for (int i = 0; i < kPairs; ++i) {
-    plains.push_back(seconds(plain) / kSteps);
-    owns.push_back(seconds(own) / kSteps);
+    plains.push_back(seconds(plain) / kTrainingSteps);
+    owns.push_back(seconds(own) / kTrainingSteps);
     ratios.push_back(owns.back() / plains.back());
   }
   return {median(plains), median(owns), median(ratios)};
@@ -107,13 +109,13 @@ void measure_self_tuning() {
   prepare_process(0);
   fmt::print("{:22}{:12}{:>10}{:>16}{:>8}{:>20}{:>8}\n", "network", "estimator",
              "plain ms", "training ms", "ratio", "with estimates ms", "ratio");
-  for (const Network& network : networks()) {
+  for (const NamedModel& network : networks()) {
     const Experiment experiment(config_for(network));
     for (const char* type : {"stn", "delta_stn"}) {
       const Cost training =
-          cost(experiment, {{"type", type}, {"window", kSteps}}, 1);
+          cost(experiment, {{"type", type}, {"window", kTrainingSteps}}, 1);
       const Cost whole =
-          cost(experiment, {{"type", type}, {"window", 2}}, kSteps / 2);
+          cost(experiment, {{"type", type}, {"window", 2}}, kTrainingSteps / 2);
       fmt::print("{:22}{:12}{:>10.2f}{:>16.2f}{:>8.2f}{:>20.2f}{:>8.2f}\n",
                  network.name, type, 1e3 * training.plain, 1e3 * training.own,
                  training.ratio, 1e3 * whole.own, whole.ratio);

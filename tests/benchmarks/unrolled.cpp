@@ -13,12 +13,12 @@ namespace {
 constexpr double kRate = 0.05, kMomentum = 0.9, kDecay = 1e-4;
 
 /// 784-128-10.
-Tensor perceptron(const std::vector<Tensor>& w, const Tensor& images) {
+Tensor two_layers(const std::vector<Tensor>& w, const Tensor& images) {
   const Tensor x = images.view({images.size(0), 784});
   return at::linear(at::relu(at::linear(x, w[0], w[1])), w[2], w[3]);
 }
 
-std::shared_ptr<const Images> perceptron_problem(at::ScalarType type) {
+std::shared_ptr<const Images> two_layer_problem(at::ScalarType type) {
   return std::make_shared<Images>(
       Images::Choice{Json{{"type", "mlp"}, {"hidden", {128}}}, 3000, 8192, 128,
                      512},
@@ -70,7 +70,7 @@ Run by_hand(std::shared_ptr<const Images> images, at::ScalarType type,
       for (std::size_t k = 0; k < pieces.size(); ++k) {
         pieces[k] = pieces[k].view(start.tensors()[k].sizes());
       }
-      return at::cross_entropy_loss(perceptron(pieces, inputs), targets);
+      return at::cross_entropy_loss(two_layers(pieces, inputs), targets);
     };
     Tensor w = start.flatten().requires_grad_();
     Tensor v = at::zeros_like(w);
@@ -93,7 +93,7 @@ Run by_hand(std::shared_ptr<const Images> images, at::ScalarType type,
 Workload workload(const std::string& name, int pairs, int steps,
                   const Json& checkpoints = "none") {
   return {name, pairs, 1, [=](at::ScalarType type) -> Contest {
-            const auto images = perceptron_problem(type);
+            const auto images = two_layer_problem(type);
             return {library(images, type, steps, checkpoints),
                     by_hand(images, type, steps)};
           }};
@@ -107,7 +107,7 @@ std::vector<Workload> unrolled_workloads() {
           workload("W3L sqrt", 5, 400, "sqrt"),
           workload("W3L log", 3, 400, "log"),
           {"W3 step", 9, 100, [](at::ScalarType type) {
-             return plain_training(perceptron_problem(type), perceptron, 100);
+             return plain_training(two_layer_problem(type), two_layers, 100);
            }}};
 }
 

@@ -8,27 +8,27 @@ namespace nestgrad {
 namespace {
 
 /// An archive of the tests, and the shapes that it is read with.
-struct Archive {
+struct ArchiveCase {
   std::string name;
   Shape input, outputs;
 };
 
-const std::vector<Archive>& archives() {
-  static const std::vector<Archive> all = {
+const std::vector<ArchiveCase>& archives() {
+  static const std::vector<ArchiveCase> all = {
       {"mlp", {4}, {3}},     {"cnn_eval", {1, 8, 8}, {3}},
       {"lstm", {5, 3}, {2}}, {"transformer", {6}, {6, 7}},
       {"modern", {4}, {2}},  {"shapes", {4}, {2}}};
   return all;
 }
 
-std::string bytes_of(const Archive& archive) {
+std::string bytes_of(const ArchiveCase& archive) {
   return read_file(NESTGRAD_SOURCE_DIR "/tests/core/nn/exported/archives/" +
                    archive.name + ".pt2");
 }
 
 /// The archive that `bytes` were made from; their names tell, or the first.
-const Archive& origin(const std::string& bytes) {
-  for (const Archive& archive : archives()) {
+const ArchiveCase& origin(const std::string& bytes) {
+  for (const ArchiveCase& archive : archives()) {
     if (bytes.find(archive.name + "/archive_format") != std::string::npos) {
       return archive;
     }
@@ -39,7 +39,7 @@ const Archive& origin(const std::string& bytes) {
 /// Makes the model, which calls its network once.
 std::function<void(const std::string&)> builds(const TemporaryFolder& folder) {
   return [&folder](const std::string& input) {
-    const Archive& archive = origin(input);
+    const ArchiveCase& archive = origin(input);
     const Json section = {{"type", "exported"},
                           {"file", folder.write("network.pt2", input)}};
     (void)ModelRegistry::instance().make(section, archive.input,
@@ -50,7 +50,7 @@ std::function<void(const std::string&)> builds(const TemporaryFolder& folder) {
 /// Changes values of the JSON inside of an archive.
 std::string with_other_values(const std::string& bytes, Random& random) {
   const TemporaryFolder folder;
-  const Archive& archive = origin(bytes);
+  const ArchiveCase& archive = origin(bytes);
   ZipEntries entries = zip_entries(folder.write("a", bytes));
   if (below(random, 8) == 0) {
     std::string& weights =
@@ -90,7 +90,8 @@ std::string with_other_values(const std::string& bytes, Random& random) {
 
 std::vector<Reader> exported_readers(const TemporaryFolder& folder) {
   std::vector<std::string> seeds;
-  for (const Archive& archive : archives()) seeds.push_back(bytes_of(archive));
+  for (const ArchiveCase& archive : archives())
+    seeds.push_back(bytes_of(archive));
   Reader bytes{"exported network, bytes", seeds, builds(folder)};
   Reader values{"exported network, values", seeds, builds(folder),
                 with_other_values};

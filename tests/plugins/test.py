@@ -35,6 +35,7 @@ def run(*command, code=0, folder=here, says=""):
 
 def built(folder):
     run("cmake", "-S", ".", "-B", "build", "-G", "Ninja",
+        "-DCMAKE_UNITY_BUILD=ON",  # which compiles faster
         f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_CXX_COMPILER={compiler}",
         folder=folder)
     run("cmake", "--build", "build", folder=folder)

@@ -13,7 +13,7 @@
 namespace nestgrad {
 namespace {
 
-Action add(CLI::App& command) {
+Action add_check(CLI::App& command) {
   struct Arguments {
     ConfigArguments config;
     CheckOptions options;
@@ -53,9 +53,9 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered(
+const RegisteredCommand check_command(
     {50, "check", "Judge the configured estimator by independent references.",
-     add});
+     add_check});
 
 }  // namespace
 }  // namespace nestgrad

@@ -52,7 +52,7 @@ int compare(const JsonFile& file, CompareArguments& a) {
   return kExitDone;
 }
 
-Action add(CLI::App& command) {
+Action add_compare(CLI::App& command) {
   const auto a = std::make_shared<CompareArguments>();
   a->config.add_to(command);
   command
@@ -97,9 +97,9 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered(
+const RegisteredCommand compare_command(
     {60, "compare", "Several estimators at the same weights: error and cost.",
-     add});
+     add_compare});
 
 }  // namespace
 }  // namespace nestgrad

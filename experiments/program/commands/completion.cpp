@@ -16,7 +16,7 @@
 namespace nestgrad {
 namespace {
 
-Action add(CLI::App& command) {
+Action add_completion(CLI::App& command) {
   const CLI::App* const program = command.get_parent();
   return [program] {
     const std::vector<std::string> keys = all_keys(experiment_schema());
@@ -40,9 +40,9 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered(
+const RegisteredCommand completion_command(
     {130, "completion", "Print a script that completes commands in a shell.",
-     add});
+     add_completion});
 
 }  // namespace
 }  // namespace nestgrad

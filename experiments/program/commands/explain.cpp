@@ -25,7 +25,7 @@ Schema everything() {
 
 std::vector<std::string> keys() { return all_keys(everything()); }
 
-Action add(CLI::App& command) {
+Action add_explain(CLI::App& command) {
   const auto key = std::make_shared<std::string>();
   command.add_option("key", *key, "E.g. estimator.solver.terms")->required();
   return [key] {
@@ -34,9 +34,9 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered(
-    {100, "explain", "Tell what a key or a type of a configuration means.", add,
-     keys});
+const RegisteredCommand explain_command(
+    {100, "explain", "Tell what a key or a type of a configuration means.",
+     add_explain, keys});
 
 }  // namespace
 }  // namespace nestgrad

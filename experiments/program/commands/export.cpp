@@ -19,7 +19,7 @@
 namespace nestgrad {
 namespace {
 
-Action add(CLI::App& command) {
+Action add_export(CLI::App& command) {
   struct Arguments {
     std::string folder, optuna, tensorboard, torchscript;
   };
@@ -64,9 +64,9 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered(
+const RegisteredCommand export_command(
     {80, "export", "Write a run or a sweep in the form of another program.",
-     add});
+     add_export});
 
 }  // namespace
 }  // namespace nestgrad

@@ -21,7 +21,7 @@ std::vector<std::string> kinds() {
   return out;
 }
 
-Action add(CLI::App& command) {
+Action add_list(CLI::App& command) {
   const auto kind = std::make_shared<std::string>();
   command.add_option("kind", *kind,
                      "problems, estimators, optimizers, ...; default: all");
@@ -40,9 +40,9 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered({90, "list",
-                                    "List what a configuration can name.", add,
-                                    kinds});
+const RegisteredCommand list_command({90, "list",
+                                      "List what a configuration can name.",
+                                      add_list, kinds});
 
 }  // namespace
 }  // namespace nestgrad

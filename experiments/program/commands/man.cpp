@@ -125,7 +125,7 @@ std::string man_page(const CLI::App& program) {
   return out;
 }
 
-Action add(CLI::App& command) {
+Action add_man(CLI::App& command) {
   const CLI::App* const program = command.get_parent();
   return [program] {
     fmt::print("{}", man_page(*program));
@@ -133,8 +133,8 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered(
-    {140, "man", "Print the page of the manual, for 'man -l'.", add});
+const RegisteredCommand man_command(
+    {140, "man", "Print the page of the manual, for 'man -l'.", add_man});
 
 }  // namespace
 }  // namespace nestgrad

@@ -12,7 +12,7 @@
 namespace nestgrad {
 namespace {
 
-Action add(CLI::App& command) {
+Action add_new(CLI::App& command) {
   struct Arguments {
     std::string kind, name, folder;
   };
@@ -33,9 +33,9 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered(
+const RegisteredCommand new_command(
     {110, "new", "Begin a project that adds a method, a problem, a layer, ...",
-     add, project_kinds});
+     add_new, project_kinds});
 
 }  // namespace
 }  // namespace nestgrad

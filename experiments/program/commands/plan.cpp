@@ -13,7 +13,7 @@
 namespace nestgrad {
 namespace {
 
-Action add(CLI::App& command) {
+Action add_plan(CLI::App& command) {
   struct Arguments {
     ConfigArguments config;
     bool json = false;
@@ -32,9 +32,9 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered(
+const RegisteredCommand plan_command(
     {40, "plan", "Tell what a configuration is and will cost; run nothing.",
-     add});
+     add_plan});
 
 }  // namespace
 }  // namespace nestgrad

@@ -14,7 +14,7 @@
 namespace nestgrad {
 namespace {
 
-Action add(CLI::App& command) {
+Action add_predict(CLI::App& command) {
   struct Arguments {
     std::string run, data, file;
   };
@@ -45,8 +45,9 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered(
-    {75, "predict", "Ask the network of a run about new examples.", add});
+const RegisteredCommand predict_command(
+    {75, "predict", "Ask the network of a run about new examples.",
+     add_predict});
 
 }  // namespace
 }  // namespace nestgrad

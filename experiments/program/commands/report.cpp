@@ -46,7 +46,7 @@ Subject subject_of(const std::vector<std::string>& folders) {
   return out;
 }
 
-Action add(CLI::App& command) {
+Action add_report(CLI::App& command) {
   struct Arguments {
     std::vector<std::string> folders;
     std::string file;
@@ -69,8 +69,9 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered(
-    {70, "report", "Write one page about runs, to look at in a browser.", add});
+const RegisteredCommand report_command(
+    {70, "report", "Write one page about runs, to look at in a browser.",
+     add_report});
 
 }  // namespace
 }  // namespace nestgrad

@@ -11,7 +11,7 @@
 namespace nestgrad {
 namespace {
 
-Action add(CLI::App& command) {
+Action add_resume(CLI::App& command) {
   struct Arguments {
     std::string folder;
     ResumeOptions options;
@@ -44,8 +44,8 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered(
-    {20, "resume", "Continue a run from its newest checkpoint.", add});
+const RegisteredCommand resume_command(
+    {20, "resume", "Continue a run from its newest checkpoint.", add_resume});
 
 }  // namespace
 }  // namespace nestgrad

@@ -12,7 +12,7 @@
 namespace nestgrad {
 namespace {
 
-Action add(CLI::App& command) {
+Action add_run(CLI::App& command) {
   struct Arguments {
     ConfigArguments config;
     RunOptions options;
@@ -39,9 +39,9 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered({10, "run",
-                                    "Run the experiment of a configuration.",
-                                    add});
+const RegisteredCommand run_command({10, "run",
+                                     "Run the experiment of a configuration.",
+                                     add_run});
 
 }  // namespace
 }  // namespace nestgrad

@@ -12,7 +12,7 @@
 namespace nestgrad {
 namespace {
 
-Action add(CLI::App& command) {
+Action add_schema(CLI::App& command) {
   const auto sweep = std::make_shared<bool>(false);
   command.add_flag("--sweep", *sweep, "That of a sweep's file");
   return [sweep] {
@@ -22,9 +22,8 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered({120, "schema",
-                                    "Print the JSON Schema of a configuration.",
-                                    add});
+const RegisteredCommand schema_command(
+    {120, "schema", "Print the JSON Schema of a configuration.", add_schema});
 
 }  // namespace
 }  // namespace nestgrad

@@ -12,7 +12,7 @@
 namespace nestgrad {
 namespace {
 
-Action add(CLI::App& command) {
+Action add_sweep(CLI::App& command) {
   struct Arguments {
     std::string file;
     SweepOptions options;
@@ -40,9 +40,9 @@ Action add(CLI::App& command) {
   };
 }
 
-const RegisteredCommand registered(
+const RegisteredCommand sweep_command(
     {30, "sweep", "Run a configuration with other values and seeds; compare.",
-     add});
+     add_sweep});
 
 }  // namespace
 }  // namespace nestgrad

@@ -83,17 +83,15 @@ TEST_CASE("a plan predicts the peak memory of every shipped configuration",
     const TemporaryFolder folder;
     // The memory of a run does not depend on how many outer steps it has, nor
     // on how many networks are trained one after another.
-    const std::string config = "'" + path +
-                               "' --set outer.steps=2 --set record.retrain=2 "
-                               "--set record.networks=1 ";
-    const Ended planned = program(folder.path(""), "plan --json " + config);
-    REQUIRE(planned.code == 0);
+    Json config = shipped_config(path);
+    config["outer"]["steps"] = config["record"]["retrain"] = 2;
+    config["record"]["networks"] = 1;
+    const auto predicted = plan(config)["tensor_mib"]["peak"].get<double>();
+    folder.write("config.json", config.dump());
     const Ended ended =
-        program(folder.path(""), "run " + config + "--quiet --out out");
+        program(folder.path(""), "run config.json --quiet --out out");
     CAPTURE(ended.output);
     REQUIRE(ended.code == 0);
-    const double predicted =
-        Json::parse(planned.output)["tensor_mib"]["peak"].get<double>();
     const double measured = Json::parse(read_file(
         folder.path("out/summary.json")))["peak_tensor_mib"]
                                 .get<double>();
