@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "core/row_response.h"
 #include "core/tensor/key.h"
@@ -32,6 +34,11 @@ struct Draw {
   /// order that is common to all runs; see Minibatches. A problem without
   /// minibatches ignores it.
   std::uint64_t order = 0;
+
+  /// If not null, the particles are groups of equal size, one after the other,
+  /// and step, key and order are those of (*groups)[g] for group g. Only for
+  /// problems with ProblemAbilities::groups.
+  std::shared_ptr<const std::vector<Draw>> groups = nullptr;
 };
 
 }  // namespace nestgrad

@@ -24,6 +24,13 @@ ProblemAbilities Flattened::abilities() const {
   return out;
 }
 
+ParameterSet Flattened::train_gradient(const ParameterSet& weights,
+                                       const ParameterSet& hyper,
+                                       const Draw& draw) const {
+  return {{"weights",
+           ProblemDecorator::train_gradient(weights, hyper, draw).flatten()}};
+}
+
 ParameterSet Flattened::inner_weights(const ParameterSet& weights) const {
   return layout_.unflatten(weights.at("weights"));
 }

@@ -22,6 +22,13 @@ class Flattened : public ProblemDecorator {
   /// Those of the problem, but for particles.
   ProblemAbilities abilities() const override;
 
+  bool has_train_gradient() const override {
+    return problem().has_train_gradient();
+  }
+  ParameterSet train_gradient(const ParameterSet& weights,
+                              const ParameterSet& hyper,
+                              const Draw& draw) const override;
+
  protected:
   ParameterSet inner_weights(const ParameterSet& weights) const override;
 

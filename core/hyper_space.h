@@ -32,6 +32,10 @@ class Reparameterized : public ProblemDecorator {
   Reparameterized(std::shared_ptr<const BilevelProblem> problem,
                   std::vector<HyperSpec> space);
 
+  bool has_train_gradient() const override {
+    return problem().has_train_gradient();
+  }
+
   /// The tuned hyperparameters only.
   ParameterSet initial_hyper() const override;
 
@@ -48,6 +52,7 @@ class Reparameterized : public ProblemDecorator {
 
  private:
   std::vector<HyperSpec> space_;
+  ParameterSet initial_;  // of all of them, in their own units
 };
 
 /// The keys of one entry of the "hyperparameters" section.

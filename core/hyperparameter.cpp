@@ -102,6 +102,12 @@ std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights,
   const bool many = particles > 0;
   const auto tensors = static_cast<std::int64_t>(weights.size());
   const std::int64_t numel = weights.numel() / (many ? particles : 1);
+  if (value.numel() == (many ? particles : 1)) {
+    const Tensor one = many ? value : as_scalar(value);
+    return weights
+        .map([&](const Tensor& w) { return many ? along_first(one, w) : one; })
+        .tensors();
+  }
   // [particles, n] or [n].
   const Tensor flat =
       value.reshape(many ? std::vector<std::int64_t>{particles, -1}

@@ -85,6 +85,14 @@ class Optimizer {
   /// Setting::scale() and does not sum over particles.
   virtual bool vectorizes() const { return false; }
 
+  /// Whether update() does the same at every step, for these hyperparameters of
+  /// so many particles: its settings do not change, nor does it count steps.
+  virtual bool stationary(const ParameterSet& natural,
+                          std::int64_t particles) const {
+    (void)natural, (void)particles;
+    return false;
+  }
+
   /// Whether the rule treats each weight tensor as a unit, so that the weights
   /// may not be joined into one vector.
   virtual bool sees_tensors() const { return false; }

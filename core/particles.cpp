@@ -45,21 +45,35 @@ ParameterSet particle(const ParameterSet& all, std::int64_t i) {
   return all.map([&](const Tensor& t) { return t.select(0, i); });
 }
 
-ParameterSet stacked(const std::vector<ParameterSet>& particles) {
-  const ParameterSet& first = particles.front();
+ParameterSet particles_of(const ParameterSet& all, std::int64_t first,
+                          std::int64_t count) {
+  return all.map([&](const Tensor& t) { return t.narrow(0, first, count); });
+}
+
+namespace {
+
+/// Joins the tensors of each name by `join`.
+template <class F>
+ParameterSet joined(const std::vector<ParameterSet>& sets, F&& join) {
+  const ParameterSet& first = sets.front();
   std::vector<Tensor> out;
   for (std::size_t i = 0; i < first.size(); ++i) {
     std::vector<Tensor> same;
-    for (const ParameterSet& set : particles) same.push_back(set.tensors()[i]);
-    out.push_back(at::stack(same));
+    for (const ParameterSet& set : sets) same.push_back(set.tensors()[i]);
+    out.push_back(join(same));
   }
   return first.with(std::move(out));
 }
 
-ParameterSet concatenated(const ParameterSet& a, const ParameterSet& b) {
-  return a.zip(b, [](const Tensor& x, const Tensor& y) {
-    return at::cat({x, y});
-  });
+}  // namespace
+
+ParameterSet stacked(const std::vector<ParameterSet>& particles) {
+  return joined(particles,
+                [](const std::vector<Tensor>& t) { return at::stack(t); });
+}
+
+ParameterSet concatenated(const std::vector<ParameterSet>& sets) {
+  return joined(sets, [](const std::vector<Tensor>& t) { return at::cat(t); });
 }
 
 ParameterSet weighted_sum(const Tensor& factors, const ParameterSet& all) {

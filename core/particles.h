@@ -16,7 +16,12 @@ ParameterSet repeated(const ParameterSet& one, std::int64_t particles);
 /// Particle number i.
 ParameterSet particle(const ParameterSet& all, std::int64_t i);
 
-/// The inverse: joins the sets of single particles, which are alike.
+/// The `count` particles from number `first` on.
+ParameterSet particles_of(const ParameterSet& all, std::int64_t first,
+                          std::int64_t count);
+
+/// The inverse of particle(): joins the sets of single particles, which are
+/// alike.
 ParameterSet stacked(const std::vector<ParameterSet>& particles);
 
 /// Joins the sets f(0), ..., f(particles - 1).
@@ -27,8 +32,8 @@ ParameterSet one_by_one(std::int64_t particles, F&& f) {
   return stacked(each);
 }
 
-/// The particles of `a`, followed by those of `b`.
-ParameterSet concatenated(const ParameterSet& a, const ParameterSet& b);
+/// The particles of several sets, one set after the other.
+ParameterSet concatenated(const std::vector<ParameterSet>& sets);
 
 /// sum_i factors_i all_i, the set of one particle. `factors`: [particles].
 ParameterSet weighted_sum(const Tensor& factors, const ParameterSet& all);

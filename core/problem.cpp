@@ -1,8 +1,10 @@
 #include "core/problem.h"
 
-#include <ATen/core/Tensor.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/ranges.h>
 
+#include "core/particles.h"
 #include "core/platform/error.h"
 
 namespace nestgrad {
@@ -43,6 +45,14 @@ Tensor BilevelProblem::output_loss(const Tensor&, const ParameterSet&,
       "this problem does not define a loss of its outputs (output_loss)");
 }
 
+ParameterSet BilevelProblem::train_gradient(const ParameterSet&,
+                                            const ParameterSet&,
+                                            const Draw&) const {
+  throw Unsupported(
+      "this problem does not define the gradient of its training loss "
+      "(train_gradient)");
+}
+
 Metrics BilevelProblem::evaluate(const ParameterSet&,
                                  const ParameterSet&) const {
   return {};
@@ -63,6 +73,39 @@ ParameterSet tuned(const BilevelProblem& problem, const ParameterSet& hyper) {
     out.insert(hyper.name(i), natural.at(hyper.name(i)));
   }
   return out;
+}
+
+ParameterSet train_gradient(const BilevelProblem& problem,
+                            const ParameterSet& weights,
+                            const ParameterSet& hyper, const Draw& draw,
+                            Tape tape) {
+  const bool own = problem.has_train_gradient();
+  if (draw.particles > 0 && !problem.abilities().particles &&
+      (own || tape == Tape::kOff)) {
+    // Of a loss, one graph at a time, to save memory.
+    Draw one = draw;
+    one.particles = 0;
+    return one_by_one(draw.particles, [&](std::int64_t i) {
+      return train_gradient(problem, particle(weights, i), particle(hyper, i),
+                            one, tape);
+    });
+  }
+  if (own) {
+    const at::AutoGradMode mode(tape == Tape::kOn);
+    return problem.train_gradient(weights, hyper, draw);
+  }
+  // Weights that are not on a tape become leaves, so that the gradient can be
+  // taken.
+  const ParameterSet w = weights.map([tape](const Tensor& t) {
+    return tape == Tape::kOn && t.requires_grad() ? t
+                                                  : t.detach().requires_grad_();
+  });
+  const ParameterSet h = tape == Tape::kOn ? hyper : hyper.detach();
+  const at::AutoGradMode mode(true);
+  const Tensor loss = draw.particles > 0
+                          ? train_losses(problem, w, h, draw).sum()
+                          : problem.train_loss(w, h, draw);
+  return gradient(loss, w, tape);
 }
 
 std::vector<Hyperparameter> ProblemDecorator::hyperparameters() const {
@@ -88,6 +131,13 @@ Tensor ProblemDecorator::valid_loss(const ParameterSet& weights,
   return checked(
       problem_->valid_loss(inner_weights(weights), inner_hyper(hyper), draw),
       "validation", draw);
+}
+
+ParameterSet ProblemDecorator::train_gradient(const ParameterSet& weights,
+                                              const ParameterSet& hyper,
+                                              const Draw& draw) const {
+  return problem_->train_gradient(inner_weights(weights), inner_hyper(hyper),
+                                  draw);
 }
 
 ParameterSet ProblemDecorator::initial_hyper() const {

@@ -9,6 +9,7 @@
 #include "core/dataset.h"
 #include "core/draw.h"
 #include "core/hyperparameter.h"
+#include "core/tensor/autodiff.h"
 #include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
@@ -29,6 +30,10 @@ struct ProblemAbilities {
   /// Both losses and natural() take Draw::particles into account. Without it,
   /// particles are evaluated one after another.
   bool particles = false;
+
+  /// Both losses take Draw::groups into account, and so does train_gradient.
+  /// Only with `particles`.
+  bool groups = false;
 
   /// Both losses take Draw::response into account, and are then means over
   /// these numbers of examples. Zero: all examples of a minibatch have the same
@@ -118,6 +123,17 @@ class BilevelProblem {
   virtual Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                              const Draw& draw) const;
 
+  /// Whether train_gradient() is overridden.
+  virtual bool has_train_gradient() const { return false; }
+
+  /// d train_loss / d weights by a formula of the problem's own: alike to
+  /// `weights`, on the tape of every set that it is given. With particles, the
+  /// gradient of each. For small problems, whose steps take less time than
+  /// LibTorch's way back through a loss. Called only if has_train_gradient().
+  virtual ParameterSet train_gradient(const ParameterSet& weights,
+                                      const ParameterSet& hyper,
+                                      const Draw& draw) const;
+
   /// The default: two plain losses, of which second derivatives exist.
   virtual ProblemAbilities abilities() const { return {}; }
 
@@ -171,9 +187,18 @@ struct ProblemContext {
 
 using ProblemRegistry = Registry<BilevelProblem, const ProblemContext&>;
 
+/// The gradient of the training loss by the weights, with particles that of
+/// each: the problem's own, or the derivative of its train_loss. With Tape::kOn
+/// it is on the tapes of `weights` and `hyper`.
+ParameterSet train_gradient(const BilevelProblem& problem,
+                            const ParameterSet& weights,
+                            const ParameterSet& hyper, const Draw& draw,
+                            Tape tape);
+
 /// A problem seen in another form. Functions that a subclass does not override
 /// forward to the wrapped problem. A subclass whose form takes an ability away
-/// overrides abilities().
+/// overrides abilities(). One that keeps the training loss may say that it
+/// has_train_gradient() if the wrapped problem has; otherwise it has none.
 class ProblemDecorator : public BilevelProblem {
  public:
   explicit ProblemDecorator(std::shared_ptr<const BilevelProblem> problem)
@@ -187,6 +212,9 @@ class ProblemDecorator : public BilevelProblem {
                     const Draw& draw) const override;
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override;
+  ParameterSet train_gradient(const ParameterSet& weights,
+                              const ParameterSet& hyper,
+                              const Draw& draw) const override;
   ParameterSet initial_hyper() const override;
   ParameterSet natural(const ParameterSet& hyper) const override;
   ParameterSet deployed(const ParameterSet& weights,

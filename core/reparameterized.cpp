@@ -1,4 +1,5 @@
 #include "core/hyper_space.h"
+#include "core/particles.h"
 
 namespace nestgrad {
 namespace {
@@ -12,7 +13,9 @@ Tensor unconstrained(const HyperSpec& spec, const Tensor& natural) {
 
 Reparameterized::Reparameterized(std::shared_ptr<const BilevelProblem> problem,
                                  std::vector<HyperSpec> space)
-    : ProblemDecorator(std::move(problem)), space_(std::move(space)) {}
+    : ProblemDecorator(std::move(problem)), space_(std::move(space)) {
+  for (const HyperSpec& spec : space_) initial_.insert(spec.name, spec.initial);
+}
 
 ParameterSet Reparameterized::initial_hyper() const {
   ParameterSet hyper;
@@ -32,19 +35,17 @@ ParameterSet Reparameterized::natural(const ParameterSet& hyper) const {
     const Tensor& h = hyper.at(spec.name);
     if (h.dim() > spec.initial.dim()) examples = h.size(0);
   }
-  ParameterSet natural;
+  std::vector<Tensor> natural;
+  natural.reserve(space_.size());
   for (const HyperSpec& spec : space_) {
     if (spec.tuned) {
-      natural.insert(spec.name, spec.coordinates.natural(hyper.at(spec.name)));
-    } else if (examples == 0) {
-      natural.insert(spec.name, spec.initial);
+      natural.push_back(spec.coordinates.natural(hyper.at(spec.name)));
     } else {
-      std::vector<std::int64_t> sizes = spec.initial.sizes().vec();
-      sizes.insert(sizes.begin(), examples);
-      natural.insert(spec.name, spec.initial.expand(sizes));
+      natural.push_back(examples == 0 ? spec.initial
+                                      : repeated(spec.initial, examples));
     }
   }
-  return natural;
+  return initial_.with(std::move(natural));
 }
 
 std::vector<std::pair<std::string, ParameterSet>> Reparameterized::baselines()

@@ -54,6 +54,16 @@ Tensor Setting::value(const ParameterSet& natural, std::int64_t step,
   return now.reshape({particles, -1});
 }
 
+bool Setting::stationary(const ParameterSet& natural,
+                         std::int64_t particles) const {
+  if (constant_.defined()) return true;
+  if (schedule_) return false;
+  const Tensor& value = natural.at(name_);
+  const std::int64_t one = particles == 0 ? 1 : particles;
+  return value.numel() == one || position_ >= 0 ||
+         value.size(particles == 0 ? 0 : 1) == 1;
+}
+
 Scale Setting::scale(const ParameterSet& natural,
                      const TrainState& state) const {
   const Tensor now = value(natural, state.step, state.particles);

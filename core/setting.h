@@ -58,6 +58,9 @@ class Setting {
   /// with particles, [particles]. Throws Error if it is not.
   Tensor one(const ParameterSet& natural, const TrainState& state) const;
 
+  /// Whether value() is the same at every step.
+  bool stationary(const ParameterSet& natural, std::int64_t particles) const;
+
   /// The hyperparameter that it names; "" if it names none.
   const std::string& name() const { return name_; }
 

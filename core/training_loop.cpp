@@ -46,17 +46,66 @@ ParameterSet TrainingLoop::natural(const ParameterSet& hyper,
   });
 }
 
+Draw TrainingLoop::draw(const TrainState& state, const Runs& runs) const {
+  Draw out = draw(state.step, state.particles, runs.first());
+  const auto groups = static_cast<std::int64_t>(runs.groups().size());
+  if (groups == 1) return out;
+  auto each = std::make_shared<std::vector<Draw>>();
+  for (const auto& [run, ahead] : runs.groups()) {
+    each->push_back(draw(state.step + ahead, state.particles / groups, run));
+  }
+  out.groups = std::move(each);
+  return out;
+}
+
 TrainState TrainingLoop::step(const TrainState& state,
-                              const ParameterSet& hyper, const Key& run,
+                              const ParameterSet& hyper, const Runs& runs,
                               Tape tape) const {
+  return stepwise(state, 1, hyper, runs, tape);
+}
+
+TrainState TrainingLoop::stepwise(TrainState state, std::int64_t count,
+                                  const ParameterSet& hyper, const Runs& runs,
+                                  Tape tape) const {
   const SplitOperators split(state.particles > 0 &&
                                      problem_->abilities().particles
                                  ? state.weights.numel()
                                  : 0);
-  const ParameterSet g = train_gradient(state, hyper, run, tape);
-  if (tape == Tape::kOn) return apply(state, g, hyper);
-  const at::NoGradGuard no_tape;
-  return apply(state.detach(), g, hyper.detach());
+  const bool taped = tape == Tape::kOn;
+  if (!taped) state = state.detach();
+  const ParameterSet h = taped ? hyper : hyper.detach();
+  const at::AutoGradMode mode(taped);
+  // They are the same in all steps.
+  const ParameterSet units = natural(h, state.particles);
+  while (count-- > 0) {
+    state = moved(state, train_gradient(state, h, runs, tape), units, runs);
+  }
+  return state;
+}
+
+TrainState TrainingLoop::moved(const TrainState& state,
+                               const ParameterSet& gradient,
+                               const ParameterSet& natural,
+                               const Runs& runs) const {
+  if (!runs.staggered() || optimizer_->stationary(natural, state.particles)) {
+    return optimizer_->step(state, gradient, natural);
+  }
+  const auto groups = static_cast<std::int64_t>(runs.groups().size());
+  const std::int64_t size = state.particles / groups;
+  std::vector<ParameterSet> weights, slots;
+  for (std::int64_t g = 0; g < groups; ++g) {
+    const auto own = [&](const ParameterSet& all) {
+      return particles_of(all, g * size, size);
+    };
+    const std::int64_t ahead = runs.groups()[static_cast<std::size_t>(g)].ahead;
+    const TrainState next = optimizer_->step(
+        {own(state.weights), own(state.slots), state.step + ahead, size},
+        own(gradient), own(natural));
+    weights.push_back(next.weights);
+    slots.push_back(next.slots);
+  }
+  return {concatenated(weights), concatenated(slots), state.step + 1,
+          state.particles};
 }
 
 std::string TrainingLoop::name(const TrainState& state, std::int64_t count,
@@ -66,11 +115,12 @@ std::string TrainingLoop::name(const TrainState& state, std::int64_t count,
 }
 
 TrainState TrainingLoop::steps(TrainState state, std::int64_t count,
-                               const ParameterSet& hyper, const Key& run,
+                               const ParameterSet& hyper, const Runs& runs,
                                Tape tape) const {
-  if (!replays_ || tape == Tape::kOn) {
-    return stepwise(std::move(state), count, hyper, run, tape);
+  if (!replays_ || tape == Tape::kOn || runs.groups().size() > 1) {
+    return stepwise(std::move(state), count, hyper, runs, tape);
   }
+  const Key& run = runs.first();
   while (count > 0) {
     const std::int64_t n = std::min(count, kLongestReplay);
     const ParameterSets end =
@@ -90,27 +140,9 @@ TrainState TrainingLoop::steps(TrainState state, std::int64_t count,
 
 ParameterSet TrainingLoop::train_gradient(const TrainState& state,
                                           const ParameterSet& hyper,
-                                          const Key& run, Tape tape) const {
-  // Weights that are not on a tape become leaves, so that the gradient can be
-  // taken.
-  const ParameterSet weights = state.weights.map([tape](const Tensor& t) {
-    return tape == Tape::kOn && t.requires_grad() ? t
-                                                  : t.detach().requires_grad_();
-  });
-  const ParameterSet h = tape == Tape::kOn ? hyper : hyper.detach();
-  const Draw of_step = draw(state, run);
-  if (state.particles == 0) {
-    return gradient(problem_->train_loss(weights, h, of_step), weights, tape);
-  }
-  if (tape == Tape::kOn || problem_->abilities().particles) {
-    return gradient(train_losses(*problem_, weights, h, of_step).sum(), weights,
-                    tape);
-  }
-  // One graph at a time, to save memory.
-  return one_by_one(state.particles, [&](std::int64_t i) {
-    const TrainState one{particle(state.weights, i), {}, state.step};
-    return train_gradient(one, particle(h, i), run, tape);
-  });
+                                          const Runs& runs, Tape tape) const {
+  return nestgrad::train_gradient(*problem_, state.weights, hyper,
+                                  draw(state, runs), tape);
 }
 
 }  // namespace nestgrad

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/optimizer.h"
 #include "core/problem.h"
@@ -13,6 +17,38 @@ namespace nestgrad {
 enum class Minibatches {
   kCommon,  ///< all runs see the same minibatches in the same order
   kOfRun    ///< each run, that is each key, has an order of its own
+};
+
+/// What training follows: the key of one run. Or, for particles that are groups
+/// of equal size, the run of each group, so that groups with different
+/// minibatches and at different places of their runs train together.
+class Runs {
+ public:
+  struct Group {
+    Key run;
+    std::int64_t ahead = 0;  ///< steps ahead of TrainState::step
+  };
+
+  Runs(const Key& run = Key()) : groups_{Group{run}} {}  // NOLINT: one run
+
+  /// REQUIRES one group or more; the first is not ahead.
+  explicit Runs(std::vector<Group> groups) : groups_(std::move(groups)) {}
+
+  /// The only run, or that of the first group.
+  const Key& first() const { return groups_.front().run; }
+
+  const std::vector<Group>& groups() const { return groups_; }
+
+  /// Whether groups stand at different steps.
+  bool staggered() const {
+    for (const Group& group : groups_) {
+      if (group.ahead != 0) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::vector<Group> groups_;
 };
 
 /// A problem and the rule that trains it: the map from one TrainState to the
@@ -60,18 +96,19 @@ class TrainingLoop {
   TrainState start(const ParameterSet& hyper, const Key& run,
                    std::int64_t particles = 0) const;
 
-  /// One training step. `run` and state.step determine the minibatch and the
+  /// One training step. `runs` and state.step determine the minibatch and the
   /// noise (with Minibatches::kCommon, state.step alone determines the
-  /// minibatch), so any part of a run can be repeated exactly.
+  /// minibatch), so any part of a run can be repeated exactly. Several groups
+  /// are for a problem with ProblemAbilities::groups.
   ///
   /// With the tape on, the result is a differentiable function of `hyper` and
   /// of `state`; with it off, nothing is recorded.
   TrainState step(const TrainState& state, const ParameterSet& hyper,
-                  const Key& run, Tape tape = Tape::kOff) const;
+                  const Runs& runs, Tape tape = Tape::kOff) const;
 
   /// `count` steps.
   TrainState steps(TrainState state, std::int64_t count,
-                   const ParameterSet& hyper, const Key& run,
+                   const ParameterSet& hyper, const Runs& runs,
                    Tape tape = Tape::kOff) const;
 
   /// Names `count` steps from `state` in replays(): everything that they depend
@@ -80,19 +117,14 @@ class TrainingLoop {
                    const Key& run) const;
 
   /// The draw of the step from `state`.
-  Draw draw(const TrainState& state, const Key& run) const {
-    return {state.step,
-            run.fold("step").fold(static_cast<std::uint64_t>(state.step)),
-            state.particles, /*response=*/nullptr,
-            minibatches_ == Minibatches::kOfRun ? run.bits() : 0};
-  }
+  Draw draw(const TrainState& state, const Runs& runs) const;
 
   // A step in two halves, for methods that act between them:
   // step(state, ...) = apply(state, train_gradient(state, ...), hyper).
 
   /// The gradient of the training loss in the step from `state`.
   ParameterSet train_gradient(const TrainState& state,
-                              const ParameterSet& hyper, const Key& run,
+                              const ParameterSet& hyper, const Runs& runs,
                               Tape tape) const;
 
   /// The update of the training rule, on the tape of its arguments.
@@ -106,10 +138,17 @@ class TrainingLoop {
 
   /// The same as steps(), one step after the other.
   TrainState stepwise(TrainState state, std::int64_t count,
-                      const ParameterSet& hyper, const Key& run,
-                      Tape tape) const {
-    while (count-- > 0) state = step(state, hyper, run, tape);
-    return state;
+                      const ParameterSet& hyper, const Runs& runs,
+                      Tape tape) const;
+
+  /// The update of the training rule. `natural`: see Optimizer::step().
+  TrainState moved(const TrainState& state, const ParameterSet& gradient,
+                   const ParameterSet& natural, const Runs& runs) const;
+
+  Draw draw(std::int64_t step, std::int64_t particles, const Key& run) const {
+    return {step, run.fold("step").fold(static_cast<std::uint64_t>(step)),
+            particles, /*response=*/nullptr,
+            minibatches_ == Minibatches::kOfRun ? run.bits() : 0};
   }
 
   std::shared_ptr<const BilevelProblem> problem_;

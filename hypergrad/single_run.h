@@ -74,8 +74,8 @@ class SingleRun : public HypergradientEstimator {
   /// df/dw on that minibatch, off the tape.
   ParameterSet train_gradient(const ParameterSet& weights,
                               const ParameterSet& hyper) const {
-    const ParameterSet w = weights.leaves();
-    return gradient(train_loss(w, hyper.detach()), w);
+    return nestgrad::train_gradient(problem(), weights, hyper.detach(),
+                                    run_.draw("implicit"), Tape::kOff);
   }
 
   /// df/dh on that minibatch. Nothing is differentiated by the weights.

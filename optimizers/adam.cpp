@@ -97,7 +97,7 @@ class Adam : public Optimizer {
 
     std::vector<Tensor> slots = m.tensors();
     slots.insert(slots.end(), v.tensors().begin(), v.tensors().end());
-    return {add(w, -lr, direction), state.slots.with(std::move(slots)),
+    return {subtract(w, lr, direction), state.slots.with(std::move(slots)),
             state.step + 1};
   }
 

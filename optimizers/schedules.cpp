@@ -52,8 +52,8 @@ class Between : public Schedule {
                std::int64_t particles) const override {
     const double share = Curve::share(
         std::min(1.0, static_cast<double>(step) / static_cast<double>(steps_)));
-    return (1 - share) * initial_.value(natural, step, particles) +
-           share * final_.value(natural, step, particles);
+    return at::add((1 - share) * initial_.value(natural, step, particles),
+                   final_.value(natural, step, particles), share);
   }
 
  private:

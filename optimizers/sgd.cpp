@@ -34,6 +34,13 @@ class Sgd : public Optimizer {
 
   bool vectorizes() const override { return true; }
 
+  bool stationary(const ParameterSet& natural,
+                  std::int64_t particles) const override {
+    return lr_.stationary(natural, particles) &&
+           momentum_.stationary(natural, particles) &&
+           weight_decay_.stationary(natural, particles);
+  }
+
   ParameterSet slots(const ParameterSet& weights) const override {
     ParameterSet slots;
     if (!momentum_.is(0)) slots.append("velocity/", weights.zeros());
@@ -63,13 +70,13 @@ class Sgd : public Optimizer {
       g = add(g, weight_decay_.scale(natural, state), state.weights);
     }
     if (momentum_.is(0)) {
-      return {add(state.weights, -lr, g), state.slots, state.step + 1};
+      return {subtract(state.weights, lr, g), state.slots, state.step + 1};
     }
     const Scale m = momentum_.scale(natural, state);
     const ParameterSet v = add(g, m, g.with(state.slots.tensors()));
     const ParameterSet direction = nesterov_ ? add(g, m, v) : v;
-    return {add(state.weights, -lr, direction), state.slots.with(v.tensors()),
-            state.step + 1};
+    return {subtract(state.weights, lr, direction),
+            state.slots.with(v.tensors()), state.step + 1};
   }
 
   Setting lr_, momentum_, weight_decay_;

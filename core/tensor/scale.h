@@ -30,7 +30,6 @@ class Scale {
 
   Scale pow(double exponent) const;
 
-  friend Scale operator-(const Scale& s);
   friend Scale operator-(double a, const Scale& s);
   friend Scale operator*(const Scale& a, const Scale& b);
 
@@ -40,7 +39,9 @@ class Scale {
 
 ParameterSet operator*(const Scale& s, const ParameterSet& a);
 
-/// a + s b.
+/// a + s b, and a - s b.
 ParameterSet add(const ParameterSet& a, const Scale& s, const ParameterSet& b);
+ParameterSet subtract(const ParameterSet& a, const Scale& s,
+                      const ParameterSet& b);
 
 }  // namespace nestgrad

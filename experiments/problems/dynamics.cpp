@@ -3,6 +3,10 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+
+#include "core/particles.h"
+
 namespace nestgrad {
 namespace {
 
@@ -31,13 +35,39 @@ class WithGradient : public torch::autograd::Function<WithGradient> {
 
 Tensor Dynamics::train_loss(const ParameterSet& weights,
                             const ParameterSet& hyper, const Draw& draw) const {
+  return WithGradient::apply(weights.at(kState),
+                             train_gradient(weights, hyper, draw).at(kState));
+}
+
+ParameterSet Dynamics::train_gradient(const ParameterSet& weights,
+                                      const ParameterSet& hyper,
+                                      const Draw& draw) const {
   const Tensor& state = weights.at(kState);
-  return WithGradient::apply(state, state - next(state, hyper, draw.step));
+  const bool one_step =
+      !draw.groups ||
+      std::all_of(draw.groups->begin(), draw.groups->end(),
+                  [&](const Draw& group) { return group.step == draw.step; });
+  return weights.with(
+      {state - (one_step ? next(state, hyper, draw.step)
+                         : next_of_groups(state, hyper, *draw.groups))});
+}
+
+Tensor Dynamics::next_of_groups(const Tensor& state, const ParameterSet& hyper,
+                                const std::vector<Draw>& groups) const {
+  std::vector<Tensor> out;
+  std::int64_t first = 0;
+  for (const Draw& group : groups) {
+    out.push_back(next(state.narrow(0, first, group.particles),
+                       particles_of(hyper, first, group.particles),
+                       group.step));
+    first += group.particles;
+  }
+  return at::cat(out);
 }
 
 ProblemAbilities Dynamics::abilities() const {
   ProblemAbilities out;
-  out.particles = true;
+  out.particles = out.groups = true;
   out.train_loss_has_values = false;
   return out;
 }

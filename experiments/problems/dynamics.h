@@ -19,6 +19,12 @@ class Dynamics : public BilevelProblem {
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const final;
 
+  /// s - next(s, h).
+  bool has_train_gradient() const final { return true; }
+  ParameterSet train_gradient(const ParameterSet& weights,
+                              const ParameterSet& hyper,
+                              const Draw& draw) const final;
+
   ProblemAbilities abilities() const final;
 
   /// The validation loss, "valid_loss".
@@ -30,6 +36,11 @@ class Dynamics : public BilevelProblem {
   /// [particles, n]; the result has the same shape.
   virtual Tensor next(const Tensor& state, const ParameterSet& hyper,
                       std::int64_t step) const = 0;
+
+  /// The same for groups of particles that stand at different steps; see
+  /// Draw::groups. The default calls next() for each of them.
+  virtual Tensor next_of_groups(const Tensor& state, const ParameterSet& hyper,
+                                const std::vector<Draw>& groups) const;
 
   static constexpr const char* kState = "state";
 };

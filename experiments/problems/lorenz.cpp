@@ -81,17 +81,40 @@ class Lorenz : public Dynamics {
 
   Tensor next(const Tensor& state, const ParameterSet& hyper,
               std::int64_t step) const override {
-    require(step + 1 < truth_.numel(),
-            "the trajectory is known for {} steps; set a horizon or a larger "
-            "\"length\"",
-            truth_.numel() - 1);
+    return compared(state, hyper, truth_[known(step + 1)]);
+  }
+
+  Tensor next_of_groups(const Tensor& state, const ParameterSet& hyper,
+                        const std::vector<Draw>& groups) const override {
+    std::vector<std::int64_t> steps;
+    for (const Draw& group : groups) {
+      steps.insert(steps.end(), static_cast<std::size_t>(group.particles),
+                   known(group.step + 1));
+    }
+    return compared(
+        state, hyper,
+        truth_.index_select(
+            0, at::tensor(steps, truth_.options().dtype(at::kLong))));
+  }
+
+  /// The state after a step, where the truth is `z`.
+  Tensor compared(const Tensor& state, const ParameterSet& hyper,
+                  const Tensor& z) const {
     const Tensor there =
         moved(state.narrow(-1, 0, 3), hyper.at("a"), hyper.at("r"));
-    const Tensor error = (there.select(-1, 2) - truth_[step + 1]).square();
+    const Tensor error = (there.select(-1, 2) - z).square();
     return at::cat(
         {there,
          at::stack({state.select(-1, 3) + 1, state.select(-1, 4) + error}, -1)},
         -1);
+  }
+
+  std::int64_t known(std::int64_t step) const {
+    require(step < truth_.numel(),
+            "the trajectory is known for {} steps; set a horizon or a larger "
+            "\"length\"",
+            truth_.numel() - 1);
+    return step;
   }
 
   static constexpr const char* kPrandtl =

@@ -42,9 +42,21 @@ Tensor Quadratic::train_loss(const ParameterSet& given,
          terms_.c;
 }
 
+ParameterSet Quadratic::train_gradient(const ParameterSet& weights,
+                                       const ParameterSet& hyper,
+                                       const Draw& draw) const {
+  const Tensor& w = weights.at("w");
+  const Tensor decay =
+      spread(hyper.at("weight_decay"), weights, draw.particles).front();
+  const Tensor without = draw.particles > 0
+                             ? at::addmm(minus_b_, w, terms_.a.t())
+                             : at::addmv(minus_b_, terms_.a, w);
+  return weights.with({at::addcmul(without, decay, w)});
+}
+
 ProblemAbilities Quadratic::abilities() const {
   ProblemAbilities out;
-  out.particles = true;
+  out.particles = out.groups = true;
   out.outputs = true;
   return out;
 }

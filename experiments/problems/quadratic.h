@@ -39,6 +39,12 @@ class Quadratic : public BilevelProblem {
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override;
 
+  /// A w - b + D w.
+  bool has_train_gradient() const override { return true; }
+  ParameterSet train_gradient(const ParameterSet& weights,
+                              const ParameterSet& hyper,
+                              const Draw& draw) const override;
+
   /// The weights themselves. The training loss without the decay is a convex
   /// function of them.
   Tensor outputs(const ParameterSet& weights, const ParameterSet& hyper,

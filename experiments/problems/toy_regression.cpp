@@ -43,6 +43,20 @@ class ToyRegression : public BilevelProblem {
            y.sin().square() * (-5 * x.square()).exp() + 0.25 * (y - 100).abs();
   }
 
+  bool has_train_gradient() const override { return true; }
+  ParameterSet train_gradient(const ParameterSet& weights, const ParameterSet&,
+                              const Draw&) const override {
+    const Tensor x = weights.at("x").select(-1, 0),
+                 y = weights.at("x").select(-1, 1);
+    // Integers would be converted to floating-point numbers in each operator.
+    const Tensor square = x.square(), bell = (-5.0 * square).exp();
+    const Tensor by_x =
+        x * at::sub((square + 5.0).rsqrt(), y.sin().square() * bell, 10);
+    const Tensor by_y =
+        at::add((2.0 * y).sin() * bell, (y - 100.0).sign(), 0.25);
+    return weights.with({at::stack({by_x, by_y}, -1)});
+  }
+
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     return train_loss(weights, hyper, draw);
@@ -50,7 +64,7 @@ class ToyRegression : public BilevelProblem {
 
   ProblemAbilities abilities() const override {
     ProblemAbilities out;
-    out.particles = true;
+    out.particles = out.groups = true;
     return out;
   }
 

@@ -10,8 +10,9 @@
 
 namespace nestgrad {
 
-/// A problem that counts the evaluations of its losses, once per particle. The
-/// counts measure the cost of a method independently of the machine.
+/// A problem that counts the evaluations of its losses, once per particle; a
+/// gradient of its own counts as a training loss. The counts measure the cost
+/// of a method independently of the machine.
 class Counted : public ProblemDecorator {
  public:
   using ProblemDecorator::ProblemDecorator;
@@ -25,6 +26,16 @@ class Counted : public ProblemDecorator {
                     const Draw& draw) const override {
     each_time([this, n = losses(draw)] { valid_losses_ += n; });
     return ProblemDecorator::valid_loss(weights, hyper, draw);
+  }
+
+  ParameterSet train_gradient(const ParameterSet& weights,
+                              const ParameterSet& hyper,
+                              const Draw& draw) const override {
+    each_time([this, n = losses(draw)] { train_losses_ += n; });
+    return ProblemDecorator::train_gradient(weights, hyper, draw);
+  }
+  bool has_train_gradient() const override {
+    return problem().has_train_gradient();
   }
 
   /// Resets both counts.

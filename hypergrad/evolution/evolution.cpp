@@ -2,13 +2,19 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "core/particles.h"
+#include "hypergrad/evolution/joined_windows.h"
 #include "hypergrad/resolution.h"
 
 namespace nestgrad {
 namespace {
 
 constexpr const char* kLost = "particles_lost";
+
+/// Weights of so many numbers take less time in one operator than in two.
+constexpr std::int64_t kFewNumbers = 1 << 16;
 
 }  // namespace
 
@@ -105,21 +111,29 @@ ParameterSet Evolution::formula(const ParticleGroup& group,
 }
 
 Estimate Evolution::estimate(const ParameterSet& hyper) {
+  for (std::size_t c = 0; c < groups_.size(); ++c) {
+    if (!groups_[c].window_open) open_window(groups_[c], c, hyper);
+    groups_[c].last = groups_[c].turn();
+  }
   Estimate out{hyper.zeros()};
   const double share = 1.0 / static_cast<double>(groups_.size());
-  for (std::size_t c = 0; c < groups_.size(); ++c) {
-    const Estimate one = estimate(groups_[c], c, hyper);
-    out.gradient = add(out.gradient, share, one.gradient);
-    // A single loss may stay on its device.
-    out.objective = groups_.size() == 1
-                        ? one.objective
-                        : Number(out.objective + share * one.objective);
-    for (const auto& [name, value] : one.metrics) {
-      out.metrics[name] += (name == kLost ? 1 : share) * value;
-    }
-    if (one.status != Status::kOk) {
-      out.status = one.status;
-      out.trouble = one.trouble;
+  const std::size_t at_once = groups_at_once();
+  for (std::size_t first = 0; first < groups_.size(); first += at_once) {
+    const std::vector<Trained> all = trained(first, at_once, hyper);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const Estimate one = estimate(groups_[first + i], all[i], hyper);
+      out.gradient = add(out.gradient, share, one.gradient);
+      // A single loss may stay on its device.
+      out.objective = groups_.size() == 1
+                          ? one.objective
+                          : Number(out.objective + share * one.objective);
+      for (const auto& [name, value] : one.metrics) {
+        out.metrics[name] += (name == kLost ? 1 : share) * value;
+      }
+      if (one.status != Status::kOk) {
+        out.status = one.status;
+        out.trouble = one.trouble;
+      }
     }
   }
   ++windows_;
@@ -127,19 +141,11 @@ Estimate Evolution::estimate(const ParameterSet& hyper) {
   return out;
 }
 
-Estimate Evolution::estimate(ParticleGroup& group, std::size_t number,
-                             const ParameterSet& hyper) {
-  if (!group.window_open) open_window(group, number, hyper);
-  group.last = group.turn();
-  const Unperturbed base = unperturbed(group, hyper);
-
-  const ParameterSet perturbed = group.perturbed(hyper);
-  const EvolutionObjective::Outcome particles = objective_->of_window(
-      group.particles_turn().window(perturbed), perturbed, Tape::kOff);
-  const PairLosses losses(particles.losses.to(at::kCPU, at::kDouble),
+Estimate Evolution::estimate(ParticleGroup& group, const Trained& trained,
+                             const ParameterSet& hyper) const {
+  const PairLosses losses(trained.particles.losses.to(at::kCPU, at::kDouble),
                           group.difference);
-
-  Estimate out{hyper.zeros(), base.loss};
+  Estimate out{hyper.zeros(), trained.loss};
   out.metrics[kLost] = losses.particles_lost();
   if (losses.kept() == 0) {
     out.status = Status::kDiverged;
@@ -150,11 +156,12 @@ Estimate Evolution::estimate(ParticleGroup& group, std::size_t number,
   }
   const double deviation = losses.deviation();
   out.metrics["loss_deviation"] = deviation;
-  out.gradient = formula(group, losses, base.slope);
+  out.gradient = formula(group, losses, trained.slope);
   if (normalized_ && deviation > 0) {
     out.gradient = (sigma_ / deviation) * out.gradient;
   }
-  group.finish_turn(base.end, particles.end, losses.raw_difference());
+  group.finish_turn(trained.end, trained.particles.end,
+                    losses.raw_difference());
   return out;
 }
 
@@ -168,13 +175,60 @@ void Evolution::open_window(ParticleGroup& group, std::size_t number,
   group.window_open = true;
 }
 
-Evolution::Unperturbed Evolution::unperturbed(const ParticleGroup& group,
-                                              const ParameterSet& hyper) const {
+bool Evolution::joins(std::size_t groups) const {
+  const std::int64_t numbers = groups_.front().base.state().weights.numel();
+  return problem().abilities().particles && !with_slope() &&
+         static_cast<std::int64_t>(groups) * (1 + particles()) * numbers <=
+             kFewNumbers;
+}
+
+std::size_t Evolution::groups_at_once() const {
+  const bool equally_long =
+      std::all_of(groups_.begin(), groups_.end(), [&](const auto& group) {
+        return group.base.length() == groups_.front().base.length();
+      });
+  const bool possible =
+      problem().abilities().groups && equally_long && !loop_.replays();
+  std::size_t out = possible ? groups_.size() : 1;
+  while (out > 1 && !joins(out)) out = (out + 1) / 2;
+  return out;
+}
+
+std::vector<Evolution::Trained> Evolution::trained(
+    std::size_t first, std::size_t count, const ParameterSet& hyper) const {
+  count = std::min(count, groups_.size() - first);
+  std::vector<JoinedWindows::Part> parts;
+  for (std::size_t c = first; c < first + count; ++c) {
+    const ParameterSet perturbed = groups_[c].perturbed(hyper);
+    parts.push_back({groups_[c].particles_turn().window(perturbed), perturbed});
+    parts.push_back({groups_[c].last.window(hyper), hyper});
+  }
+  std::vector<Trained> out;
+  if (!joins(count)) {
+    const auto& [window, perturbed] = parts.front();
+    out.push_back(unperturbed(groups_[first], hyper));
+    out.back().particles = objective_->of_window(window, perturbed, Tape::kOff);
+    return out;
+  }
+  const JoinedWindows joined(std::move(parts), 2);
+  const std::vector<EvolutionObjective::Outcome> outcomes = joined.cut(
+      objective_->of_window(joined.window(), joined.hyper(), Tape::kOff));
+  for (std::size_t i = 0; i < outcomes.size(); i += 2) {
+    const auto& [end, loss] = outcomes[i + 1];
+    out.push_back({outcomes[i], end, Number(loss), hyper.zeros()});
+  }
+  return out;
+}
+
+Evolution::Trained Evolution::unperturbed(const ParticleGroup& group,
+                                          const ParameterSet& hyper) const {
   const bool taped = with_slope();
   const ParameterSet h = taped ? hyper.leaves() : hyper;
   const auto [end, value] = objective_->of_window(
       group.last.window(h), h, taped ? Tape::kOn : Tape::kOff);
-  return {end.detach(), Number(value),
+  return {{},
+          end.detach(),
+          Number(value),
           taped ? gradient(value, h) : hyper.zeros()};
 }
 
@@ -186,7 +240,7 @@ double Evolution::loss(const TrainingWindow& window,
 TrainingWindow Evolution::retrained(const Turn& turn,
                                     const ParameterSet& hyper) const {
   TrainingWindow out = turn.window(hyper);
-  const TrainState first = loop_.start(hyper, out.run).detach();
+  const TrainState first = loop_.start(hyper, out.run.first()).detach();
   out.start = loop_.steps(first, out.start.step, hyper, out.run);
   return out;
 }

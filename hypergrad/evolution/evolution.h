@@ -83,20 +83,35 @@ class Evolution : public SingleRun {
   std::int64_t particles() const { return 2 * pairs_; }
 
  private:
+  /// What training through a window gave one group.
+  struct Trained {
+    EvolutionObjective::Outcome particles;
+    TrainState end;  // of the run without perturbation
+    Number loss;     // the objective there
+    ParameterSet slope;
+  };
+
   /// What one group contributes to an estimate.
-  Estimate estimate(ParticleGroup& group, std::size_t number,
-                    const ParameterSet& hyper);
+  Estimate estimate(ParticleGroup& group, const Trained& trained,
+                    const ParameterSet& hyper) const;
   void open_window(ParticleGroup& group, std::size_t number,
                    const ParameterSet& hyper) const;
 
-  /// Trains the run without perturbation through its window.
-  struct Unperturbed {
-    TrainState end;
-    Number loss;
-    ParameterSet slope;
-  };
-  Unperturbed unperturbed(const ParticleGroup& group,
-                          const ParameterSet& hyper) const;
+  /// Trains the groups from number `first` on, `count` of them or all that are
+  /// left, through their windows. More than one only if joins(count).
+  std::vector<Trained> trained(std::size_t first, std::size_t count,
+                               const ParameterSet& hyper) const;
+
+  /// Whether the runs without perturbation join the particles of so many
+  /// groups: where operators take less time on all of them than one by one.
+  bool joins(std::size_t groups) const;
+
+  /// How many groups train together.
+  std::size_t groups_at_once() const;
+
+  /// All of Trained but the particles.
+  Trained unperturbed(const ParticleGroup& group,
+                      const ParameterSet& hyper) const;
 
   /// The objective in a window.
   double loss(const TrainingWindow& window, const ParameterSet& hyper) const;

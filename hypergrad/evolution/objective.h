@@ -11,7 +11,7 @@ namespace nestgrad {
 struct TrainingWindow {
   TrainState start;
   std::int64_t steps = 0;
-  Key run;    ///< what the steps follow
+  Runs run;   ///< what the steps follow
   Draw draw;  ///< what a validation loss in this window draws
 };
 

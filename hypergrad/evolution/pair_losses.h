@@ -2,6 +2,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <vector>
+
 namespace nestgrad {
 
 using at::Tensor;
@@ -11,11 +14,12 @@ using at::Tensor;
 class PairLosses {
  public:
   /// `all`: [2 M], every L+ and then every L-. `before`: [M], L+ - L- of the
-  /// window before; a pair where it is not finite is left out, too.
+  /// window before; a pair where it is not finite is left out, too. Both are on
+  /// the CPU, in double precision.
   PairLosses(const Tensor& all, const Tensor& before);
 
   /// How many of the M pairs are not left out.
-  double kept() const { return kept_; }
+  double kept() const { return static_cast<double>(kept_); }
 
   /// How many particles are left out, two for each pair.
   double particles_lost() const;
@@ -31,10 +35,10 @@ class PairLosses {
   double deviation() const;
 
  private:
-  Tensor all_;             // [2 M]
-  Tensor raw_difference_;  // [M]
-  Tensor finite_;          // [M], bool
-  double kept_;
+  Tensor all_;                // [2 M]
+  Tensor raw_difference_;     // [M]
+  std::vector<bool> finite_;  // [M]
+  std::int64_t kept_;
 };
 
 }  // namespace nestgrad

@@ -34,7 +34,7 @@ void ParticleGroup::reset(const ParameterSet& hyper) {
 
 ParameterSet ParticleGroup::perturbed(const ParameterSet& hyper) const {
   const ParameterSet centre = repeated(hyper, pairs());
-  return concatenated(centre + noise, centre - noise);
+  return concatenated({centre + noise, centre - noise});
 }
 
 void ParticleGroup::finish_turn(const TrainState& base_end,

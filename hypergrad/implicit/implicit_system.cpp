@@ -13,6 +13,10 @@ namespace {
 using Loss = std::function<Tensor(const ParameterSet& weights,
                                   const ParameterSet& hyper)>;
 
+/// A gradient by the weights, off the tape or on those of both sets.
+using Field = std::function<ParameterSet(const ParameterSet& weights,
+                                         const ParameterSet& hyper, Tape)>;
+
 Loss train_loss(const InnerRun& run) {
   return [problem = run.loop().problem(), draw = run.draw("implicit")](
              const ParameterSet& w, const ParameterSet& h) {
@@ -20,8 +24,16 @@ Loss train_loss(const InnerRun& run) {
   };
 }
 
-/// f(w) - c'o(w) for c = df/do at these weights, which stays constant.
-Loss without_model_curvature(const InnerRun& run, const ParameterSet& hyper) {
+Field train_gradient_of(const InnerRun& run) {
+  return [problem = run.loop().problem(), draw = run.draw("implicit")](
+             const ParameterSet& w, const ParameterSet& h, Tape tape) {
+    return train_gradient(*problem, w, h, draw, tape);
+  };
+}
+
+/// The gradient of f(w) - c'o(w) for c = df/do at these weights, which stays
+/// constant.
+Field without_model_curvature(const InnerRun& run, const ParameterSet& hyper) {
   const auto problem = run.loop().problem();
   const Draw draw = run.draw("implicit");
   const ParameterSet h = hyper.detach();
@@ -31,9 +43,11 @@ Loss without_model_curvature(const InnerRun& run, const ParameterSet& hyper) {
                       draw)}}.leaves();
   const ParameterSet c =
       gradient(problem->output_loss(o.at("outputs"), h, draw), o);
-  return [=](const ParameterSet& w, const ParameterSet& h) {
-    return problem->train_loss(w, h, draw) -
-           dot(c, {{"outputs", problem->outputs(w, h, draw)}});
+  return [=](const ParameterSet& near, const ParameterSet& h, Tape tape) {
+    const ParameterSet w = tape == Tape::kOn ? near : near.leaves();
+    const Tensor loss = problem->train_loss(w, h, draw) -
+                        dot(c, {{"outputs", problem->outputs(w, h, draw)}});
+    return gradient(loss, w, tape);
   };
 }
 
@@ -65,25 +79,25 @@ ImplicitSystem ImplicitSystem::stationarity(const InnerRun& run,
                                             const HessianOptions& options) {
   const ParameterSet w = run.state().weights.leaves();
   const ParameterSet h = hyper.leaves();
-  const Loss f = train_loss(run);
-  const Loss curved =
-      options.gauss_newton ? without_model_curvature(run, hyper) : f;
+  const Field map_at = train_gradient_of(run);
+  const Field curved_at =
+      options.gauss_newton ? without_model_curvature(run, hyper) : map_at;
   if (options.finite_difference) {
     const ParameterSet w0 = w.detach(), h0 = h.detach();
-    return {gradient(f(w, h), w),
+    return {map_at(w0, h0, Tape::kOff),
             central_differences(w0,
                                 [=](const ParameterSet& near) {
-                                  const ParameterSet x = near.leaves();
-                                  return gradient(curved(x, h0), x);
+                                  return curved_at(near, h0, Tape::kOff);
                                 }),
-            central_differences(w0, [=](const ParameterSet& near) {
-              const ParameterSet x = h0.leaves();
-              return gradient(f(near, x), x);
-            })};
+            central_differences(
+                w0, [=, f = train_loss(run)](const ParameterSet& near) {
+                  const ParameterSet x = h0.leaves();
+                  return gradient(f(near, x), x);
+                })};
   }
-  const ParameterSet map = gradient(f(w, h), w, Tape::kOn);
+  const ParameterSet map = map_at(w, h, Tape::kOn);
   const ParameterSet taped =
-      options.gauss_newton ? gradient(curved(w, h), w, Tape::kOn) : map;
+      options.gauss_newton ? curved_at(w, h, Tape::kOn) : map;
   return {
       map,
       replayed(run, [=](const ParameterSet& v) { return vjp(taped, w, v); }),

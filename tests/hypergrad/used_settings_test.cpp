@@ -85,7 +85,7 @@ TEST_CASE("unrolling tells the checkpoints that a budget has chosen",
   const Experiment experiment = ridge();
   Json section = {{"type", "unrolled"}, {"window", 200}, {"memory_mib", 100}};
   CHECK(estimate(experiment, section).used["checkpoints"] == "none");
-  section["memory_mib"] = 0.05;
+  section["memory_mib"] = 0.02;
   const Estimate budgeted = estimate(experiment, section);
   CHECK(budgeted.used["checkpoints"] == budgeted.metrics.at("states_kept"));
   section.erase("memory_mib");

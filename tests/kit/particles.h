@@ -47,8 +47,13 @@ inline double particle_error(const BilevelProblem& problem,
   const Tensor valid = valid_losses(problem, w, h, draw);
   const ParameterSet slopes = gradient(train.sum(), w);
   if (train.dim() != 1 || valid.dim() != 1) return INFINITY;
-  draw.particles = 0;
   double worst = 0;
+  if (problem.has_train_gradient()) {
+    const ParameterSet own =
+        train_gradient(problem, w.detach(), h, draw, Tape::kOff);
+    worst = difference(own.flatten(), slopes.flatten());
+  }
+  draw.particles = 0;
   for (std::int64_t i = 0; i < kParticles; ++i) {
     const ParameterSet own = particle(w, i).leaves(), own_h = particle(h, i);
     const Tensor loss = problem.train_loss(own, own_h, draw);
@@ -57,6 +62,45 @@ inline double particle_error(const BilevelProblem& problem,
          difference(valid[i], problem.valid_loss(own, own_h, draw).reshape({})),
          difference(particle(slopes, i).flatten(),
                     gradient(loss, own).flatten())});
+  }
+  return worst;
+}
+
+/// Both losses and the gradient of the training loss, of two groups with draws
+/// of their own against each group by itself.
+inline double group_error(const BilevelProblem& problem,
+                          const ParameterSet& weights,
+                          const ParameterSet& hyper, Draw draw) {
+  std::vector<Draw> groups{draw, {draw.step + 3, Key(41)}};
+  groups[1].order = 17;
+  for (Draw& group : groups) group.particles = kParticles;
+  const ParameterSet w = concatenated(
+      {some_particles(weights, Key(42)), some_particles(weights, Key(43))});
+  const ParameterSet h = concatenated(
+      {some_particles(hyper, Key(44)), some_particles(hyper, Key(45))});
+  draw.particles = 2 * kParticles;
+  draw.groups = std::make_shared<const std::vector<Draw>>(groups);
+  const Tensor train = train_losses(problem, w, h, draw);
+  const Tensor valid = valid_losses(problem, w, h, draw);
+  const ParameterSet slopes = train_gradient(problem, w, h, draw, Tape::kOff);
+  double worst = 0;
+  for (std::int64_t g = 0; g < 2; ++g) {
+    const auto own = [&](const ParameterSet& all) {
+      return particles_of(all, g * kParticles, kParticles);
+    };
+    const auto own_losses = [&](const Tensor& all) {
+      return all.narrow(0, g * kParticles, kParticles);
+    };
+    const Draw& alone = groups[static_cast<std::size_t>(g)];
+    worst = std::max(
+        {worst,
+         difference(own_losses(train),
+                    train_losses(problem, own(w), own(h), alone)),
+         difference(own_losses(valid),
+                    valid_losses(problem, own(w), own(h), alone)),
+         difference(own(slopes).flatten(),
+                    train_gradient(problem, own(w), own(h), alone, Tape::kOff)
+                        .flatten())});
   }
   return worst;
 }

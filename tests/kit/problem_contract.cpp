@@ -89,6 +89,11 @@ void judge_values(Findings& findings, const Losses& at) {
         particle_error(at.problem, at.weights, at.hyper, at.draw) < 1e-10,
         "gives particles other losses than each by itself");
   }
+  if (at.problem.abilities().groups && !at.hyper.empty()) {
+    findings.expect(
+        group_error(at.problem, at.weights, at.hyper, at.draw) < 1e-10,
+        "gives groups of particles other losses than each group by itself");
+  }
   if (at.problem.abilities().outputs) {
     const bool given = defined([&] {
       const Tensor outputs = at.problem.outputs(at.weights, at.hyper, at.draw);
@@ -96,6 +101,41 @@ void judge_values(Findings& findings, const Losses& at) {
     });
     findings.expect(given, "does not define the outputs that it says it has");
   }
+}
+
+bool all_differentiable(const Losses& at) {
+  const auto offered = at.problem.hyperparameters();
+  return at.problem.abilities().second_derivatives &&
+         std::all_of(offered.begin(), offered.end(),
+                     [&](const Hyperparameter& h) {
+                       return h.differentiable || !at.hyper.contains(h.name);
+                     });
+}
+
+/// The gradient that a problem gives itself is that of its training loss, and
+/// so are its derivatives.
+void judge_train_gradient(Findings& findings, const Losses& at) {
+  if (!at.problem.has_train_gradient()) return;
+  const ParameterSet w = at.weights.leaves(), h = at.hyper.leaves();
+  const ParameterSet own = at.problem.train_gradient(w, h, at.draw);
+  if (!alike(own, w)) {
+    findings.expect(false, "train_gradient is not alike to the weights");
+    return;
+  }
+  const ParameterSet taped = gradient(at.train(w, h), w, Tape::kOn);
+  const auto equal_to = [](const ParameterSet& a, const ParameterSet& b) {
+    return difference(a.detach().flatten(), b.detach().flatten()) < 1e-10;
+  };
+  findings.expect(equal_to(own, taped),
+                  "train_gradient is not the gradient of the training loss");
+  const ParameterSet u = Key(29).normal(w);
+  findings.expect(equal_to(vjp(own, w, u), vjp(taped, w, u)),
+                  "train_gradient has another derivative by the weights than "
+                  "the gradient of the training loss");
+  if (h.empty() || !all_differentiable(at)) return;
+  findings.expect(equal_to(vjp(own, h, u), vjp(taped, h, u)),
+                  "train_gradient has another derivative by the "
+                  "hyperparameters than the gradient of the training loss");
 }
 
 /// A problem that says that training has no second derivative throws instead
@@ -123,15 +163,6 @@ void judge_by_weights(Findings& findings, const Losses& at) {
       findings, "the validation loss by the weights",
       [&](const ParameterSet& w) { return at.valid(w, at.hyper); }, at.weights,
       false, kTolerance);
-}
-
-bool all_differentiable(const Losses& at) {
-  const auto offered = at.problem.hyperparameters();
-  return at.problem.abilities().second_derivatives &&
-         std::all_of(offered.begin(), offered.end(),
-                     [&](const Hyperparameter& h) {
-                       return h.differentiable || !at.hyper.contains(h.name);
-                     });
 }
 
 void judge_by_hyper(Findings& findings, const Losses& at) {
@@ -170,6 +201,7 @@ void judge_problem(Findings& findings, const BilevelProblem& problem) {
   judge_first_weights(findings, at);
   judge_values(findings, at);
   judge_by_weights(findings, at);
+  judge_train_gradient(findings, at);
   if (hyper.empty()) return;
   judge_by_hyper(findings, at);
   findings.expect(equal(weights, weights_before), "a loss changes the weights");
