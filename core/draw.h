@@ -35,9 +35,11 @@ struct Draw {
   /// minibatches ignores it.
   std::uint64_t order = 0;
 
-  /// If not null, the particles are groups of equal size, one after the other,
-  /// and step, key and order are those of (*groups)[g] for group g. Only for
-  /// problems with ProblemAbilities::groups.
+  /// If not null, the particles belong to groups of equal size, one group after
+  /// the other, and each group has a draw of its own: step, key, order and the
+  /// number of its particles. Those above are then of the first group, but for
+  /// the number of all particles. Only for problems with
+  /// ProblemAbilities::groups.
   std::shared_ptr<const std::vector<Draw>> groups = nullptr;
 };
 

@@ -20,7 +20,7 @@ ParameterSet Flattened::initial_weights(const ParameterSet& hyper,
 
 ProblemAbilities Flattened::abilities() const {
   ProblemAbilities out = problem().abilities();
-  out.particles = false;
+  out.particles = out.groups = false;
   return out;
 }
 

@@ -85,10 +85,10 @@ class Optimizer {
   /// Setting::scale() and does not sum over particles.
   virtual bool vectorizes() const { return false; }
 
-  /// Whether update() does the same at every step, for these hyperparameters of
-  /// so many particles: its settings do not change, nor does it count steps.
-  virtual bool stationary(const ParameterSet& natural,
-                          std::int64_t particles) const {
+  /// Whether update() does the same at every step: it does not count steps, and
+  /// with these hyperparameters its settings do not change.
+  virtual bool same_at_every_step(const ParameterSet& natural,
+                                  std::int64_t particles) const {
     (void)natural, (void)particles;
     return false;
   }

@@ -4,7 +4,8 @@
 
 namespace nestgrad {
 
-// Particles are training runs that see the same minibatches and noise, each
+// Particles are training runs that see the same minibatches and noise (those of
+// a group, if there are several; see Draw::groups), each
 // with its own hyperparameters. A set of particles holds, for each tensor of
 // one particle, a tensor with one more axis, the first; see Draw::particles.
 

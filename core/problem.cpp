@@ -92,7 +92,11 @@ ParameterSet train_gradient(const BilevelProblem& problem,
   }
   if (own) {
     const at::AutoGradMode mode(tape == Tape::kOn);
-    return problem.train_gradient(weights, hyper, draw);
+    const ParameterSet g = problem.train_gradient(weights, hyper, draw);
+    // It may be one of the arguments themselves.
+    return tape == Tape::kOn ? g : g.map([](const Tensor& t) {
+      return t.requires_grad() ? t.detach() : t;
+    });
   }
   // Weights that are not on a tape become leaves, so that the gradient can be
   // taken.
@@ -106,6 +110,13 @@ ParameterSet train_gradient(const BilevelProblem& problem,
                           ? train_losses(problem, w, h, draw).sum()
                           : problem.train_loss(w, h, draw);
   return gradient(loss, w, tape);
+}
+
+void require_values(const BilevelProblem& problem) {
+  require(problem.abilities().train_loss_has_values,
+          "training of this problem is a map from one state to the next, of "
+          "which no loss is known; this estimator, as configured, needs one. "
+          "Others differentiate the map");
 }
 
 std::vector<Hyperparameter> ProblemDecorator::hyperparameters() const {

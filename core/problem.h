@@ -31,10 +31,6 @@ struct ProblemAbilities {
   /// particles are evaluated one after another.
   bool particles = false;
 
-  /// Both losses take Draw::groups into account, and so does train_gradient.
-  /// Only with `particles`.
-  bool groups = false;
-
   /// Both losses take Draw::response into account, and are then means over
   /// these numbers of examples. Zero: all examples of a minibatch have the same
   /// weights and hyperparameters.
@@ -55,6 +51,10 @@ struct ProblemAbilities {
   /// absolute differences, whose second derivative is zero: a Hessian then
   /// shows the curvature of penalties and of the model alone.
   bool curved = true;
+
+  /// Both losses take Draw::groups into account, and so does train_gradient.
+  /// Only with `particles`.
+  bool groups = false;
 };
 
 /// A bilevel problem: find hyperparameters h that minimise
@@ -194,6 +194,11 @@ ParameterSet train_gradient(const BilevelProblem& problem,
                             const ParameterSet& weights,
                             const ParameterSet& hyper, const Draw& draw,
                             Tape tape);
+
+/// Throws Error if the training loss of a problem has no values. For methods
+/// that need its derivative by the hyperparameters, or differences of its
+/// values.
+void require_values(const BilevelProblem& problem);
 
 /// A problem seen in another form. Functions that a subclass does not override
 /// forward to the wrapped problem. A subclass whose form takes an ability away

@@ -54,8 +54,8 @@ Tensor Setting::value(const ParameterSet& natural, std::int64_t step,
   return now.reshape({particles, -1});
 }
 
-bool Setting::stationary(const ParameterSet& natural,
-                         std::int64_t particles) const {
+bool Setting::same_at_every_step(const ParameterSet& natural,
+                                 std::int64_t particles) const {
   if (constant_.defined()) return true;
   if (schedule_) return false;
   const Tensor& value = natural.at(name_);

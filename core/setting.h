@@ -59,7 +59,8 @@ class Setting {
   Tensor one(const ParameterSet& natural, const TrainState& state) const;
 
   /// Whether value() is the same at every step.
-  bool stationary(const ParameterSet& natural, std::int64_t particles) const;
+  bool same_at_every_step(const ParameterSet& natural,
+                          std::int64_t particles) const;
 
   /// The hyperparameter that it names; "" if it names none.
   const std::string& name() const { return name_; }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/particles.h"
+#include "core/platform/error.h"
 #include "core/platform/threads.h"
 
 namespace nestgrad {
@@ -50,6 +51,8 @@ Draw TrainingLoop::draw(const TrainState& state, const Runs& runs) const {
   Draw out = draw(state.step, state.particles, runs.first());
   const auto groups = static_cast<std::int64_t>(runs.groups().size());
   if (groups == 1) return out;
+  require(problem_->abilities().groups,
+          "groups with different draws need a problem that takes them");
   auto each = std::make_shared<std::vector<Draw>>();
   for (const auto& [run, ahead] : runs.groups()) {
     each->push_back(draw(state.step + ahead, state.particles / groups, run));
@@ -87,7 +90,8 @@ TrainState TrainingLoop::moved(const TrainState& state,
                                const ParameterSet& gradient,
                                const ParameterSet& natural,
                                const Runs& runs) const {
-  if (!runs.staggered() || optimizer_->stationary(natural, state.particles)) {
+  if (!runs.staggered() ||
+      optimizer_->same_at_every_step(natural, state.particles)) {
     return optimizer_->step(state, gradient, natural);
   }
   const auto groups = static_cast<std::int64_t>(runs.groups().size());

@@ -119,7 +119,7 @@ class TrainingLoop {
   /// The draw of the step from `state`.
   Draw draw(const TrainState& state, const Runs& runs) const;
 
-  // A step in two halves, for methods that act between them:
+  // A step of one run in two halves, for methods that act between them:
   // step(state, ...) = apply(state, train_gradient(state, ...), hyper).
 
   /// The gradient of the training loss in the step from `state`.

@@ -78,9 +78,11 @@ class SingleRun : public HypergradientEstimator {
                                     run_.draw("implicit"), Tape::kOff);
   }
 
-  /// df/dh on that minibatch. Nothing is differentiated by the weights.
+  /// df/dh on that minibatch. Nothing is differentiated by the weights. Throws
+  /// Error if f has no values.
   ParameterSet train_gradient_by_hyper(const ParameterSet& weights,
                                        const ParameterSet& hyper) const {
+    require_values(problem());
     const ParameterSet h = hyper.leaves();
     return gradient(train_loss(weights.detach(), h), h);
   }

@@ -34,11 +34,11 @@ class Sgd : public Optimizer {
 
   bool vectorizes() const override { return true; }
 
-  bool stationary(const ParameterSet& natural,
-                  std::int64_t particles) const override {
-    return lr_.stationary(natural, particles) &&
-           momentum_.stationary(natural, particles) &&
-           weight_decay_.stationary(natural, particles);
+  bool same_at_every_step(const ParameterSet& natural,
+                          std::int64_t particles) const override {
+    return lr_.same_at_every_step(natural, particles) &&
+           momentum_.same_at_every_step(natural, particles) &&
+           weight_decay_.same_at_every_step(natural, particles);
   }
 
   ParameterSet slots(const ParameterSet& weights) const override {

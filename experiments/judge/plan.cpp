@@ -78,8 +78,7 @@ class Plan {
       return {false, "", {}, {}};
     const auto gradient_at = [&](const ParameterSet& w, Tape tape) {
       const Draw draw{0, Key(1)};
-      return gradient(experiment_.problem().train_loss(w, hyper, draw), w,
-                      tape);
+      return train_gradient(experiment_.problem(), w, hyper, draw, tape);
     };
     const ParameterSet w = weights.leaves();
     const ParameterSet v = gradient_at(w, Tape::kOff);

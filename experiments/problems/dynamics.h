@@ -25,7 +25,9 @@ class Dynamics : public BilevelProblem {
                               const ParameterSet& hyper,
                               const Draw& draw) const final;
 
-  ProblemAbilities abilities() const final;
+  /// Particles. A subclass whose map and whose validation loss take
+  /// Draw::groups into account, or do not depend on the draw, may add groups.
+  ProblemAbilities abilities() const override;
 
   /// The validation loss, "valid_loss".
   Metrics evaluate(const ParameterSet& weights,

@@ -54,6 +54,12 @@ class InfluenceBalancing : public Dynamics {
     return {{kState, at::ones_like(signs_)}};
   }
 
+  ProblemAbilities abilities() const override {
+    ProblemAbilities out = Dynamics::abilities();
+    out.groups = true;
+    return out;
+  }
+
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
                     const Draw&) const override {
     return 0.5 * (weights.at(kState).select(-1, 0) - 1).square();

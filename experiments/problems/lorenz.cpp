@@ -59,6 +59,12 @@ class Lorenz : public Dynamics {
     return {{kState, at::cat({start(), at::zeros({2}, options_)})}};
   }
 
+  ProblemAbilities abilities() const override {
+    ProblemAbilities out = Dynamics::abilities();
+    out.groups = true;
+    return out;
+  }
+
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
                     const Draw&) const override {
     const Tensor& s = weights.at(kState);
@@ -86,15 +92,12 @@ class Lorenz : public Dynamics {
 
   Tensor next_of_groups(const Tensor& state, const ParameterSet& hyper,
                         const std::vector<Draw>& groups) const override {
-    std::vector<std::int64_t> steps;
+    std::vector<Tensor> each;
     for (const Draw& group : groups) {
-      steps.insert(steps.end(), static_cast<std::size_t>(group.particles),
-                   known(group.step + 1));
+      each.push_back(
+          truth_.narrow(0, known(group.step + 1), 1).expand({group.particles}));
     }
-    return compared(
-        state, hyper,
-        truth_.index_select(
-            0, at::tensor(steps, truth_.options().dtype(at::kLong))));
+    return compared(state, hyper, at::cat(each));
   }
 
   /// The state after a step, where the truth is `z`.

@@ -35,15 +35,15 @@ class Quadratic : public BilevelProblem {
   ParameterSet initial_weights(const ParameterSet& hyper,
                                const Key& key) const override;
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
-                    const Draw& draw) const override;
+                    const Draw& draw) const final;
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override;
 
   /// A w - b + D w.
-  bool has_train_gradient() const override { return true; }
+  bool has_train_gradient() const final { return true; }
   ParameterSet train_gradient(const ParameterSet& weights,
                               const ParameterSet& hyper,
-                              const Draw& draw) const override;
+                              const Draw& draw) const final;
 
   /// The weights themselves. The training loss without the decay is a convex
   /// function of them.

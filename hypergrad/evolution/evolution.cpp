@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* kLost = "particles_lost";
 
-/// Weights of so many numbers take less time in one operator than in two.
+/// One operator on so many numbers takes less time than several.
 constexpr std::int64_t kFewNumbers = 1 << 16;
 
 }  // namespace
@@ -176,8 +176,12 @@ void Evolution::open_window(ParticleGroup& group, std::size_t number,
 }
 
 bool Evolution::joins(std::size_t groups) const {
-  const std::int64_t numbers = groups_.front().base.state().weights.numel();
-  return problem().abilities().particles && !with_slope() &&
+  const ParticleGroup& one = groups_.front();
+  const TrainState& state = one.base.state();
+  const std::int64_t numbers = state.weights.numel() + state.slots.numel() +
+                               one.noise.numel() / one.pairs();
+  return problem().abilities().particles && objective_->takes_groups() &&
+         !with_slope() &&
          static_cast<std::int64_t>(groups) * (1 + particles()) * numbers <=
              kFewNumbers;
 }
@@ -197,18 +201,22 @@ std::size_t Evolution::groups_at_once() const {
 std::vector<Evolution::Trained> Evolution::trained(
     std::size_t first, std::size_t count, const ParameterSet& hyper) const {
   count = std::min(count, groups_.size() - first);
-  std::vector<JoinedWindows::Part> parts;
-  for (std::size_t c = first; c < first + count; ++c) {
-    const ParameterSet perturbed = groups_[c].perturbed(hyper);
-    parts.push_back({groups_[c].particles_turn().window(perturbed), perturbed});
-    parts.push_back({groups_[c].last.window(hyper), hyper});
-  }
+  const auto part_of_particles = [&](const ParticleGroup& group) {
+    ParameterSet perturbed = group.perturbed(hyper);
+    TrainingWindow window = group.particles_turn().window(perturbed);
+    return JoinedWindows::Part{std::move(window), std::move(perturbed)};
+  };
   std::vector<Trained> out;
   if (!joins(count)) {
-    const auto& [window, perturbed] = parts.front();
     out.push_back(unperturbed(groups_[first], hyper));
+    const auto [window, perturbed] = part_of_particles(groups_[first]);
     out.back().particles = objective_->of_window(window, perturbed, Tape::kOff);
     return out;
+  }
+  std::vector<JoinedWindows::Part> parts;
+  for (std::size_t c = first; c < first + count; ++c) {
+    parts.push_back(part_of_particles(groups_[c]));
+    parts.push_back({groups_[c].last.window(hyper), hyper});
   }
   const JoinedWindows joined(std::move(parts), 2);
   const std::vector<EvolutionObjective::Outcome> outcomes = joined.cut(
@@ -240,8 +248,8 @@ double Evolution::loss(const TrainingWindow& window,
 TrainingWindow Evolution::retrained(const Turn& turn,
                                     const ParameterSet& hyper) const {
   TrainingWindow out = turn.window(hyper);
-  const TrainState first = loop_.start(hyper, out.run.first()).detach();
-  out.start = loop_.steps(first, out.start.step, hyper, out.run);
+  const TrainState first = loop_.start(hyper, out.runs.first()).detach();
+  out.start = loop_.steps(first, out.start.step, hyper, out.runs);
   return out;
 }
 

@@ -25,11 +25,12 @@ ParameterSet rows_of(const std::vector<JoinedWindows::Part>& parts, F&& of) {
   return concatenated(sets);
 }
 
-/// The inverse: the set of the part with `particles`, from row `first` on.
+/// The inverse: the set of the part with `particles`, from row `first` on. That
+/// of a single run is a copy: a view of it would keep all rows in memory.
 ParameterSet of_rows(const ParameterSet& all, std::int64_t first,
                      std::int64_t particles) {
   return particles > 0 ? particles_of(all, first, particles)
-                       : particle(all, first);
+                       : particle(all, first).clone();
 }
 
 }  // namespace
@@ -45,7 +46,7 @@ JoinedWindows::JoinedWindows(std::vector<Part> parts,
     particles_.push_back(window.start.particles);
     particles += rows(window.start.particles);
     if (i % parts_of_run != 0) continue;
-    runs.push_back({window.run.first(), window.start.step - first.start.step});
+    runs.push_back({window.runs.first(), window.start.step - first.start.step});
     draws.push_back(window.draw);
   }
   TrainingWindow& out = joined_.window;
@@ -71,7 +72,7 @@ JoinedWindows::JoinedWindows(std::vector<Part> parts,
 
 std::vector<EvolutionObjective::Outcome> JoinedWindows::cut(
     const EvolutionObjective::Outcome& outcome) const {
-  const std::vector<Runs::Group>& runs = joined_.window.run.groups();
+  const std::vector<Runs::Group>& runs = joined_.window.runs.groups();
   const std::size_t parts_of_run = particles_.size() / runs.size();
   std::vector<EvolutionObjective::Outcome> out;
   std::int64_t first = 0;

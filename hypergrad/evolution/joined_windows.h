@@ -17,8 +17,8 @@ class JoinedWindows {
   };
 
   /// Windows of equal length: for each of several runs, `parts_of_run` that
-  /// begin at the same state of that run, with the same draw and the same
-  /// number of particles as for the other runs.
+  /// begin at the same step of it and have the same draw. All runs have the
+  /// same numbers of particles.
   JoinedWindows(std::vector<Part> parts, std::size_t parts_of_run);
 
   const TrainingWindow& window() const { return joined_.window; }

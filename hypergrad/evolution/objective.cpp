@@ -61,7 +61,7 @@ EvolutionObjective::Outcome LossAtEnd::of_window(const TrainingWindow& window,
                                                  const ParameterSet& hyper,
                                                  Tape tape) const {
   const TrainState end =
-      loop().steps(window.start, window.steps, hyper, window.run, tape);
+      loop().steps(window.start, window.steps, hyper, window.runs, tape);
   return {end, losses(end, hyper, window.draw, tape)};
 }
 

@@ -11,7 +11,7 @@ namespace nestgrad {
 struct TrainingWindow {
   TrainState start;
   std::int64_t steps = 0;
-  Runs run;   ///< what the steps follow
+  Runs runs;  ///< what the steps follow
   Draw draw;  ///< what a validation loss in this window draws
 };
 
@@ -35,6 +35,12 @@ class EvolutionObjective {
   /// tape on, both are differentiable functions of `hyper`.
   virtual Outcome of_window(const TrainingWindow& window,
                             const ParameterSet& hyper, Tape tape) const = 0;
+
+  /// Whether of_window() may be given a window whose particles are groups of
+  /// several runs, with a run without perturbation as the last one of each.
+  /// What it returns for a particle then depends on no other, and knows from
+  /// window.runs how many steps a group is ahead of the state's.
+  virtual bool takes_groups() const { return false; }
 
   /// What the bias of the estimates is measured against.
   virtual Target target() const { return Target::kOwn; }
@@ -74,6 +80,8 @@ class LossAtEnd : public EvolutionObjective {
 
   Outcome of_window(const TrainingWindow& window, const ParameterSet& hyper,
                     Tape tape) const override;
+
+  bool takes_groups() const override { return true; }
 
   /// A metric is not what a hypergradient of the validation loss belongs to.
   Target target() const override {

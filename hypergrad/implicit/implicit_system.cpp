@@ -83,6 +83,7 @@ ImplicitSystem ImplicitSystem::stationarity(const InnerRun& run,
   const Field curved_at =
       options.gauss_newton ? without_model_curvature(run, hyper) : map_at;
   if (options.finite_difference) {
+    require_values(*run.loop().problem());
     const ParameterSet w0 = w.detach(), h0 = h.detach();
     return {map_at(w0, h0, Tape::kOff),
             central_differences(w0,

@@ -41,7 +41,7 @@ ResponseProblem::ResponseProblem(std::shared_ptr<const BilevelProblem> problem,
 
 ProblemAbilities ResponseProblem::abilities() const {
   ProblemAbilities out = problem().abilities();
-  out.particles = false;
+  out.particles = out.groups = false;
   out.responding_examples = {};
   return out;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/nn/model.h"
 #include "core/nn/weight_forms.h"
@@ -30,10 +31,11 @@ inline ParameterSet some_settings(const ParameterSet& one, const Key& key) {
   });
 }
 
-/// |a - b| / (1 + |b|).
+/// |a - b| / (1 + |b|); infinite if shapes differ or numbers are not finite.
 inline double difference(const Tensor& a, const Tensor& b) {
   if (a.sizes() != b.sizes()) return INFINITY;
-  return ((a - b).norm() / (1 + b.norm())).item<double>();
+  const auto out = ((a - b).norm() / (1 + b.norm())).item<double>();
+  return std::isfinite(out) ? out : INFINITY;
 }
 
 /// Both losses and the gradient of the training loss.
@@ -71,7 +73,7 @@ inline double particle_error(const BilevelProblem& problem,
 inline double group_error(const BilevelProblem& problem,
                           const ParameterSet& weights,
                           const ParameterSet& hyper, Draw draw) {
-  std::vector<Draw> groups{draw, {draw.step + 3, Key(41)}};
+  std::vector<Draw> groups{draw, {draw.step + 1, Key(41)}};
   groups[1].order = 17;
   for (Draw& group : groups) group.particles = kParticles;
   const ParameterSet w = concatenated(

@@ -85,12 +85,17 @@ class FaultyRule : public Optimizer {
 
   bool vectorizes() const override { return fault_ == "particles"; }
 
+  bool same_at_every_step(const ParameterSet&, std::int64_t) const override {
+    return fault_ == "counts";
+  }
+
  private:
   TrainState update(const TrainState& state, const ParameterSet& gradient,
                     const ParameterSet& natural) const override {
     Tensor lr =
         fault_ == "detached" ? natural.at("lr").detach() : natural.at("lr");
     if (state.particles > 0) lr = lr.mean();
+    if (fault_ == "counts") lr = lr / static_cast<double>(1 + state.step);
     if (fault_ == "in place") {
       for (Tensor t : state.weights.tensors()) t.detach().add_(0.1);
     }
@@ -248,6 +253,7 @@ TEST_CASE("the kit finds what is wrong with a training rule", "[contract]") {
   CHECK(mentions(faults("ones"), "does not start as zeros"));
   CHECK(mentions(faults("not counted"), "does not count"));
   CHECK(mentions(faults("particles"), "moves particles otherwise"));
+  CHECK(mentions(faults("counts"), "does something else in a later step"));
 }
 
 TEST_CASE("the kit finds what is wrong with a model or a layer", "[contract]") {

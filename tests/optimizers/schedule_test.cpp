@@ -184,6 +184,36 @@ TEST_CASE("schedules nest, and derivatives pass through all of them",
   }
 }
 
+TEST_CASE("a setting says whether it is the same at every step", "[schedule]") {
+  const auto same = [](const char* json, const Tensor& lr,
+                       std::int64_t particles = 0) {
+    const Setting s = setting(json);
+    const ParameterSet natural{{"lr", lr}};
+    const bool out = s.same_at_every_step(natural, particles);
+    const auto equal_to_first = [&](std::int64_t step) {
+      return at::equal(s.value(natural, step, particles),
+                       s.value(natural, 0, particles));
+    };
+    if (out) {
+      CHECK(equal_to_first(1));
+      CHECK(equal_to_first(7));
+    }
+    return out;
+  };
+  const Tensor four = at::arange(4, float64()) + 1;
+  const Tensor eight = at::arange(8, float64()).view({2, 4});
+  CHECK(same("0.1", four));
+  CHECK(same("\"$lr\"", at::ones({}, float64())));
+  CHECK(same("\"$lr\"", four.view({1, 4})));  // one per part
+  CHECK(same("\"$lr.2\"", four));             // one per place
+  CHECK(same("\"$lr\"", four, 4));            // one per particle
+  CHECK(same("\"$lr\"", eight.view({2, 1, 4}), 2));
+  CHECK_FALSE(same("\"$lr\"", four));  // one per step
+  CHECK_FALSE(same("\"$lr\"", eight, 2));
+  CHECK_FALSE(
+      same(R"({"type": "cosine", "initial": "$lr", "steps": 3})", four, 4));
+}
+
 TEST_CASE("every registered schedule is tested here", "[schedule]") {
   const std::set<std::string> tested{"constant", "cosine", "inverse_time",
                                      "linear",   "step",   "warm_up"};

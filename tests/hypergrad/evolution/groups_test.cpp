@@ -58,54 +58,101 @@ std::vector<Case> cases() {
           {"toy_regression",
            {{"type", "adam"}, {"lr", "$lr"}},
            {positive("lr", 0.1)}},
+          {"toy_regression",
+           {{"type", "sgd"}, {"lr", "$lr"}},
+           {{"lr", at::tensor({0.1, 0.2, 0.1, 0.05}, float64())}}},
           {"ridge",
            {{"type", "sgd"}, {"lr", 0.1}},
            {positive("weight_decay", 0.1)}}};
 }
 
+/// Both forms of a problem, and estimators of each.
+struct Pair {
+  Pair(const Case& c, Json section) {
+    const std::shared_ptr<const Optimizer> rule =
+        OptimizerRegistry::instance().make(c.rule);
+    for (Form* form : {&together, &apart}) {
+      form->problem = std::make_shared<Watched>(
+          std::make_shared<Reparameterized>(
+              ProblemRegistry::instance().make(c.problem, {float64(), Key(1)}),
+              c.space),
+          form == &together);
+      form->loop = std::make_unique<TrainingLoop>(form->problem, rule);
+      form->estimator =
+          EstimatorRegistry::instance().make(section, *form->loop);
+      form->estimator->begin(form->problem->initial_hyper(), Key(2));
+      form->problem->calls = 0;
+    }
+  }
+
+  void check_same_estimates(int count) {
+    const ParameterSet h = together.problem->initial_hyper();
+    for (int i = 0; i < count; ++i) {
+      const Estimate a = together.estimator->estimate(h),
+                     b = apart.estimator->estimate(h);
+      CHECK(relative_error(a.gradient, b.gradient) < 1e-10);
+      CHECK(a.objective == Approx(b.objective).epsilon(1e-12));
+    }
+    CHECK(relative_error(together.estimator->weights(h),
+                         apart.estimator->weights(h)) < 1e-10);
+  }
+
+  struct Form {
+    std::shared_ptr<Watched> problem;
+    std::unique_ptr<TrainingLoop> loop;
+    std::unique_ptr<HypergradientEstimator> estimator;
+  };
+  Form together, apart;
+};
+
 TEST_CASE("groups that train together estimate what they would apart",
           "[evolution]") {
   for (const Case& c : cases()) {
     CAPTURE(c.problem.dump(), c.rule.dump());
-    const std::shared_ptr<const Optimizer> rule =
-        OptimizerRegistry::instance().make(c.rule);
-    const auto problem = [&](bool groups) {
-      return std::make_shared<Watched>(
-          std::make_shared<Reparameterized>(
-              ProblemRegistry::instance().make(c.problem, {float64(), Key(1)}),
-              c.space),
-          groups);
-    };
-    const auto together = problem(true), apart = problem(false);
-    const TrainingLoop one_loop(together, rule), other_loop(apart, rule);
     for (const char* type : {"es", "pes", "es_single"}) {
       for (const bool staggered : {true, false}) {
+        const int turns = staggered ? 1 : 2;
         CAPTURE(type, staggered);
-        const auto make = [&](const TrainingLoop& loop) {
-          return EstimatorRegistry::instance().make({{"type", type},
-                                                     {"particles", 6},
-                                                     {"groups", 3},
-                                                     {"staggered", staggered},
-                                                     {"window", 2},
-                                                     {"horizon", 6}},
-                                                    loop);
-        };
-        const auto one = make(one_loop), other = make(other_loop);
-        const ParameterSet h = together->initial_hyper();
-        one->begin(h, Key(2));
-        other->begin(h, Key(2));
-        together->calls = apart->calls = 0;
-        for (int i = 0; i < 5; ++i) {
-          const Estimate a = one->estimate(h), b = other->estimate(h);
-          CHECK(relative_error(a.gradient, b.gradient) < 1e-10);
-          CHECK(a.objective == Approx(b.objective).epsilon(1e-12));
-        }
-        CHECK(together->calls == 5 * 2);
-        CHECK(apart->calls == 5 * 2 * 3);
-        CHECK(relative_error(one->weights(h), other->weights(h)) < 1e-10);
+        Pair pair(c, {{"type", type},
+                      {"particles", 6},
+                      {"groups", 3},
+                      {"staggered", staggered},
+                      {"window", 2},
+                      {"outer_steps_per_window", turns},
+                      {"horizon", 6}});
+        pair.check_same_estimates(5);
+        CHECK(pair.together.problem->calls == 5 * 2);
+        CHECK(pair.apart.problem->calls == 5 * 2 * 3);
       }
     }
   }
+}
+
+TEST_CASE("as many groups train together as have few numbers", "[evolution]") {
+  // 41 runs of 700 weights and a decay: two groups, but not three.
+  const Case large = {{{"type", "ridge"}, {"features", 700}},
+                      {{"type", "sgd"}, {"lr", 0.1}},
+                      {positive("weight_decay", 0.1)}};
+  Pair pair(large, {{"type", "pes"},
+                    {"particles", 40},
+                    {"groups", 3},
+                    {"window", 2},
+                    {"horizon", 6}});
+  pair.check_same_estimates(2);
+  CHECK(pair.together.problem->calls == 2 * 2 * 2);
+  CHECK(pair.apart.problem->calls == 2 * 2 * 3);
+}
+
+TEST_CASE("groups with windows of different lengths train one after another",
+          "[evolution]") {
+  Pair pair(cases()[1], {{"type", "es"},
+                         {"particles", 4},
+                         {"groups", 2},
+                         {"window", 6},
+                         {"shortest", 2},
+                         {"starts", 0},
+                         {"horizon", 6}});
+  pair.check_same_estimates(6);
 }
 
 }  // namespace

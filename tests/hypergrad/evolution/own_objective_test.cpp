@@ -19,7 +19,7 @@ class SumOfLosses : public EvolutionObjective {
     TrainState state = window.start;
     Tensor sum;
     for (std::int64_t t = 0; t < window.steps; ++t) {
-      state = loop().step(state, hyper, window.run, tape);
+      state = loop().step(state, hyper, window.runs, tape);
       add_to(sum, losses(state, hyper, window.draw, tape));
     }
     return {state, sum};
