@@ -90,8 +90,9 @@ TEST_CASE("the time of tuning is told within a factor of 1.5", "[plan]") {
         {"horizon", 100},
         {"shortest", 20}},
        60},
+      // The run without perturbation is one of the particles.
       {{{"type", "pes"}, {"window", 50}, {"horizon", 100}, {"particles", 200}},
-       100},
+       50},
       {{{"type", "stn"}, {"window", 50}}, 50},
       {{{"type", "finite_difference"}, {"window", 40}}, 120},
       {{{"type", "ift"}, {"window", 7}, {"solver", "identity"}}, 8}};
