@@ -113,7 +113,7 @@ std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights,
       value.reshape(many ? std::vector<std::int64_t>{particles, -1}
                          : std::vector<std::int64_t>{-1});
   const std::int64_t n = flat.size(-1);
-  if (n == numel && n != 1 && n != tensors) {
+  if (n == numel && n != tensors) {
     if (!many) return weights.unflatten(flat).tensors();
     std::vector<Tensor> out;
     std::int64_t first = 0;
@@ -128,7 +128,7 @@ std::vector<Tensor> spread(const Tensor& value, const ParameterSet& weights,
   std::vector<std::int64_t> which(weights.size(), 0);
   if (n == tensors) {
     std::iota(which.begin(), which.end(), 0);
-  } else if (n != 1) {
+  } else {
     const Layers layers = layers_of(weights);
     require(n == layers.count,
             "expected one number for all, per layer ({}), per tensor ({}) or "

@@ -19,7 +19,7 @@ namespace nestgrad {
 namespace {
 
 constexpr int kRounds = 9;
-constexpr int kWindow = 10;  // of a window
+constexpr int kWindow = 10;  // steps
 
 /// Vectors of 196 normal numbers, in place of images of 14 x 14 pixels.
 class NormalVectors : public DataSource {
