@@ -178,6 +178,13 @@ ParameterSet add(const ParameterSet& a, const Tensor& s,
 Tensor dot(const ParameterSet& a, const ParameterSet& b) {
   a.require_alike(b);
   require(!a.empty(), "an inner product of sets needs at least one tensor");
+  // A device is done with a small tensor before the CPU has sent the next
+  // operator, so there they are joined.
+  constexpr std::int64_t kJoined = 1 << 20;  // numbers
+  if (a.size() > 2 && !a.tensors().front().is_cpu() && a.numel() <= kJoined) {
+    const Tensor joined = a.flatten();
+    return at::dot(joined, &a == &b ? joined : b.flatten());
+  }
   Tensor sum;
   for (std::size_t i = 0; i < a.size(); ++i) {
     add_to(sum,

@@ -29,10 +29,18 @@ std::int64_t high(std::uint64_t bits) {
 }
 
 /// For each block of all streams: its number within its stream, and the two
-/// words of its key.
+/// words of its key, as rows.
 struct Blocks {
-  Tensor number, key0, key1;
+  Tensor number, keys;
 };
+
+/// Two rows of one number each.
+Tensor rows(std::int64_t first, std::int64_t second,
+            const at::TensorOptions& options) {
+  const Tensor out = at::full({2, 1}, first, options);
+  out[1].fill_(second);
+  return out;
+}
 
 Blocks blocks_of(const std::vector<PhiloxStream>& streams,
                  const at::Device& device) {
@@ -40,8 +48,7 @@ Blocks blocks_of(const std::vector<PhiloxStream>& streams,
   if (streams.size() == 1) {
     const PhiloxStream& only = streams.front();
     return {at::arange(whole_blocks(only.count) / kWordsOfBlock, options),
-            at::full({1}, low(only.key), options),
-            at::full({1}, high(only.key), options)};
+            rows(low(only.key), high(only.key), options)};
   }
   std::vector<std::int64_t> counts, firsts, key0, key1;
   std::int64_t total = 0;
@@ -61,40 +68,37 @@ Blocks blocks_of(const std::vector<PhiloxStream>& streams,
   });
   const Tensor stream = at::repeat_interleave(
       table[0], /*output_size=*/c10::optional<std::int64_t>(total));
-  const auto of_block = [&](std::int64_t row) {
-    return table[row].index_select(0, stream);
-  };
-  return {at::arange(total, options) - of_block(1), of_block(2), of_block(3)};
-}
-
-Tensor upper(const Tensor& product) {
-  return at::bitwise_right_shift(product, 32);
+  return {at::arange(total, options) - table[1].index_select(0, stream),
+          table.narrow(0, 2, 2).index_select(1, stream)};
 }
 
 }  // namespace
 
 Tensor philox_words(const std::vector<PhiloxStream>& streams,
                     const at::Device& device) {
-  const auto [number, first_key0, first_key1] = blocks_of(streams, device);
-  Tensor key0 = first_key0, key1 = first_key1;
-  // The counter: the block within its chunk, and the chunk.
-  Tensor c0 = at::remainder(number, kBlocksOfChunk);
-  Tensor c1 = at::zeros_like(number);
-  Tensor c2 = at::floor_divide(number, kBlocksOfChunk);
-  Tensor c3 = c1;
+  const auto [number, first_keys] = blocks_of(streams, device);
+  const auto options = number.options();
+  const Tensor factors = rows(kFactor0, kFactor1, options);
+  const Tensor weyl = rows(kWeyl0, kWeyl1, options);
+  // The counter of four words: the block within its chunk, 0, the chunk, 0. Its
+  // even words are the rows of one tensor, its odd words of another, so that a
+  // device gets few operators. Where words grow beyond 32 bits they are cut
+  // before they are multiplied, and at the end.
+  Tensor even = at::stack({at::remainder(number, kBlocksOfChunk),
+                           at::floor_divide(number, kBlocksOfChunk)});
+  Tensor odd = at::zeros_like(even), keys = first_keys;
   for (int round = 0; round < 10; ++round) {
-    if (round > 0) {
-      key0 = (key0 + kWeyl0).bitwise_and(kWord);
-      key1 = (key1 + kWeyl1).bitwise_and(kWord);
-    }
+    if (round > 0) keys = keys + weyl;
     // 64 bits each; that int64 has a sign does not change them.
-    const Tensor p0 = c0 * kFactor0, p2 = c2 * kFactor1;
-    c0 = upper(p2).bitwise_xor(c1).bitwise_xor(key0).bitwise_and(kWord);
-    c2 = upper(p0).bitwise_xor(c3).bitwise_xor(key1).bitwise_and(kWord);
-    c1 = p2.bitwise_and(kWord);
-    c3 = p0.bitwise_and(kWord);
+    const Tensor products = (even * factors).flip(0);
+    even = at::bitwise_right_shift(products, 32)
+               .bitwise_xor(odd)
+               .bitwise_xor(keys)
+               .bitwise_and(kWord);
+    odd = products;
   }
-  return at::stack({c0, c1, c2, c3}, -1).flatten();
+  odd = odd.bitwise_and(kWord);
+  return at::stack({even[0], odd[0], even[1], odd[1]}, -1).flatten();
 }
 
 }  // namespace nestgrad

@@ -9,11 +9,28 @@
 #include "core/dataset.h"
 #include "core/nn/model.h"
 #include "core/problem.h"
+#include "core/tensor/replay.h"
 
 namespace nestgrad {
 
+/// Where and in which type work is done.
+struct Place {
+  at::TensorOptions options;
+  bool graphs = false;  ///< whether the library records what it repeats
+
+  /// For one training loop.
+  std::shared_ptr<ReplayCache> replays() const {
+    return graphs ? std::make_shared<ReplayCache>(options.device()) : nullptr;
+  }
+};
+
 /// Does the work once and returns the result for comparison as one vector.
 using Run = std::function<Tensor()>;
+
+/// Until the device has computed it.
+inline void wait_for(const Tensor& result) {
+  (void)result.flatten().narrow(0, 0, 1).item();
+}
 
 /// Two implementations of the same work. Both hold the same inputs in memory.
 struct Contest {
@@ -26,7 +43,7 @@ struct Workload {
   std::string name;
   int pairs;  ///< number of timings of each implementation
   int steps;  ///< a run repeats the work this often; the time of one is shown
-  std::function<Contest(at::ScalarType)> make;
+  std::function<Contest(const Place&)> make;
 };
 
 /// Neumann series at the initial weights: a perceptron with one decay per
@@ -42,9 +59,9 @@ std::vector<Workload> unrolled_workloads();
 std::vector<Workload> quadratic_workloads();
 
 /// Numbers uniform in [-bound, bound) from splitmix64, rounded to float32 and
-/// then converted to `type`.
+/// then converted to the type of `options`.
 Tensor uniform(std::uint64_t seed, at::IntArrayRef sizes, double bound,
-               at::ScalarType type);
+               const at::TensorOptions& options);
 
 /// The cross entropy of a network on images of Fashion-MNIST, plus an L2
 /// penalty if there is a hyperparameter "weight_decay".
@@ -58,7 +75,7 @@ class Images : public BilevelProblem {
     std::int64_t valid;  ///< number of images, from number 50000 on
   };
 
-  Images(const Choice& choice, at::ScalarType type);
+  Images(const Choice& choice, const at::TensorOptions& options);
 
   std::vector<Hyperparameter> hyperparameters() const override;
   ParameterSet initial_weights(const ParameterSet& hyper,
@@ -85,6 +102,6 @@ using Network = Tensor (*)(const std::vector<Tensor>&, const Tensor&);
 
 /// Gradient descent on the cross entropy alone, without a tape.
 Contest plain_training(std::shared_ptr<const Images> problem, Network network,
-                       int steps);
+                       int steps, const Place& place);
 
 }  // namespace nestgrad

@@ -18,15 +18,18 @@ constexpr double kPlainRate = 0.05;
 
 /// Pixels are divided by 255 in float32 for either type.
 Dataset part(const Dataset& bytes, std::int64_t first, std::int64_t n,
-             at::ScalarType type) {
-  return {(bytes.inputs.narrow(0, first, n).to(at::kFloat) / 255).to(type),
-          bytes.targets.narrow(0, first, n).clone(), kClasses};
+             const at::TensorOptions& options) {
+  return {(bytes.inputs.narrow(0, first, n).to(at::kFloat) / 255).to(options),
+          bytes.targets.narrow(0, first, n)
+              .to(options.device(), /*non_blocking=*/
+                  false, /*copy=*/true),
+          kClasses};
 }
 
 /// Weights uniform within 1 / sqrt(inputs of the layer). `layout`: alternately
 /// a weight and a bias.
 ParameterSet uniform_weights(const ParameterSet& layout, std::uint64_t seed,
-                             at::ScalarType type) {
+                             const at::TensorOptions& options) {
   std::vector<Tensor> out;
   double bound = 0;
   for (std::size_t k = 0; k < layout.size(); ++k) {
@@ -35,7 +38,7 @@ ParameterSet uniform_weights(const ParameterSet& layout, std::uint64_t seed,
       const std::int64_t inputs = like.numel() / like.size(0);
       bound = 1 / std::sqrt(static_cast<double>(inputs));
     }
-    out.push_back(uniform(seed + k, like.sizes(), bound, type));
+    out.push_back(uniform(seed + k, like.sizes(), bound, options));
   }
   return layout.with(std::move(out));
 }
@@ -43,7 +46,7 @@ ParameterSet uniform_weights(const ParameterSet& layout, std::uint64_t seed,
 }  // namespace
 
 Tensor uniform(std::uint64_t seed, at::IntArrayRef sizes, double bound,
-               at::ScalarType type) {
+               const at::TensorOptions& options) {
   const Tensor out = at::empty(sizes, at::kFloat);
   auto* numbers = out.data_ptr<float>();
   std::uint64_t state = seed;
@@ -55,19 +58,20 @@ Tensor uniform(std::uint64_t seed, at::IntArrayRef sizes, double bound,
     const double unit = std::ldexp(static_cast<double>(z >> 11), -53);
     numbers[i] = static_cast<float>((2 * unit - 1) * bound);
   }
-  return out.to(type);
+  return out.to(options);
 }
 
-Images::Images(const Choice& choice, at::ScalarType type)
+Images::Images(const Choice& choice, const at::TensorOptions& options)
     : batch_(choice.batch),
       model_(ModelRegistry::instance().make(choice.model, {1, 28, 28},
                                             {kClasses})) {
   const std::string files = "/usr/share/datasets/fashion-mnist/train-";
   const Dataset bytes =
       read_idx(files + "images-idx3-ubyte.gz", files + "labels-idx1-ubyte.gz");
-  train_ = part(bytes, 0, choice.train, type);
-  valid_ = part(bytes, kFirstValid, choice.valid, type);
-  start_ = uniform_weights(model_->initial_weights(Key()), choice.seed, type);
+  train_ = part(bytes, 0, choice.train, options);
+  valid_ = part(bytes, kFirstValid, choice.valid, options);
+  start_ =
+      uniform_weights(model_->initial_weights(Key()), choice.seed, options);
 }
 
 std::vector<Hyperparameter> Images::hyperparameters() const {
@@ -109,10 +113,12 @@ Tensor Images::valid_loss(const ParameterSet& weights, const ParameterSet&,
 }
 
 Contest plain_training(std::shared_ptr<const Images> problem, Network network,
-                       int steps) {
-  const auto loop = std::make_shared<TrainingLoop>(
-      problem, OptimizerRegistry::instance().make(
-                   Json{{"type", "sgd"}, {"lr", kPlainRate}}));
+                       int steps, const Place& place) {
+  const auto loop =
+      std::make_shared<TrainingLoop>(problem,
+                                     OptimizerRegistry::instance().make(Json{
+                                         {"type", "sgd"}, {"lr", kPlainRate}}),
+                                     Minibatches::kCommon, place.replays());
   return {[=] {
             TrainState state = loop->start({}, Key());
             for (int i = 0; i < steps; ++i)

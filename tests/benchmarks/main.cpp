@@ -1,9 +1,9 @@
 // Compares nestgrad with loops written by hand for the same work.
 //
-//   nestgrad_bench [--cpu] [FILTER]
+//   nestgrad_bench [--cpu] [--device NAME] [--device-graphs] [FILTER]
 //   nestgrad_bench --scaling FILE.png
 //   nestgrad_bench --self-tuning
-//   nestgrad_bench --particles
+//   nestgrad_bench --particles [--device NAME] [--device-graphs]
 //   nestgrad_bench --dropout-study CONFIG
 //   nestgrad_bench --dropout-origins CONFIG
 //   nestgrad_bench --dropout-starts CONFIG FILE.png
@@ -14,9 +14,11 @@
 // median of the ratios of neighbouring runs, the peak memory of a run beyond
 // what was loaded before, and the relative difference of the results in
 // float64. Times and memory are for float32. --cpu: one thread and processor
-// time instead of wall time, for a busy machine. --scaling: see scaling.h;
-// --self-tuning: self_tuning.h; --particles: particles.h; --outer-step:
-// distillation.h; the others: dropout_study.h.
+// time instead of wall time, for a busy machine. --device: memory is that of
+// tensors. --device-graphs: the library records, the loops by hand do not; what
+// recordings hold is not counted. --scaling: see scaling.h; --self-tuning:
+// self_tuning.h; --particles: particles.h; --outer-step: distillation.h; the
+// others: dropout_study.h.
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -26,6 +28,8 @@
 #include <ctime>
 
 #include "benchmark.h"
+#include "core/platform/memory_meter.h"
+#include "core/tensor/device.h"
 #include "distillation.h"
 #include "dropout_study.h"
 #include "experiments/setup/process.h"
@@ -55,7 +59,7 @@ using Clock = double (*)();
 
 double seconds(const Run& run, Clock clock) {
   const double start = clock();
-  run();
+  wait_for(run());
   return clock() - start;
 }
 
@@ -66,13 +70,16 @@ double relative_difference(const Contest& contest) {
       .item<double>();
 }
 
-void compare(const Workload& workload, Clock clock) {
-  const double difference = relative_difference(workload.make(at::kDouble));
-  const Contest contest = workload.make(at::kFloat);
+void compare(const Workload& workload, Place place, Clock clock) {
+  place.options = place.options.dtype(at::kDouble);
+  const double difference = relative_difference(workload.make(place));
+  place.options = place.options.dtype(at::kFloat);
+  const Contest contest = workload.make(place);
   contest.library();
   contest.by_hand();
-  const double library_mib = peak_resident_mib(contest.library);
-  const double by_hand_mib = peak_resident_mib(contest.by_hand);
+  const at::Device device = place.options.device();
+  const double library_mib = peak_mib(contest.library, device);
+  const double by_hand_mib = peak_mib(contest.by_hand, device);
 
   std::vector<double> library, by_hand, ratios;
   for (int i = 0; i < workload.pairs; ++i) {
@@ -83,13 +90,35 @@ void compare(const Workload& workload, Clock clock) {
     ratios.push_back(library.back() / by_hand.back());
   }
   const double scale = 1e3 / workload.steps;
-  fmt::print("{:10}{:>12.3f}{:>12.3f}{:>8.3f}{:>12.1f}{:>12.1f}{:>12.1e}\n",
+  fmt::print("{:10}{:>12.3f}{:>12.3f}{:>8.3f}{:>14.1f}{:>12.1f}{:>12.1e}\n",
              workload.name, scale * median(library), scale * median(by_hand),
              median(ratios), library_mib, by_hand_mib, difference);
   std::fflush(stdout);
 }
 
-int run(const std::vector<std::string>& arguments) {
+/// Takes --device and --device-graphs out of the arguments.
+Place take_place(std::vector<std::string>& arguments) {
+  Place place;
+  std::vector<std::string> others;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--device-graphs") {
+      place.graphs = true;
+    } else if (arguments[i] == "--device") {
+      require(i + 1 < arguments.size(), "--device needs a name");
+      // Before the first tensor of the device, which peak_mib() may see go.
+      static const MemoryMeter meter;
+      place.options = place.options.device(device_named(arguments[++i]));
+    } else {
+      others.push_back(arguments[i]);
+    }
+  }
+  arguments = others;
+  prepare_device(place.options.device());
+  return place;
+}
+
+int run(std::vector<std::string> arguments) {
+  const Place place = take_place(arguments);
   if (!arguments.empty() && arguments[0] == "--scaling") {
     require(arguments.size() == 2, "--scaling needs the name of a PNG file");
     measure_scaling(arguments[1]);
@@ -100,7 +129,7 @@ int run(const std::vector<std::string>& arguments) {
     return 0;
   }
   if (!arguments.empty() && arguments[0] == "--particles") {
-    measure_particles();
+    measure_particles(place);
     return 0;
   }
   if (!arguments.empty() && arguments[0] == "--dropout-study") {
@@ -135,14 +164,14 @@ int run(const std::vector<std::string>& arguments) {
     }
   }
   prepare_process(clock == processor_seconds ? 1 : 0);
-  fmt::print("{:10}{:>12}{:>12}{:>8}{:>12}{:>12}{:>12}\n", "workload",
+  fmt::print("{:10}{:>12}{:>12}{:>8}{:>14}{:>12}{:>12}\n", "workload",
              "nestgrad ms", "by hand ms", "ratio", "nestgrad MiB",
              "by hand MiB", "difference");
   for (const auto& workloads :
        {neumann_workloads(), unrolled_workloads(), quadratic_workloads()}) {
     for (const Workload& workload : workloads) {
       if (workload.name.find(filter) == std::string::npos) continue;
-      compare(workload, clock);
+      compare(workload, place, clock);
     }
   }
   return 0;

@@ -18,12 +18,13 @@ struct Series {
 /// Through the library: the work of the estimator "ift" when the weights do not
 /// move.
 Run library(std::shared_ptr<const Images> images, const Tensor& decay,
-            Series series) {
+            Series series, const Place& place) {
   const auto problem = std::make_shared<Reparameterized>(
       images, std::vector<HyperSpec>{
                   {"weight_decay", decay.exp(), Coordinates::log()}});
   const auto loop = std::make_shared<TrainingLoop>(
-      problem, OptimizerRegistry::instance().make(Json{{"type", "sgd"}}));
+      problem, OptimizerRegistry::instance().make(Json{{"type", "sgd"}}),
+      Minibatches::kCommon, place.replays());
   const std::shared_ptr<InverseHessian> solver =
       InverseHessianRegistry::instance().make(Json{{"type", "neumann"},
                                                    {"terms", series.terms},
@@ -98,14 +99,14 @@ Tensor convolutional(const std::vector<Tensor>& w, const Tensor& images) {
   return at::linear(x.view({images.size(0), 12544}), w[6], w[7]);
 }
 
-std::shared_ptr<const Images> perceptron_problem(at::ScalarType type) {
+std::shared_ptr<const Images> perceptron_problem(const Place& place) {
   return std::make_shared<Images>(
       Images::Choice{Json{{"type", "mlp"}, {"hidden", {512, 512}}}, 1000, 256,
                      256, 256},
-      type);
+      place.options);
 }
 
-std::shared_ptr<const Images> convolutional_problem(at::ScalarType type) {
+std::shared_ptr<const Images> convolutional_problem(const Place& place) {
   const auto convolution = [](int out) {
     return Json{{"type", "conv2d"}, {"out", out}, {"padding", 1}};
   };
@@ -116,25 +117,24 @@ std::shared_ptr<const Images> convolutional_problem(at::ScalarType type) {
   return std::make_shared<Images>(
       Images::Choice{Json{{"type", "sequential"}, {"layers", layers}}, 6000, 64,
                      64, 64},
-      type);
+      place.options);
 }
 
-Contest per_weight(at::ScalarType type) {
-  const auto images = perceptron_problem(type);
-  const Tensor decay = at::full({images->start().numel()}, kLogDecay,
-                                at::TensorOptions().dtype(type));
+Contest per_weight(const Place& place) {
+  const auto images = perceptron_problem(place);
+  const Tensor decay =
+      at::full({images->start().numel()}, kLogDecay, place.options);
   const Series series{20, 0.1};
-  return {library(images, decay, series),
+  return {library(images, decay, series, place),
           by_hand(images, perceptron, spread(decay, images->start()), series)};
 }
 
-Contest per_tensor(at::ScalarType type) {
-  const auto images = convolutional_problem(type);
+Contest per_tensor(const Place& place) {
+  const auto images = convolutional_problem(place);
   const auto tensors = static_cast<std::int64_t>(images->start().size());
-  const Tensor decay =
-      at::full({tensors}, kLogDecay, at::TensorOptions().dtype(type));
+  const Tensor decay = at::full({tensors}, kLogDecay, place.options);
   const Series series{10, 0.01};
-  return {library(images, decay, series),
+  return {library(images, decay, series, place),
           by_hand(images, convolutional, decay.unbind(), series)};
 }
 
@@ -143,13 +143,14 @@ Contest per_tensor(at::ScalarType type) {
 std::vector<Workload> neumann_workloads() {
   return {{"W1", 9, 1, per_weight},
           {"W1 step", 9, 10,
-           [](at::ScalarType type) {
-             return plain_training(perceptron_problem(type), perceptron, 10);
+           [](const Place& place) {
+             return plain_training(perceptron_problem(place), perceptron, 10,
+                                   place);
            }},
           {"W6", 5, 1, per_tensor},
-          {"W6 step", 7, 3, [](at::ScalarType type) {
-             return plain_training(convolutional_problem(type), convolutional,
-                                   3);
+          {"W6 step", 7, 3, [](const Place& place) {
+             return plain_training(convolutional_problem(place), convolutional,
+                                   3, place);
            }}};
 }
 

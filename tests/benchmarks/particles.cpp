@@ -18,7 +18,6 @@
 namespace nestgrad {
 namespace {
 
-constexpr int kRounds = 9;
 constexpr int kWindow = 10;  // steps
 
 /// Vectors of 196 normal numbers, in place of images of 14 x 14 pixels.
@@ -38,12 +37,13 @@ class NormalVectors : public DataSource {
 
 NESTGRAD_REGISTER(DataRegistry, "normal_vectors", NormalVectors)
 
-/// The time of a window after an equal window, as in training.
+/// The time of a window after an equal window, as in training. `window` returns
+/// weights.
 template <class F>
 double milliseconds_per_step(F&& window) {
-  window();
+  wait_for(window());
   const Stopwatch watch;
-  window();
+  wait_for(window());
   return 1e3 * watch.seconds() / kWindow;
 }
 
@@ -60,7 +60,8 @@ void step_by_hand(std::vector<Tensor>& w, const Tensor& x, const Tensor& y,
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = w[i] - lr * g[i];
 }
 
-std::shared_ptr<const BilevelProblem> perceptron_problem(std::int64_t batch) {
+std::shared_ptr<const BilevelProblem> perceptron_problem(
+    std::int64_t batch, const at::TensorOptions& options) {
   return ProblemRegistry::instance().make(
       Json{{"type", "classification"},
            {"data",
@@ -71,50 +72,54 @@ std::shared_ptr<const BilevelProblem> perceptron_problem(std::int64_t batch) {
              {"standardize", false}}},
            {"model", {{"type", "mlp"}, {"hidden", {32}}}},
            {"batch", batch}},
-      {at::TensorOptions().dtype(at::kFloat), Key(1)});
+      {options, Key(1)});
 }
 
-void measure(std::int64_t particles, std::int64_t batch) {
+void measure(std::int64_t particles, std::int64_t batch, const Place& place) {
+  const at::TensorOptions options = place.options.dtype(at::kFloat);
   const TrainingLoop loop(
       std::make_shared<Reparameterized>(
-          perceptron_problem(batch),
+          perceptron_problem(batch, options),
           std::vector<HyperSpec>{
-              {"lr", at::scalar_tensor(0.05), Coordinates::log()}}),
-      OptimizerRegistry::instance().make(Json{{"type", "sgd"}, {"lr", "$lr"}}));
+              {"lr", at::scalar_tensor(0.05, options), Coordinates::log()}}),
+      OptimizerRegistry::instance().make(Json{{"type", "sgd"}, {"lr", "$lr"}}),
+      Minibatches::kCommon, place.replays());
   const ParameterSet one = loop.problem()->initial_hyper();
   const ParameterSet hyper = repeated(one, particles);
   TrainState all = loop.start(hyper, Key(2), particles);
   all.weights = all.weights.clone();
-  std::vector<TrainState> each(static_cast<std::size_t>(particles),
-                               loop.start(one, Key(2)));
-  const Tensor x = Key(3).normal(at::empty({batch, 196}));
-  const Tensor y = at::arange(batch, at::kLong) % 10;
-  std::vector<std::vector<Tensor>> raw(each.size(),
-                                       each.front().weights.tensors());
+  const TrainState each = loop.start(one, Key(2));
+  const Tensor x = Key(3).normal(at::empty({batch, 196}, options));
+  const Tensor y = at::arange(batch, options.dtype(at::kLong)) % 10;
 
+  // A window from the start; returns where a particle ends.
   const auto together = [&] {
-    all = loop.steps(std::move(all), kWindow, hyper, Key(2));
+    return particle(loop.steps(all, kWindow, hyper, Key(2)).weights, 0)
+        .flatten();
   };
   const auto loop_over = [&] {
-    for (TrainState& state : each) {
-      state = loop.steps(std::move(state), kWindow, one, Key(2));
+    Tensor end;
+    for (std::int64_t i = 0; i < particles; ++i) {
+      end = loop.steps(each, kWindow, one, Key(2)).weights.flatten();
     }
+    return end;
   };
   const auto by_hand = [&] {
-    for (auto& w : raw) {
-      for (int i = 0; i < kWindow; ++i) step_by_hand(w, x, y, 0.05);
+    std::vector<Tensor> w;
+    for (std::int64_t i = 0; i < particles; ++i) {
+      w = each.weights.tensors();
+      for (int k = 0; k < kWindow; ++k) step_by_hand(w, x, y, 0.05);
     }
+    return w.front().flatten();
   };
-  together();
-  loop_over();
   by_hand();
+  const Tensor expected = loop_over();
   const double difference =
-      ((particle(all.weights, 0).flatten() - each[0].weights.flatten()).norm() /
-       each[0].weights.flatten().norm())
-          .item<double>();
-  const double memory = peak_resident_mib(together);
+      ((together() - expected).norm() / expected.norm()).item<double>();
+  const double memory = peak_mib(together, options.device());
   std::vector<double> ours, loops, hands, ratios, hand_ratios;
-  for (int i = 0; i < kRounds; ++i) {
+  const int rounds = particles > 100 ? 3 : 9;
+  for (int i = 0; i < rounds; ++i) {
     ours.push_back(milliseconds_per_step(together));
     loops.push_back(milliseconds_per_step(loop_over));
     hands.push_back(milliseconds_per_step(by_hand));
@@ -131,13 +136,13 @@ void measure(std::int64_t particles, std::int64_t batch) {
 
 }  // namespace
 
-void measure_particles() {
+void measure_particles(const Place& place) {
   prepare_process(0);
   fmt::print("{:>10}{:>7}{:>12}{:>10}{:>8}{:>12}{:>8}{:>9}{:>12}\n",
              "particles", "batch", "together ms", "loop ms", "ratio",
              "by hand ms", "ratio", "MiB", "difference");
-  for (const std::int64_t batch : {10, 32, 100}) measure(100, batch);
-  for (const std::int64_t particles : {10, 1000}) measure(particles, 10);
+  for (const std::int64_t batch : {10, 32, 100}) measure(100, batch, place);
+  for (const std::int64_t particles : {10, 1000}) measure(particles, 10, place);
 }
 
 }  // namespace nestgrad

@@ -25,8 +25,7 @@ struct Problem {
 };
 
 /// w'A w / 2 - b'w, and |w - t|^2 / 2.
-Problem two_weights(at::ScalarType type) {
-  const auto options = at::TensorOptions().dtype(type);
+Problem two_weights(const at::TensorOptions& options) {
   const Tensor a = at::tensor({2.0, 0.5, 0.5, 1.0}, options).view({2, 2});
   const Tensor b = at::tensor({1.0, -1.0}, options);
   const Tensor t = at::tensor({0.5, 0.5}, options);
@@ -46,12 +45,12 @@ Problem two_weights(at::ScalarType type) {
 }
 
 /// |X w - y|^2 / (2 n) in training; the same with other data in validation.
-Problem ridge(at::ScalarType type) {
+Problem ridge(const at::TensorOptions& options) {
   constexpr double kScale = 1.0 / kExamples;
-  const Tensor x = uniform(5000, {kExamples, kFeatures}, 1, type);
-  const Tensor y = uniform(5001, {kExamples}, 1, type);
-  const Tensor v = uniform(5002, {kExamples, kFeatures}, 1, type);
-  const Tensor t = uniform(5003, {kExamples}, 1, type);
+  const Tensor x = uniform(5000, {kExamples, kFeatures}, 1, options);
+  const Tensor y = uniform(5001, {kExamples}, 1, options);
+  const Tensor v = uniform(5002, {kExamples, kFeatures}, 1, options);
+  const Tensor t = uniform(5003, {kExamples}, 1, options);
   Quadratic::Terms terms;
   terms.a = kScale * at::mm(x.t(), x);
   terms.b = kScale * at::mv(x.t(), y);
@@ -67,20 +66,20 @@ Problem ridge(at::ScalarType type) {
           [=](const Tensor& w) { return half_square(at::mv(v, w) - t); }};
 }
 
-using Maker = Problem (*)(at::ScalarType);
+using Maker = Problem (*)(const at::TensorOptions&);
 
 std::shared_ptr<const Optimizer> descent() {
   return OptimizerRegistry::instance().make(
       Json{{"type", "sgd"}, {"lr", kDescentRate}});
 }
 
-Run library(const Problem& given, at::ScalarType type) {
-  const Tensor decay =
-      at::scalar_tensor(kDescentDecay, at::TensorOptions().dtype(type));
+Run library(const Problem& given, const Place& place) {
+  const Tensor decay = at::scalar_tensor(kDescentDecay, place.options);
   const auto problem = std::make_shared<Reparameterized>(
       given.quadratic,
       std::vector<HyperSpec>{{"weight_decay", decay, Coordinates::log()}});
-  const auto loop = std::make_shared<TrainingLoop>(problem, descent());
+  const auto loop = std::make_shared<TrainingLoop>(
+      problem, descent(), Minibatches::kCommon, place.replays());
   const std::shared_ptr<HypergradientEstimator> estimator =
       EstimatorRegistry::instance().make(Json{{"type", "unrolled"},
                                               {"window", kDescentSteps},
@@ -93,12 +92,11 @@ Run library(const Problem& given, at::ScalarType type) {
   };
 }
 
-Run by_hand(const Problem& given, at::ScalarType type) {
+Run by_hand(const Problem& given, const Place& place) {
   return [=] {
     using torch::autograd::grad;
-    const auto options = at::TensorOptions().dtype(type);
-    const Tensor h =
-        at::scalar_tensor(std::log(kDescentDecay), options).requires_grad_();
+    const Tensor h = at::scalar_tensor(std::log(kDescentDecay), place.options)
+                         .requires_grad_();
     const Tensor half_decay = 0.5 * h.exp();
     Tensor w = at::zeros_like(given.quadratic->terms().b).requires_grad_();
     for (int i = 0; i < kDescentSteps; ++i) {
@@ -110,18 +108,18 @@ Run by_hand(const Problem& given, at::ScalarType type) {
   };
 }
 
-Contest contest(Maker make, at::ScalarType type) {
-  const Problem problem = make(type);
-  return {library(problem, type), by_hand(problem, type)};
+Contest contest(Maker make, const Place& place) {
+  const Problem problem = make(place.options);
+  return {library(problem, place), by_hand(problem, place)};
 }
 
 /// Gradient descent with the decay as a constant, without a tape.
-Contest plain_training(Maker make, at::ScalarType type) {
-  const Problem given = make(type);
+Contest plain_training(Maker make, const Place& place) {
+  const Problem given = make(place.options);
   const ParameterSet hyper{
-      {"weight_decay",
-       at::scalar_tensor(kDescentDecay, at::TensorOptions().dtype(type))}};
-  const TrainingLoop loop(given.quadratic, descent());
+      {"weight_decay", at::scalar_tensor(kDescentDecay, place.options)}};
+  const TrainingLoop loop(given.quadratic, descent(), Minibatches::kCommon,
+                          place.replays());
   return {[=] {
             TrainState state = loop.start(hyper, Key());
             for (int i = 0; i < kDescentSteps; ++i) {
@@ -146,9 +144,9 @@ Contest plain_training(Maker make, at::ScalarType type) {
 /// A workload, and its plain training steps.
 std::vector<Workload> workloads(const std::string& name, Maker make) {
   return {{name, 25, 1,
-           [make](at::ScalarType type) { return contest(make, type); }},
+           [make](const Place& place) { return contest(make, place); }},
           {name + " step", 25, kDescentSteps,
-           [make](at::ScalarType type) { return plain_training(make, type); }}};
+           [make](const Place& place) { return plain_training(make, place); }}};
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <c10/core/Device.h>
 #include <fmt/format.h>
 #include <gperftools/malloc_extension_c.h>
 
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "core/platform/error.h"
+#include "core/platform/memory_meter.h"
 
 namespace nestgrad {
 
@@ -28,6 +30,15 @@ double peak_resident_mib(Work&& work) {
   const double before = memory_mib("VmRSS");
   work();
   return memory_mib("VmHWM") - before;
+}
+
+/// The same on a device; elsewhere than on the CPU the peak of tensors.
+template <class Work>
+double peak_mib(Work&& work, const c10::Device& device) {
+  if (device.is_cpu()) return peak_resident_mib(work);
+  const MemoryMeter meter;
+  work();
+  return mebibytes(meter.peak());
 }
 
 }  // namespace nestgrad

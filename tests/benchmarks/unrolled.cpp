@@ -18,17 +18,17 @@ Tensor two_layers(const std::vector<Tensor>& w, const Tensor& images) {
   return at::linear(at::relu(at::linear(x, w[0], w[1])), w[2], w[3]);
 }
 
-std::shared_ptr<const Images> two_layer_problem(at::ScalarType type) {
+std::shared_ptr<const Images> two_layer_problem(const Place& place) {
   return std::make_shared<Images>(
       Images::Choice{Json{{"type", "mlp"}, {"hidden", {128}}}, 3000, 8192, 128,
                      512},
-      type);
+      place.options);
 }
 
-Run library(std::shared_ptr<const Images> images, at::ScalarType type,
-            int steps, const Json& checkpoints) {
-  const auto number = [type](double value) {
-    return at::scalar_tensor(value, at::TensorOptions().dtype(type));
+Run library(std::shared_ptr<const Images> images, const Place& place, int steps,
+            const Json& checkpoints) {
+  const auto number = [&](double value) {
+    return at::scalar_tensor(value, place.options);
   };
   const auto problem = std::make_shared<Reparameterized>(
       images, std::vector<HyperSpec>{
@@ -36,8 +36,10 @@ Run library(std::shared_ptr<const Images> images, at::ScalarType type,
                   {"momentum", number(kMomentum), Coordinates::real()},
                   {"weight_decay", number(kDecay), Coordinates::log()}});
   const auto loop = std::make_shared<TrainingLoop>(
-      problem, OptimizerRegistry::instance().make(Json{
-                   {"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}));
+      problem,
+      OptimizerRegistry::instance().make(
+          Json{{"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}),
+      Minibatches::kCommon, place.replays());
   const std::shared_ptr<HypergradientEstimator> estimator =
       EstimatorRegistry::instance().make(Json{{"type", "unrolled"},
                                               {"window", steps},
@@ -52,14 +54,13 @@ Run library(std::shared_ptr<const Images> images, at::ScalarType type,
 }
 
 /// All weights are one vector; the network uses views of it.
-Run by_hand(std::shared_ptr<const Images> images, at::ScalarType type,
+Run by_hand(std::shared_ptr<const Images> images, const Place& place,
             int steps) {
-  const auto options = at::TensorOptions().dtype(type);
   const ParameterSet start = images->start();
   std::vector<std::int64_t> sizes;
   for (const Tensor& t : start.tensors()) sizes.push_back(t.numel());
   const Tensor hyper =
-      at::tensor({std::log(kRate), kMomentum, std::log(kDecay)}, options);
+      at::tensor({std::log(kRate), kMomentum, std::log(kDecay)}, place.options);
   return [=] {
     using torch::autograd::grad;
     const Tensor h = hyper.detach().requires_grad_();
@@ -92,10 +93,10 @@ Run by_hand(std::shared_ptr<const Images> images, at::ScalarType type,
 /// The loop written by hand has no checkpoints.
 Workload workload(const std::string& name, int pairs, int steps,
                   const Json& checkpoints = "none") {
-  return {name, pairs, 1, [=](at::ScalarType type) -> Contest {
-            const auto images = two_layer_problem(type);
-            return {library(images, type, steps, checkpoints),
-                    by_hand(images, type, steps)};
+  return {name, pairs, 1, [=](const Place& place) -> Contest {
+            const auto images = two_layer_problem(place);
+            return {library(images, place, steps, checkpoints),
+                    by_hand(images, place, steps)};
           }};
 }
 
@@ -106,8 +107,9 @@ std::vector<Workload> unrolled_workloads() {
           workload("W3L", 5, 400),
           workload("W3L sqrt", 5, 400, "sqrt"),
           workload("W3L log", 3, 400, "log"),
-          {"W3 step", 9, 100, [](at::ScalarType type) {
-             return plain_training(two_layer_problem(type), two_layers, 100);
+          {"W3 step", 9, 100, [](const Place& place) {
+             return plain_training(two_layer_problem(place), two_layers, 100,
+                                   place);
            }}};
 }
 

@@ -87,7 +87,7 @@ class Graph : public DeviceGraph {
   std::map<const c10::StorageImpl*, std::size_t> own_handles_;  // on the rest
 };
 
-[[maybe_unused]] const bool registered = register_device_graphs(
+[[maybe_unused]] const bool graphs_registered = register_device_graphs(
     at::DeviceType::PrivateUse1, {[](const at::Device&) {},
                                   []() -> std::unique_ptr<DeviceGraph> {
                                     return std::make_unique<Graph>();

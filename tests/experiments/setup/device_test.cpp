@@ -191,6 +191,27 @@ TEST_CASE("every shipped configuration computes the same on another device",
   CHECK(replayed > 20);
 }
 
+// For a GPU; see NESTGRAD_TEST_DEVICE. Numbers differ by rounding.
+TEST_CASE("every shipped configuration computes the same on the device named",
+          "[.elsewhere]") {
+  const std::string device = judging_device().str();
+  REQUIRE(device != "cpu");
+  for (const std::string& path : shipped_configs()) {
+    CAPTURE(path);
+    Json config = shortened(shipped_config(path), 3);
+    config["precision"] = "float64";
+    config["estimator"]["starts"] = 1;
+    try {
+      const Course here(config, "cpu"), there(config, device);
+      check_same(there, here, 1e-6);
+      config["device_graphs"] = true;
+      if (!reads_often(config)) check_same(Course(config, device), here, 1e-6);
+    } catch (const std::exception& error) {
+      FAIL_CHECK(error.what());
+    }
+  }
+}
+
 TEST_CASE("windows from several starts are replayed each as it is, and counted",
           "[experiment][device][replay]") {
   for (const char* name :
