@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -13,8 +14,24 @@ namespace nestgrad {
 
 struct Ended {
   int code = 0;
-  std::string output;  // standard output and error together
+  std::string output;  // standard output and error together, without warnings
+                       // about the processor
 };
+
+/// The lines of `output` but for the one that is about this machine's
+/// processor; see leave_wrong_kernels().
+inline std::string without_wrong_kernels(const std::string& output) {
+  std::string out;
+  for (std::size_t first = 0; first < output.size();) {
+    const std::size_t end = std::min(output.find('\n', first), output.size());
+    const std::string line = output.substr(first, end + 1 - first);
+    if (line.find(": oneDNN, which LibTorch takes") == std::string::npos) {
+      out += line;
+    }
+    first = end + 1;
+  }
+  return out;
+}
 
 /// Runs a shell command in `folder`.
 inline Ended shell(const std::string& folder, const std::string& command) {
@@ -26,6 +43,7 @@ inline Ended shell(const std::string& folder, const std::string& command) {
   while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) {
     ended.output.append(buffer, n);
   }
+  ended.output = without_wrong_kernels(ended.output);
   const int status = pclose(pipe);
   ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   return ended;
