@@ -67,9 +67,14 @@ void InnerRun::begin(const ParameterSet& hyper, const Key& key,
 }
 
 InnerRun InnerRun::branched(std::int64_t particles) const {
+  return with_state({repeated(state_.weights, particles),
+                     repeated(state_.slots, particles), state_.step,
+                     particles});
+}
+
+InnerRun InnerRun::with_state(TrainState state) const {
   InnerRun out = *this;
-  out.state_ = {repeated(state_.weights, particles),
-                repeated(state_.slots, particles), state_.step, particles};
+  out.state_ = std::move(state);
   return out;
 }
 

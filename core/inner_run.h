@@ -68,6 +68,9 @@ class InnerRun {
   /// This many particles, each at the position of this run.
   InnerRun branched(std::int64_t particles) const;
 
+  /// This run with another state of the same step: other particles.
+  InnerRun with_state(TrainState state) const;
+
   /// Sets the length of the first run, in steps, if it differs from the
   /// horizon.
   void set_first_horizon(std::int64_t steps) { first_horizon_ = steps; }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/distributed/world.h"
 #include "core/optimizer.h"
 #include "core/problem.h"
 #include "core/tensor/autodiff.h"
@@ -67,21 +68,27 @@ class TrainingLoop {
   TrainingLoop(std::shared_ptr<const BilevelProblem> problem,
                std::shared_ptr<const Optimizer> optimizer,
                Minibatches minibatches = Minibatches::kCommon,
-               std::shared_ptr<ReplayCache> replays = nullptr)
+               std::shared_ptr<ReplayCache> replays = nullptr,
+               std::shared_ptr<World> world = alone())
       : problem_(std::move(problem)),
         optimizer_(std::move(optimizer)),
         minibatches_(minibatches),
-        replays_(std::move(replays)) {}
+        replays_(std::move(replays)),
+        world_(std::move(world)) {}
 
   /// The loop of another problem with the same rule and minibatches.
   TrainingLoop of(std::shared_ptr<const BilevelProblem> problem) const {
     return {
         std::move(problem), optimizer_, minibatches_,
-        replays_ ? std::make_shared<ReplayCache>(replays_->device()) : nullptr};
+        replays_ ? std::make_shared<ReplayCache>(replays_->device()) : nullptr,
+        world_};
   }
 
   /// Null if nothing is replayed.
   const std::shared_ptr<ReplayCache>& replays() const { return replays_; }
+
+  /// The ranks that train together: for methods that divide their work.
+  World& world() const { return *world_; }
 
   const std::shared_ptr<const BilevelProblem>& problem() const {
     return problem_;
@@ -155,6 +162,7 @@ class TrainingLoop {
   std::shared_ptr<const Optimizer> optimizer_;
   Minibatches minibatches_;
   std::shared_ptr<ReplayCache> replays_;
+  std::shared_ptr<World> world_;
 };
 
 }  // namespace nestgrad

@@ -139,6 +139,10 @@ class HypergradientEstimator {
   /// method (evolution strategies).
   virtual bool takes_differences() const { return false; }
 
+  /// Whether the ranks of the training loop's world divide its work. If not, it
+  /// serves one rank only.
+  virtual bool divides_work() const { return false; }
+
   /// The setting under which differentiates_twice() is false, as JSON of this
   /// method's section: {"products": "finite_difference"}. Null if there is
   /// none.

@@ -18,7 +18,8 @@ room(core/platform)
 room(core/tensor core/platform)
 room(core/config core/platform)
 room(core/storage core/platform core/tensor core/config)
-room(core ${base})
+room(core/distributed core/platform)
+room(core ${base} core/distributed)
 room(core/nn/foreign ${base})
 room(core/nn ${base} core core/nn/foreign)
 room(core/nn/layers ${base} core core/nn)
@@ -42,12 +43,12 @@ room(experiments/problems/coresets ${base} core experiments/data
 room(experiments/problems ${base} core core/nn experiments/data
      experiments/problems/coresets)
 room(experiments/plot ${base})
-room(experiments/setup ${base} core core/nn hypergrad)
+room(experiments/setup ${base} core core/distributed core/nn hypergrad)
 room(experiments/record ${base} core hypergrad experiments/data
      experiments/data/arrays experiments/plot experiments/setup)
 room(experiments/judge ${base} core hypergrad hypergrad/solvers
      hypergrad/implicit hypergrad/unrolled experiments/plot experiments/setup experiments/record)
-room(experiments/run ${base} core hypergrad experiments/setup
+room(experiments/run ${base} core core/distributed hypergrad experiments/setup
      experiments/record experiments/judge)
 room(experiments/sweep ${base} core experiments/plot experiments/setup
      experiments/record experiments/run)
@@ -58,8 +59,9 @@ room(experiments/export ${base} core core/nn/models experiments/record
 room(experiments/predict ${base} core core/nn experiments/data
      experiments/problems experiments/setup experiments/record)
 room(experiments/program/scaffold ${base} experiments/report)
-room(experiments/program ${base} experiments/setup experiments/record)
-room(experiments/program/commands ${base} core hypergrad experiments/setup
+room(experiments/program ${base} core/distributed experiments/setup experiments/record)
+room(experiments/program/commands ${base} core core/distributed hypergrad
+     experiments/setup
      experiments/record experiments/judge experiments/run experiments/sweep
      experiments/report experiments/export experiments/predict
      experiments/program

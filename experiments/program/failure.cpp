@@ -2,6 +2,7 @@
 
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "core/distributed/world.h"
 #include "core/platform/error.h"
 #include "core/platform/standard_streams.h"
 #include "experiments/setup/out_of_memory.h"
@@ -26,6 +28,12 @@ int report(int code, const std::string& what) {
 int report_current() {
   try {
     throw;
+  } catch (const RankLost& error) {
+    const std::string what = error.what();
+    if (!what.empty()) report(kExitRankLost, what);
+    // Threads that wait for another rank would keep this process from ending.
+    std::fflush(nullptr);
+    _exit(kExitRankLost);
   } catch (const Error& error) {
     return report(kExitMistake, error.what());
   } catch (const OutOfMemory& error) {

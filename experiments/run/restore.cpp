@@ -1,11 +1,14 @@
 // How a run goes on from a checkpoint.
 
+#include "experiments/run/restore.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "core/platform/files.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/run/difference.h"
+#include "experiments/run/ranks.h"
 #include "experiments/run/run.h"
 #include "experiments/setup/process.h"
 
@@ -33,7 +36,30 @@ void require_best_step(const Snapshot& saved) {
           "outer.select=last goes on");
 }
 
+/// The part of a Run's state that all ranks have.
+struct Shared {
+  Experiment& experiment;
+  void persist(Archive& archive) { archive("experiment", experiment); }
+};
+
+[[noreturn]] void throw_unfit(const Error& error) {
+  throw Error(fmt::format("the checkpoint does not fit this configuration: {}",
+                          error.what()));
+}
+
 }  // namespace
+
+void restore_experiment(Experiment& experiment, const Snapshot& saved) {
+  experiment.outer_loop().begin(experiment.initial_hyper(),
+                                experiment.tuning_key());
+  require_alike(save(experiment, Tensors::kShared), saved);
+  Shared shared{experiment};
+  try {
+    restore(shared, saved);
+  } catch (const Error& error) {
+    throw_unfit(error);
+  }
+}
 
 void Run::restore(const SavedSnapshot& saved,
                   const std::vector<std::string>& changed, bool other_data) {
@@ -45,15 +71,13 @@ void Run::restore(const SavedSnapshot& saved,
   if (same_losses) {
     same_losses = compare_fingerprints(saved.snapshot, other_data);
   }
-  experiment_.outer_loop().begin(experiment_.initial_hyper(),
-                                 experiment_.tuning_key());
-  require_alike(save(experiment_, Tensors::kShared), saved.snapshot);
+  tell_restore(experiment_.world(), saved);
+  restore_experiment(experiment_, saved.snapshot);
   if (best_) require_best_step(saved.snapshot);
   try {
     ::nestgrad::restore(*this, saved.snapshot);
   } catch (const Error& error) {
-    throw Error(fmt::format(
-        "the checkpoint does not fit this configuration: {}", error.what()));
+    throw_unfit(error);
   }
   // Losses of another problem or of other data cannot be compared.
   if (best_ && !same_losses) best_->forget();
@@ -67,7 +91,10 @@ void Run::restore(const SavedSnapshot& saved,
   remove_file(folder_->file("summary.json"));  // of before
   write_config();
   // So that the changed configuration is that of a checkpoint, too.
-  if (!changed.empty()) checkpoint();
+  if (!changed.empty()) {
+    if (checkpoint_integer("keep") > 0) tell_save(experiment_.world());
+    checkpoint();
+  }
   Json run = as_written(folder_->path(), [&] {
     return Json::parse(read_file(folder_->file("run.json")));
   });

@@ -12,15 +12,31 @@
 #include "experiments/record/json_lines.h"
 #include "experiments/run/difference.h"
 #include "experiments/run/program_facts.h"
+#include "experiments/run/ranks.h"
 #include "experiments/setup/process.h"
 
 namespace nestgrad {
+namespace {
+
+/// The entries of a snapshot, in the place of the object that it is of.
+struct Entries {
+  Snapshot& snapshot;
+
+  void persist(Archive& archive) {
+    for (auto& [path, value] : snapshot.sets) archive(path, value);
+    for (auto& [path, value] : snapshot.integers) archive(path, value);
+    for (auto& [path, value] : snapshot.numbers) archive(path, value);
+    for (auto& [path, value] : snapshot.texts) archive(path, value);
+  }
+};
+
+}  // namespace
 
 Run::Run(Config config, const std::function<RunFolder()>& make_folder,
-         Talk talk)
+         Talk talk, std::shared_ptr<World> world)
     : config_(std::move(config)),
       console_(talk),
-      experiment_(config_),
+      experiment_(config_, std::move(world)),
       final_runs_(config_, experiment_),
       stopping_(std::make_shared<Stopping>(
           config_.object("outer").object("stop"),
@@ -72,13 +88,15 @@ void Run::start() {
           ? "one outer step"
           : fmt::format("{} outer steps", experiment_.outer_steps())));
   tell_start(0);
-  if (console_.talks() && experiment_.tunes()) tell_cost();
+  const bool one_rank = experiment_.world().alone();
+  if (console_.talks() && experiment_.tunes() && one_rank) tell_cost();
 }
 
 int Run::go() {
   if (termination_.empty()) tune();
   // Numbers that are not finite cannot be continued.
   const bool diverged = termination_ == "diverged";
+  release_others(/*saves=*/!diverged);
   if (!diverged) checkpoint();
   if (!diverged && !interrupted_ && experiment_.retraining_steps() > 0) {
     train_final_runs();
@@ -103,7 +121,12 @@ int Run::go() {
 }
 
 void Run::persist(Archive& archive) {
-  archive("experiment", experiment_);
+  if (tuned_experiment_) {
+    Entries entries{*tuned_experiment_};
+    archive("experiment", entries);
+  } else {
+    archive("experiment", experiment_);
+  }
   archive("recorder", *recorder_);
   archive("estimates", *estimates_);
   archive("stopping", *stopping_);
@@ -200,7 +223,7 @@ void Run::train_final_runs() {
       [&] {
         spent();
         if (is_due()) checkpoint();
-        return noted_signal() == 0;
+        return signal() == 0;
       });
   spent();
   if (!done) interrupted_ = true;
@@ -260,10 +283,26 @@ void Run::checkpoint() {
   checkpoints_->write(save(*this, Tensors::kShared),
                       {{"config", config_.json()},
                        {"program", program_facts()},
+                       {"ranks", experiment_.world().size()},
                        {"ended", ended_},
                        {"code", ended_ ? exit_code() : 0}});
   console_.detail(fmt::format("checkpoint after outer step {}", step));
   console_.event("checkpoint", {{"step", step}});
+}
+
+void Run::release_others(bool saves) {
+  World& world = experiment_.world();
+  if (world.alone()) return;
+  if (saves && checkpoint_integer("keep") > 0) {
+    tell_save(world);
+    tuned_experiment_ = save(experiment_, Tensors::kShared);
+  }
+  tell_end(world, exit_code());
+}
+
+int Run::signal() const {
+  const int here = noted_signal();
+  return here == 0 && lockstep_ ? lockstep_->signal() : here;
 }
 
 void Run::show(const RunSummary& summary) {
@@ -292,7 +331,7 @@ void Run::show(const RunSummary& summary) {
 
 int Run::exit_code() const {
   if (termination_ == "diverged") return kExitDiverged;
-  if (interrupted_) return 128 + noted_signal();
+  if (interrupted_) return 128 + signal();
   // The run with the initial hyperparameters may diverge, the run with those
   // found may not.
   const std::vector<FinalRun>& runs = final_runs_.tuning();
@@ -300,39 +339,29 @@ int Run::exit_code() const {
   return bad ? kExitDiverged : kExitDone;
 }
 
-/// Writes a checkpoint and the results so far, when it is time. It is the last
-/// observer, so that all others have seen the step.
-class Run::Checkpointing : public Observer {
- public:
-  explicit Checkpointing(Run& run) : run_(run) {}
-
-  Verdict on_step(const OuterStep& step) override {
-    const std::int64_t steps = run_.checkpoint_integer("steps");
-    const bool due = run_.is_due() || (steps > 0 && step.step % steps == 0);
-    // After the last step another checkpoint follows, when tuning is over.
-    if (due && !step.last) {
-      run_.checkpoint();
-      run_.write_results();
-    }
-    return Verdict::kContinue;
-  }
-
- private:
-  Run& run_;
-};
-
 void Run::tune() {
   // What stops tuning early comes first, so that the others know the last step.
   // A signal does not end tuning: the run may be resumed.
-  std::vector<std::shared_ptr<Observer>> observers{estimates_, stopping_,
-                                                   recorder_};
+  lockstep_ =
+      std::make_shared<Lockstep>(experiment_, [this](const OuterStep& step) {
+        const std::int64_t steps = checkpoint_integer("steps");
+        return is_due() || (steps > 0 && step.step % steps == 0);
+      });
+  std::vector<std::shared_ptr<Observer>> observers{lockstep_, estimates_,
+                                                   stopping_, recorder_};
   if (best_) observers.push_back(best_);
   if (examples_) observers.push_back(examples_);
   observers.push_back(std::make_shared<Progress>(
       console_, every(), recorder_->number_names(), isatty(STDOUT_FILENO) != 0,
       stopping_->seconds()));
-  observers.push_back(std::make_shared<SignalStop>());
-  observers.push_back(std::make_shared<Checkpointing>(*this));
+  observers.push_back(std::make_shared<CommonEnd>(
+      lockstep_, experiment_.world(),
+      Stopping::is_wanted(config_.object("outer").object("stop"))));
+  observers.push_back(std::make_shared<Saving>(lockstep_, [this] {
+    checkpoint();
+    write_results();
+  }));
+  tell_tune(experiment_.world());
   const OuterResult result = experiment_.tune(observers);
   if (result.termination != Termination::kStopped) {
     termination_ = to_string(result.termination);

@@ -17,6 +17,7 @@
 #include "experiments/record/recorder.h"
 #include "experiments/record/run_folder.h"
 #include "experiments/run/final_runs.h"
+#include "experiments/run/lockstep.h"
 #include "experiments/run/results.h"
 #include "experiments/setup/experiment.h"
 #include "experiments/setup/stopping.h"
@@ -29,7 +30,8 @@ class Run {
  public:
   /// Builds the experiment; `make_folder` is called when that went well. Throws
   /// Error and ConfigError for mistakes.
-  Run(Config config, const std::function<RunFolder()>& make_folder, Talk talk);
+  Run(Config config, const std::function<RunFolder()>& make_folder, Talk talk,
+      std::shared_ptr<World> world = alone());
 
   void start();
 
@@ -46,8 +48,6 @@ class Run {
   void persist(Archive& archive);
 
  private:
-  class Checkpointing;
-
   /// What the best step has seen, while the run goes on.
   static constexpr const char* kBestFile = "best_step";
 
@@ -79,6 +79,13 @@ class Run {
 
   void checkpoint();
 
+  /// After tuning: takes the state that other ranks have a part of, and lets
+  /// them end.
+  void release_others(bool saves);
+
+  /// A signal that has ended tuning on any rank or has come to this one, or 0.
+  int signal() const;
+
   /// The best step or, if "last" is selected or no loss was finite, where the
   /// hyperparameters are now.
   HandedOut handed_out() const;
@@ -102,6 +109,8 @@ class Run {
   std::shared_ptr<BestStep> best_;  // null if the last step is handed out
   std::shared_ptr<EstimateSummary> estimates_;
   std::shared_ptr<ExamplesOverTime> examples_;  // null if none are learned
+  std::shared_ptr<Lockstep> lockstep_;          // while tuning and after
+  std::optional<Snapshot> tuned_experiment_;    // after release_others()
   Stopwatch since_checkpoint_;
 
   // How far it has come.

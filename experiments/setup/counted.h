@@ -49,6 +49,12 @@ class Counted : public ProblemDecorator {
     valid_losses_ = valid;
   }
 
+  /// Adds what other ranks have evaluated.
+  void add(std::int64_t train, std::int64_t valid) const {
+    train_losses_ += train;
+    valid_losses_ += valid;
+  }
+
   std::int64_t train_losses() const { return train_losses_; }
   std::int64_t valid_losses() const { return valid_losses_; }
 

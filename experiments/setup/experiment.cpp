@@ -90,8 +90,9 @@ std::int64_t networks_of_final_runs(const Config& config, std::int64_t runs,
              : 1;
 }
 
-Experiment::Experiment(const Config& config)
-    : key_(static_cast<std::uint64_t>(config.integer("seed"))) {
+Experiment::Experiment(const Config& config, std::shared_ptr<World> world)
+    : key_(static_cast<std::uint64_t>(config.integer("seed"))),
+      world_(std::move(world)) {
   std::vector<Complaint> complaints;
   at::TensorOptions options;
   std::shared_ptr<const BilevelProblem> problem;
@@ -157,8 +158,9 @@ void Experiment::build_estimator(const Config& config,
   const bool common = config.object("inner").text("minibatches") == "common";
   loop_ = std::make_unique<TrainingLoop>(
       problem_, inner, common ? Minibatches::kCommon : Minibatches::kOfRun,
-      replays);
+      replays, world_);
   estimator_ = make_estimator(estimator);
+  require_divided(estimator);
   if (!tunes()) return;
   const Config record = config.object("record");
   const std::int64_t steps =
@@ -182,6 +184,25 @@ void Experiment::build_estimator(const Config& config,
   }
   require_movable(config, estimator, *estimator_, *loop_);
   warn_of_unused_steps(config, steps);
+}
+
+void Experiment::require_divided(const Config& estimator) const {
+  if (world_->alone() || estimator_->divides_work()) return;
+  if (!tunes()) {
+    throw ConfigError("/hyperparameters",
+                      "several ranks divide the work of tuning, and nothing is "
+                      "tuned; start one");
+  }
+  const TrainingLoop of_one(problem_, loop_->optimizer());
+  estimator.fail(
+      "type",
+      fmt::format("\"{}\" runs on one rank only, and there are {}; several "
+                  "divide the particles of {}",
+                  estimator.type(), world_->size(),
+                  in_words(names_where(
+                      EstimatorRegistry::instance(),
+                      [](const auto& other) { return other.divides_work(); },
+                      of_one))));
 }
 
 std::int64_t Experiment::retraining_steps(std::int64_t outer_steps) const {

@@ -61,8 +61,10 @@ class NotFinite : public Error {
 /// Each is made from its section and from the parts on its left.
 class Experiment {
  public:
-  /// Throws ConfigError with all mistakes of all sections.
-  explicit Experiment(const Config& config);
+  /// `world`: the ranks that share the work. Throws ConfigError with all
+  /// mistakes of all sections.
+  explicit Experiment(const Config& config,
+                      std::shared_ptr<World> world = alone());
 
   /// Makes all outer steps, or until an observer stops. Begins at the initial
   /// hyperparameters, unless persist() has restored a state.
@@ -125,6 +127,7 @@ class Experiment {
     return retraining_steps(outer_steps_);
   }
 
+  World& world() const { return *world_; }
   const Counted& problem() const { return *problem_; }
   const TrainingLoop& loop() const { return *loop_; }
   const HypergradientEstimator& estimator() const { return *estimator_; }
@@ -145,10 +148,14 @@ class Experiment {
 
  private:
   /// Builds the training loop and the estimator of the section. Throws
-  /// ConfigError if they do not suit the problem.
+  /// ConfigError if they do not suit the problem or several ranks.
   void build_estimator(const Config& config,
                        const std::shared_ptr<const Optimizer>& inner,
                        const std::shared_ptr<ReplayCache>& replays);
+
+  /// Throws ConfigError if there are several ranks and the estimator of the
+  /// section does not divide its work.
+  void require_divided(const Config& estimator) const;
 
   /// Throws ConfigError if the estimator needs derivatives that the problem
   /// does not have.
@@ -156,6 +163,7 @@ class Experiment {
                            const Config& estimator) const;
 
   Key key_;
+  std::shared_ptr<World> world_;
   std::shared_ptr<Counted> problem_;
   std::unique_ptr<TrainingLoop> loop_;
   std::unique_ptr<HypergradientEstimator> estimator_;

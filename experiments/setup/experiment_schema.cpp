@@ -79,6 +79,25 @@ Schema record_schema() {
                "What is kept of a run that does not live to its end.");
 }
 
+Schema distributed_schema() {
+  return Schema(
+             "How the ranks of a run find each other and wait, if there are "
+             "several; see docs/several_machines.md.")
+      .text("interface", kAbsent,
+            "The network interface by which ranks talk, such as eth0. If left "
+            "out, the one that leads to the host of rank 0.")
+      .number("join_seconds", 300,
+              "How many seconds to wait for a rank that has not started.",
+              above(0))
+      .number("silent_seconds", 10,
+              "After how many seconds without a sign of life a rank is lost.",
+              at_least(3))
+      .number("collective_seconds", 1800,
+              "How many seconds later than the others a rank that lives may "
+              "come to an exchange.",
+              above(0));
+}
+
 }  // namespace
 
 Schema experiment_schema() {
@@ -101,8 +120,12 @@ Schema experiment_schema() {
               "TF32. bfloat16: networks in bfloat16, everything else in "
               "float32.",
               {"float32", "tf32", "bfloat16", "float64"})
-      .integer("threads", 0, "Threads of the process; 0: one per core.",
+      .integer("threads", 0,
+               "Threads of the process; 0: one per core, divided by the ranks "
+               "of the host.",
                at_least(0))
+      .section("distributed", distributed_schema(), Json::object(),
+               "Several processes that share the work, on one host or more.")
       .object("problem", ProblemRegistry::instance(), kRequired,
               "The two losses: training and validation.")
       .map("hyperparameters", hyper_spec_schema(), kRequired,

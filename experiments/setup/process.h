@@ -14,13 +14,14 @@ enum ExitCode {
   kExitMistake = 2,
   kExitDiverged = 3,
   kExitCheckFailed = 4,
-  kExitMemory = 5
+  kExitMemory = 5,
+  kExitRankLost = 6
 };
 
 /// Fixes, once per process, what LibTorch would take from its environment.
 /// `threads`: for LibTorch and BLAS together; 0 means one for each of the
-/// available_cores(). See use_threads(). Does without kernels that compute wrong
-/// numbers on this processor; see leave_wrong_kernels().
+/// available_cores(). See use_threads(). Does without kernels that compute
+/// wrong numbers on this processor; see leave_wrong_kernels().
 void prepare_process(std::int64_t threads);
 
 /// Facts about the machine for records: threads, processor, LibTorch's version.

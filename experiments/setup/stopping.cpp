@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "core/metric.h"
-#include "experiments/setup/process.h"
 
 namespace nestgrad {
 namespace {
@@ -13,10 +12,6 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
-
-Observer::Verdict SignalStop::on_step(const OuterStep&) {
-  return noted_signal() != 0 ? Verdict::kStop : Verdict::kContinue;
-}
 
 Schema Stopping::schema() {
   return Schema(
@@ -54,6 +49,11 @@ Stopping::Stopping(const Config& config, Sources sources)
       gradients_(config.number_or("train_gradients", kInfinity)),
       products_(config.number_or("products", kInfinity)),
       best_(kInfinity) {}
+
+bool Stopping::is_wanted(const Config& section) {
+  return section.integer("patience") > 0 || section.has("seconds") ||
+         section.has("train_gradients") || section.has("products");
+}
 
 Observer::Verdict Stopping::stop(const char* kind, std::string reason) {
   kind_ = kind;

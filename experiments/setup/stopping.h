@@ -10,12 +10,6 @@
 
 namespace nestgrad {
 
-/// Ends a run after a noted signal.
-class SignalStop : public Observer {
- public:
-  Verdict on_step(const OuterStep& step) override;
-};
-
 /// Ends tuning early: when a metric has not improved for a while, or when a
 /// budget is used up.
 class Stopping : public Observer {
@@ -34,6 +28,9 @@ class Stopping : public Observer {
   /// Whether the metric comes from evaluations rather than from every step.
   bool needs_evaluation() const { return patience_ > 0 && !is_outer_loss(); }
   const std::string& metric() const { return metric_; }
+
+  /// Whether the section asks for an early end.
+  static bool is_wanted(const Config& section);
 
   /// The budget of time; infinity if there is none.
   double seconds() const { return seconds_; }

@@ -27,7 +27,7 @@ class Es : public Evolution {
  private:
   void begin_window(ParticleGroup& group,
                     const ParameterSet& fresh) const override {
-    group.particles = group.base.branched(particles());
+    group.particles = group.base.branched(group.own_particles());
     group.noise = group.score = fresh;
   }
 

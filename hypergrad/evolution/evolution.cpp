@@ -62,6 +62,12 @@ Evolution::Evolution(const Config& config, const TrainingLoop& loop,
   const ParameterSet hyper = problem().initial_hyper();
   require_resolved(config, "sigma", largest_of(hyper), hyper,
                    "hyperparameters");
+  const World& world = loop_.world();
+  if (pairs_ < world.size()) {
+    config.fail("particles",
+                fmt::format("must be at least {}: two for each rank",
+                            2 * world.size()));
+  }
   const Truncation& cut = run_.truncation();
   const std::int64_t groups = config.integer("groups");
   if (staggered_ && cut.horizon < groups * cut.window) {
@@ -143,8 +149,9 @@ Estimate Evolution::estimate(const ParameterSet& hyper) {
 
 Estimate Evolution::estimate(ParticleGroup& group, const Trained& trained,
                              const ParameterSet& hyper) const {
-  const PairLosses losses(trained.particles.losses.to(at::kCPU, at::kDouble),
-                          group.difference);
+  const PairLosses losses(
+      group.losses_of_all(trained.particles.losses.to(at::kCPU, at::kDouble)),
+      group.difference);
   Estimate out{hyper.zeros(), trained.loss};
   out.metrics[kLost] = losses.particles_lost();
   if (losses.kept() == 0) {

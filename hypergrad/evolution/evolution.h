@@ -32,12 +32,15 @@ namespace nestgrad {
 ///
 /// Each group has one more run, without perturbation. These runs give the
 /// objective, and that of the first group gives the weights.
+///
+/// Several ranks divide the pairs and exchange nothing but losses.
 class Evolution : public SingleRun {
  public:
   void begin(const ParameterSet& hyper, const Key& key) override;
   Estimate estimate(const ParameterSet& hyper) override;
   void persist(Archive& archive) override;
 
+  bool divides_work() const override { return true; }
   bool differentiates_training() const override { return false; }
   Target target() const override { return objective_->target(); }
   std::string metric() const override { return objective_->metric(); }

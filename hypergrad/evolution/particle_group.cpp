@@ -5,6 +5,37 @@
 #include "core/particles.h"
 
 namespace nestgrad {
+namespace {
+
+// Rows of particles, [2 M, ...], are those of every h + eps and then those of
+// every h - eps.
+
+/// The rows of some of M pairs.
+Tensor rows_of_pairs(const Tensor& all, const Division& pairs) {
+  const std::int64_t m = all.size(0) / 2;
+  return at::cat({all.narrow(0, pairs.first, pairs.count),
+                  all.narrow(0, m + pairs.first, pairs.count)});
+}
+
+/// Collective. The inverse: the rows of all pairs from those of each rank.
+Tensor rows_of_all(World& world, const Tensor& own, std::int64_t pairs) {
+  std::vector<std::int64_t> sizes = own.sizes().vec();
+  sizes[0] /= 2;
+  sizes.insert(sizes.begin(), 2);
+  const Tensor all =
+      gather_rows(world, own.reshape(sizes).transpose(0, 1), pairs);
+  sizes.erase(sizes.begin());
+  sizes[0] = 2 * pairs;
+  return all.transpose(0, 1).reshape(sizes);
+}
+
+/// The state of other particles, whose tensors `f` makes.
+template <class F>
+TrainState particles_by(const TrainState& state, std::int64_t count, F&& f) {
+  return {state.weights.map(f), state.slots.map(f), state.step, count};
+}
+
+}  // namespace
 
 TrainingWindow Turn::window(const ParameterSet& hyper) const {
   const auto [start, key] = run.window_start(hyper);
@@ -14,8 +45,8 @@ TrainingWindow Turn::window(const ParameterSet& hyper) const {
 void ParticleGroup::begin(const ParameterSet& hyper, std::int64_t pairs,
                           const Key& key) {
   base.begin(hyper, key);
-  particles.begin(repeated(hyper, 2 * pairs), key, 2 * pairs);
   difference = at::zeros({pairs}, at::kDouble);
+  particles.begin(repeated(hyper, own_particles()), key, own_particles());
   noise = repeated(hyper, pairs).zeros();
   reset(hyper);
   window_open = false;
@@ -33,8 +64,15 @@ void ParticleGroup::reset(const ParameterSet& hyper) {
 }
 
 ParameterSet ParticleGroup::perturbed(const ParameterSet& hyper) const {
-  const ParameterSet centre = repeated(hyper, pairs());
-  return concatenated({centre + noise, centre - noise});
+  const Division part = own();
+  const ParameterSet centre = repeated(hyper, part.count);
+  const ParameterSet eps = particles_of(noise, part.first, part.count);
+  return concatenated({centre + eps, centre - eps});
+}
+
+Tensor ParticleGroup::losses_of_all(const Tensor& own) const {
+  World& world = base.loop().world();
+  return world.alone() ? own : rows_of_all(world, own, pairs());
 }
 
 void ParticleGroup::finish_turn(const TrainState& base_end,
@@ -50,8 +88,27 @@ void ParticleGroup::finish_turn(const TrainState& base_end,
 }
 
 void ParticleGroup::persist(Archive& archive) {
+  World& world = base.loop().world();
   archive("base", base);
-  archive("particles", particles);
+  if (world.alone()) {
+    archive("particles", particles);
+  } else {
+    const auto of_all = [&](const Tensor& own) {
+      return rows_of_all(world, own, pairs());
+    };
+    InnerRun all = particles;
+    if (!archive.restoring()) {
+      all = particles.with_state(
+          particles_by(particles.state(), 2 * pairs(), of_all));
+    }
+    archive("particles", all);
+    if (archive.restoring()) {
+      const Division part(all.state().particles / 2, world);
+      particles = all.with_state(particles_by(
+          all.state(), 2 * part.count,
+          [&](const Tensor& rows) { return rows_of_pairs(rows, part); }));
+    }
+  }
   archive("noise", noise);
   archive("score", score);
   archive("earlier", earlier_score);

@@ -17,7 +17,9 @@ struct Turn {
 /// A group of M antithetic pairs of particles and one run without perturbation.
 /// They all see the same minibatches and the same noise of training.
 ///
-/// A tensor "of the pairs" has the pairs as its first axis.
+/// A tensor "of the pairs" has the pairs as its first axis. Where there are
+/// several ranks, each trains a part of the pairs, and the run without
+/// perturbation; noise, scores and losses are those of all pairs.
 struct ParticleGroup {
   /// REQUIRES begin() or persist() before anything else.
   explicit ParticleGroup(const InnerRun& run)
@@ -32,8 +34,11 @@ struct ParticleGroup {
   /// Begins a new run: no perturbation has been seen yet.
   void reset(const ParameterSet& hyper);
 
-  /// h + eps of every pair and then h - eps of every pair.
+  /// h + eps of every pair of this rank and then h - eps of every one.
   ParameterSet perturbed(const ParameterSet& hyper) const;
+
+  /// Collective. The losses of all particles, [2 M], from those of this rank.
+  Tensor losses_of_all(const Tensor& own) const;
 
   /// The present turn of the run without perturbation, and of the particles.
   Turn turn() const { return {base, base.draw("valid")}; }
@@ -45,10 +50,15 @@ struct ParticleGroup {
 
   std::int64_t pairs() const { return difference.numel(); }
 
+  /// The pairs that this rank trains.
+  Division own() const { return {pairs(), base.loop().world()}; }
+  std::int64_t own_particles() const { return 2 * own().count; }
+
+  /// Collective while saving. Saves the particles of all ranks.
   void persist(Archive& archive);
 
   InnerRun base;       ///< the run without perturbation
-  InnerRun particles;  ///< h + eps of every pair, then h - eps of every pair
+  InnerRun particles;  ///< h + eps of this rank's pairs, then h - eps of them
 
   ParameterSet noise;          ///< of the pairs: eps of this window
   ParameterSet score;          ///< of the pairs: xi of this window

@@ -5,6 +5,7 @@
 #include "core/platform/error.h"
 #include "experiments/program/arguments.h"
 #include "experiments/program/command.h"
+#include "experiments/program/launch.h"
 #include "experiments/run/runner.h"
 #include "experiments/sweep/sweep.h"
 
@@ -16,6 +17,7 @@ Action add_resume(CLI::App& command) {
     std::string folder;
     ResumeOptions options;
     TalkArguments talk;
+    RanksArgument ranks;
   };
   const auto a = std::make_shared<Arguments>();
   command.add_option("folder", a->folder, "The folder of the run")->required();
@@ -31,16 +33,20 @@ Action add_resume(CLI::App& command) {
                   "Seconds to wait for another process that works there")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  a->ranks.add_to(command);
   a->talk.add_to(command);
   return [a] {
     a->options.talk = a->talk.talk();
     if (is_sweep(a->folder)) {
+      require(a->ranks.ranks == 0, "{}: a sweep has workers, not ranks",
+              a->folder);
       require(a->options.assignments.empty(),
               "{}: what a sweep does cannot be changed", a->folder);
       return resume_sweep(a->folder,
                           {a->folder, 0, a->options.allowed, a->options.talk});
     }
-    return resume_experiment(a->folder, a->options);
+    return a->ranks.with(
+        [&] { return resume_experiment(a->folder, a->options); });
   };
 }
 

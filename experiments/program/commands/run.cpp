@@ -5,6 +5,7 @@
 
 #include "experiments/program/arguments.h"
 #include "experiments/program/command.h"
+#include "experiments/program/launch.h"
 #include "experiments/run/runner.h"
 #include "experiments/setup/experiment.h"
 #include "experiments/setup/process.h"
@@ -17,6 +18,7 @@ Action add_run(CLI::App& command) {
     ConfigArguments config;
     RunOptions options;
     TalkArguments talk;
+    RanksArgument ranks;
     bool print_config = false;
   };
   const auto a = std::make_shared<Arguments>();
@@ -26,16 +28,20 @@ Action add_run(CLI::App& command) {
                      "record.folder, or runs/NAME-1, runs/NAME-2, ...");
   command.add_flag("--print-config", a->print_config,
                    "Print the configuration with every default; run nothing");
+  a->ranks.add_to(command);
   a->talk.add_to(command);
   return [a] {
-    return a->config.with([&](const JsonFile& file) {
+    const auto run = [&](const JsonFile& file) {
       if (a->print_config) {
         fmt::print("{}\n", experiment_config(file).json().dump(2));
         return static_cast<int>(kExitDone);
       }
       a->options.talk = a->talk.talk();
-      return run_experiment(file, a->options);
-    });
+      require(a->ranks.ranks < 2 || a->config.path != "-",
+              "--ranks needs a configuration in a file, which each rank reads");
+      return a->ranks.with([&] { return run_experiment(file, a->options); });
+    };
+    return a->config.with(run);
   };
 }
 

@@ -1,0 +1,109 @@
+#include "experiments/run/lockstep.h"
+
+#include <ATen/ATen.h>
+
+#include "experiments/setup/process.h"
+
+namespace nestgrad {
+namespace {
+
+// What each rank tells, one number each.
+enum Told {
+  kSignal,
+  kSaves,
+  kTrainLosses,
+  kValidLosses,
+  kCollectives,
+  kDigest,
+  kToldNumbers
+};
+
+/// A number that differs, but for chance, where any bit differs (FNV-1a).
+std::int64_t digest_of(const ParameterSet& set) {
+  std::uint64_t hash = 0xCBF29CE484222325;
+  for (const Tensor& tensor : set.tensors()) {
+    const Tensor own = tensor.detach().to(at::kCPU).contiguous();
+    const auto* const bytes = static_cast<const unsigned char*>(own.data_ptr());
+    for (std::size_t i = 0; i < own.nbytes(); ++i) {
+      hash = (hash ^ bytes[i]) * 0x100000001B3;
+    }
+  }
+  return static_cast<std::int64_t>(hash);
+}
+
+}  // namespace
+
+Lockstep::Lockstep(const Experiment& experiment,
+                   std::function<bool(const OuterStep&)> due)
+    : experiment_(experiment),
+      due_(std::move(due)),
+      train_losses_(experiment.problem().train_losses()),
+      valid_losses_(experiment.problem().valid_losses()) {}
+
+Observer::Verdict Lockstep::on_step(const OuterStep& step) {
+  World& world = experiment_.world();
+  saves_ = due_(step);
+  signal_ = noted_signal();
+  if (world.alone()) return Verdict::kContinue;
+  const Counted& problem = experiment_.problem();
+  std::vector<std::int64_t> own(kToldNumbers);
+  own[kSignal] = signal_;
+  own[kSaves] = saves_;
+  own[kTrainLosses] = problem.train_losses() - train_losses_;
+  own[kValidLosses] = problem.valid_losses() - valid_losses_;
+  own[kCollectives] = world.collectives();
+  own[kDigest] = digest_of(*step.next);
+  const Tensor all = world.gather(at::tensor(own));
+  compare(all, step);
+  add_evaluations(all);
+  const auto largest = [&](Told what) {
+    return all.select(1, what).max().item<std::int64_t>();
+  };
+  signal_ = static_cast<int>(largest(kSignal));
+  saves_ = largest(kSaves) != 0;
+  return Verdict::kContinue;
+}
+
+void Lockstep::compare(const Tensor& all, const OuterStep& step) const {
+  World& world = experiment_.world();
+  const auto require_alike = [&](Told what, const char* sentence) {
+    const Tensor each = all.select(1, what);
+    for (std::int64_t r = 1; r < world.size(); ++r) {
+      if (each[r].item<std::int64_t>() == each[0].item<std::int64_t>())
+        continue;
+      throw RankLost(
+          fmt::format("after outer step {}, rank {} {} rank 0: other "
+                      "files, another program, or broken memory",
+                      step.step, r, sentence));
+    }
+  };
+  require_alike(kCollectives, "has exchanged more or less often than");
+  require_alike(kDigest, "has other hyperparameters than");
+}
+
+void Lockstep::add_evaluations(const Tensor& all) {
+  const Counted& problem = experiment_.problem();
+  const auto others = [&](Told what, std::int64_t& so_far, std::int64_t own) {
+    const auto sum = all.select(1, what).sum().item<std::int64_t>();
+    const std::int64_t missing = so_far + sum - own;
+    so_far += sum;
+    return missing;
+  };
+  const std::int64_t train =
+      others(kTrainLosses, train_losses_, problem.train_losses());
+  const std::int64_t valid =
+      others(kValidLosses, valid_losses_, problem.valid_losses());
+  problem.add(train, valid);
+}
+
+Observer::Verdict CommonEnd::on_step(const OuterStep& step) {
+  bool ends = lockstep_->signal() != 0;
+  if (first_decides_ && !world_.alone()) {
+    const Tensor last =
+        world_.gather(at::scalar_tensor(step.last ? 1 : 0, at::kLong));
+    ends = ends || last[0].item<std::int64_t>() != 0;
+  }
+  return ends ? Verdict::kStop : Verdict::kContinue;
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,196 @@
+#include "experiments/run/ranks.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "core/platform/exceptions.h"
+#include "core/platform/files.h"
+#include "core/platform/threads.h"
+#include "core/platform/warnings.h"
+#include "experiments/run/lockstep.h"
+#include "experiments/run/restore.h"
+#include "experiments/setup/out_of_memory.h"
+#include "experiments/setup/process.h"
+#include "experiments/setup/stopping.h"
+
+namespace nestgrad {
+namespace {
+
+// The orders of rank 0. kBuild carries the configuration, kEnd the exit code;
+// the bytes of a checkpoint follow kRestore.
+constexpr const char* kBuild = "build";
+constexpr const char* kRestore = "restore";
+constexpr const char* kTune = "tune";
+constexpr const char* kSave = "save";
+constexpr const char* kEnd = "end";
+
+void give(World& world, const char* order, Json with = Json::object()) {
+  if (world.alone()) return;
+  with["order"] = order;
+  world.from_first(with.dump());
+}
+
+/// The order, and what it carries.
+std::pair<std::string, Json> received_order(World& world) {
+  Json out = Json::parse(world.from_first(""));
+  return {out.at("order"), std::move(out)};
+}
+
+/// A file that is removed at the end of its life.
+class ScratchFile {
+ public:
+  ScratchFile() {
+    const int file = mkstemp(path_.data());
+    require(file >= 0, "cannot write to '{}'", path_);
+    close(file);
+  }
+  ~ScratchFile() { remove_file(path_); }
+  ScratchFile(const ScratchFile&) = delete;
+  ScratchFile& operator=(const ScratchFile&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  static std::string name_to_fill() {
+    std::error_code error;
+    const auto folder = std::filesystem::temp_directory_path(error);
+    require(
+        !error,
+        "the folder for temporary files, of the environment variable TMPDIR "
+        "or /tmp, is not there");
+    return (folder / "nestgrad-XXXXXX").string();
+  }
+
+  std::string path_ = name_to_fill();
+};
+
+/// A number of the section, if there is one.
+double seconds(const Json& section, const char* key, double otherwise) {
+  const bool given = section.contains(key) && section[key].is_number();
+  return given ? section[key].get<double>() : otherwise;
+}
+
+Patience patience_of(const Json& section) {
+  const Patience usual;
+  return {seconds(section, "join_seconds", usual.join),
+          seconds(section, "silent_seconds", usual.silent),
+          seconds(section, "collective_seconds", usual.collective)};
+}
+
+/// The checkpoint that follows an order to restore.
+SavedSnapshot received_checkpoint(World& world) {
+  const ScratchFile file;
+  write_file(file.path(), world.from_first(""));
+  return load_snapshot(file.path());
+}
+
+void tune_with_others(Experiment& experiment, const Config& config) {
+  const bool keeps =
+      config.object("record").object("checkpoint").integer("keep") > 0;
+  const auto lockstep = std::make_shared<Lockstep>(
+      experiment, [](const OuterStep&) { return take_checkpoint_request(); });
+  const auto take_part = [&] {
+    if (keeps) save(experiment);
+  };
+  experiment.tune(
+      {lockstep,
+       std::make_shared<CommonEnd>(
+           lockstep, experiment.world(),
+           Stopping::is_wanted(config.object("outer").object("stop"))),
+       std::make_shared<Saving>(lockstep, take_part)});
+  untold_warnings();
+}
+
+/// Does what rank 0 says with the experiment of `config` until the end; returns
+/// the exit code.
+int follow(const std::shared_ptr<World>& world, const Config& config) {
+  prepare_process(own_threads(config.integer("threads")));
+  Experiment experiment(config, world);
+  untold_warnings();  // rank 0 tells them
+  while (true) {
+    const auto [order, with] = received_order(*world);
+    if (order == kEnd) {
+      world->part();
+      return with.at("code");
+    }
+    if (order == kRestore) {
+      restore_experiment(experiment, received_checkpoint(*world).snapshot);
+    }
+    if (order == kTune) tune_with_others(experiment, config);
+    if (order == kSave) save(experiment);
+  }
+}
+
+int follow(const std::shared_ptr<World>& world) {
+  const auto [order, with] = received_order(*world);
+  if (order == kEnd) return with.at("code");
+  const Config config = experiment_config(
+      with.at("config"), with.at("folders").get<std::vector<std::string>>());
+  return within_memory(config.json(), [&] { return follow(world, config); });
+}
+
+}  // namespace
+
+int among_ranks(const Json& section, const FirstRank& work) {
+  const RankPlace place = place_in_environment();
+  if (place.size == 1) return work(alone());
+  std::string interface;
+  if (section.contains("interface") && section["interface"].is_string()) {
+    interface = section["interface"];
+  }
+  const std::shared_ptr<World> world =
+      join(place, patience_of(section), interface);
+  note_signals();
+  try {
+    return world->is_first() ? work(world) : follow(world);
+  } catch (const RankLost& error) {
+    // Threads may be stuck in it; report_failure() ends the process.
+    (void)new std::shared_ptr<World>(world);
+    if (world->is_first()) throw;
+    // What rank 0 can say, it says itself.
+    const std::string what = error.what();
+    if (what.rfind("rank 0: ", 0) == 0) throw RankLost("");
+    throw RankLost(fmt::format("{} (told by rank {})", what, world->rank()));
+  } catch (const Error& error) {
+    world->fail(one_line(error));
+    if (world->is_first()) throw;
+    // Rank 0 says the same, or that this rank has failed.
+    return kExitMistake;
+  } catch (const std::exception& error) {
+    world->fail(one_line(error));
+    throw;
+  }
+}
+
+void tell_config(World& world, const Config& config) {
+  give(world, kBuild,
+       {{"config", config.json()}, {"folders", config.folders()}});
+}
+
+void tell_restore(World& world, const SavedSnapshot& checkpoint) {
+  if (world.alone()) return;
+  give(world, kRestore);
+  const ScratchFile file;
+  save_snapshot(file.path(), checkpoint.snapshot, checkpoint.about);
+  world.from_first(read_file(file.path()));
+}
+
+void tell_tune(World& world) { give(world, kTune); }
+
+void tell_save(World& world) { give(world, kSave); }
+
+void tell_end(World& world, int code) {
+  give(world, kEnd, {{"code", code}});
+  world.part();
+}
+
+std::int64_t own_threads(std::int64_t threads) {
+  if (threads > 0) return threads;
+  const int ranks_here = place_in_environment().local_size;
+  return std::max<std::int64_t>(1, available_cores() / ranks_here);
+}
+
+}  // namespace nestgrad
