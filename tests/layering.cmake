@@ -50,7 +50,7 @@ room(experiments/judge ${base} core hypergrad hypergrad/solvers
      hypergrad/implicit hypergrad/unrolled experiments/plot experiments/setup experiments/record)
 room(experiments/run ${base} core core/distributed hypergrad experiments/setup
      experiments/record experiments/judge)
-room(experiments/sweep ${base} core experiments/plot experiments/setup
+room(experiments/sweep ${base} core core/distributed experiments/plot experiments/setup
      experiments/record experiments/run)
 room(experiments/report ${base} experiments/plot experiments/setup
      experiments/record)

@@ -108,15 +108,14 @@ std::string any_address() {
 std::string own_address(const RankPlace& place) {
   std::string out = address_towards(place.address, place.port);
   const bool one_host = place.local_size == place.size;
-  // Many hosts map their own name to themselves, that of rank 0, too.
-  if (!one_host && only_here(out) && place.rank == 0) out = any_address();
+  // Many hosts map their own name to the loopback address. Who is led there by
+  // the name of rank 0's host is on that host.
+  if (!one_host && only_here(out)) out = any_address();
   require(!out.empty(), "the host '{}' of MASTER_ADDR cannot be reached",
           place.address);
-  require(
-      one_host || !only_here(out),
-      "MASTER_ADDR, '{}', leads to {}, which other hosts cannot reach; give "
-      "another name or address, or \"interface\" in \"distributed\"",
-      place.address, out);
+  require(one_host || !only_here(out),
+          "this host has no address that other hosts can reach; name an "
+          "\"interface\" in \"distributed\"");
   return out;
 }
 
@@ -161,9 +160,11 @@ class C10dWorld : public World {
                                                            place.size, options);
       });
     } catch (const RankLost&) {
+      (void)watch_.release();  // its thread may be stuck
       throw;
     } catch (const std::exception& error) {
       fail(one_line(error));
+      stay_for_readers();
       throw;
     }
   }
@@ -230,10 +231,13 @@ class C10dWorld : public World {
 
   void fail(const std::string& reason) override {
     failed_ = true;
-    watch_->tell(fmt::format("rank {}: {}", rank(), reason));
+    if (!parted_) watch_->tell(fmt::format("rank {}: {}", rank(), reason));
   }
 
-  void part() override { watch_->leave(); }
+  void part() override {
+    parted_ = true;
+    watch_->leave();
+  }
 
  private:
   c10::intrusive_ptr<c10d::ProcessGroupGloo::Options> options_for(
@@ -255,7 +259,7 @@ class C10dWorld : public World {
 
   /// Who keeps the store stays until the others have read what is wrong.
   void stay_for_readers() const {
-    if (keeps_store()) sleep(3 * Watch::kBeat);
+    if (keeps_store() && !parted_) sleep(3 * Watch::kBeat);
   }
 
   /// work(), which may hang; what the watch finds ends the wait. The thread of
@@ -376,7 +380,7 @@ class C10dWorld : public World {
   std::unique_ptr<Watch> watch_;
   c10::intrusive_ptr<Collectives> group_;
   std::int64_t said_ = 0;
-  bool failed_ = false;
+  bool failed_ = false, parted_ = false;
 };
 
 }  // namespace

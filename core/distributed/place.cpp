@@ -26,20 +26,39 @@ std::optional<int> number(const char* name) {
   return static_cast<int>(n);
 }
 
-/// The variables by which a launcher tells a rank where it is.
+/// The variables by which a launcher tells a rank where it is, and those that
+/// name the job.
 struct Variables {
-  const char *rank, *size, *local_rank, *local_size;
+  const char *rank, *size, *local_size;
+  std::vector<const char*> job;
 };
 
-constexpr Variables kTorchrun{"RANK", "WORLD_SIZE", "LOCAL_RANK",
-                              "LOCAL_WORLD_SIZE"};
-constexpr Variables kMpirun{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
-                            "OMPI_COMM_WORLD_LOCAL_RANK",
-                            "OMPI_COMM_WORLD_LOCAL_SIZE"};
+const Variables& torchrun() {
+  static const Variables names{
+      "RANK",
+      "WORLD_SIZE",
+      "LOCAL_WORLD_SIZE",
+      {"TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"}};
+  return names;
+}
+
+const Variables& mpirun() {
+  static const Variables names{"OMPI_COMM_WORLD_RANK",
+                               "OMPI_COMM_WORLD_SIZE",
+                               "OMPI_COMM_WORLD_LOCAL_SIZE",
+                               {"PMIX_NAMESPACE"}};
+  return names;
+}
+
 // Slurm says how many tasks there are on each host in a form like "2(x3),1".
 // Where this is no number, hosts are taken to be several.
-constexpr Variables kSrun{"SLURM_PROCID", "SLURM_STEP_NUM_TASKS",
-                          "SLURM_LOCALID", "SLURM_STEP_TASKS_PER_NODE"};
+const Variables& srun() {
+  static const Variables names{"SLURM_PROCID",
+                               "SLURM_STEP_NUM_TASKS",
+                               "SLURM_STEP_TASKS_PER_NODE",
+                               {"SLURM_JOB_ID", "SLURM_STEP_ID"}};
+  return names;
+}
 
 /// Whether the launcher with these variables has started this process.
 bool read(const Variables& names, RankPlace& place) {
@@ -53,7 +72,6 @@ bool read(const Variables& names, RankPlace& place) {
           names.rank, *rank, names.size, *size);
   place.rank = *rank;
   place.size = *size;
-  place.local_rank = number(names.local_rank).value_or(0);
   const char* const local = text(names.local_size);
   const bool is_number =
       local != nullptr &&
@@ -61,6 +79,11 @@ bool read(const Variables& names, RankPlace& place) {
   place.local_size = is_number ? *number(names.local_size) : 1;
   require(place.local_size > 0, "the environment variable {} must be above 0",
           names.local_size);
+  // A store may have the keys of another job or of an attempt before this one.
+  for (const char* const name : names.job) {
+    const char* const value = text(name);
+    if (value != nullptr) place.prefix += fmt::format("{}/", value);
+  }
   return true;
 }
 
@@ -69,8 +92,10 @@ bool read(const Variables& names, RankPlace& place) {
 RankPlace place_in_environment() {
   RankPlace out;
   // A batch script of Slurm has SLURM_PROCID, too, and is no step.
-  const bool launched = read(kTorchrun, out) || read(kMpirun, out) ||
-                        (text("SLURM_STEP_ID") != nullptr && read(kSrun, out));
+  const bool by_torchrun = read(torchrun(), out);
+  const bool launched = by_torchrun || read(mpirun(), out) ||
+                        (text("SLURM_STEP_ID") != nullptr && read(srun(), out));
+  out.launcher_binds = !by_torchrun;
   if (!launched || out.size == 1) return out;
   const char* const address = text("MASTER_ADDR");
   require(address != nullptr || out.local_size == out.size,
@@ -80,12 +105,13 @@ RankPlace place_in_environment() {
   out.port = number("MASTER_PORT").value_or(kUsualPort);
   const char* const keeps = text("TORCHELASTIC_USE_AGENT_STORE");
   out.launcher_keeps_store = keeps != nullptr && std::string(keeps) == "True";
-  // A store may have the keys of another job or of an attempt before this one.
-  for (const char* const name :
-       {"TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "PMIX_NAMESPACE",
-        "SLURM_JOB_ID", "SLURM_STEP_ID"}) {
-    const char* const value = text(name);
-    if (value != nullptr) out.prefix += fmt::format("{}/", value);
+  return out;
+}
+
+std::vector<std::string> rank_variables() {
+  std::vector<std::string> out;
+  for (const Variables* names : {&torchrun(), &mpirun(), &srun()}) {
+    out.insert(out.end(), {names->rank, names->size});
   }
   return out;
 }

@@ -37,14 +37,18 @@ Watch::~Watch() {
 
 std::string Watch::verdict() const {
   const std::lock_guard lock(mutex_);
-  if (verdict_.empty() && !leaving_ &&
-      answered_.seconds() > silent_seconds_ + 2 * kBeat) {
+  if (!verdict_.empty() || leaving_) return verdict_;
+  if (answered_.seconds() < silent_seconds_ + kBeat) {
+    late_.reset();
+  } else if (!late_) {
+    late_.emplace();
+  } else if (late_->seconds() > 2 * kBeat) {
     return fmt::format(
         "the store of the ranks has not answered for {:g} seconds: the process "
         "that keeps it, rank 0 or the launcher, hangs or cannot be reached",
         silent_seconds_);
   }
-  return verdict_;
+  return "";
 }
 
 void Watch::tell(const std::string& what) {

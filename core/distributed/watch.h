@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -57,6 +58,9 @@ class Watch {
   std::string verdict_;
   std::int64_t reached_ = 0;
   Stopwatch answered_;  // since the store has answered the last time
+  // Since that was first seen to be long ago. All ranks may have been stopped
+  // for a while, and then the next answer comes soon.
+  mutable std::optional<Stopwatch> late_;
 
   // Of the thread: the beats of the next rank, and for how many of its own they
   // are so many. Beats and not seconds: ranks may all be stopped for a while.

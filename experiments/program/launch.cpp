@@ -1,7 +1,7 @@
 #include "experiments/program/launch.h"
 
+#include <fmt/format.h>
 #include <netinet/in.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,14 +19,17 @@
 #include "core/platform/error.h"
 #include "core/platform/files.h"
 #include "core/platform/stopwatch.h"
+#include "experiments/setup/child_process.h"
 #include "experiments/setup/process.h"
 
 namespace nestgrad {
 namespace {
 
-volatile std::sig_atomic_t to_pass_on = 0;
+constexpr int kPassedOn[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGXCPU};
 
-extern "C" void pass_on(int signal) { to_pass_on = signal; }
+volatile std::sig_atomic_t to_pass_on[NSIG] = {};
+
+extern "C" void pass_on(int signal) { to_pass_on[signal] = 1; }
 
 /// A port of this host that nobody listens at.
 int free_port() {
@@ -43,8 +46,8 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-/// The words of this process's command line.
-std::vector<std::string> own_command_line() {
+/// The arguments of this process, without its name.
+std::vector<std::string> own_arguments() {
   std::vector<std::string> words;
   std::string word;
   for (const char c : read_file("/proc/self/cmdline")) {
@@ -55,40 +58,8 @@ std::vector<std::string> own_command_line() {
     words.push_back(word);
     word.clear();
   }
+  words.erase(words.begin());
   return words;
-}
-
-/// Starts this program again with further variables of the environment, in a
-/// process group of its own: what is typed at the terminal reaches the launcher
-/// alone, which passes it on.
-pid_t start_again(const std::vector<std::string>& variables) {
-  std::vector<std::string> words = own_command_line(), set = variables;
-  for (char** entry = environ; *entry != nullptr; ++entry)
-    set.emplace_back(*entry);
-  const auto pointers = [](std::vector<std::string>& from) {
-    std::vector<char*> out;
-    for (std::string& text : from) out.push_back(text.data());
-    out.push_back(nullptr);
-    return out;
-  };
-  std::vector<char*> arguments = pointers(words), environment = pointers(set);
-  const pid_t launcher = getpid();
-  const pid_t child = fork();
-  if (child == 0) {
-    setpgid(0, 0);
-    // Ranks do not outlive their launcher.
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != launcher) _exit(1);
-    execve("/proc/self/exe", arguments.data(), environment.data());
-    _exit(127);
-  }
-  require(child > 0, "no further process can be started for --ranks");
-  return child;
-}
-
-/// An exit code, with 128 + n for signal n, as shells do.
-int code_of(int status) {
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 /// The ranks that this process has started.
@@ -104,9 +75,10 @@ class Ranks {
   std::vector<int> wait() {
     while (count(kRuns) > 0) {
       collect();
-      if (to_pass_on != 0) {
-        tell(to_pass_on);
-        to_pass_on = 0;
+      for (const int signal : kPassedOn) {
+        if (to_pass_on[signal] == 0) continue;
+        to_pass_on[signal] = 0;
+        tell(signal);
       }
       if (count(0) + count(kRuns) < codes_.size()) end_late_ones();
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -116,7 +88,7 @@ class Ranks {
 
  private:
   static constexpr int kRuns = -1;
-  static constexpr double kGrace = 60, kLastGrace = 70;  // seconds
+  static constexpr double kGrace = 120, kLastGrace = 130;  // seconds
 
   std::size_t count(int code) const {
     return static_cast<std::size_t>(
@@ -128,7 +100,7 @@ class Ranks {
       int status = 0;
       if (codes_[r] != kRuns) continue;
       const pid_t ended = waitpid(processes_[r], &status, WNOHANG);
-      if (ended == processes_[r]) codes_[r] = code_of(status);
+      if (ended == processes_[r]) codes_[r] = exit_code(status);
       if (ended < 0) codes_[r] = kExitInternal;  // somebody else has waited
     }
   }
@@ -143,10 +115,17 @@ class Ranks {
     if (!since_failure_) since_failure_.emplace();
     const double waited = since_failure_->seconds();
     if (waited > kLastGrace) return tell(SIGKILL);
-    if (waited > kGrace && !told_) {
-      told_ = true;
-      tell(SIGTERM);
+    if (waited < kGrace || told_) return;
+    told_ = true;
+    for (std::size_t r = 0; r < codes_.size(); ++r) {
+      fmt::print(stderr, "nestgrad: rank {} {}\n", r,
+                 codes_[r] == kRuns
+                     ? fmt::format("has not ended by itself in {:g} seconds "
+                                   "since, and is ended",
+                                   kGrace)
+                     : fmt::format("has ended with exit code {}", codes_[r]));
     }
+    tell(SIGTERM);
   }
 
   std::vector<pid_t> processes_;
@@ -158,17 +137,22 @@ class Ranks {
 int launch(int ranks) {
   const std::string size = std::to_string(ranks);
   const std::string port = std::to_string(free_port());
-  for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGXCPU}) {
-    std::signal(signal, pass_on);
+  for (const int signal : kPassedOn) {
+    // With nohup, SIGHUP stays ignored.
+    const bool ignored = std::signal(signal, pass_on) == SIG_IGN;
+    if (ignored && signal == SIGHUP) std::signal(signal, SIG_IGN);
   }
-  if (std::signal(SIGHUP, pass_on) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
   std::signal(SIGCHLD, SIG_DFL);
   Ranks started;
   for (int r = 0; r < ranks; ++r) {
     const std::string rank = std::to_string(r);
-    started.add(start_again({"RANK=" + rank, "LOCAL_RANK=" + rank,
-                             "WORLD_SIZE=" + size, "LOCAL_WORLD_SIZE=" + size,
-                             "MASTER_ADDR=127.0.0.1", "MASTER_PORT=" + port}));
+    ChildProcess child;
+    child.arguments = own_arguments();
+    child.set = {"RANK=" + rank, "WORLD_SIZE=" + size,
+                 "LOCAL_WORLD_SIZE=" + size, "MASTER_ADDR=127.0.0.1",
+                 "MASTER_PORT=" + port};
+    child.own_group = true;
+    started.add(start(child));
   }
   // That of rank 0 says most.
   for (const int code : started.wait()) {

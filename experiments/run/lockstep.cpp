@@ -31,7 +31,31 @@ std::int64_t digest_of(const ParameterSet& set) {
   return static_cast<std::int64_t>(hash);
 }
 
+/// Rank 0 says what is wrong.
+[[noreturn]] void lose(const World& world, const std::string& what) {
+  throw RankLost(world.is_first() ? what : "");
+}
+
 }  // namespace
+
+void require_same_data(World& world, const std::pair<double, double>& losses) {
+  if (world.alone()) return;
+  const Tensor all =
+      world.gather(at::tensor({losses.first, losses.second}, at::kDouble));
+  constexpr double kRounding = 1e-3;
+  for (std::int64_t r = 1; r < world.size(); ++r) {
+    if (at::allclose(all[r], all[0], kRounding, /*atol=*/0,
+                     /*equal_nan=*/true)) {
+      continue;
+    }
+    lose(world,
+         fmt::format("rank {} has other data than rank 0: losses at the "
+                     "initial weights are {:.6g} and {:.6g} there, and "
+                     "{:.6g} and {:.6g} at rank 0",
+                     r, all[r][0].item<double>(), all[r][1].item<double>(),
+                     losses.first, losses.second));
+  }
+}
 
 Lockstep::Lockstep(const Experiment& experiment,
                    std::function<bool(const OuterStep&)> due)
@@ -71,10 +95,9 @@ void Lockstep::compare(const Tensor& all, const OuterStep& step) const {
     for (std::int64_t r = 1; r < world.size(); ++r) {
       if (each[r].item<std::int64_t>() == each[0].item<std::int64_t>())
         continue;
-      throw RankLost(
-          fmt::format("after outer step {}, rank {} {} rank 0: other "
-                      "files, another program, or broken memory",
-                      step.step, r, sentence));
+      lose(world, fmt::format("after outer step {}, rank {} {} rank 0: another "
+                              "program, or broken memory",
+                              step.step, r, sentence));
     }
   };
   require_alike(kCollectives, "has exchanged more or less often than");
@@ -97,7 +120,8 @@ void Lockstep::add_evaluations(const Tensor& all) {
 }
 
 Observer::Verdict CommonEnd::on_step(const OuterStep& step) {
-  bool ends = lockstep_->signal() != 0;
+  bool ends =
+      lockstep_->signal() != 0 || (world_.alone() && noted_signal() != 0);
   if (first_decides_ && !world_.alone()) {
     const Tensor last =
         world_.gather(at::scalar_tensor(step.last ? 1 : 0, at::kLong));

@@ -3,12 +3,17 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "experiments/setup/experiment.h"
 
 namespace nestgrad {
 
 // Observers that keep ranks together; with one rank they do the same for it.
+
+/// Collective. Throws RankLost if the losses at the initial weights, training
+/// and validation, differ between ranks by more than rounding.
+void require_same_data(World& world, const std::pair<double, double>& losses);
 
 /// What ranks tell each other after every outer step: signals, checkpoints that
 /// are due, and what must be alike on all ranks. The first observer, so that

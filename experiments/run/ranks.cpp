@@ -19,8 +19,8 @@
 namespace nestgrad {
 namespace {
 
-// The orders of rank 0. kBuild carries the configuration, kEnd the exit code;
-// the bytes of a checkpoint follow kRestore.
+// The orders of rank 0. The configuration comes with kBuild, and the bytes of a
+// checkpoint follow kRestore.
 constexpr const char* kBuild = "build";
 constexpr const char* kRestore = "restore";
 constexpr const char* kTune = "tune";
@@ -101,36 +101,49 @@ void tune_with_others(Experiment& experiment, const Config& config) {
            lockstep, experiment.world(),
            Stopping::is_wanted(config.object("outer").object("stop"))),
        std::make_shared<Saving>(lockstep, take_part)});
-  untold_warnings();
 }
 
-/// Does what rank 0 says with the experiment of `config` until the end; returns
-/// the exit code.
-int follow(const std::shared_ptr<World>& world, const Config& config) {
+/// Does what rank 0 says with the experiment of `config`, until the end.
+void follow(const std::shared_ptr<World>& world, const Config& config) {
   prepare_process(own_threads(config.integer("threads")));
   Experiment experiment(config, world);
-  untold_warnings();  // rank 0 tells them
+  const std::pair<double, double> fingerprint = experiment.fingerprint();
+  experiment.problem().start_again();
   while (true) {
     const auto [order, with] = received_order(*world);
-    if (order == kEnd) {
-      world->part();
-      return with.at("code");
-    }
+    if (order == kEnd) break;
     if (order == kRestore) {
       restore_experiment(experiment, received_checkpoint(*world).snapshot);
     }
-    if (order == kTune) tune_with_others(experiment, config);
+    if (order == kTune) {
+      require_same_data(*world, fingerprint);
+      tune_with_others(experiment, config);
+    }
     if (order == kSave) save(experiment);
   }
 }
 
-int follow(const std::shared_ptr<World>& world) {
+void follow(const std::shared_ptr<World>& world) {
   const auto [order, with] = received_order(*world);
-  if (order == kEnd) return with.at("code");
-  const Config config = experiment_config(
-      with.at("config"), with.at("folders").get<std::vector<std::string>>());
-  return within_memory(config.json(), [&] { return follow(world, config); });
+  if (order == kBuild) {
+    const Config config = experiment_config(
+        with.at("config"), with.at("folders").get<std::vector<std::string>>());
+    within_memory(config.json(), [&] { follow(world, config); });
+  }
+  world->part();
 }
+
+/// Whether rank 0 cannot say any more what is wrong.
+bool rank_0_is_lost(const RankLost& error) {
+  const std::string what = error.what();
+  return what.rfind("rank 0 ", 0) == 0 || what.rfind("the store ", 0) == 0;
+}
+
+/// Rank 0 tells warnings. Those that another rank has had by the end of this
+/// object's life come to nothing.
+struct NoWarnings {
+  ~NoWarnings() { untold_warnings(); }
+};
 
 }  // namespace
 
@@ -145,15 +158,17 @@ int among_ranks(const Json& section, const FirstRank& work) {
       join(place, patience_of(section), interface);
   note_signals();
   try {
-    return world->is_first() ? work(world) : follow(world);
+    if (world->is_first()) return work(world);
+    const NoWarnings quiet;
+    follow(world);
+    // The code of the run is that of rank 0. Launchers that see another one end
+    // rank 0, which may not be done.
+    return kExitDone;
   } catch (const RankLost& error) {
     // Threads may be stuck in it; report_failure() ends the process.
     (void)new std::shared_ptr<World>(world);
-    if (world->is_first()) throw;
-    // What rank 0 can say, it says itself.
-    const std::string what = error.what();
-    if (what.rfind("rank 0: ", 0) == 0) throw RankLost("");
-    throw RankLost(fmt::format("{} (told by rank {})", what, world->rank()));
+    if (world->is_first() || rank_0_is_lost(error)) throw;
+    throw RankLost("");  // rank 0 says it
   } catch (const Error& error) {
     world->fail(one_line(error));
     if (world->is_first()) throw;
@@ -182,15 +197,18 @@ void tell_tune(World& world) { give(world, kTune); }
 
 void tell_save(World& world) { give(world, kSave); }
 
-void tell_end(World& world, int code) {
-  give(world, kEnd, {{"code", code}});
+void tell_end(World& world) {
+  give(world, kEnd);
   world.part();
 }
 
 std::int64_t own_threads(std::int64_t threads) {
   if (threads > 0) return threads;
-  const int ranks_here = place_in_environment().local_size;
-  return std::max<std::int64_t>(1, available_cores() / ranks_here);
+  const RankPlace place = place_in_environment();
+  const int cores = available_cores();
+  const bool own_cores =
+      place.launcher_binds && cores < sysconf(_SC_NPROCESSORS_ONLN);
+  return std::max(1, own_cores ? cores : cores / place.local_size);
 }
 
 }  // namespace nestgrad

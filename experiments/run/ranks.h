@@ -35,8 +35,8 @@ void tell_tune(World& world);
 /// To take part in saving the experiment; save() follows.
 void tell_save(World& world);
 
-/// To end with this exit code. The last order; rank 0 goes on alone.
-void tell_end(World& world, int code);
+/// To end. The last order; rank 0 goes on alone.
+void tell_end(World& world);
 
 /// The threads of this process: `threads` or, if that is 0, an equal share of
 /// the cores for each rank of this host.

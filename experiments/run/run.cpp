@@ -122,6 +122,11 @@ int Run::go() {
 
 void Run::persist(Archive& archive) {
   if (tuned_experiment_) {
+    // Final runs have evaluated losses since.
+    std::int64_t& train = tuned_experiment_->integers["counts/train_losses"];
+    std::int64_t& valid = tuned_experiment_->integers["counts/valid_losses"];
+    train = experiment_.problem().train_losses();
+    valid = experiment_.problem().valid_losses();
     Entries entries{*tuned_experiment_};
     archive("experiment", entries);
   } else {
@@ -297,7 +302,7 @@ void Run::release_others(bool saves) {
     tell_save(world);
     tuned_experiment_ = save(experiment_, Tensors::kShared);
   }
-  tell_end(world, exit_code());
+  tell_end(world);
 }
 
 int Run::signal() const {
@@ -342,6 +347,8 @@ int Run::exit_code() const {
 void Run::tune() {
   // What stops tuning early comes first, so that the others know the last step.
   // A signal does not end tuning: the run may be resumed.
+  tell_tune(experiment_.world());
+  require_same_data(experiment_.world(), fingerprint_);
   lockstep_ =
       std::make_shared<Lockstep>(experiment_, [this](const OuterStep& step) {
         const std::int64_t steps = checkpoint_integer("steps");
@@ -361,7 +368,6 @@ void Run::tune() {
     checkpoint();
     write_results();
   }));
-  tell_tune(experiment_.world());
   const OuterResult result = experiment_.tune(observers);
   if (result.termination != Termination::kStopped) {
     termination_ = to_string(result.termination);

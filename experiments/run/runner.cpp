@@ -103,7 +103,7 @@ int resume(const RunFolder& folder, const Config& config,
     console.say(
         fmt::format("{}: is finished, nothing is left to do", folder.path()));
     const int code = saved->about.value("code", 0);
-    tell_end(*world, code);
+    tell_end(*world);
     return code;
   }
   tell_config(*world, config);
@@ -156,10 +156,15 @@ int resume_experiment(const std::string& path, const ResumeOptions& options) {
     }
     return file;
   };
-  // Only the host of rank 0 needs to have the folder.
-  const Json section = file_exists(config)
-                           ? distributed_section(file_with_changes())
-                           : Json::object();
+  // Only the host of rank 0 needs to have the folder. Rank 0 also says what is
+  // wrong with it.
+  const Json section = [&] {
+    try {
+      return distributed_section(file_with_changes());
+    } catch (const Error&) {
+      return Json::object();
+    }
+  }();
   return among_ranks(section, [&](const std::shared_ptr<World>& world) {
     const RunFolder folder = RunFolder::open(path, "config.json", options.wait);
     JsonFile file = file_with_changes();
