@@ -23,6 +23,15 @@ using Collectives = c10d::Backend;
 using Collectives = c10d::ProcessGroup;
 #endif
 
+// From 2.4 on a store uses libuv unless it is told not to; Debian's LibTorch has
+// none. Older versions have no such option.
+template <class Options>
+auto leave_libuv(Options& options, int) -> decltype(options.useLibUV, void()) {
+  options.useLibUV = false;
+}
+template <class Options>
+void leave_libuv(Options&, char) {}
+
 inline std::vector<std::uint8_t> as_bytes(const std::string& text) {
   return {text.begin(), text.end()};
 }

@@ -124,6 +124,7 @@ Store open_store(const RankPlace& place, double seconds, bool keep) {
   options.port = static_cast<std::uint16_t>(place.port);
   options.isServer = keep;
   options.waitWorkers = false;
+  leave_libuv(options, 0);
   options.timeout = milliseconds(seconds);
   try {
     return c10::make_intrusive<c10d::TCPStore>(place.address, options);
