@@ -23,8 +23,8 @@ using Collectives = c10d::Backend;
 using Collectives = c10d::ProcessGroup;
 #endif
 
-// From 2.4 on a store uses libuv unless it is told not to; Debian's LibTorch has
-// none. Older versions have no such option.
+// From 2.4 on a store uses libuv unless it is told not to; Debian's LibTorch
+// has none. Older versions have no such option.
 template <class Options>
 auto leave_libuv(Options& options, int) -> decltype(options.useLibUV, void()) {
   options.useLibUV = false;
