@@ -45,7 +45,6 @@ TEST_CASE("a process without a launcher is the only rank", "[distributed]") {
 TEST_CASE("torchrun, mpirun and srun are understood", "[distributed]") {
   const RankPlace torchrun = place_in({{"RANK", "3"},
                                        {"WORLD_SIZE", "4"},
-
                                        {"LOCAL_WORLD_SIZE", "2"},
                                        {"MASTER_ADDR", "node7"},
                                        {"MASTER_PORT", "1234"},
@@ -61,7 +60,6 @@ TEST_CASE("torchrun, mpirun and srun are understood", "[distributed]") {
 
   const RankPlace mpirun = place_in({{"OMPI_COMM_WORLD_RANK", "1"},
                                      {"OMPI_COMM_WORLD_SIZE", "2"},
-
                                      {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}});
   CHECK(mpirun.rank == 1);
   CHECK(mpirun.size == 2);
@@ -72,7 +70,6 @@ TEST_CASE("torchrun, mpirun and srun are understood", "[distributed]") {
   std::map<std::string, std::string> slurm{
       {"SLURM_PROCID", "5"},
       {"SLURM_STEP_NUM_TASKS", "6"},
-
       {"SLURM_STEP_TASKS_PER_NODE", "2(x3)"},
       {"MASTER_ADDR", "node7"}};
   CHECK(place_in(slurm).size == 1);  // a batch script

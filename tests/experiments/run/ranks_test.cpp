@@ -41,6 +41,14 @@ class Folder : public TemporaryFolder {
                                          out, ranks, more));
   }
 
+  /// Resumes `run` on so many ranks, to its end.
+  void resume(const std::string& run, int ranks) const {
+    const Ended ended = program(
+        path(""), fmt::format("resume {} --quiet --ranks {}", run, ranks));
+    CAPTURE(ended.output);
+    REQUIRE(ended.code == 0);
+  }
+
   std::string bytes(const std::string& name) const {
     return read_file(path(name));
   }
@@ -177,11 +185,7 @@ TEST_CASE("a run of several ranks is resumed exactly, also with another number",
       remove_file(folder.path(run + "/checkpoints/checkpoint-" + later));
     }
     remove_file(folder.path(run + "/summary.json"));
-    const Ended ended =
-        program(folder.path(""),
-                fmt::format("resume {} --quiet --ranks {}", run, ranks));
-    CAPTURE(ended.output);
-    REQUIRE(ended.code == 0);
+    folder.resume(run, ranks);
     folder.check_same("whole", run);
   }
 }
@@ -327,9 +331,7 @@ TEST_CASE("final runs of a run of several ranks are resumed with all counts",
     remove_file(folder.path("half/checkpoints/" + all[i]));
   }
   remove_file(folder.path("half/summary.json"));
-  const Ended ended = program(folder.path(""), "resume half --quiet --ranks 2");
-  CAPTURE(ended.output);
-  REQUIRE(ended.code == 0);
+  folder.resume("half", 2);
   const auto counts = [&](const std::string& run) {
     return json_of(folder.path(run + "/summary.json"))["train_gradients"];
   };
