@@ -143,15 +143,25 @@ BatchSchedule::BatchSchedule(std::int64_t examples, std::int64_t batch_size,
           batch_size);
 }
 
-Tensor BatchSchedule::rows(std::int64_t step, std::uint64_t order) const {
+Tensor BatchSchedule::rows(std::int64_t step, std::uint64_t order,
+                           const BatchPart& part) const {
   require(step >= 0, "a step must be at least 0, is {}", step);
-  if (batch_size_ == examples_) return {};
+  require(part.first >= 0 && part.first + part.count <= batch_size_,
+          "a batch of {} examples has no part of {} from number {} on",
+          batch_size_, part.count, part.first);
+  if (batch_size_ == examples_) {
+    if (part.is_whole()) return {};
+    return host_constant([&] {
+      return at::arange(part.first, part.first + part.count, at::kLong)
+          .to(device_);
+    });
+  }
   const std::int64_t batches = examples_ / batch_size_;
   const std::int64_t epoch = step / batches;
-  const std::int64_t first = step % batches * batch_size_;
-
+  const std::int64_t first = step % batches * batch_size_ + part.first;
+  const std::int64_t count = part.is_whole() ? batch_size_ : part.count;
   return host_constant([&] { return permutation(epoch, order); })
-      .slice(0, first, first + batch_size_);
+      .slice(0, first, first + count);
 }
 
 Tensor BatchSchedule::permutation(std::int64_t epoch,

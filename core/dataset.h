@@ -113,12 +113,20 @@ class BatchSchedule {
   BatchSchedule(std::int64_t examples, std::int64_t batch_size, Key key,
                 at::Device device = at::kCPU);
 
-  /// The rows of batch number `step`, int64; undefined for the whole data set
-  /// in order. Thread-safe.
-  Tensor rows(std::int64_t step, std::uint64_t order = 0) const;
+  /// The rows of batch number `step`, or of a part of it, int64; undefined for
+  /// the whole data set in order. Thread-safe.
+  Tensor rows(std::int64_t step, std::uint64_t order = 0,
+              const BatchPart& part = {}) const;
 
   /// The rows for a draw of training.
-  Tensor rows(const Draw& draw) const { return rows(draw.step, draw.order); }
+  Tensor rows(const Draw& draw) const {
+    return rows(draw.step, draw.order, draw.part);
+  }
+
+  /// The rows for a draw of validation, which has one order only.
+  Tensor valid_rows(const Draw& draw) const {
+    return rows(draw.step, 0, draw.part);
+  }
 
   std::int64_t batch_size() const { return batch_size_; }
 

@@ -9,6 +9,20 @@
 
 namespace nestgrad {
 
+/// Examples of a minibatch that follow each other.
+struct BatchPart {
+  std::int64_t first = 0;
+  std::int64_t count = 0;  ///< 0: the whole minibatch
+
+  bool is_whole() const { return count == 0; }
+
+  /// Where these examples begin in the noise of the whole minibatch, if they
+  /// have so many numbers of it together.
+  std::int64_t first_number(std::int64_t numbers) const {
+    return is_whole() ? 0 : numbers / count * first;
+  }
+};
+
 /// The randomness of one evaluation of a loss, and the form that weights and
 /// hyperparameters have in it. The same draw always gives the same loss.
 struct Draw {
@@ -41,6 +55,11 @@ struct Draw {
   /// the number of all particles. Only for problems with
   /// ProblemAbilities::groups.
   std::shared_ptr<const std::vector<Draw>> groups = nullptr;
+
+  /// If this is not the whole minibatch, losses are those of these examples
+  /// alone, each with the noise that it has in the whole one. Only for problems
+  /// with ProblemAbilities::divisible_examples.
+  BatchPart part = {};
 };
 
 }  // namespace nestgrad

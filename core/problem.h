@@ -55,6 +55,11 @@ struct ProblemAbilities {
   /// Both losses take Draw::groups into account, and so does train_gradient.
   /// Only with `particles`.
   bool groups = false;
+
+  /// Both losses take Draw::part into account, and outputs() and output_loss()
+  /// if there are any. They are then means over these numbers of examples, each
+  /// evaluated by itself, plus terms that do not depend on the examples.
+  BatchSizes divisible_examples = {};
 };
 
 /// A bilevel problem: find hyperparameters h that minimise

@@ -139,8 +139,8 @@ class HypergradientEstimator {
   /// method (evolution strategies).
   virtual bool takes_differences() const { return false; }
 
-  /// Whether the ranks of the training loop's world divide its work. If not, it
-  /// serves one rank only.
+  /// Whether the ranks of the training loop's world divide its work. If not,
+  /// they can divide the examples of minibatches, of which it knows nothing.
   virtual bool divides_work() const { return false; }
 
   /// The setting under which differentiates_twice() is false, as JSON of this

@@ -20,6 +20,7 @@ room(core/config core/platform)
 room(core/storage core/platform core/tensor core/config)
 room(core/distributed core/platform)
 room(core ${base} core/distributed)
+room(core/parallel ${base} core core/distributed)
 room(core/nn/foreign ${base})
 room(core/nn ${base} core core/nn/foreign)
 room(core/nn/layers ${base} core core/nn)
@@ -43,7 +44,8 @@ room(experiments/problems/coresets ${base} core experiments/data
 room(experiments/problems ${base} core core/nn experiments/data
      experiments/problems/coresets)
 room(experiments/plot ${base})
-room(experiments/setup ${base} core core/distributed core/nn hypergrad)
+room(experiments/setup ${base} core core/distributed core/parallel core/nn
+     hypergrad)
 room(experiments/record ${base} core hypergrad experiments/data
      experiments/data/arrays experiments/plot experiments/setup)
 room(experiments/judge ${base} core hypergrad hypergrad/solvers

@@ -14,6 +14,7 @@ class Alone : public World {
   Tensor gather(const Tensor& own) override {
     return own.unsqueeze(0).to(at::kCPU);
   }
+  Tensor sum(const Tensor& own) override { return own; }
   std::string from_first(const std::string& bytes) override { return bytes; }
   void fail(const std::string&) override {}
   void part() override {}

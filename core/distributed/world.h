@@ -39,6 +39,10 @@ class World {
   /// CPU.
   virtual Tensor gather(const Tensor& own) = 0;
 
+  /// Collective. The sum over ranks of what each has, floating-point numbers of
+  /// one shape; the same bits on all ranks, on the device of `own`.
+  virtual Tensor sum(const Tensor& own) = 0;
+
   /// Collective. The bytes that rank 0 has; the others wait for them as long as
   /// rank 0 lives, however long it computes before.
   virtual std::string from_first(const std::string& bytes) = 0;

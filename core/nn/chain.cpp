@@ -75,6 +75,12 @@ Tensor Chain::apply(const Weights& weights, const Tensor& x,
   return y;
 }
 
+bool Chain::separates_examples() const {
+  return std::all_of(layers_.begin(), layers_.end(), [](const auto& layer) {
+    return layer->separates_examples();
+  });
+}
+
 std::vector<Hyperparameter> Chain::hyperparameters() const {
   std::vector<Hyperparameter> all;
   for (const auto& layer : layers_) {

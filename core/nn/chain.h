@@ -33,6 +33,9 @@ class Chain {
   /// weight tensors is wrong.
   Tensor apply(const Weights& weights, const Tensor& x, const Pass& pass) const;
 
+  /// Whether all layers do; see Layer.
+  bool separates_examples() const;
+
   /// The hyperparameters of all layers. A name that several of them use is one
   /// hyperparameter: with one number for all of them or, where they say
   /// "$name.0", "$name.1", ..., one number for each.

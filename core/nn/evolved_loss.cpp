@@ -38,14 +38,15 @@ class WithSlopeOf : public torch::autograd::Function<WithSlopeOf> {
 Tensor evolved_loss(
     const ParameterSet& weights, std::int64_t examples, double deviation,
     std::int64_t perturbations, const Key& key,
-    const std::function<Tensor(const Weights&, const Key&)>& losses) {
+    const std::function<Tensor(const Weights&, const Key&)>& losses,
+    const BatchPart& part) {
   const SharedWeights shared(weights.detach());
   const Tensor scale = at::scalar_tensor(deviation, shared.like(0).options());
   Tensor surrogate, value;
   for (std::int64_t m = 0; m < perturbations; ++m) {
     const Key key_m = key.fold(static_cast<std::uint64_t>(m));
-    const FlippedWeights plus(shared, examples, scale, key_m);
-    const FlippedWeights minus(shared, examples, -scale, key_m);
+    const FlippedWeights plus(shared, examples, scale, key_m, part);
+    const FlippedWeights minus(shared, examples, -scale, key_m, part);
     const Tensor up = losses(plus, key_m).detach();
     const Tensor down = losses(minus, key_m).detach();
     const Tensor slope =

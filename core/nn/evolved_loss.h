@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "core/draw.h"
 #include "core/nn/weights.h"
 #include "core/tensor/key.h"
 
@@ -24,11 +25,13 @@ namespace nestgrad {
 /// so F need not have derivatives; it may count errors.
 ///
 /// `losses(weights, key)` gives the F of all N = `examples`, [N], for a model
-/// that is run with these weights and this key. The result is a scalar. A
-/// gradient of it that is itself to be differentiated throws Unsupported.
+/// that is run with these weights and this key. They are those of `part`. The
+/// result is a scalar. A gradient of it that is itself to be differentiated
+/// throws Unsupported.
 Tensor evolved_loss(
     const ParameterSet& weights, std::int64_t examples, double deviation,
     std::int64_t perturbations, const Key& key,
-    const std::function<Tensor(const Weights&, const Key&)>& losses);
+    const std::function<Tensor(const Weights&, const Key&)>& losses,
+    const BatchPart& part = {});
 
 }  // namespace nestgrad

@@ -29,11 +29,13 @@ class Layer {
   virtual ParameterSet initial_weights(const Key& key) const;
 
   /// The output for a batch x, [batch..., shape of an example]; see Weights for
-  /// the axes of a batch. `weights` are in the order of initial_weights(). The
-  /// output for an example depends only on that example and its weights, except
-  /// in layers that say otherwise (batch_norm).
+  /// the axes of a batch. `weights` are in the order of initial_weights().
   virtual Tensor apply(const Weights& weights, const Tensor& x,
                        const Pass& pass) const = 0;
+
+  /// Whether the output for an example depends on that example and its weights
+  /// alone. The default; not so in batch_norm.
+  virtual bool separates_examples() const { return true; }
 
   /// The hyperparameters that the settings of the layer name. The default:
   /// none.

@@ -11,6 +11,11 @@ namespace nestgrad {
 struct ModelAbilities {
   /// It can be run with weights that differ between the examples of a batch.
   bool weights_per_example = true;
+
+  /// The output for an example depends on that example alone, and its noise on
+  /// Pass::part. A network that was written elsewhere says so as well, whether
+  /// it does or not.
+  bool separates_examples = true;
 };
 
 /// A network whose weights are an argument.
@@ -61,6 +66,9 @@ class Sequential : public Model {
                const Pass& pass) const override;
   std::vector<Hyperparameter> hyperparameters() const override {
     return chain_.hyperparameters();
+  }
+  ModelAbilities abilities() const override {
+    return {/*weights_per_example=*/true, chain_.separates_examples()};
   }
 
  private:

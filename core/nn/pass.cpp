@@ -16,11 +16,12 @@ HyperAxis hyper_axis_of(const Draw& draw) {
 
 Pass Pass::training_as(const Draw& draw, const ParameterSet& hyper,
                        std::vector<Tensor>* penalties) {
-  return {true, draw.key, &hyper, draw.step, hyper_axis_of(draw), penalties};
+  return {true,      draw.key, &hyper, draw.step, hyper_axis_of(draw),
+          draw.part, penalties};
 }
 
 Pass Pass::evaluation_as(const Draw& draw, const ParameterSet& hyper) {
-  return {false, Key(), &hyper, 0, hyper_axis_of(draw), nullptr};
+  return {false, Key(), &hyper, 0, hyper_axis_of(draw), draw.part, nullptr};
 }
 
 Pass Pass::of_layer(std::size_t i) const {
@@ -30,13 +31,17 @@ Pass Pass::of_layer(std::size_t i) const {
 }
 
 Tensor Pass::uniform(const Tensor& x) const {
-  return key.uniform(at_least_float32(
-      hyper_axis == HyperAxis::kParticles ? x.select(0, 0) : x));
+  const Tensor one = of_one_particle(x);
+  return key.uniform(at_least_float32(one), part.first_number(one.numel()));
 }
 
 Tensor Pass::normal(const Tensor& x) const {
-  return key.normal(at_least_float32(
-      hyper_axis == HyperAxis::kParticles ? x.select(0, 0) : x));
+  const Tensor one = of_one_particle(x);
+  return key.normal(at_least_float32(one), part.first_number(one.numel()));
+}
+
+Tensor Pass::of_one_particle(const Tensor& x) const {
+  return hyper_axis == HyperAxis::kParticles ? x.select(0, 0) : x;
 }
 
 void Pass::penalize(const Tensor& penalty) const {

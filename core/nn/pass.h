@@ -26,11 +26,14 @@ struct Pass {
   std::int64_t step = 0;  ///< of training, for schedules
   HyperAxis hyper_axis = HyperAxis::kNone;
 
+  /// The examples of this pass.
+  BatchPart part = {};
+
   /// Where penalize() puts its results. If null, they are dropped.
   std::vector<Tensor>* penalties = nullptr;
 
-  /// Training, with the key, the step and the form of hyperparameters of
-  /// `draw`. `hyper` and `penalties` must outlive the pass.
+  /// Training, with the key, the step, the examples and the form of
+  /// hyperparameters of `draw`. `hyper` and `penalties` must outlive the pass.
   static Pass training_as(const Draw& draw, const ParameterSet& hyper,
                           std::vector<Tensor>* penalties = nullptr);
 
@@ -48,6 +51,9 @@ struct Pass {
   /// Adds the mean over the examples to the training loss. With particles each
   /// has its own mean and its own loss. `penalty`: [batch...]
   void penalize(const Tensor& penalty) const;
+
+ private:
+  Tensor of_one_particle(const Tensor& x) const;
 };
 
 }  // namespace nestgrad

@@ -159,18 +159,22 @@ std::vector<Tensor> noise_for(const Weights& weights, const Key& key) {
 }  // namespace
 
 FlippedWeights::FlippedWeights(const Weights& base, std::int64_t examples,
-                               Tensor deviation, const Key& key)
+                               Tensor deviation, const Key& key,
+                               const BatchPart& part)
     : RowWiseWeights(base, noise_for(base, key.fold("noise")),
                      /*first_order=*/false),
       examples_(examples),
       deviation_(std::move(deviation)),
-      key_(key.fold("signs")) {}
+      key_(key.fold("signs")),
+      part_(part) {}
 
 Tensor FlippedWeights::signs(const char* of, std::size_t w,
                              std::int64_t axis) const {
   const Tensor like = difference(w);
+  const std::int64_t numbers = examples_ * like.size(axis);
   return key_.fold(w).fold(of).signs(
-      at::empty({examples_, like.size(axis)}, like.options()));
+      at::empty({examples_, like.size(axis)}, like.options()),
+      part_.first_number(numbers));
 }
 
 Tensor FlippedWeights::row_factors(std::size_t w) const {

@@ -2,8 +2,8 @@
 
 #include <vector>
 
+#include "core/draw.h"
 #include "core/nn/weight_forms.h"
-#include "core/row_response.h"
 #include "core/tensor/key.h"
 
 namespace nestgrad {
@@ -96,9 +96,10 @@ class RespondingWeights final : public RowWiseWeights {
 class FlippedWeights final : public RowWiseWeights {
  public:
   /// `base` must outlive the object. `deviation`: a scalar, or [batch..., 1].
-  /// The negative of a deviation gives the negative of the noise.
+  /// The negative of a deviation gives the negative of the noise. `examples`:
+  /// so many, those of `part`.
   FlippedWeights(const Weights& base, std::int64_t examples, Tensor deviation,
-                 const Key& key);
+                 const Key& key, const BatchPart& part = {});
 
  private:
   Tensor row_factors(std::size_t w) const override;
@@ -108,6 +109,7 @@ class FlippedWeights final : public RowWiseWeights {
   std::int64_t examples_;
   Tensor deviation_;
   Key key_;
+  BatchPart part_;
 };
 
 }  // namespace nestgrad

@@ -28,15 +28,18 @@ class Key {
   Key fold(std::uint64_t n) const;
   Key fold(std::string_view name) const;
 
+  // A key has an endless row of numbers of each kind. A tensor gets those from
+  // number `first` on, in order.
+
   /// Standard normal numbers shaped like `like`.
-  Tensor normal(const Tensor& like) const;
+  Tensor normal(const Tensor& like, std::int64_t first = 0) const;
   ParameterSet normal(const ParameterSet& like) const;
 
   /// Numbers uniform in [0, 1), multiples of 2^-24, shaped like `like`.
-  Tensor uniform(const Tensor& like) const;
+  Tensor uniform(const Tensor& like, std::int64_t first = 0) const;
 
   /// +1 or -1, each with probability 1/2, shaped like `like`.
-  Tensor signs(const Tensor& like) const;
+  Tensor signs(const Tensor& like, std::int64_t first = 0) const;
   ParameterSet signs(const ParameterSet& like) const;
 
   /// A random order of 0 .. n-1, as an int64 tensor on the CPU.

@@ -17,7 +17,6 @@ constexpr std::int64_t kWord = 0xFFFFFFFF;
 constexpr std::int64_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
 constexpr std::int64_t kFactor0 = 0xD2511F53, kFactor1 = 0xCD9E8D57;
 
-constexpr std::int64_t kWordsOfBlock = 4;
 constexpr std::int64_t kBlocksOfChunk = Key::kChunk / kWordsOfBlock;
 
 std::int64_t low(std::uint64_t bits) {
@@ -47,14 +46,16 @@ Blocks blocks_of(const std::vector<PhiloxStream>& streams,
   const auto options = at::TensorOptions(at::kLong).device(device);
   if (streams.size() == 1) {
     const PhiloxStream& only = streams.front();
-    return {at::arange(whole_blocks(only.count) / kWordsOfBlock, options),
+    const std::int64_t begin = only.first / kWordsOfBlock;
+    const std::int64_t count = whole_blocks(only.count) / kWordsOfBlock;
+    return {at::arange(begin, begin + count, options),
             rows(low(only.key), high(only.key), options)};
   }
   std::vector<std::int64_t> counts, firsts, key0, key1;
   std::int64_t total = 0;
   for (const PhiloxStream& stream : streams) {
     counts.push_back(whole_blocks(stream.count) / kWordsOfBlock);
-    firsts.push_back(total);
+    firsts.push_back(total - stream.first / kWordsOfBlock);
     total += counts.back();
     key0.push_back(low(stream.key));
     key1.push_back(high(stream.key));

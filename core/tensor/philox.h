@@ -7,15 +7,19 @@
 
 namespace nestgrad {
 
-/// A stream of random words and how many of them are wanted.
+constexpr std::int64_t kWordsOfBlock = 4;
+
+/// A stream of random words and which of them are wanted: `count` from word
+/// `first` on, a multiple of kWordsOfBlock.
 struct PhiloxStream {
   std::uint64_t key;
   std::int64_t count;
+  std::int64_t first = 0;
 };
 
-/// `count`, rounded up to whole blocks of four words.
+/// `count`, rounded up to whole blocks.
 constexpr std::int64_t whole_blocks(std::int64_t count) {
-  return (count + 3) / 4 * 4;
+  return (count + kWordsOfBlock - 1) / kWordsOfBlock * kWordsOfBlock;
 }
 
 /// The words of several streams, one stream after the other, whole_blocks() of

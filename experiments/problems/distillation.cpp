@@ -88,7 +88,7 @@ class Distillation : public NetworkProblem {
 
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
-    const Batch batch = data_.train.rows(real_batches_.rows(draw.step));
+    const Batch batch = data_.train.rows(real_batches_.valid_rows(draw));
     return fit(
         model_->forward(weights, batch.input, Pass::evaluation_as(draw, hyper)),
         batch.target);
@@ -97,6 +97,10 @@ class Distillation : public NetworkProblem {
   ProblemAbilities abilities() const override {
     ProblemAbilities out;
     out.outputs = true;
+    if (model_->abilities().separates_examples) {
+      out.divisible_examples = {train_batches_.batch_size(),
+                                real_batches_.batch_size()};
+    }
     return out;
   }
 

@@ -129,7 +129,7 @@ class Supervised : public NetworkProblem {
 
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
-    const Batch batch = data_.valid.rows(valid_batches_.rows(draw.step));
+    const Batch batch = data_.valid.rows(valid_batches_.valid_rows(draw));
     const Tensor outputs = model_->forward(
         weights, batch.input, Pass::evaluation_as(draw, hyper), draw);
     if (draw.particles == 0 && !balanced_) return fit(outputs, batch.target);
@@ -158,9 +158,13 @@ class Supervised : public NetworkProblem {
     out.second_derivatives = !evolution_;
     out.outputs = true;
     out.curved = loss_.is_curved();
+    const BatchSizes examples{train_batches_.batch_size(),
+                              valid_batches_.batch_size()};
     if (plain && model_->abilities().weights_per_example) {
-      out.responding_examples = {train_batches_.batch_size(),
-                                 valid_batches_.batch_size()};
+      out.responding_examples = examples;
+    }
+    if (!weighting_ && model_->abilities().separates_examples) {
+      out.divisible_examples = examples;
     }
     return out;
   }
@@ -257,7 +261,10 @@ class Supervised : public NetworkProblem {
   Tensor augmented(const Tensor& x, const ParameterSet& hyper,
                    const Draw& draw) const {
     if (!augmentation_) return x;
-    const Tensor noise = draw.key.fold(kAugmentation).normal(x.narrow(1, 0, 1));
+    const Tensor like = x.narrow(1, 0, 1);
+    const Tensor noise =
+        draw.key.fold(kAugmentation)
+            .normal(like, draw.part.first_number(like.numel()));
     return x + (*augmentation_)(hyper, at::cat({x, noise}, 1));
   }
 
@@ -297,7 +304,8 @@ class Supervised : public NetworkProblem {
           }
           for (const Tensor& penalty : penalties) each = each + penalty;
           return each;
-        });
+        },
+        draw.part);
   }
 
   Tensor weighted_loss(const Tensor& dual_outputs, const Batch& batch,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include "core/problem.h"
 #include "core/storage/archive.h"
@@ -15,23 +17,29 @@ namespace nestgrad {
 /// of a method independently of the machine.
 class Counted : public ProblemDecorator {
  public:
-  using ProblemDecorator::ProblemDecorator;
+  explicit Counted(std::shared_ptr<const BilevelProblem> problem)
+      : ProblemDecorator(std::move(problem)),
+        counts_(std::make_shared<Counts>()) {}
+
+  /// Adds to the counts of `other`.
+  Counted(std::shared_ptr<const BilevelProblem> problem, const Counted& other)
+      : ProblemDecorator(std::move(problem)), counts_(other.counts_) {}
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
-    each_time([this, n = losses(draw)] { train_losses_ += n; });
+    count(counts_->train, draw);
     return ProblemDecorator::train_loss(weights, hyper, draw);
   }
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
-    each_time([this, n = losses(draw)] { valid_losses_ += n; });
+    count(counts_->valid, draw);
     return ProblemDecorator::valid_loss(weights, hyper, draw);
   }
 
   ParameterSet train_gradient(const ParameterSet& weights,
                               const ParameterSet& hyper,
                               const Draw& draw) const override {
-    each_time([this, n = losses(draw)] { train_losses_ += n; });
+    count(counts_->train, draw);
     return ProblemDecorator::train_gradient(weights, hyper, draw);
   }
   bool has_train_gradient() const override {
@@ -39,32 +47,37 @@ class Counted : public ProblemDecorator {
   }
 
   /// Resets both counts.
-  void start_again() const { train_losses_ = valid_losses_ = 0; }
+  void start_again() const { counts_->train = counts_->valid = 0; }
 
   void persist(Archive& archive) {
-    std::int64_t train = train_losses_, valid = valid_losses_;
+    std::int64_t train = train_losses(), valid = valid_losses();
     archive("train_losses", train);
     archive("valid_losses", valid);
-    train_losses_ = train;
-    valid_losses_ = valid;
+    counts_->train = train;
+    counts_->valid = valid;
   }
 
   /// Adds what other ranks have evaluated.
   void add(std::int64_t train, std::int64_t valid) const {
-    train_losses_ += train;
-    valid_losses_ += valid;
+    counts_->train += train;
+    counts_->valid += valid;
   }
 
-  std::int64_t train_losses() const { return train_losses_; }
-  std::int64_t valid_losses() const { return valid_losses_; }
+  std::int64_t train_losses() const { return counts_->train; }
+  std::int64_t valid_losses() const { return counts_->valid; }
 
  private:
-  static std::int64_t losses(const Draw& draw) {
-    return std::max<std::int64_t>(1, draw.particles);
+  struct Counts {
+    std::atomic<std::int64_t> train{0}, valid{0};
+  };
+
+  static void count(std::atomic<std::int64_t>& losses, const Draw& draw) {
+    each_time([&losses, n = std::max<std::int64_t>(1, draw.particles)] {
+      losses += n;
+    });
   }
 
-  mutable std::atomic<std::int64_t> train_losses_{0};
-  mutable std::atomic<std::int64_t> valid_losses_{0};
+  std::shared_ptr<Counts> counts_;
 };
 
 }  // namespace nestgrad

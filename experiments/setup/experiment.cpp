@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "core/config/alternatives.h"
-#include "core/hyper_space.h"
+#include "core/parallel/data_parallel.h"
 #include "core/platform/warnings.h"
 #include "core/tensor/device.h"
 #include "experiments/setup/movable.h"
@@ -95,7 +95,6 @@ Experiment::Experiment(const Config& config, std::shared_ptr<World> world)
       world_(std::move(world)) {
   std::vector<Complaint> complaints;
   at::TensorOptions options;
-  std::shared_ptr<const BilevelProblem> problem;
   std::shared_ptr<const Optimizer> inner;
   std::shared_ptr<ReplayCache> replays;
 
@@ -113,7 +112,7 @@ Experiment::Experiment(const Config& config, std::shared_ptr<World> world)
   }
   if (complaints.empty()) {
     attempt(complaints, "/problem", [&] {
-      problem = ProblemRegistry::instance().make(
+      natural_problem_ = ProblemRegistry::instance().make(
           config.object("problem"),
           {options, key_.fold("problem"),
            chosen_granularities(config.object("hyperparameters")),
@@ -136,11 +135,12 @@ Experiment::Experiment(const Config& config, std::shared_ptr<World> world)
     outer_rule_ = OptimizerRegistry::instance().make(section);
   });
   attempt(complaints, "/hyperparameters", [&] {
-    if (!problem) return;
-    problem_ = std::make_shared<Counted>(std::make_shared<Reparameterized>(
-        problem, read_hyper_space(config.object("hyperparameters"), *problem,
-                                  references(config.object("inner").json()),
-                                  options, inner.get())));
+    if (!natural_problem_) return;
+    space_ = read_hyper_space(
+        config.object("hyperparameters"), *natural_problem_,
+        references(config.object("inner").json()), options, inner.get());
+    problem_ = own_problem_ = std::make_shared<Counted>(
+        std::make_shared<Reparameterized>(natural_problem_, space_));
   });
   attempt(complaints, "/estimator",
           [&] { build_estimator(config, inner, replays); });
@@ -156,11 +156,21 @@ void Experiment::build_estimator(const Config& config,
   cut_ = Truncation::read(estimator);
   if (!problem_ || !inner) return;
   const bool common = config.object("inner").text("minibatches") == "common";
-  loop_ = std::make_unique<TrainingLoop>(
-      problem_, inner, common ? Minibatches::kCommon : Minibatches::kOfRun,
-      replays, world_);
+  const Minibatches minibatches =
+      common ? Minibatches::kCommon : Minibatches::kOfRun;
+  loop_ = own_loop_ =
+      std::make_shared<TrainingLoop>(problem_, inner, minibatches, replays);
   estimator_ = make_estimator(estimator);
-  require_divided(estimator);
+  divided_ = choose_divided(config);
+  if (divided_ == Divided::kParticles) {
+    loop_ = std::make_shared<TrainingLoop>(problem_, inner, minibatches,
+                                           replays, world_);
+  }
+  if (divided_ == Divided::kExamples) {
+    problem_ = with_divided_examples(config);
+    loop_ = std::make_shared<TrainingLoop>(problem_, inner, minibatches);
+  }
+  if (divided_ != Divided::kNothing) estimator_ = make_estimator(estimator);
   if (!tunes()) return;
   const Config record = config.object("record");
   const std::int64_t steps =
@@ -182,27 +192,54 @@ void Experiment::build_estimator(const Config& config,
                             "neighbouring points, can see; take \"float32\"",
                             config.text("precision"), estimator.type()));
   }
-  require_movable(config, estimator, *estimator_, *loop_);
+  require_movable(config, estimator, *estimator_, *own_loop_);
   warn_of_unused_steps(config, steps);
 }
 
-void Experiment::require_divided(const Config& estimator) const {
-  if (world_->alone() || estimator_->divides_work()) return;
-  if (!tunes()) {
-    throw ConfigError("/hyperparameters",
-                      "several ranks divide the work of tuning, and nothing is "
-                      "tuned; start one");
+Divided Experiment::choose_divided(const Config& config) const {
+  const Config distributed = config.object("distributed");
+  const bool shares = distributed.integer("shares") > 0;
+  if (world_->alone() && !shares) return Divided::kNothing;
+  const bool given = distributed.has("divide");
+  const bool particles = given ? distributed.text("divide") == "particles"
+                               : estimator_->divides_work();
+  if (!particles) return Divided::kExamples;
+  if (shares) {
+    distributed.fail("shares",
+                     "is for ranks that divide examples; here they divide "
+                     "particles");
   }
-  const TrainingLoop of_one(problem_, loop_->optimizer());
-  estimator.fail(
-      "type",
-      fmt::format("\"{}\" runs on one rank only, and there are {}; several "
-                  "divide the particles of {}",
-                  estimator.type(), world_->size(),
-                  in_words(names_where(
-                      EstimatorRegistry::instance(),
-                      [](const auto& other) { return other.divides_work(); },
-                      of_one))));
+  if (!estimator_->divides_work()) {
+    distributed.fail(
+        "divide",
+        fmt::format("must be \"examples\" with the estimator \"{}\"; those "
+                    "with particles are {}",
+                    config.object("estimator").type(),
+                    in_words(names_where(
+                        EstimatorRegistry::instance(),
+                        [](const auto& other) { return other.divides_work(); },
+                        *own_loop_))));
+  }
+  return Divided::kParticles;
+}
+
+std::shared_ptr<Counted> Experiment::with_divided_examples(
+    const Config& config) const {
+  if (own_loop_->replays()) {
+    config.fail("device_graphs",
+                "must be false where examples are divided: ranks exchange sums "
+                "within every step");
+  }
+  std::shared_ptr<const BilevelProblem> divided;
+  try {
+    divided = std::make_shared<DataParallel>(
+        natural_problem_, world_,
+        config.object("distributed").integer("shares"));
+  } catch (const Error& error) {
+    config.object("problem").fail("type", error.what());
+  }
+  return std::make_shared<Counted>(
+      std::make_shared<Reparameterized>(divided, space_), *own_problem_);
 }
 
 std::int64_t Experiment::retraining_steps(std::int64_t outer_steps) const {
@@ -272,17 +309,18 @@ void Experiment::persist(Archive& archive) {
   restored_ = restored_ || archive.restoring();
 }
 
-std::pair<double, double> Experiment::fingerprint() const {
+std::pair<double, double> Experiment::fingerprint(
+    const BilevelProblem& problem) const {
   const ParameterSet hyper = initial_hyper();
   const Key key = key_.fold("fingerprint");
-  const ParameterSet weights = loop_->start(hyper, key).detach().weights;
+  const ParameterSet weights = own_loop_->start(hyper, key).detach().weights;
   const Draw draw{0, key};
   const auto value = [](const Tensor& loss) {
     return loss.to(at::kDouble).item<double>();
   };
   const at::NoGradGuard no_tape;
-  return {value(problem_->train_loss(weights, hyper, draw)),
-          value(problem_->valid_loss(weights, hyper, draw))};
+  return {value(problem.train_loss(weights, hyper, draw)),
+          value(problem.valid_loss(weights, hyper, draw))};
 }
 
 Metrics Experiment::retrain(const ParameterSet& hyper, std::int64_t steps,
@@ -296,9 +334,9 @@ std::optional<Metrics> Experiment::retrain(
     TrainState& state, const std::function<bool()>& go_on) const {
   Key run = key_.fold("retraining");
   if (network > 0) run = run.fold(static_cast<std::uint64_t>(network));
-  if (state.weights.empty()) state = loop_->start(hyper, run).detach();
+  if (state.weights.empty()) state = own_loop_->start(hyper, run).detach();
   while (state.step < steps) {
-    state = loop_->step(state, hyper, run);
+    state = own_loop_->step(state, hyper, run);
     if (state.step < steps && !go_on()) return {};
   }
   if (!all_finite(state.weights)) {

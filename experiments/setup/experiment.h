@@ -8,6 +8,7 @@
 
 #include "core/config/config.h"
 #include "core/config/schema.h"
+#include "core/hyper_space.h"
 #include "experiments/setup/counted.h"
 #include "hypergrad/outer_loop.h"
 
@@ -27,6 +28,9 @@ Config experiment_config(const JsonFile& file);
 
 /// The same configuration with another model of its problem.
 Config with_model(const Config& config, const Config& model);
+
+/// What the ranks of an experiment divide.
+enum class Divided { kNothing, kParticles, kExamples };
 
 class Experiment;
 
@@ -80,13 +84,22 @@ class Experiment {
   /// Saves or restores all that tuning consists of.
   void persist(Archive& archive);
 
-  /// The training and the validation loss at the initial weights. Where they
-  /// differ, another process has other data or other arithmetic.
-  std::pair<double, double> fingerprint() const;
+  /// The training and the validation loss at the initial weights, evaluated by
+  /// this rank alone. Where they differ, another process has other data or
+  /// other arithmetic.
+  std::pair<double, double> fingerprint() const {
+    return fingerprint(*own_problem_);
+  }
 
-  /// Trains from scratch with constant hyperparameters for `steps` steps and
-  /// evaluates the result. Each `network` has its own initial weights and
-  /// noise. Throws NotFinite if training diverges.
+  /// Collective. The same as all ranks together evaluate it; only if they
+  /// divide examples.
+  std::pair<double, double> divided_fingerprint() const {
+    return fingerprint(*problem_);
+  }
+
+  /// Trains from scratch with constant hyperparameters for `steps` steps, on
+  /// this rank alone, and evaluates the result. Each `network` has its own
+  /// initial weights and noise. Throws NotFinite if training diverges.
   Metrics retrain(const ParameterSet& hyper, std::int64_t steps,
                   std::int64_t network = 0) const;
 
@@ -128,6 +141,10 @@ class Experiment {
   }
 
   World& world() const { return *world_; }
+  Divided divided() const { return divided_; }
+
+  /// What tuning evaluates, and how it trains. If ranks divide examples, both
+  /// are collective.
   const Counted& problem() const { return *problem_; }
   const TrainingLoop& loop() const { return *loop_; }
   const HypergradientEstimator& estimator() const { return *estimator_; }
@@ -153,9 +170,14 @@ class Experiment {
                        const std::shared_ptr<const Optimizer>& inner,
                        const std::shared_ptr<ReplayCache>& replays);
 
-  /// Throws ConfigError if there are several ranks and the estimator of the
-  /// section does not divide its work.
-  void require_divided(const Config& estimator) const;
+  /// What the ranks divide, as the configuration says or the estimator allows.
+  /// Throws ConfigError if they cannot.
+  Divided choose_divided(const Config& config) const;
+
+  /// The problem whose examples the ranks divide.
+  std::shared_ptr<Counted> with_divided_examples(const Config& config) const;
+
+  std::pair<double, double> fingerprint(const BilevelProblem& problem) const;
 
   /// Throws ConfigError if the estimator needs derivatives that the problem
   /// does not have.
@@ -164,8 +186,11 @@ class Experiment {
 
   Key key_;
   std::shared_ptr<World> world_;
-  std::shared_ptr<Counted> problem_;
-  std::unique_ptr<TrainingLoop> loop_;
+  Divided divided_ = Divided::kNothing;
+  std::shared_ptr<const BilevelProblem> natural_problem_;  // as it was made
+  std::vector<HyperSpec> space_;
+  std::shared_ptr<Counted> problem_, own_problem_;  // of all, of this rank
+  std::shared_ptr<const TrainingLoop> loop_, own_loop_;
   std::unique_ptr<HypergradientEstimator> estimator_;
   std::shared_ptr<const Optimizer> outer_rule_;
   std::unique_ptr<OuterLoop> outer_;

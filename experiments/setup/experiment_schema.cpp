@@ -83,6 +83,16 @@ Schema distributed_schema() {
   return Schema(
              "How the ranks of a run find each other and wait, if there are "
              "several; see docs/several_machines.md.")
+      .choice("divide", kAbsent,
+              "What the ranks divide: the particles of evolution strategies, "
+              "or the examples of minibatches. If left out, particles where "
+              "the estimator has some, and otherwise examples.",
+              {"particles", "examples"})
+      .integer("shares", 0,
+               "Into how many shares the examples of a minibatch are divided, "
+               "a power of two. Every number of ranks that divides it, one "
+               "included, then gets the same bits. 0: one for each rank.",
+               at_least(0))
       .text("interface", kAbsent,
             "The network interface by which ranks talk, such as eth0. If left "
             "out, the one that leads to the host of rank 0.")

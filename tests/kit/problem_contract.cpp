@@ -105,6 +105,50 @@ void judge_values(Findings& findings, const Losses& at) {
   }
 }
 
+/// Losses of parts of a minibatch make that of the whole.
+void judge_division(Findings& findings, const Losses& at) {
+  const BatchSizes whole = at.problem.abilities().divisible_examples;
+  if (whole.train < 2 || whole.valid < 2) return;
+  /// `f` of the losses at a draw of two uneven parts.
+  const auto each_part = [&](std::int64_t examples, const auto& f) {
+    Losses part = at;
+    const std::int64_t first = (examples + 2) / 3;
+    part.draw.part = {0, first};
+    f(part, static_cast<double>(first));
+    part.draw.part = {first, examples - first};
+    f(part, static_cast<double>(examples - first));
+  };
+  const auto expect_sum = [&](std::int64_t examples, const auto& loss,
+                              const char* name) {
+    double sum = 0;
+    each_part(examples, [&](const Losses& part, double n) {
+      sum += n * loss(part).template item<double>();
+    });
+    const double all = loss(at).template item<double>();
+    findings.expect(std::abs(sum / static_cast<double>(examples) - all) <=
+                        1e-10 * (1 + std::abs(all)),
+                    std::string("says that its examples are divisible, but the "
+                                "losses of parts do not make the ") +
+                        name + " loss");
+  };
+  expect_sum(
+      whole.train, [](const Losses& l) { return l.train(l.weights, l.hyper); },
+      "training");
+  expect_sum(
+      whole.valid, [](const Losses& l) { return l.valid(l.weights, l.hyper); },
+      "validation");
+  if (!at.problem.abilities().outputs) return;
+  const auto outputs = [](const Losses& l) {
+    return l.problem.outputs(l.weights, l.hyper, l.draw);
+  };
+  std::vector<Tensor> parts;
+  each_part(whole.train, [&](const Losses& part, double) {
+    parts.push_back(outputs(part));
+  });
+  findings.expect(difference(at::cat(parts), outputs(at)) < 1e-10,
+                  "gives an example other outputs in a part of a minibatch");
+}
+
 bool all_differentiable(const Losses& at) {
   const auto offered = at.problem.hyperparameters();
   return at.problem.abilities().second_derivatives &&
@@ -205,6 +249,7 @@ void judge_problem(Findings& findings, const BilevelProblem& problem) {
   const ParameterSet hyper_before = hyper.clone();
   judge_first_weights(findings, at);
   judge_values(findings, at);
+  judge_division(findings, at);
   judge_by_weights(findings, at);
   judge_train_gradient(findings, at);
   if (hyper.empty()) return;

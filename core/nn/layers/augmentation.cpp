@@ -13,20 +13,22 @@ namespace {
 struct Noise {
   Key key;
   std::int64_t axes;
+  BatchPart part;
 
-  Noise fold(const char* name) const { return {key.fold(name), axes}; }
+  Noise fold(const char* name) const { return {key.fold(name), axes, part}; }
 
   /// One uniform number in [-1, 1) for each example, [examples, 1, ...], the
   /// same for all particles.
   Tensor symmetric(const Tensor& x) const {
     std::vector<std::int64_t> sizes(static_cast<std::size_t>(axes) + 1, 1);
     sizes[0] = x.size(-axes - 1);
-    return 2 * key.uniform(x.new_empty(sizes)) - 1;
+    return 2 * key.uniform(x.new_empty(sizes), part.first_number(sizes[0])) - 1;
   }
 
   /// Standard normal numbers of the shape of x, the same for all particles.
   Tensor normal(const Tensor& x) const {
-    return key.normal(x.dim() > axes + 1 ? x.select(0, 0) : x);
+    const Tensor one = x.dim() > axes + 1 ? x.select(0, 0) : x;
+    return key.normal(one, part.first_number(one.numel()));
   }
 };
 
@@ -64,7 +66,7 @@ class Augmentation : public SameShape {
                const Pass& pass) const override {
     if (!pass.training) return input;
     return Change::change(input, strength_.value(input, pass),
-                          Noise{pass.key, axes_});
+                          Noise{pass.key, axes_, pass.part});
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
@@ -261,7 +263,8 @@ class Cutout : public SameShape {
     const auto most = holes.max().item<double>();
     Tensor kept = at::ones_like(x.narrow(-3, 0, 1));
     for (int i = 0; i < most; ++i) {
-      const Noise noise{pass.key.fold(static_cast<std::uint64_t>(i)), 3};
+      const Noise noise{pass.key.fold(static_cast<std::uint64_t>(i)), 3,
+                        pass.part};
       const Tensor hole = covered(x, -2, length, noise.fold("row")) *
                           covered(x, -1, length, noise.fold("column"));
       kept = kept * (1 - hole * (holes > i).to(x.scalar_type()));

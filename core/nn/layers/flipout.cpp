@@ -39,8 +39,12 @@ class Flipout : public Layer {
     const Tensor deviation =
         deviation_.value(weights.like(0).new_empty(sizes), pass);
     const FlippedWeights noisy(weights, /*examples=*/x.size(-axes_ - 1),
-                               deviation, pass.key);
+                               deviation, pass.key, pass.part);
     return layer_->apply(noisy, x, pass);
+  }
+
+  bool separates_examples() const override {
+    return layer_->separates_examples();
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {

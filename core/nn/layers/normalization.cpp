@@ -79,6 +79,8 @@ class BatchNorm : public Normalization {
   BatchNorm(const Config& config, const Shape& input)
       : Normalization(config, input, channel_axis(config, input)) {}
 
+  bool separates_examples() const override { return false; }
+
   Tensor normalized(const Tensor& x, const Tensor& weight,
                     const Tensor& bias) const override {
     if (x.dim() == axes_ + 1) {

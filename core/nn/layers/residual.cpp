@@ -67,6 +67,10 @@ class Residual : public Layer {
            chain_.apply(weights.slice(0, counts_[0]), x, pass);
   }
 
+  bool separates_examples() const override {
+    return chain_.separates_examples() && skip_.separates_examples();
+  }
+
   std::vector<Hyperparameter> hyperparameters() const override {
     std::vector<Hyperparameter> all = chain_.hyperparameters();
     for (Hyperparameter& named : skip_.hyperparameters()) {

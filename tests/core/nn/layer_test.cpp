@@ -46,6 +46,26 @@ TEST_CASE("every layer gives the shape that it promises", "[layers]") {
   }
 }
 
+TEST_CASE(
+    "an example of a part of a batch gets what it gets in the whole batch",
+    "[layers]") {
+  for (const LayerCase& c : layer_cases()) {
+    CAPTURE(c.config.dump());
+    const auto layer = c.make();
+    const ParameterSet weights = weights_for(c);
+    const Tensor input = input_for(c);
+    Pass pass;
+    pass.training = true;
+    pass.key = Key(7);
+    const Tensor whole = layer->apply(SharedWeights(weights), input, pass);
+    pass.part = {1, kBatch - 1};
+    const Tensor part = layer->apply(SharedWeights(weights),
+                                     input.narrow(0, 1, kBatch - 1), pass);
+    CHECK(at::allclose(part, whole.narrow(0, 1, kBatch - 1), 1e-12, 1e-12) ==
+          layer->separates_examples());
+  }
+}
+
 TEST_CASE("fresh weights are float32 and follow the key alone", "[layers]") {
   for (const LayerCase& c : layer_cases()) {
     CAPTURE(c.config.dump());

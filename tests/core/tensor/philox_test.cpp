@@ -13,22 +13,22 @@
 namespace nestgrad {
 namespace {
 
-const PhiloxStream kStreams[] = {{0, 4},
-                                 {0x0123456789ABCDEF, 5003},
-                                 {0xFFFFFFFFFFFFFFFF, 1},
-                                 {7, 0},
-                                 {0x80000000, 2048}};
+const PhiloxStream kStreams[] = {
+    {0, 4}, {0x0123456789ABCDEF, 5003}, {0xFFFFFFFFFFFFFFFF, 1},
+    {7, 0}, {0x80000000, 2048},         {0x0123456789ABCDEF, 1500, 1020}};
 
 /// The words of a stream by LibTorch's own generator.
 Tensor by_engine(const PhiloxStream& stream) {
   std::vector<std::int64_t> words;
-  for (std::int64_t first = 0; first < whole_blocks(stream.count);
-       first += Key::kChunk) {
+  const std::int64_t end = stream.first + whole_blocks(stream.count);
+  for (std::int64_t chunk = 0; chunk < end; chunk += Key::kChunk) {
     at::Philox4_32 engine(stream.key,
-                          static_cast<std::uint64_t>(first / Key::kChunk), 0);
-    const std::int64_t last =
-        std::min(first + Key::kChunk, whole_blocks(stream.count));
-    for (std::int64_t i = first; i < last; ++i) words.push_back(engine());
+                          static_cast<std::uint64_t>(chunk / Key::kChunk), 0);
+    const std::int64_t last = std::min(chunk + Key::kChunk, end);
+    for (std::int64_t i = chunk; i < last; ++i) {
+      const std::int64_t word = engine();
+      if (i >= stream.first) words.push_back(word);
+    }
   }
   return at::tensor(words, at::kLong);
 }
@@ -43,7 +43,7 @@ ParameterSet some_tensors(const at::TensorOptions& options) {
 
 TEST_CASE("tensor operators compute the words of Philox4x32-10", "[key]") {
   for (const PhiloxStream& stream : kStreams) {
-    CAPTURE(stream.key, stream.count);
+    CAPTURE(stream.key, stream.count, stream.first);
     CHECK(at::equal(philox_words({stream}, at::kCPU), by_engine(stream)));
   }
   std::vector<PhiloxStream> all;
@@ -53,6 +53,34 @@ TEST_CASE("tensor operators compute the words of Philox4x32-10", "[key]") {
     expected.push_back(by_engine(stream));
   }
   CHECK(at::equal(philox_words(all, at::kCPU), at::cat(expected)));
+}
+
+TEST_CASE("a part of a draw has the numbers that the whole draw has there",
+          "[key]") {
+  const Key key(13);
+  for (const at::Device device :
+       {at::Device(at::kCPU), device_named("privateuseone")}) {
+    CAPTURE(device);
+    const auto like = [&](std::int64_t n) {
+      return at::empty({n}, float64().device(device));
+    };
+    const Tensor uniform = key.uniform(like(5000));
+    const Tensor normal = key.normal(like(5000));
+    const Tensor signs = key.signs(like(5000));
+    for (const std::int64_t first :
+         {0, 1, 2, 4, 1022, 1023, 1024, 1025, 3001}) {
+      for (const std::int64_t count : {1, 2, 7, 1500}) {
+        CAPTURE(first, count);
+        const auto same = [&](const Tensor& part, const Tensor& whole) {
+          return at::equal(part.cpu(), whole.narrow(0, first, count).cpu());
+        };
+        CHECK(same(key.uniform(like(count), first), uniform));
+        CHECK(same(key.normal(like(count), first), normal));
+        CHECK(same(key.signs(like(count), first), signs));
+      }
+    }
+  }
+  CHECK_THROWS_AS(key.uniform(at::empty({2}), -1), Error);
 }
 
 TEST_CASE("a device draws the numbers of the CPU and is sent none",

@@ -3,12 +3,7 @@
 #include <chrono>
 #include <csignal>
 
-#include "core/platform/files.h"
-#include "core/storage/safetensors.h"
-#include "experiments/record/json_lines.h"
-#include "tests/experiments/run/small_run.h"
-#include "tests/support/program.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/experiments/run/rank_runs.h"
 
 namespace nestgrad {
 namespace {
@@ -30,56 +25,6 @@ Json evolved(const std::string& type, std::int64_t steps,
   return out;
 }
 
-class Folder : public TemporaryFolder {
- public:
-  /// Runs `config` on so many ranks, in the folder `out`.
-  Ended run(const Json& config, const std::string& out, int ranks,
-            const std::string& more = "") const {
-    write(out + ".json", config.dump());
-    return program(path(""), fmt::format("run {0}.json --quiet --out {0} "
-                                         "--ranks {1} {2}",
-                                         out, ranks, more));
-  }
-
-  /// Resumes `run` on so many ranks, to its end.
-  void resume(const std::string& run, int ranks) const {
-    const Ended ended = program(
-        path(""), fmt::format("resume {} --quiet --ranks {}", run, ranks));
-    CAPTURE(ended.output);
-    REQUIRE(ended.code == 0);
-  }
-
-  std::string bytes(const std::string& name) const {
-    return read_file(path(name));
-  }
-
-  /// The lines of metrics.jsonl without times and memory.
-  std::vector<Json> metrics(const std::string& run) const {
-    std::vector<Json> lines = parse_json_lines(bytes(run + "/metrics.jsonl"));
-    for (Json& line : lines) {
-      for (const char* key : {"seconds", "estimate_seconds", "estimate_mib",
-                              "tensor_mib", "memory_mib"}) {
-        line.erase(key);
-      }
-    }
-    return lines;
-  }
-
-  void check_same(const std::string& a, const std::string& b) const {
-    CAPTURE(a, b);
-    CHECK(bytes(a + "/hyperparameters.safetensors") ==
-          bytes(b + "/hyperparameters.safetensors"));
-    CHECK(bytes(a + "/weights.safetensors") ==
-          bytes(b + "/weights.safetensors"));
-    const std::vector<Json> x = metrics(a), y = metrics(b);
-    REQUIRE(x.size() == y.size());
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      CHECK(x[i]["outer_loss"] == y[i]["outer_loss"]);
-      CHECK(x[i]["step"] == y[i]["step"]);
-    }
-  }
-};
-
 /// How a run ended, and the seconds from what was done to it to its end.
 struct Disturbed {
   int code;
@@ -90,7 +35,7 @@ struct Disturbed {
 /// Starts a run of three ranks that goes on for long; once it tunes, does
 /// `then`, where $r0 and $r1 are the processes of ranks 0 and 1 and $p the
 /// launcher's.
-Disturbed disturbed(const Folder& folder, const std::string& then) {
+Disturbed disturbed(const RankRuns& folder, const std::string& then) {
   Json config = evolved("es", 1000000);
   config["record"]["checkpoint"] = {{"minutes", 60}};
   folder.write("long.json", config.dump());
@@ -127,7 +72,7 @@ echo "milliseconds $(( ($(date +%s%N) - start) / 1000000 ))"
 
 TEST_CASE("particles that ranks divide make the same run as those of one",
           "[ranks]") {
-  const Folder folder;
+  const RankRuns folder;
   const std::vector<std::pair<std::string, Json>> methods{
       {"es", {}},
       {"pes",
@@ -159,7 +104,7 @@ TEST_CASE("particles that ranks divide make the same run as those of one",
 
 TEST_CASE("work that several ranks have done is counted once for each",
           "[ranks]") {
-  const Folder folder;
+  const RankRuns folder;
   const Json config = evolved("es", 4);
   REQUIRE(folder.run(config, "one", 1).code == 0);
   REQUIRE(folder.run(config, "two", 2).code == 0);
@@ -173,25 +118,21 @@ TEST_CASE("work that several ranks have done is counted once for each",
 
 TEST_CASE("a run of several ranks is resumed exactly, also with another number",
           "[ranks][resume]") {
-  const Folder folder;
+  const RankRuns folder;
   Json config = evolved("pes", 12);
   config["record"]["checkpoint"] = {{"steps", 5}, {"keep", 10}};
   REQUIRE(folder.run(config, "whole", 2).code == 0);
   for (const int ranks : {1, 2, 3}) {
     const std::string run = fmt::format("run_{}", ranks);
     REQUIRE(folder.run(config, run, 2).code == 0);
-    // As a kill leaves it after step 7.
-    for (const char* later : {"000002", "000003", "000004"}) {
-      remove_file(folder.path(run + "/checkpoints/checkpoint-" + later));
-    }
-    remove_file(folder.path(run + "/summary.json"));
+    folder.lose_after_step_5(run);
     folder.resume(run, ranks);
     folder.check_same("whole", run);
   }
 }
 
 TEST_CASE("a signal to one rank ends all after the same step", "[ranks]") {
-  const Folder folder;
+  const RankRuns folder;
   const Disturbed run = disturbed(folder, "kill -TERM $r1");
   CAPTURE(run.output);
   CHECK(run.code == 128 + SIGTERM);
@@ -213,7 +154,7 @@ TEST_CASE("a signal to one rank ends all after the same step", "[ranks]") {
 }
 
 TEST_CASE("a signal to the launcher reaches all ranks", "[ranks]") {
-  const Folder folder;
+  const RankRuns folder;
   const Disturbed run = disturbed(
       folder,
       "kill -USR1 $p; until [ -e long/checkpoints/checkpoint-000001 ]; do "
@@ -225,7 +166,7 @@ TEST_CASE("a signal to the launcher reaches all ranks", "[ranks]") {
 
 TEST_CASE("a rank that is killed or hangs is named, and the run can go on",
           "[ranks]") {
-  const Folder folder;
+  const RankRuns folder;
   const auto [way, sentence] = GENERATE(table<std::string, std::string>(
       {{"kill -KILL $r1", "rank 1 has given no sign of life for 3 seconds"},
        {"kill -STOP $r1; sleep 10; kill -KILL $r1",
@@ -247,7 +188,7 @@ TEST_CASE("a rank that is killed or hangs is named, and the run can go on",
 }
 
 TEST_CASE("a rank that never starts is named", "[ranks]") {
-  const Folder folder;
+  const RankRuns folder;
   Json config = evolved("es", 4);
   config["distributed"]["join_seconds"] = 1;
   folder.write("a.json", config.dump());
@@ -264,16 +205,36 @@ TEST_CASE("a rank that never starts is named", "[ranks]") {
 }
 
 TEST_CASE("what several ranks cannot do is told once", "[ranks]") {
-  const Folder folder;
-  const Ended refused = folder.run(small(4), "a", 6);
-  CAPTURE(refused.output);
-  CHECK(refused.code == 2);
-  const std::string sentence =
-      "\"ift\" runs on one rank only, and there are 6; several divide the "
-      "particles of es, es_single or pes";
-  const std::size_t at = refused.output.find(sentence);
-  REQUIRE(at != std::string::npos);
-  CHECK(refused.output.find(sentence, at + 1) == std::string::npos);
+  const RankRuns folder;
+  const auto refuses = [&](const Json& config, int ranks,
+                           const std::string& sentence) {
+    const Ended refused = folder.run(config, "a", ranks);
+    CAPTURE(refused.output);
+    CHECK(refused.code == 2);
+    const std::size_t at = refused.output.find(sentence);
+    REQUIRE(at != std::string::npos);
+    CHECK(refused.output.find(sentence, at + 1) == std::string::npos);
+  };
+  Json of_particles = small(4);
+  of_particles["distributed"]["divide"] = "particles";
+  refuses(of_particles, 6,
+          "/distributed/divide: must be \"examples\" with the estimator "
+          "\"ift\"; those with particles are es, es_single or pes");
+  Json small_batches = small(4);
+  small_batches["problem"]["batch"] = 3;
+  refuses(small_batches, 4,
+          "the 3 examples of a minibatch cannot be divided into 4 shares");
+  Json without_examples = small(4);
+  without_examples["problem"] = "ridge";
+  refuses(without_examples, 2, "are no means over examples");
+  Json together = small(4);
+  together["problem"]["model"] = {
+      {"type", "sequential"},
+      {"layers", {"batch_norm", {{"type", "linear"}, {"out", 3}}}}};
+  refuses(together, 2, "are no means over examples");
+  Json shares = evolved("es", 4);
+  shares["distributed"]["shares"] = 2;
+  refuses(shares, 2, "here they divide particles");
 
   const Ended few = folder.run(evolved("es", 4, {{"particles", 4}}), "b", 3);
   CAPTURE(few.output);
@@ -289,7 +250,7 @@ TEST_CASE("what several ranks cannot do is told once", "[ranks]") {
 }
 
 TEST_CASE("a rank that fails tells why", "[ranks]") {
-  const Folder folder;
+  const RankRuns folder;
   Json config = evolved("es", 6);
   config["record"]["checkpoint"] = {{"steps", 2}, {"keep", 10}};
   REQUIRE(folder.run(config, "a", 2).code == 0);
@@ -309,7 +270,7 @@ TEST_CASE("a rank that fails tells why", "[ranks]") {
 
 TEST_CASE("a run of several ranks that is finished is left as it is",
           "[ranks]") {
-  const Folder folder;
+  const RankRuns folder;
   REQUIRE(folder.run(evolved("es", 4), "a", 2).code == 0);
   const Ended again = program(folder.path(""), "resume a --ranks 3");
   CAPTURE(again.output);
@@ -319,7 +280,7 @@ TEST_CASE("a run of several ranks that is finished is left as it is",
 
 TEST_CASE("final runs of a run of several ranks are resumed with all counts",
           "[ranks][resume]") {
-  const Folder folder;
+  const RankRuns folder;
   Json config = evolved("es", 4);
   config["record"]["checkpoint"] = {{"minutes", 0}, {"keep", 1000}};
   REQUIRE(folder.run(config, "whole", 2).code == 0);
@@ -339,7 +300,7 @@ TEST_CASE("final runs of a run of several ranks are resumed with all counts",
 }
 
 TEST_CASE("ranks end tuning together when rank 0 decides", "[ranks]") {
-  const Folder folder;
+  const RankRuns folder;
   Json config = evolved("es", 100000);
   config["outer"]["stop"] = {{"train_gradients", 400}};
   const Ended ended = folder.run(config, "a", 3);

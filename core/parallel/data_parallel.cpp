@@ -1,0 +1,254 @@
+#include "core/parallel/data_parallel.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/parallel/rank_sums.h"
+#include "core/platform/error.h"
+
+namespace nestgrad {
+namespace {
+
+/// Tensors on their way through one call of shares_of(): first all are added,
+/// then all are taken in each share, in the same order. Dual numbers go in two
+/// parts.
+class Passage {
+ public:
+  void add(const Tensor& t) {
+    dual_.push_back(is_dual(t));
+    tensors_.push_back(dual_.back() ? primal(t) : t);
+    if (dual_.back()) tensors_.push_back(tangent(t));
+  }
+
+  void add(const ParameterSet& set) {
+    if (set.whole().defined()) {
+      add(set.whole());
+    } else {
+      for (const Tensor& t : set.tensors()) add(t);
+    }
+  }
+
+  void add(const RowResponse& response) {
+    for (const Tensor& t : response.slopes) add(t);
+    for (const Tensor& t : response.gates) add(t);
+    add(response.displacement);
+  }
+
+  /// The ways into so many shares of this rank.
+  std::vector<Passage> into_shares(const std::shared_ptr<World>& world,
+                                   std::size_t shares) const {
+    const auto copies = copies_of(shares_of(world, tensors_), shares);
+    std::vector<Passage> out(shares, *this);
+    for (std::size_t k = 0; k < shares; ++k) out[k].tensors_ = copies[k];
+    return out;
+  }
+
+  Tensor take() {
+    const Tensor t = tensors_[next_++];
+    return dual_[taken_++] ? with_tangent(t, tensors_[next_++]) : t;
+  }
+
+  ParameterSet take(const ParameterSet& like) {
+    if (like.whole().defined()) return like.unflatten(take());
+    return like.map([this](const Tensor&) { return take(); });
+  }
+
+  RowResponse take(const RowResponse& like) {
+    RowResponse out = like;
+    for (Tensor& t : out.slopes) t = take();
+    for (Tensor& t : out.gates) t = take();
+    out.displacement = take();
+    return out;
+  }
+
+ private:
+  std::vector<Tensor> tensors_;
+  std::vector<bool> dual_;
+  std::size_t next_ = 0, taken_ = 0;
+};
+
+/// The sum over ranks of the shares of this one. They may be dual numbers.
+Tensor sum_over_ranks(const std::shared_ptr<World>& world,
+                      const std::vector<Tensor>& shares) {
+  const bool dual = is_dual(shares.front());
+  std::vector<std::vector<Tensor>> parts;
+  for (const Tensor& share : shares) {
+    if (dual) {
+      parts.push_back({primal(share), tangent(share)});
+    } else {
+      parts.push_back({share});
+    }
+  }
+  const std::vector<Tensor> sums = summed(world, sums_of(parts));
+  return dual ? with_tangent(sums[0], sums[1]) : sums[0];
+}
+
+double fraction(const BatchPart& part, std::int64_t examples) {
+  return static_cast<double>(part.count) / static_cast<double>(examples);
+}
+
+}  // namespace
+
+DataParallel::DataParallel(std::shared_ptr<const BilevelProblem> problem,
+                           std::shared_ptr<World> world, std::int64_t shares)
+    : ProblemDecorator(std::move(problem)),
+      world_(std::move(world)),
+      shares_(shares == 0 ? world_->size() : shares),
+      examples_(this->problem().abilities().divisible_examples) {
+  const std::int64_t fewest = std::min(examples_.train, examples_.valid);
+  require(fewest > 0,
+          "ranks would divide the examples of its minibatches, but the losses "
+          "of this problem are no means over examples that each count by "
+          "themselves (batch_norm, for one, looks at all of them); start one "
+          "rank");
+  require(fewest >= shares_,
+          "the {} examples of a minibatch cannot be divided into {} shares; "
+          "start fewer ranks, or make minibatches larger",
+          fewest, shares_);
+  if (shares == 0) return;
+  require((shares & (shares - 1)) == 0 && shares % world_->size() == 0,
+          "{} shares must be a power of two that the number of ranks divides, "
+          "which is {}",
+          shares, world_->size());
+  world_ = std::make_shared<PairwiseWorld>(world_);
+}
+
+ProblemAbilities DataParallel::abilities() const {
+  ProblemAbilities out = ProblemDecorator::abilities();
+  out.groups = false;
+  return out;
+}
+
+std::vector<BatchPart> DataParallel::own_parts(std::int64_t examples) const {
+  const Division own(shares_, *world_);
+  std::vector<BatchPart> out;
+  for (std::int64_t s = own.first; s < own.first + own.count; ++s) {
+    const Division part(examples, s, shares_);
+    out.push_back({part.first, part.count});
+  }
+  return out;
+}
+
+Tensor DataParallel::together(Loss loss, std::int64_t examples,
+                              const ParameterSet& weights,
+                              const ParameterSet& hyper,
+                              const Draw& draw) const {
+  Passage passage;
+  passage.add(weights);
+  passage.add(hyper);
+  if (draw.response != nullptr) passage.add(*draw.response);
+  const std::vector<BatchPart> parts = own_parts(examples);
+  std::vector<Passage> shares = passage.into_shares(world_, parts.size());
+  std::vector<Tensor> losses;
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    const ParameterSet w = shares[k].take(weights);
+    ParameterSet h = shares[k].take(hyper);
+    Draw own = draw;
+    own.part = parts[k];
+    RowResponse response;
+    if (draw.response != nullptr) {
+      const auto of_own_examples = [&](const Tensor& t) {
+        return t.narrow(0, own.part.first, own.part.count);
+      };
+      response = shares[k].take(*draw.response);
+      response.displacement = of_own_examples(response.displacement);
+      h = h.map(of_own_examples);
+      own.response = &response;
+    }
+    losses.push_back(fraction(own.part, examples) *
+                     (problem().*loss)(w, h, own));
+  }
+  return sum_over_ranks(world_, losses);
+}
+
+Tensor DataParallel::train_loss(const ParameterSet& weights,
+                                const ParameterSet& hyper,
+                                const Draw& draw) const {
+  return together(&BilevelProblem::train_loss, examples_.train, weights, hyper,
+                  draw);
+}
+
+Tensor DataParallel::valid_loss(const ParameterSet& weights,
+                                const ParameterSet& hyper,
+                                const Draw& draw) const {
+  return together(&BilevelProblem::valid_loss, examples_.valid, weights, hyper,
+                  draw);
+}
+
+ParameterSet DataParallel::train_gradient(const ParameterSet& weights,
+                                          const ParameterSet& hyper,
+                                          const Draw& draw) const {
+  const Tape tape = at::GradMode::is_enabled() ? Tape::kOn : Tape::kOff;
+  Passage passage;
+  passage.add(weights);
+  passage.add(hyper);
+  const std::vector<BatchPart> parts = own_parts(examples_.train);
+  std::vector<Passage> shares = passage.into_shares(world_, parts.size());
+  std::vector<std::vector<Tensor>> gradients;
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    const ParameterSet w = shares[k].take(weights);
+    const ParameterSet h = shares[k].take(hyper);
+    Draw own = draw;
+    own.part = parts[k];
+    gradients.push_back((fraction(own.part, examples_.train) *
+                         nestgrad::train_gradient(problem(), w, h, own, tape))
+                            .tensors());
+  }
+  return weights.with(summed(world_, sums_of(gradients)));
+}
+
+Tensor DataParallel::outputs(const ParameterSet& weights,
+                             const ParameterSet& hyper,
+                             const Draw& draw) const {
+  Passage passage;
+  passage.add(weights);
+  passage.add(hyper);
+  const std::vector<BatchPart> parts = own_parts(examples_.train);
+  std::vector<Passage> shares = passage.into_shares(world_, parts.size());
+  // With particles, examples are the second axis.
+  const std::int64_t axis = draw.particles > 0 ? 1 : 0;
+  std::vector<Tensor> rows;
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    const ParameterSet w = shares[k].take(weights);
+    const ParameterSet h = shares[k].take(hyper);
+    Draw own = draw;
+    own.part = parts[k];
+    rows.push_back(problem().outputs(w, h, own));
+  }
+  // Those of other ranks are zero, so that the sum over ranks is all of them.
+  const auto zeros = [&](std::int64_t n) {
+    std::vector<std::int64_t> sizes = rows.front().sizes().vec();
+    sizes[static_cast<std::size_t>(axis)] = n;
+    return rows.front().new_zeros(sizes);
+  };
+  const std::int64_t end = parts.back().first + parts.back().count;
+  rows.insert(rows.begin(), zeros(parts.front().first));
+  rows.push_back(zeros(examples_.train - end));
+  return sum_over_ranks(world_, {at::cat(rows, axis)});
+}
+
+Tensor DataParallel::output_loss(const Tensor& outputs,
+                                 const ParameterSet& hyper,
+                                 const Draw& draw) const {
+  Passage passage;
+  passage.add(outputs);
+  passage.add(hyper);
+  const std::vector<BatchPart> parts = own_parts(examples_.train);
+  std::vector<Passage> shares = passage.into_shares(world_, parts.size());
+  const std::int64_t axis = draw.particles > 0 ? 1 : 0;
+  std::vector<Tensor> losses;
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    Draw own = draw;
+    own.part = parts[k];
+    const Tensor rows =
+        shares[k].take().narrow(axis, own.part.first, own.part.count);
+    losses.push_back(fraction(own.part, examples_.train) *
+                     problem().output_loss(rows, shares[k].take(hyper), own));
+  }
+  return sum_over_ranks(world_, losses);
+}
+
+}  // namespace nestgrad

@@ -1,0 +1,68 @@
+// Runs of several processes that divide the examples of minibatches.
+
+#include "tests/experiments/run/rank_runs.h"
+
+namespace nestgrad {
+namespace {
+
+/// Tunes the decay of each weight by implicit differentiation, with dropout and
+/// minibatches that neither two nor three ranks divide evenly.
+Json by_examples(std::int64_t steps, std::int64_t shares = 0) {
+  Json out = small(steps);
+  out["precision"] = "float64";
+  out["threads"] = 1;
+  out["problem"]["batch"] = 13;
+  out["problem"]["model"] = {{"type", "sequential"},
+                             {"layers",
+                              {{{"type", "linear"}, {"out", 6}},
+                               "tanh",
+                               {{"type", "dropout"}, {"rate", 0.2}},
+                               {{"type", "linear"}, {"out", 3}}}}};
+  out["hyperparameters"]["weight_decay"]["per"] = "weight";
+  out["distributed"] = {{"silent_seconds", 3}, {"shares", shares}};
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("ranks that divide examples make the run of one, up to rounding",
+          "[ranks][resume]") {
+  const RankRuns folder;
+  Json config = by_examples(12);
+  config["record"]["checkpoint"] = {{"steps", 5}, {"keep", 10}};
+  REQUIRE(folder.run(config, "one", 1).code == 0);
+  for (const char* name : {"three", "broken"}) {
+    const Ended ended = folder.run(config, name, 3);
+    CAPTURE(ended.output);
+    REQUIRE(ended.code == 0);
+  }
+  folder.check_close("one", "three", 1e-11);
+  folder.check_same("three", "broken");
+  folder.lose_after_step_5("broken");
+  folder.resume("broken", 3);
+  folder.check_same("three", "broken");
+}
+
+TEST_CASE("fixed shares give any number of ranks the same bits", "[ranks]") {
+  const RankRuns folder;
+  Json config = by_examples(12, 4);
+  config["record"]["checkpoint"] = {{"steps", 5}, {"keep", 10}};
+  for (const int ranks : {1, 2, 4}) {
+    const Ended ended = folder.run(config, std::to_string(ranks), ranks);
+    CAPTURE(ended.output);
+    REQUIRE(ended.code == 0);
+  }
+  folder.check_same("1", "2");
+  folder.check_same("1", "4");
+  folder.lose_after_step_5("2");
+  folder.resume("2", 4);
+  folder.check_same("1", "2");
+
+  const Ended uneven = folder.run(config, "3", 3);
+  CAPTURE(uneven.output);
+  CHECK(uneven.code == 2);
+  CHECK(uneven.output.find("4 shares must be a power of two that the number of "
+                           "ranks divides, which is 3") != std::string::npos);
+}
+
+}  // namespace nestgrad

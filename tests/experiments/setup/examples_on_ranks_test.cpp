@@ -1,0 +1,246 @@
+// Ranks that divide the examples of minibatches: every estimator must get what
+// it gets from whole minibatches on one rank.
+//
+// Each case starts this program several times; the hidden cases at the end are
+// what one rank does.
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "core/distributed/place.h"
+#include "core/parallel/rank_sums.h"
+#include "core/platform/threads.h"
+#include "core/tensor/autodiff.h"
+#include "experiments/setup/experiment.h"
+#include "tests/support/program.h"
+#include "tests/support/support.h"
+
+namespace nestgrad {
+namespace {
+
+/// Runs a hidden case on so many ranks of this host.
+void on_ranks(int ranks, const std::string& hidden) {
+  const Ended ended = shell(".", fmt::format(R"sh(
+program=$(readlink /proc/$PPID/exe)
+export WORLD_SIZE={0} LOCAL_WORLD_SIZE={0} OPENBLAS_NUM_THREADS=1
+export MASTER_PORT=$((20000 + $$ % 10000))
+for rank in $(seq 1 $(({0} - 1))); do
+  RANK=$rank "$program" "[{1}]" & all="$all $!"
+done
+RANK=0 "$program" "[{1}]"
+code=$?
+for rank in $all; do wait $rank || code=1; done
+exit $code
+)sh",
+                                             ranks, hidden));
+  CAPTURE(ranks, ended.output);
+  CHECK(ended.code == 0);
+  CHECK(ended.output.find("All tests passed") != std::string::npos);
+}
+
+std::shared_ptr<World> joined() {
+  use_threads(1);
+  return join(place_in_environment(), {60, 30, 120}, "");
+}
+
+/// A network whose training has noise of its own for each example, with
+/// minibatches that neither two, three nor four ranks divide evenly.
+Json noisy_network(const Json& estimator, std::int64_t shares = 0) {
+  return {
+      {"precision", "float64"},
+      {"threads", 1},
+      {"problem",
+       {{"type", "classification"},
+        {"data", {{"type", "gaussian_clusters"}, {"train", 24}, {"valid", 22}}},
+        {"model",
+         {{"type", "sequential"},
+          {"layers",
+           {{{"type", "noise"}, {"deviation", 0.2}},
+            {{"type", "flipout"},
+             {"deviation", 0.1},
+             {"layer", {{"type", "linear"}, {"out", 5}}}},
+            "tanh",
+            {{"type", "dropout"}, {"rate", 0.3}},
+            {{"type", "activation_penalty"}, {"strength", 0.1}},
+            {{"type", "linear"}, {"out", 3}}}}}},
+        {"batch", 7},
+        {"valid_batch", 11}}},
+      {"hyperparameters",
+       {{"weight_decay", {{"initial", 0.01}, {"per", "tensor"}}},
+        {"example_weight", {{"initial", 0.6}}}}},
+      {"inner", {{"type", "sgd"}, {"lr", 0.1}, {"momentum", 0.5}}},
+      {"estimator", estimator},
+      {"outer", {{"type", "sgd"}, {"lr", 0.1}, {"steps", 2}}},
+      {"distributed", {{"divide", "examples"}, {"shares", shares}}}};
+}
+
+double distance(const ParameterSet& a, const ParameterSet& b) {
+  return length(a - b) / (1e-300 + length(b));
+}
+
+/// How far an estimate may be from that of one rank. Sums are made in another
+/// order; some methods enlarge that.
+double tolerance(const HypergradientEstimator& estimator,
+                 const std::string& type) {
+  if (type == "reversible") return 1e-9;
+  if (estimator.takes_differences()) return 1e-6;
+  return estimator.divides_work() ? 1e-11 : 1e-13;
+}
+
+}  // namespace
+
+TEST_CASE("ranks that divide examples estimate what one rank does", "[ranks]") {
+  for (const int ranks : {2, 3, 4}) on_ranks(ranks, "rank_of_estimators");
+}
+
+TEST_CASE(
+    "ranks that have fixed shares estimate what one rank does, bit by bit",
+    "[ranks]") {
+  for (const int ranks : {2, 4}) on_ranks(ranks, "rank_of_shares");
+}
+
+TEST_CASE("derivatives of any order pass through sums over ranks", "[ranks]") {
+  on_ranks(3, "rank_of_derivatives");
+}
+
+TEST_CASE("estimators exchange as little as possible", "[ranks]") {
+  on_ranks(2, "rank_of_exchanges");
+}
+
+// --- what one rank does ------------------------------------------------------
+
+namespace {
+
+/// Sections of all estimators, and of some forms of implicit differentiation.
+std::vector<Json> all_sections() {
+  const EstimatorRegistry& registry = EstimatorRegistry::instance();
+  std::vector<Json> out;
+  for (const std::string& type : registry.names()) {
+    Json section{{"type", type}, {"window", 3}, {"horizon", 9}};
+    for (const KeySpec& key : registry.schema(type).keys()) {
+      if (key.name == "particles") section["particles"] = 6;
+    }
+    out.push_back(section);
+  }
+  const Json neumann{{"type", "neumann"}};
+  Json gauss_newton = neumann, differences = neumann;
+  gauss_newton["hessian"] = "gauss_newton";
+  differences["products"] = "finite_difference";
+  for (const Json& more :
+       {Json{{"solver", "conjugate_gradient"}}, Json{{"solver", "gmres"}},
+        Json{{"solver", gauss_newton}}, Json{{"solver", differences}},
+        Json{{"form", "fixed_point"}, {"solver", "gmres"}}}) {
+    out.push_back({{"type", "ift"}, {"window", 3}});
+    out.back().update(more);
+  }
+  return out;
+}
+
+/// Compares estimates of these ranks with those that this one makes alone.
+void compare_estimates(const std::shared_ptr<World>& world,
+                       std::int64_t shares) {
+  std::size_t compared = 0;
+  for (const Json& section : all_sections()) {
+    const Config config(
+        complete(experiment_schema(), noisy_network(section, shares)));
+    const Config of_estimator = config.object("estimator");
+    CAPTURE(world->rank(), section.dump());
+    const Experiment whole(config), divided(config, world);
+    REQUIRE(divided.divided() == Divided::kExamples);
+    const auto one = whole.make_estimator(of_estimator);
+    const auto share = divided.make_estimator(of_estimator);
+    ParameterSet hyper = whole.initial_hyper();
+    one->begin(hyper, Key(3));
+    share->begin(hyper, Key(3));
+    const double most = shares > 0 ? 0 : tolerance(*one, of_estimator.type());
+    for (int step = 0; step < 2; ++step) {
+      const Estimate expected = one->estimate(hyper);
+      const Estimate found = share->estimate(hyper);
+      CHECK(distance(found.gradient, expected.gradient) <= most);
+      CHECK(std::abs(found.objective - expected.objective) <=
+            most * std::abs(expected.objective));
+      CHECK(distance(share->weights(hyper), one->weights(hyper)) <= most);
+      // All ranks have the same bits.
+      const Tensor all = world->gather(
+          at::cat({found.gradient.flatten(), share->weights(hyper).flatten()}));
+      CHECK(at::equal(all, all[0].expand_as(all)));
+      hyper = add(hyper, -0.1 / (1e-300 + length(expected.gradient)),
+                  expected.gradient);
+      ++compared;
+    }
+  }
+  CHECK(compared == 2 * all_sections().size());
+  CHECK(compared >= 2 * EstimatorRegistry::instance().names().size());
+  world->part();
+}
+
+}  // namespace
+
+TEST_CASE("a rank of every estimator", "[.][rank_of_estimators]") {
+  compare_estimates(joined(), 0);
+}
+
+TEST_CASE("a rank of every estimator with fixed shares",
+          "[.][rank_of_shares]") {
+  compare_estimates(joined(), 4);
+}
+
+TEST_CASE("a rank of nested derivatives", "[.][rank_of_derivatives]") {
+  const auto world = joined();
+  // f(x) = sum_r (r + 1) |x|_4^4 + y'x of rank 0 alone, of which the n-th
+  // derivative is known.
+  const auto number = static_cast<double>(world->rank() + 1);
+  const Tensor start = at::tensor({0.5, -1.5, 2.0}, at::kDouble);
+  const ParameterSet in{{"x", start.clone().requires_grad_()},
+                        {"y", (2 * start).requires_grad_()}};
+  const std::vector<Tensor> own = shares_of(world, in.tensors());
+  Tensor share = number * own[0].pow(4).sum();
+  if (world->is_first()) share = share + at::dot(own[0], own[1]);
+  Tensor f = summed(world, {share})[0];
+  const auto [x, y] = std::pair{in.at("x"), in.at("y")};
+  constexpr double kSum = 1 + 2 + 3;
+  CHECK(f.item<double>() == Approx(kSum * 21.125 + 2 * 6.5).epsilon(1e-15));
+
+  const auto close = [](const Tensor& a, const Tensor& b) {
+    return at::allclose(a, b, 1e-15, 0);
+  };
+  const Tensor first = gradient(f, in, Tape::kOn).at("x");
+  CHECK(close(first, 4 * kSum * x.pow(3) + y));
+  const ParameterSet second = gradient(first.sum(), in, Tape::kOn);
+  CHECK(close(second.at("x"), 12 * kSum * x.pow(2)));
+  CHECK(close(second.at("y"), at::ones_like(y)));
+  const Tensor third = gradient(second.at("x").sum(), in, Tape::kOn).at("x");
+  CHECK(close(third, 24 * kSum * x));
+  const ParameterSet fourth = gradient(third.sum(), in, Tape::kOn);
+  CHECK(close(fourth.at("x"), at::full_like(x, 24 * kSum)));
+  CHECK(close(fourth.at("y"), at::zeros_like(y)));
+  world->part();
+}
+
+TEST_CASE("a rank that counts exchanges", "[.][rank_of_exchanges]") {
+  const auto world = joined();
+  const auto exchanges = [&](const Json& section) {
+    const Config config(complete(experiment_schema(), noisy_network(section)));
+    const Experiment divided(config, world);
+    const auto estimator = divided.make_estimator(config.object("estimator"));
+    const ParameterSet hyper = divided.initial_hyper();
+    estimator->begin(hyper, Key(3));
+    const std::int64_t before = world->collectives();
+    estimator->estimate(hyper);
+    return world->collectives() - before;
+  };
+  // 10 steps, the validation loss with its gradient, the training gradient, 20
+  // products with the Hessian and one with the mixed derivative.
+  CHECK(exchanges({{"type", "ift"},
+                   {"window", 10},
+                   {"solver",
+                    {{"type", "neumann"}, {"terms", 20}, {"scale", 0.1}}}}) <=
+        35);
+  constexpr int kWindow = 12;
+  CHECK(exchanges({{"type", "unrolled"}, {"window", kWindow}}) <=
+        2 * kWindow + 2);
+  world->part();
+}
+
+}  // namespace nestgrad
