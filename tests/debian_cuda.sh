@@ -11,7 +11,7 @@ grep -q contrib /etc/apt/sources.list ||
   sed -i 's/ main$/ main contrib non-free/' /etc/apt/sources.list
 apt-get update -qq
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-  libtorch-cuda-dev || {
+  libtorch-cuda-dev libgloo-cuda-dev || {
   # The script of this package is what fetches cuDNN.
   printf '#!/bin/sh\n' >/var/lib/dpkg/info/nvidia-cudnn.postinst
   dpkg --configure -a
