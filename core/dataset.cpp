@@ -151,10 +151,8 @@ Tensor BatchSchedule::rows(std::int64_t step, std::uint64_t order,
           batch_size_, part.count, part.first);
   if (batch_size_ == examples_) {
     if (part.is_whole()) return {};
-    return host_constant([&] {
-      return at::arange(part.first, part.first + part.count, at::kLong)
-          .to(device_);
-    });
+    return at::arange(part.first, part.first + part.count,
+                      at::TensorOptions(at::kLong).device(device_));
   }
   const std::int64_t batches = examples_ / batch_size_;
   const std::int64_t epoch = step / batches;

@@ -9,15 +9,15 @@
 
 namespace nestgrad {
 
-/// Examples of a minibatch that follow each other.
+/// A part of a minibatch: examples that follow each other.
 struct BatchPart {
   std::int64_t first = 0;
   std::int64_t count = 0;  ///< 0: the whole minibatch
 
   bool is_whole() const { return count == 0; }
 
-  /// Where these examples begin in the noise of the whole minibatch, if they
-  /// have so many numbers of it together.
+  /// Where the noise of these examples, `numbers` numbers together, begins in
+  /// that of the whole minibatch.
   std::int64_t first_number(std::int64_t numbers) const {
     return is_whole() ? 0 : numbers / count * first;
   }
@@ -60,6 +60,10 @@ struct Draw {
   /// alone, each with the noise that it has in the whole one. Only for problems
   /// with ProblemAbilities::divisible_examples.
   BatchPart part = {};
+
+  /// Whether this rank evaluates the whole minibatch by itself, without the
+  /// others: for what only one rank asks for. See DataParallel.
+  bool on_this_rank = false;
 };
 
 }  // namespace nestgrad

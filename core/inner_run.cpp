@@ -83,8 +83,8 @@ ParameterSet InnerRun::deployed(const ParameterSet& hyper) const {
   if (start() != 0) {
     const ParameterSet h = hyper.detach();
     const Key key = episode_key(0);
-    const TrainState first = loop_->start(h, key).detach();
-    end = loop_->steps(first, end.step, h, key);
+    const TrainingLoop own = loop_->on_this_rank();
+    end = own.steps(own.start(h, key).detach(), end.step, h, key);
   }
   return loop_->problem()->deployed(end.weights, hyper).detach();
 }

@@ -84,6 +84,14 @@ class TrainingLoop {
         world_};
   }
 
+  /// The same loop, whose evaluations are made by this rank alone; see
+  /// Draw::on_this_rank.
+  TrainingLoop on_this_rank() const {
+    TrainingLoop out = *this;
+    out.on_this_rank_ = true;
+    return out;
+  }
+
   /// Null if nothing is replayed.
   const std::shared_ptr<ReplayCache>& replays() const { return replays_; }
 
@@ -153,9 +161,11 @@ class TrainingLoop {
                    const ParameterSet& natural, const Runs& runs) const;
 
   Draw draw(std::int64_t step, std::int64_t particles, const Key& run) const {
-    return {step, run.fold("step").fold(static_cast<std::uint64_t>(step)),
-            particles, /*response=*/nullptr,
-            minibatches_ == Minibatches::kOfRun ? run.bits() : 0};
+    Draw out{step, run.fold("step").fold(static_cast<std::uint64_t>(step)),
+             particles, /*response=*/nullptr,
+             minibatches_ == Minibatches::kOfRun ? run.bits() : 0};
+    out.on_this_rank = on_this_rank_;
+    return out;
   }
 
   std::shared_ptr<const BilevelProblem> problem_;
@@ -163,6 +173,7 @@ class TrainingLoop {
   Minibatches minibatches_;
   std::shared_ptr<ReplayCache> replays_;
   std::shared_ptr<World> world_;
+  bool on_this_rank_ = false;
 };
 
 }  // namespace nestgrad

@@ -84,7 +84,8 @@ class HypergradientEstimator {
   /// Successive calls continue the same training, whatever `hyper` has become.
   virtual Estimate estimate(const ParameterSet& hyper) = 0;
 
-  /// The weights that one would use now, under `hyper`: deployed, off tape.
+  /// The weights that one would use now, under `hyper`: deployed, off tape. One
+  /// rank may ask without the others, so nothing is exchanged.
   virtual ParameterSet weights(const ParameterSet& hyper) const = 0;
 
   /// Where they stand in training.

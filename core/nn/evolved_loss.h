@@ -25,9 +25,9 @@ namespace nestgrad {
 /// so F need not have derivatives; it may count errors.
 ///
 /// `losses(weights, key)` gives the F of all N = `examples`, [N], for a model
-/// that is run with these weights and this key. They are those of `part`. The
-/// result is a scalar. A gradient of it that is itself to be differentiated
-/// throws Unsupported.
+/// that is run with these weights and this key. The examples are those of
+/// `part`. The result is a scalar. A gradient of it that is itself to be
+/// differentiated throws Unsupported.
 Tensor evolved_loss(
     const ParameterSet& weights, std::int64_t examples, double deviation,
     std::int64_t perturbations, const Key& key,

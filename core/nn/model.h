@@ -13,8 +13,8 @@ struct ModelAbilities {
   bool weights_per_example = true;
 
   /// The output for an example depends on that example alone, and its noise on
-  /// Pass::part. A network that was written elsewhere says so as well, whether
-  /// it does or not.
+  /// its place in the minibatch (Pass::part). Of networks that were written
+  /// elsewhere nobody knows; they are taken to do so.
   bool separates_examples = true;
 };
 

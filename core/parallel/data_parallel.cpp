@@ -97,22 +97,23 @@ DataParallel::DataParallel(std::shared_ptr<const BilevelProblem> problem,
     : ProblemDecorator(std::move(problem)),
       world_(std::move(world)),
       shares_(shares == 0 ? world_->size() : shares),
+      fixed_(shares > 0),
       examples_(this->problem().abilities().divisible_examples) {
   const std::int64_t fewest = std::min(examples_.train, examples_.valid);
-  require(fewest > 0,
-          "ranks would divide the examples of its minibatches, but the losses "
-          "of this problem are no means over examples that each count by "
-          "themselves (batch_norm, for one, looks at all of them); start one "
-          "rank");
-  require(fewest >= shares_,
-          "the {} examples of a minibatch cannot be divided into {} shares; "
-          "start fewer ranks, or make minibatches larger",
-          fewest, shares_);
-  if (shares == 0) return;
+  require(
+      fewest > 0,
+      "the examples of its minibatches cannot be divided: its losses are no "
+      "means over examples that each count by themselves (batch_norm, for "
+      "one, looks at all of them); start one rank, without \"shares\"");
+  require(
+      fewest >= shares_,
+      "the {} examples of a minibatch cannot be divided into {} parts; start "
+      "fewer ranks or take fewer \"shares\", or make minibatches larger",
+      fewest, shares_);
+  if (!fixed_) return;
   require((shares & (shares - 1)) == 0 && shares % world_->size() == 0,
-          "{} shares must be a power of two that the number of ranks divides, "
-          "which is {}",
-          shares, world_->size());
+          "{} is not a power of two that {} ranks divide evenly", shares,
+          world_->size());
   world_ = std::make_shared<PairwiseWorld>(world_);
 }
 
@@ -122,12 +123,17 @@ ProblemAbilities DataParallel::abilities() const {
   return out;
 }
 
-std::vector<BatchPart> DataParallel::own_parts(std::int64_t examples) const {
-  const Division own(shares_, *world_);
-  std::vector<BatchPart> out;
+DataParallel::Work DataParallel::work(std::int64_t examples,
+                                      const Draw& draw) const {
+  Work out{draw.on_this_rank ? alone() : world_, {}};
+  if (draw.on_this_rank && !fixed_) {
+    out.parts.push_back({0, examples});
+    return out;
+  }
+  const Division own(shares_, *out.world);
   for (std::int64_t s = own.first; s < own.first + own.count; ++s) {
     const Division part(examples, s, shares_);
-    out.push_back({part.first, part.count});
+    out.parts.push_back({part.first, part.count});
   }
   return out;
 }
@@ -140,8 +146,8 @@ Tensor DataParallel::together(Loss loss, std::int64_t examples,
   passage.add(weights);
   passage.add(hyper);
   if (draw.response != nullptr) passage.add(*draw.response);
-  const std::vector<BatchPart> parts = own_parts(examples);
-  std::vector<Passage> shares = passage.into_shares(world_, parts.size());
+  const auto [world, parts] = work(examples, draw);
+  std::vector<Passage> shares = passage.into_shares(world, parts.size());
   std::vector<Tensor> losses;
   for (std::size_t k = 0; k < parts.size(); ++k) {
     const ParameterSet w = shares[k].take(weights);
@@ -161,7 +167,7 @@ Tensor DataParallel::together(Loss loss, std::int64_t examples,
     losses.push_back(fraction(own.part, examples) *
                      (problem().*loss)(w, h, own));
   }
-  return sum_over_ranks(world_, losses);
+  return sum_over_ranks(world, losses);
 }
 
 Tensor DataParallel::train_loss(const ParameterSet& weights,
@@ -185,8 +191,8 @@ ParameterSet DataParallel::train_gradient(const ParameterSet& weights,
   Passage passage;
   passage.add(weights);
   passage.add(hyper);
-  const std::vector<BatchPart> parts = own_parts(examples_.train);
-  std::vector<Passage> shares = passage.into_shares(world_, parts.size());
+  const auto [world, parts] = work(examples_.train, draw);
+  std::vector<Passage> shares = passage.into_shares(world, parts.size());
   std::vector<std::vector<Tensor>> gradients;
   for (std::size_t k = 0; k < parts.size(); ++k) {
     const ParameterSet w = shares[k].take(weights);
@@ -197,7 +203,7 @@ ParameterSet DataParallel::train_gradient(const ParameterSet& weights,
                          nestgrad::train_gradient(problem(), w, h, own, tape))
                             .tensors());
   }
-  return weights.with(summed(world_, sums_of(gradients)));
+  return weights.with(summed(world, sums_of(gradients)));
 }
 
 Tensor DataParallel::outputs(const ParameterSet& weights,
@@ -206,8 +212,8 @@ Tensor DataParallel::outputs(const ParameterSet& weights,
   Passage passage;
   passage.add(weights);
   passage.add(hyper);
-  const std::vector<BatchPart> parts = own_parts(examples_.train);
-  std::vector<Passage> shares = passage.into_shares(world_, parts.size());
+  const auto [world, parts] = work(examples_.train, draw);
+  std::vector<Passage> shares = passage.into_shares(world, parts.size());
   // With particles, examples are the second axis.
   const std::int64_t axis = draw.particles > 0 ? 1 : 0;
   std::vector<Tensor> rows;
@@ -227,7 +233,7 @@ Tensor DataParallel::outputs(const ParameterSet& weights,
   const std::int64_t end = parts.back().first + parts.back().count;
   rows.insert(rows.begin(), zeros(parts.front().first));
   rows.push_back(zeros(examples_.train - end));
-  return sum_over_ranks(world_, {at::cat(rows, axis)});
+  return sum_over_ranks(world, {at::cat(rows, axis)});
 }
 
 Tensor DataParallel::output_loss(const Tensor& outputs,
@@ -236,8 +242,8 @@ Tensor DataParallel::output_loss(const Tensor& outputs,
   Passage passage;
   passage.add(outputs);
   passage.add(hyper);
-  const std::vector<BatchPart> parts = own_parts(examples_.train);
-  std::vector<Passage> shares = passage.into_shares(world_, parts.size());
+  const auto [world, parts] = work(examples_.train, draw);
+  std::vector<Passage> shares = passage.into_shares(world, parts.size());
   const std::int64_t axis = draw.particles > 0 ? 1 : 0;
   std::vector<Tensor> losses;
   for (std::size_t k = 0; k < parts.size(); ++k) {
@@ -248,7 +254,29 @@ Tensor DataParallel::output_loss(const Tensor& outputs,
     losses.push_back(fraction(own.part, examples_.train) *
                      problem().output_loss(rows, shares[k].take(hyper), own));
   }
-  return sum_over_ranks(world_, losses);
+  return sum_over_ranks(world, losses);
+}
+
+double division_error(const BilevelProblem& problem,
+                      const ParameterSet& weights, const ParameterSet& hyper) {
+  constexpr std::int64_t kExamples = 8;
+  const std::int64_t n =
+      std::min(kExamples, problem.abilities().divisible_examples.train);
+  const auto gradient_of = [&](std::int64_t first, std::int64_t count) {
+    Draw draw{0, Key(1)};
+    draw.part = {first, count};
+    return train_gradient(problem, weights, hyper, draw, Tape::kOff);
+  };
+  const std::int64_t half = n / 2;
+  if (half == 0) return 0;
+  const ParameterSet whole = gradient_of(0, n);
+  const auto weight = [n](std::int64_t count) {
+    return static_cast<double>(count) / static_cast<double>(n);
+  };
+  const ParameterSet halves = weight(half) * gradient_of(0, half) +
+                              weight(n - half) * gradient_of(half, n - half);
+  const double size = length(whole);
+  return size > 0 ? length(halves - whole) / size : length(halves);
 }
 
 }  // namespace nestgrad

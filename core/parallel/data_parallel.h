@@ -18,8 +18,10 @@ namespace nestgrad {
 /// and so are derivatives of any order, by weights and by hyperparameters.
 /// Estimators know nothing of it.
 ///
-/// All functions that evaluate examples are collective. A training gradient is
-/// one exchange, and each derivative of it another one.
+/// All functions that evaluate examples are collective, unless the draw says
+/// that this rank evaluates by itself (Draw::on_this_rank); the bits are then
+/// those of one rank. A training gradient is one exchange, and each derivative
+/// of it another one.
 class DataParallel : public ProblemDecorator {
  public:
   /// `shares`: so many in all, a power of two that the number of ranks divides;
@@ -57,15 +59,27 @@ class DataParallel : public ProblemDecorator {
                                           const ParameterSet&,
                                           const Draw&) const;
 
-  /// The examples of the shares of this rank.
-  std::vector<BatchPart> own_parts(std::int64_t examples) const;
+  /// The shares of a minibatch that this rank evaluates, and who sums.
+  struct Work {
+    std::shared_ptr<World> world;
+    std::vector<BatchPart> parts;
+  };
+  Work work(std::int64_t examples, const Draw& draw) const;
 
   Tensor together(Loss loss, std::int64_t examples, const ParameterSet& weights,
                   const ParameterSet& hyper, const Draw& draw) const;
 
   std::shared_ptr<World> world_;
-  std::int64_t shares_;
+  std::int64_t shares_;  // of a minibatch, on all ranks
+  bool fixed_;           // the same for every number of ranks
   BatchSizes examples_;  // of whole minibatches
 };
+
+/// How much the training gradient of a few examples differs from the mean of
+/// those of its two halves, relatively. More than rounding: the problem cannot
+/// be divided, although it says so, because examples look at each other or have
+/// other noise in a part of a minibatch.
+double division_error(const BilevelProblem& problem,
+                      const ParameterSet& weights, const ParameterSet& hyper);
 
 }  // namespace nestgrad

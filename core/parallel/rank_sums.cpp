@@ -20,6 +20,19 @@ enum class Way { kShares, kSum };
 variable_list passed(const std::shared_ptr<World>& world, Way way,
                      const variable_list& in);
 
+/// Puts `out` on the tape of `in`, by `node`; several copies may stand one
+/// after the other in either. What comes from nothing on the tape stays off it,
+/// so that nobody computes a gradient of it.
+template <class Node>
+void set_past(variable_list& out, const variable_list& in, const Node& node) {
+  node->set_next_edges(torch::autograd::collect_next_edges(in));
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    Tensor none;
+    torch::autograd::set_history(
+        in[i % in.size()].requires_grad() ? out[i] : none, node);
+  }
+}
+
 /// A node of its own, because torch::autograd::Function does not look into
 /// lists: what is given to it in one gets no gradient, without a word.
 class PassNode : public torch::autograd::Node {
@@ -66,28 +79,28 @@ class CopiesNode : public torch::autograd::Node {
   std::string name() const override { return sums_ ? "SumOfCopies" : "Copies"; }
 
   variable_list apply(variable_list&& gradient) override {
-    const auto defined = [&](std::size_t i) {
-      return gradient[i].defined() ? gradient[i]
-                                   : input_metadata(i).zeros_like();
-    };
-    variable_list given;
-    if (!sums_) {
-      for (std::size_t i = 0; i < gradient.size(); ++i) {
-        given.push_back(defined(i));
-      }
-      return copied(given, copies_);
-    }
-    const std::size_t n = gradient.size() / copies_;
+    const std::size_t n = gradient.size() / (sums_ ? copies_ : 1);
     std::vector<std::size_t> places;
     for (std::size_t i = 0; i < n; ++i) {
       if (task_should_compute_output(i)) places.push_back(i);
     }
-    for (std::size_t k = 0; k < copies_; ++k) {
-      for (const std::size_t i : places) given.push_back(defined(k * n + i));
+    variable_list wanted;
+    for (std::size_t k = 0; k < gradient.size() / n; ++k) {
+      for (const std::size_t i : places) {
+        const Tensor& g = gradient[k * n + i];
+        wanted.push_back(g.defined() ? g
+                                     : input_metadata(k * n + i).zeros_like());
+      }
     }
-    const variable_list sums = pairwise_sums(given, copies_);
-    variable_list out(n);
-    for (std::size_t i = 0; i < places.size(); ++i) out[places[i]] = sums[i];
+    const variable_list back =
+        sums_ ? pairwise_sums(wanted, copies_) : copied(wanted, copies_);
+    const std::size_t lists = sums_ ? 1 : copies_;
+    variable_list out(lists * n);
+    for (std::size_t k = 0; k < lists; ++k) {
+      for (std::size_t i = 0; i < places.size(); ++i) {
+        out[k * n + places[i]] = back[k * places.size() + i];
+      }
+    }
     return out;
   }
 
@@ -96,21 +109,15 @@ class CopiesNode : public torch::autograd::Node {
   bool sums_;
 };
 
-/// Gives `out` the past of `in`.
-void set_past(variable_list& out, const variable_list& in, std::size_t copies,
-              bool sums) {
-  if (!torch::autograd::compute_requires_grad(in)) return;
-  const auto node = torch_versions::new_node<CopiesNode>(copies, sums);
-  node->set_next_edges(torch::autograd::collect_next_edges(in));
-  torch::autograd::set_history(out, node);
-}
-
 variable_list copied(const variable_list& in, std::size_t copies) {
   variable_list out;
   for (std::size_t k = 0; k < copies; ++k) {
     for (const Tensor& t : in) out.push_back(t.variable_data());
   }
-  set_past(out, in, copies, /*sums=*/true);
+  if (torch::autograd::compute_requires_grad(in)) {
+    set_past(out, in,
+             torch_versions::new_node<CopiesNode>(copies, /*sums=*/true));
+  }
   return out;
 }
 
@@ -124,7 +131,10 @@ variable_list pairwise_sums(const variable_list& in, std::size_t copies) {
     }
     out.push_back(pairwise_sum(std::move(terms)));
   }
-  set_past(out, in, copies, /*sums=*/false);
+  if (torch::autograd::compute_requires_grad(in)) {
+    set_past(out, in,
+             torch_versions::new_node<CopiesNode>(copies, /*sums=*/false));
+  }
   return out;
 }
 
@@ -156,10 +166,9 @@ variable_list passed(const std::shared_ptr<World>& world, Way way,
     // Tensors without a past, which those that are handed on have.
     for (Tensor& t : out) t = t.variable_data();
   }
-  if (!taped) return out;
-  const auto node = torch_versions::new_node<PassNode>(world, way);
-  node->set_next_edges(torch::autograd::collect_next_edges(in));
-  torch::autograd::set_history(out, node);
+  if (taped) {
+    set_past(out, in, torch_versions::new_node<PassNode>(world, way));
+  }
   return out;
 }
 

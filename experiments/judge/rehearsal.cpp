@@ -137,7 +137,7 @@ Rehearsal Rehearsal::of(const Experiment& experiment, const Config& section,
 
 double training_step_seconds(const Experiment& experiment) {
   const ParameterSet hyper = experiment.initial_hyper();
-  const TrainingLoop& loop = experiment.loop();
+  const TrainingLoop& loop = experiment.own_loop();
   TrainState state = loop.start(hyper, Key()).detach();
   state = loop.step(state, hyper, Key());
   const Stopwatch watch;

@@ -23,6 +23,11 @@ class LearnedNetwork {
 
   const std::string& name() const { return name_; }
 
+  /// See ModelAbilities.
+  bool separates_examples() const {
+    return model_->abilities().separates_examples;
+  }
+
   Hyperparameter hyperparameter(std::string meaning) const {
     Hyperparameter out;
     out.name = name_;

@@ -163,7 +163,8 @@ class Supervised : public NetworkProblem {
     if (plain && model_->abilities().weights_per_example) {
       out.responding_examples = examples;
     }
-    if (!weighting_ && model_->abilities().separates_examples) {
+    if (!weighting_ && model_->abilities().separates_examples &&
+        (!augmentation_ || augmentation_->separates_examples())) {
       out.divisible_examples = examples;
     }
     return out;

@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
-
 #include "experiments/setup/process.h"
 
 namespace nestgrad {
@@ -33,9 +31,6 @@ std::int64_t digest_of(const ParameterSet& set) {
   return static_cast<std::int64_t>(hash);
 }
 
-/// Losses that differ by more, relatively, are not the same.
-constexpr double kSameLosses = 1e-3;
-
 /// Rank 0 says what is wrong.
 [[noreturn]] void lose(const World& world, const std::string& what) {
   throw RankLost(world.is_first() ? what : "");
@@ -47,8 +42,9 @@ void require_same_data(World& world, const std::pair<double, double>& losses) {
   if (world.alone()) return;
   const Tensor all =
       world.gather(at::tensor({losses.first, losses.second}, at::kDouble));
+  constexpr double kSame = 1e-3;  // but for rounding
   for (std::int64_t r = 1; r < world.size(); ++r) {
-    if (at::allclose(all[r], all[0], kSameLosses, /*atol=*/0,
+    if (at::allclose(all[r], all[0], kSame, /*atol=*/0,
                      /*equal_nan=*/true)) {
       continue;
     }
@@ -59,30 +55,6 @@ void require_same_data(World& world, const std::pair<double, double>& losses) {
                      r, all[r][0].item<double>(), all[r][1].item<double>(),
                      losses.first, losses.second));
   }
-}
-
-void require_divisible(const Experiment& experiment,
-                       const std::pair<double, double>& losses) {
-  if (experiment.divided() != Divided::kExamples) return;
-  const Counted& problem = experiment.problem();
-  const std::int64_t train = problem.train_losses();
-  const std::int64_t valid = problem.valid_losses();
-  const auto [divided_train, divided_valid] = experiment.divided_fingerprint();
-  problem.start_again();
-  problem.add(train, valid);
-  const auto require_same = [&](const char* which, double divided,
-                                double whole) {
-    if (std::isnan(divided) && std::isnan(whole)) return;
-    require(std::abs(divided - whole) <= kSameLosses * std::abs(whole),
-            "ranks cannot divide the examples of minibatches here: at the "
-            "initial weights the {} loss is {:.6g}, and {:.6g} from the parts "
-            "of {} ranks. A network of PyTorch that draws noise or looks at "
-            "several examples at once (dropout, batch normalization) can be "
-            "trained on one rank only",
-            which, whole, divided, experiment.world().size());
-  };
-  require_same("training", divided_train, losses.first);
-  require_same("validation", divided_valid, losses.second);
 }
 
 Lockstep::Lockstep(const Experiment& experiment,

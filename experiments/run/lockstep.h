@@ -15,13 +15,6 @@ namespace nestgrad {
 /// and validation, differ between ranks by more than rounding.
 void require_same_data(World& world, const std::pair<double, double>& losses);
 
-/// Collective. Throws Error if ranks divide examples and get other losses
-/// together than `losses`, which each has by itself: the loss of an example
-/// then depends on the others of its minibatch. The problem's counts begin
-/// again.
-void require_divisible(const Experiment& experiment,
-                       const std::pair<double, double>& losses);
-
 /// What ranks tell each other after every outer step: signals, checkpoints that
 /// are due, and what must be alike on all ranks. The first observer, so that
 /// the others know the evaluations of all ranks.

@@ -117,7 +117,6 @@ void follow(const std::shared_ptr<World>& world, const Config& config) {
     }
     if (order == kTune) {
       require_same_data(*world, fingerprint);
-      require_divisible(experiment, fingerprint);
       tune_with_others(experiment, config);
     }
     if (order == kSave) save(experiment);

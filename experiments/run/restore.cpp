@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/platform/files.h"
+#include "core/platform/warnings.h"
 #include "experiments/record/json_lines.h"
 #include "experiments/run/difference.h"
 #include "experiments/run/ranks.h"
@@ -70,6 +71,18 @@ void Run::restore(const SavedSnapshot& saved,
       });
   if (same_losses) {
     same_losses = compare_fingerprints(saved.snapshot, other_data);
+  }
+  const World& world = experiment_.world();
+  const std::int64_t ranks_before = saved.about.value("ranks", 1);
+  if (experiment_.divided() == Divided::kExamples &&
+      ranks_before != world.size() &&
+      config_.object("distributed").integer("shares") == 0) {
+    add_warning(fmt::format(
+        "the run was of {} {} and is of {} now, which sum in another order: it "
+        "goes on from the same numbers, but rounds them differently; "
+        "\"shares\" "
+        "in \"distributed\" makes runs that do not depend on it",
+        ranks_before, ranks_before == 1 ? "rank" : "ranks", world.size()));
   }
   tell_restore(experiment_.world(), saved);
   restore_experiment(experiment_, saved.snapshot);

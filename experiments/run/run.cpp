@@ -349,7 +349,6 @@ void Run::tune() {
   // A signal does not end tuning: the run may be resumed.
   tell_tune(experiment_.world());
   require_same_data(experiment_.world(), fingerprint_);
-  require_divisible(experiment_, fingerprint_);
   lockstep_ =
       std::make_shared<Lockstep>(experiment_, [this](const OuterStep& step) {
         const std::int64_t steps = checkpoint_integer("steps");

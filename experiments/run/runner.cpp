@@ -71,7 +71,12 @@ std::vector<std::string> changed_keys(const Json& about, const Config& config,
   std::vector<std::string> changed;
   std::string refused, names;
   for (const Difference& d : all) {
-    if (d.key.rfind("distributed", 0) == 0) continue;
+    // How ranks find each other and wait does not matter; what they divide
+    // does.
+    if (d.key.rfind("distributed", 0) == 0 &&
+        !is_one_of(d.key, {"distributed.divide", "distributed.shares"})) {
+      continue;
+    }
     if (other_ranks &&
         is_one_of(d.key, {"program.threads", "program.blas_threads"})) {
       continue;

@@ -64,6 +64,7 @@ Config experiment_config(const JsonFile& file) {
 Config with_model(const Config& config, const Config& model) {
   Json json = config.json();
   json["problem"]["model"] = model.json();
+  json["distributed"]["shares"] = 0;  // it is only trained, by one rank
   return Config(std::move(json), "", config.folders());
 }
 
@@ -165,6 +166,7 @@ void Experiment::build_estimator(const Config& config,
   if (divided_ == Divided::kParticles) {
     loop_ = std::make_shared<TrainingLoop>(problem_, inner, minibatches,
                                            replays, world_);
+    own_loop_ = std::make_shared<TrainingLoop>(problem_, inner, minibatches);
   }
   if (divided_ == Divided::kExamples) {
     problem_ = with_divided_examples(config);
@@ -198,16 +200,29 @@ void Experiment::build_estimator(const Config& config,
 
 Divided Experiment::choose_divided(const Config& config) const {
   const Config distributed = config.object("distributed");
-  const bool shares = distributed.integer("shares") > 0;
-  if (world_->alone() && !shares) return Divided::kNothing;
+  const std::int64_t shares = distributed.integer("shares");
+  if (world_->alone() && shares == 0) return Divided::kNothing;
+  if (shares > 0 &&
+      ((shares & (shares - 1)) != 0 || shares % world_->size() != 0)) {
+    distributed.fail(
+        "shares",
+        fmt::format("must be a power of two that the number of ranks "
+                    "divides; there {} {}",
+                    world_->size() == 1 ? "is" : "are", world_->size()));
+  }
   const bool given = distributed.has("divide");
   const bool particles = given ? distributed.text("divide") == "particles"
                                : estimator_->divides_work();
   if (!particles) return Divided::kExamples;
-  if (shares) {
+  if (shares > 0) {
     distributed.fail("shares",
                      "is for ranks that divide examples; here they divide "
                      "particles");
+  }
+  if (!tunes()) {
+    distributed.fail("divide",
+                     "must be \"examples\" where nothing is tuned: there are "
+                     "no particles");
   }
   if (!estimator_->divides_work()) {
     distributed.fail(
@@ -227,8 +242,8 @@ std::shared_ptr<Counted> Experiment::with_divided_examples(
     const Config& config) const {
   if (own_loop_->replays()) {
     config.fail("device_graphs",
-                "must be false where examples are divided: ranks exchange sums "
-                "within every step");
+                "must be false where minibatches are divided, among ranks or "
+                "into \"shares\"");
   }
   std::shared_ptr<const BilevelProblem> divided;
   try {
@@ -236,7 +251,19 @@ std::shared_ptr<Counted> Experiment::with_divided_examples(
         natural_problem_, world_,
         config.object("distributed").integer("shares"));
   } catch (const Error& error) {
-    config.object("problem").fail("type", error.what());
+    throw ConfigError("/problem", error.what());
+  }
+  const ParameterSet hyper = initial_hyper();
+  const ParameterSet weights = own_loop_->start(hyper, key_).detach().weights;
+  if (division_error(*own_problem_, weights, hyper) >
+      (rounds_networks(config) ? 0.05 : 1e-3)) {
+    throw ConfigError(
+        "/problem",
+        "minibatches cannot be divided: examples have another gradient in a "
+        "part of a minibatch than in the whole. A network of PyTorch that "
+        "draws "
+        "noise or looks at several examples at once (dropout, batch "
+        "normalization) is for one rank, without \"shares\"");
   }
   return std::make_shared<Counted>(
       std::make_shared<Reparameterized>(divided, space_), *own_problem_);
@@ -309,8 +336,7 @@ void Experiment::persist(Archive& archive) {
   restored_ = restored_ || archive.restoring();
 }
 
-std::pair<double, double> Experiment::fingerprint(
-    const BilevelProblem& problem) const {
+std::pair<double, double> Experiment::fingerprint() const {
   const ParameterSet hyper = initial_hyper();
   const Key key = key_.fold("fingerprint");
   const ParameterSet weights = own_loop_->start(hyper, key).detach().weights;
@@ -319,8 +345,8 @@ std::pair<double, double> Experiment::fingerprint(
     return loss.to(at::kDouble).item<double>();
   };
   const at::NoGradGuard no_tape;
-  return {value(problem.train_loss(weights, hyper, draw)),
-          value(problem.valid_loss(weights, hyper, draw))};
+  return {value(own_problem_->train_loss(weights, hyper, draw)),
+          value(own_problem_->valid_loss(weights, hyper, draw))};
 }
 
 Metrics Experiment::retrain(const ParameterSet& hyper, std::int64_t steps,

@@ -87,15 +87,7 @@ class Experiment {
   /// The training and the validation loss at the initial weights, evaluated by
   /// this rank alone. Where they differ, another process has other data or
   /// other arithmetic.
-  std::pair<double, double> fingerprint() const {
-    return fingerprint(*own_problem_);
-  }
-
-  /// Collective. The same as all ranks together evaluate it; only if they
-  /// divide examples.
-  std::pair<double, double> divided_fingerprint() const {
-    return fingerprint(*problem_);
-  }
+  std::pair<double, double> fingerprint() const;
 
   /// Trains from scratch with constant hyperparameters for `steps` steps, on
   /// this rank alone, and evaluates the result. Each `network` has its own
@@ -147,6 +139,9 @@ class Experiment {
   /// are collective.
   const Counted& problem() const { return *problem_; }
   const TrainingLoop& loop() const { return *loop_; }
+
+  /// How final runs train: this rank alone.
+  const TrainingLoop& own_loop() const { return *own_loop_; }
   const HypergradientEstimator& estimator() const { return *estimator_; }
   const Truncation& truncation() const { return cut_; }
 
@@ -176,8 +171,6 @@ class Experiment {
 
   /// The problem whose examples the ranks divide.
   std::shared_ptr<Counted> with_divided_examples(const Config& config) const;
-
-  std::pair<double, double> fingerprint(const BilevelProblem& problem) const;
 
   /// Throws ConfigError if the estimator needs derivatives that the problem
   /// does not have.

@@ -81,8 +81,9 @@ Schema record_schema() {
 
 Schema distributed_schema() {
   return Schema(
-             "How the ranks of a run find each other and wait, if there are "
-             "several; see docs/several_machines.md.")
+             "What the ranks of a run divide, if there are several, how they "
+             "find each other and how they wait; see "
+             "docs/several_machines.md.")
       .choice("divide", kAbsent,
               "What the ranks divide: the particles of evolution strategies, "
               "or the examples of minibatches. If left out, particles where "

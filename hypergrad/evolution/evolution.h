@@ -33,7 +33,8 @@ namespace nestgrad {
 /// Each group has one more run, without perturbation. These runs give the
 /// objective, and that of the first group gives the weights.
 ///
-/// Several ranks divide the pairs and exchange nothing but losses.
+/// Ranks that divide particles divide the pairs, and exchange nothing but
+/// losses.
 class Evolution : public SingleRun {
  public:
   void begin(const ParameterSet& hyper, const Key& key) override;

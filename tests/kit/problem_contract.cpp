@@ -118,24 +118,35 @@ void judge_division(Findings& findings, const Losses& at) {
     part.draw.part = {first, examples - first};
     f(part, static_cast<double>(examples - first));
   };
-  const auto expect_sum = [&](std::int64_t examples, const auto& loss,
-                              const char* name) {
-    double sum = 0;
-    each_part(examples, [&](const Losses& part, double n) {
-      sum += n * loss(part).template item<double>();
-    });
-    const double all = loss(at).template item<double>();
-    findings.expect(std::abs(sum / static_cast<double>(examples) - all) <=
-                        1e-10 * (1 + std::abs(all)),
-                    std::string("says that its examples are divisible, but the "
-                                "losses of parts do not make the ") +
-                        name + " loss");
+  /// A loss and its gradients, as one vector.
+  const auto with_gradients = [](const Losses& l, const auto& loss) {
+    const ParameterSet w = l.weights.leaves(), h = l.hyper.leaves();
+    const Partials all = partials(loss(l, w, h), w, h);
+    return at::cat({at::scalar_tensor(double(all.loss), float64()).view(1),
+                    all.weights.flatten().to(float64()),
+                    all.hyper.flatten().to(float64())});
   };
-  expect_sum(
-      whole.train, [](const Losses& l) { return l.train(l.weights, l.hyper); },
+  const auto expect_mean = [&](std::int64_t examples, const auto& loss,
+                               const char* name) {
+    const Tensor all = with_gradients(at, loss);
+    Tensor mean = at::zeros_like(all);
+    each_part(examples, [&](const Losses& part, double n) {
+      mean =
+          mean + n / static_cast<double>(examples) * with_gradients(part, loss);
+    });
+    findings.expect(difference(mean, all) < 1e-10,
+                    std::string("says that its examples are divisible, but the "
+                                "parts do not make the ") +
+                        name + " loss and its gradients");
+  };
+  using Set = ParameterSet;
+  expect_mean(
+      whole.train,
+      [](const Losses& l, const Set& w, const Set& h) { return l.train(w, h); },
       "training");
-  expect_sum(
-      whole.valid, [](const Losses& l) { return l.valid(l.weights, l.hyper); },
+  expect_mean(
+      whole.valid,
+      [](const Losses& l, const Set& w, const Set& h) { return l.valid(w, h); },
       "validation");
   if (!at.problem.abilities().outputs) return;
   const auto outputs = [](const Losses& l) {

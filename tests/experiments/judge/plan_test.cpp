@@ -73,32 +73,6 @@ TEST_CASE("a plan says shapes and counts", "[plan]") {
   CHECK_THAT(text, ContainsSubstring("warm start"));
 }
 
-TEST_CASE("a plan predicts the peak memory of every shipped configuration",
-          "[plan]") {
-  for (const std::string& path : shipped_configs()) {
-    CAPTURE(path);
-    // Two of its outer steps take as long as those of all others. What it is
-    // made of is in distill_ift and fashion_mnist_augmentation_network.
-    if (path.find("distill_fashion_mnist") != std::string::npos) continue;
-    const TemporaryFolder folder;
-    // The memory of a run does not depend on how many outer steps it has, nor
-    // on how many networks are trained one after another.
-    Json config = shipped_config(path);
-    config["outer"]["steps"] = config["record"]["retrain"] = 2;
-    config["record"]["networks"] = 1;
-    const auto predicted = plan(config)["tensor_mib"]["peak"].get<double>();
-    folder.write("config.json", config.dump());
-    const Ended ended =
-        program(folder.path(""), "run config.json --quiet --out out");
-    CAPTURE(ended.output);
-    REQUIRE(ended.code == 0);
-    const double measured = Json::parse(read_file(
-        folder.path("out/summary.json")))["peak_tensor_mib"]
-                                .get<double>();
-    CHECK(predicted == Approx(measured).epsilon(0.2));
-  }
-}
-
 TEST_CASE("a plan for unrolling grows with the window", "[plan]") {
   const auto peak = [](std::int64_t window) {
     const Json tensors = plan(ridge(window))["tensor_mib"];

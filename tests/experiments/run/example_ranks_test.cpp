@@ -38,9 +38,11 @@ TEST_CASE("ranks that divide examples make the run of one, up to rounding",
   }
   folder.check_close("one", "three", 1e-11);
   folder.check_same("three", "broken");
+  folder.check_close("three", "broken", 0);
   folder.lose_after_step_5("broken");
   folder.resume("broken", 3);
   folder.check_same("three", "broken");
+  folder.check_close("three", "broken", 0);
 }
 
 TEST_CASE("fixed shares give any number of ranks the same bits", "[ranks]") {
@@ -54,6 +56,8 @@ TEST_CASE("fixed shares give any number of ranks the same bits", "[ranks]") {
   }
   folder.check_same("1", "2");
   folder.check_same("1", "4");
+  REQUIRE(folder.run(by_examples(12), "undivided", 1).code == 0);
+  folder.check_close("undivided", "1", 1e-11);
   folder.lose_after_step_5("2");
   folder.resume("2", 4);
   folder.check_same("1", "2");
@@ -61,8 +65,39 @@ TEST_CASE("fixed shares give any number of ranks the same bits", "[ranks]") {
   const Ended uneven = folder.run(config, "3", 3);
   CAPTURE(uneven.output);
   CHECK(uneven.code == 2);
-  CHECK(uneven.output.find("4 shares must be a power of two that the number of "
-                           "ranks divides, which is 3") != std::string::npos);
+  CHECK(uneven.output.find(
+            "/distributed/shares: must be a power of two that the "
+            "number of ranks divides; there are 3") != std::string::npos);
+}
+
+TEST_CASE("rank 0 looks at cold starts while the others go on", "[ranks]") {
+  const RankRuns folder;
+  Json config = by_examples(7);
+  config["hyperparameters"] = {{"lr", {{"initial", 0.1}}}};
+  config["inner"] = {{"type", "sgd"}, {"lr", "$lr"}};
+  config["estimator"] = {
+      {"type", "unrolled"}, {"window", 4}, {"horizon", 4}, {"starts", 3}};
+  config["record"] = {{"every", 1}, {"retrain", 4}};
+  for (const int ranks : {1, 2}) {
+    const Ended ended = folder.run(config, std::to_string(ranks), ranks);
+    CAPTURE(ended.output);
+    REQUIRE(ended.code == 0);
+  }
+  folder.check_close("1", "2", 1e-11);
+}
+
+TEST_CASE("a run that goes on with other ranks says that it rounds differently",
+          "[ranks][resume]") {
+  const RankRuns folder;
+  Json config = by_examples(12);
+  config["record"]["checkpoint"] = {{"steps", 5}, {"keep", 10}};
+  REQUIRE(folder.run(config, "a", 2).code == 0);
+  folder.lose_after_step_5("a");
+  const Ended ended = program(folder.path(""), "resume a --quiet --ranks 3");
+  CAPTURE(ended.output);
+  CHECK(ended.code == 0);
+  CHECK(ended.output.find("was of 2 ranks and is of 3 now") !=
+        std::string::npos);
 }
 
 }  // namespace nestgrad

@@ -217,21 +217,24 @@ TEST_CASE("what several ranks cannot do is told once", "[ranks]") {
   };
   Json of_particles = small(4);
   of_particles["distributed"]["divide"] = "particles";
-  refuses(of_particles, 6,
+  refuses(of_particles, 2,
           "/distributed/divide: must be \"examples\" with the estimator "
           "\"ift\"; those with particles are es, es_single or pes");
   Json small_batches = small(4);
   small_batches["problem"]["batch"] = 3;
-  refuses(small_batches, 4,
-          "the 3 examples of a minibatch cannot be divided into 4 shares");
+  refuses(
+      small_batches, 4,
+      "/problem: the 3 examples of a minibatch cannot be divided into 4 parts");
   Json without_examples = small(4);
   without_examples["problem"] = "ridge";
-  refuses(without_examples, 2, "are no means over examples");
+  refuses(without_examples, 2,
+          "/problem: the examples of its minibatches cannot be divided");
   Json together = small(4);
   together["problem"]["model"] = {
       {"type", "sequential"},
       {"layers", {"batch_norm", {{"type", "linear"}, {"out", 3}}}}};
-  refuses(together, 2, "are no means over examples");
+  refuses(together, 2,
+          "/problem: the examples of its minibatches cannot be divided");
   Json shares = evolved("es", 4);
   shares["distributed"]["shares"] = 2;
   refuses(shares, 2, "here they divide particles");

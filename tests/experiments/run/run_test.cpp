@@ -1,7 +1,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "core/metric.h"
 #include "core/platform/files.h"
 #include "core/storage/safetensors.h"
 #include "experiments/run/difference.h"
@@ -15,78 +14,6 @@
 namespace nestgrad {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-/// What is handed out is judged to be no worse than the start, which the first
-/// two lines are of.
-void check_selection(const std::vector<Json>& lines, const Json& summary) {
-  const Json& selected = summary["selected"];
-  if (!summary.contains("hyperparameters")) {  // nothing is tuned
-    CHECK(selected["select"] == "last");
-    return;
-  }
-  REQUIRE(selected["select"] == "best");
-  const auto metric = selected["metric"].get<std::string>();
-  const bool evaluated = metric != "outer_loss";
-  const std::string column = evaluated ? "evaluated." + metric : metric;
-  const auto value = selected["value"].get<double>();
-  CHECK(lines[selected["step"].get<std::size_t>()][column] == value);
-  for (std::size_t k = 0; k < 2; ++k) {
-    CAPTURE(k, column);
-    if (!lines[k].contains(column) || lines[k][column].is_null()) continue;
-    CHECK(to_minimize(metric, value) <=
-          to_minimize(metric, lines[k][column].get<double>()));
-  }
-  if (evaluated) CHECK(summary["tuned"][metric] == value);
-}
-
-}  // namespace
-
-TEST_CASE("every configuration that is shipped runs and writes its files",
-          "[experiment]") {
-  std::vector<std::string> paths = shipped_configs();
-  for (const char* folder : {"/configs/exported", "/configs/gpu"}) {
-    for (const std::string& path : shipped_configs(folder)) {
-      paths.push_back(path);
-    }
-  }
-  for (const std::string& path : paths) {
-    CAPTURE(path);
-    const JsonFile file = JsonFile::read(path);
-    // Whole, it is valid; short, it runs.
-    CHECK_NOTHROW(complete(experiment_schema(), file.json()));
-    const TemporaryFolder folder;
-    folder.write("short.json", shortened(shipped_config(path)).dump());
-    const Ended ended = program(folder.path(""), "run short.json");
-    CAPTURE(ended.output);
-    REQUIRE(ended.code == 0);
-    CHECK_THAT(ended.output, ContainsSubstring("Results are in"));
-
-    const std::string run = folder.path("runs/short-1/");
-    for (const char* name : {"config.json", "run.json", "metrics.jsonl",
-                             "summary.json", "hyperparameters.safetensors",
-                             "weights.safetensors", "trajectory.png"}) {
-      CAPTURE(name);
-      CHECK(fs::file_size(run + name) > 0);
-    }
-    const auto lines = lines_of(run + "metrics.jsonl");
-    REQUIRE(lines.size() == 3);
-    for (const char* key :
-         {"step", "seconds", "outer_loss", "gradient_norm", "status"}) {
-      CHECK(lines[2].contains(key));
-    }
-    const Json effective = Json::parse(read_file(run + "config.json"));
-    // Truncated training begins with a part of a run.
-    const Json& estimator = effective["estimator"];
-    if (effective["outer"]["select"] == "best" &&
-        estimator["horizon"] <= estimator["window"]) {
-      check_selection(lines, Json::parse(read_file(run + "summary.json")));
-    }
-    // The effective configuration says everything: it completes to itself.
-    CHECK(complete(experiment_schema(), effective) == effective);
-  }
-}
 
 TEST_CASE("the same seed gives the same run and another one does not",
           "[experiment]") {
