@@ -75,6 +75,51 @@ Json noisy_network(const Json& estimator, std::int64_t shares = 0) {
       {"distributed", {{"divide", "examples"}, {"shares", shares}}}};
 }
 
+/// Says that its examples can be divided, but those of a part have other noise
+/// than in the whole minibatch if `honest` is false.
+class Noisy : public BilevelProblem {
+ public:
+  Noisy(const Config& config, const ProblemContext& context)
+      : honest_(config.boolean("honest")), options_(context.options) {}
+  static Schema schema() {
+    return Schema("Noise.").boolean("honest", true, "Whether it divides well.");
+  }
+
+  std::vector<Hyperparameter> hyperparameters() const override {
+    Hyperparameter scale;
+    scale.name = "scale";
+    scale.initial = at::ones({}, options_);
+    return {scale};
+  }
+  ParameterSet initial_weights(const ParameterSet&,
+                               const Key& key) const override {
+    return {{"w", key.normal(at::empty({3}, options_))}};
+  }
+  Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
+                    const Draw& draw) const override {
+    const std::int64_t n = draw.part.is_whole() ? 6 : draw.part.count;
+    const Tensor x =
+        draw.key.normal(at::empty({n, 3}, options_),
+                        honest_ ? draw.part.first_number(3 * n) : 0);
+    return hyper.at("scale") * (at::mv(x, weights.at("w")) - 1).square().mean();
+  }
+  Tensor valid_loss(const ParameterSet& weights, const ParameterSet&,
+                    const Draw&) const override {
+    return weights.at("w").square().sum();
+  }
+  ProblemAbilities abilities() const override {
+    ProblemAbilities out;
+    out.divisible_examples = {6, 6};
+    return out;
+  }
+
+ private:
+  bool honest_;
+  at::TensorOptions options_;
+};
+
+NESTGRAD_REGISTER(ProblemRegistry, "noisy_examples", Noisy)
+
 double distance(const ParameterSet& a, const ParameterSet& b) {
   return length(a - b) / (1e-300 + length(b));
 }
@@ -98,6 +143,21 @@ TEST_CASE(
     "ranks that have fixed shares estimate what one rank does, bit by bit",
     "[ranks]") {
   for (const int ranks : {2, 4}) on_ranks(ranks, "rank_of_shares");
+}
+
+TEST_CASE("a problem whose examples have other noise in a part is refused",
+          "[ranks]") {
+  const auto build = [](bool honest) {
+    const Json json{
+        {"problem", {{"type", "noisy_examples"}, {"honest", honest}}},
+        {"hyperparameters", {{"scale", Json::object()}}},
+        {"distributed", {{"shares", 2}}}};
+    Experiment(Config(complete(experiment_schema(), json)));
+  };
+  build(true);
+  CHECK_THROWS_WITH(
+      build(false),
+      ContainsSubstring("/problem: minibatches cannot be divided"));
 }
 
 TEST_CASE("derivatives of any order pass through sums over ranks", "[ranks]") {
