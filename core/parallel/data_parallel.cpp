@@ -10,12 +10,11 @@
 #include "core/platform/error.h"
 
 namespace nestgrad {
-namespace {
 
 /// Tensors on their way through one call of shares_of(): first all are added,
 /// then all are taken in each share, in the same order. Dual numbers go in two
 /// parts.
-class Passage {
+class DataParallel::Passage {
  public:
   void add(const Tensor& t) {
     dual_.push_back(is_dual(t));
@@ -70,6 +69,8 @@ class Passage {
   std::size_t next_ = 0, taken_ = 0;
 };
 
+namespace {
+
 /// The sum over ranks of the shares of this one. They may be dual numbers.
 Tensor sum_over_ranks(const std::shared_ptr<World>& world,
                       const std::vector<Tensor>& shares) {
@@ -92,6 +93,10 @@ double fraction(const BatchPart& part, std::int64_t examples) {
 
 }  // namespace
 
+bool can_share(std::int64_t shares, const World& world) {
+  return (shares & (shares - 1)) == 0 && shares % world.size() == 0;
+}
+
 DataParallel::DataParallel(std::shared_ptr<const BilevelProblem> problem,
                            std::shared_ptr<World> world, std::int64_t shares)
     : ProblemDecorator(std::move(problem)),
@@ -111,7 +116,7 @@ DataParallel::DataParallel(std::shared_ptr<const BilevelProblem> problem,
       "fewer ranks or take fewer \"shares\", or make minibatches larger",
       fewest, shares_);
   if (!fixed_) return;
-  require((shares & (shares - 1)) == 0 && shares % world_->size() == 0,
+  require(can_share(shares, *world_),
           "{} is not a power of two that {} ranks divide evenly", shares,
           world_->size());
   world_ = std::make_shared<PairwiseWorld>(world_);
@@ -138,6 +143,17 @@ DataParallel::Work DataParallel::work(std::int64_t examples,
   return out;
 }
 
+template <class F>
+void DataParallel::Work::each_share(const Passage& passage, const Draw& draw,
+                                    F&& f) const {
+  std::vector<Passage> shares = passage.into_shares(world, parts.size());
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    Draw own = draw;
+    own.part = parts[k];
+    f(shares[k], own);
+  }
+}
+
 Tensor DataParallel::together(Loss loss, std::int64_t examples,
                               const ParameterSet& weights,
                               const ParameterSet& hyper,
@@ -146,28 +162,25 @@ Tensor DataParallel::together(Loss loss, std::int64_t examples,
   passage.add(weights);
   passage.add(hyper);
   if (draw.response != nullptr) passage.add(*draw.response);
-  const auto [world, parts] = work(examples, draw);
-  std::vector<Passage> shares = passage.into_shares(world, parts.size());
+  const Work shared = work(examples, draw);
   std::vector<Tensor> losses;
-  for (std::size_t k = 0; k < parts.size(); ++k) {
-    const ParameterSet w = shares[k].take(weights);
-    ParameterSet h = shares[k].take(hyper);
-    Draw own = draw;
-    own.part = parts[k];
+  shared.each_share(passage, draw, [&](Passage& share, Draw& own) {
+    const ParameterSet w = share.take(weights);
+    ParameterSet h = share.take(hyper);
     RowResponse response;
     if (draw.response != nullptr) {
       const auto of_own_examples = [&](const Tensor& t) {
         return t.narrow(0, own.part.first, own.part.count);
       };
-      response = shares[k].take(*draw.response);
+      response = share.take(*draw.response);
       response.displacement = of_own_examples(response.displacement);
       h = h.map(of_own_examples);
       own.response = &response;
     }
     losses.push_back(fraction(own.part, examples) *
                      (problem().*loss)(w, h, own));
-  }
-  return sum_over_ranks(world, losses);
+  });
+  return sum_over_ranks(shared.world, losses);
 }
 
 Tensor DataParallel::train_loss(const ParameterSet& weights,
@@ -191,19 +204,16 @@ ParameterSet DataParallel::train_gradient(const ParameterSet& weights,
   Passage passage;
   passage.add(weights);
   passage.add(hyper);
-  const auto [world, parts] = work(examples_.train, draw);
-  std::vector<Passage> shares = passage.into_shares(world, parts.size());
+  const Work shared = work(examples_.train, draw);
   std::vector<std::vector<Tensor>> gradients;
-  for (std::size_t k = 0; k < parts.size(); ++k) {
-    const ParameterSet w = shares[k].take(weights);
-    const ParameterSet h = shares[k].take(hyper);
-    Draw own = draw;
-    own.part = parts[k];
+  shared.each_share(passage, draw, [&](Passage& share, const Draw& own) {
+    const ParameterSet w = share.take(weights);
+    const ParameterSet h = share.take(hyper);
     gradients.push_back((fraction(own.part, examples_.train) *
                          nestgrad::train_gradient(problem(), w, h, own, tape))
                             .tensors());
-  }
-  return weights.with(summed(world, sums_of(gradients)));
+  });
+  return weights.with(summed(shared.world, sums_of(gradients)));
 }
 
 Tensor DataParallel::outputs(const ParameterSet& weights,
@@ -212,28 +222,26 @@ Tensor DataParallel::outputs(const ParameterSet& weights,
   Passage passage;
   passage.add(weights);
   passage.add(hyper);
-  const auto [world, parts] = work(examples_.train, draw);
-  std::vector<Passage> shares = passage.into_shares(world, parts.size());
+  const Work shared = work(examples_.train, draw);
   // With particles, examples are the second axis.
   const std::int64_t axis = draw.particles > 0 ? 1 : 0;
   std::vector<Tensor> rows;
-  for (std::size_t k = 0; k < parts.size(); ++k) {
-    const ParameterSet w = shares[k].take(weights);
-    const ParameterSet h = shares[k].take(hyper);
-    Draw own = draw;
-    own.part = parts[k];
+  shared.each_share(passage, draw, [&](Passage& share, const Draw& own) {
+    const ParameterSet w = share.take(weights);
+    const ParameterSet h = share.take(hyper);
     rows.push_back(problem().outputs(w, h, own));
-  }
+  });
   // Those of other ranks are zero, so that the sum over ranks is all of them.
   const auto zeros = [&](std::int64_t n) {
     std::vector<std::int64_t> sizes = rows.front().sizes().vec();
     sizes[static_cast<std::size_t>(axis)] = n;
     return rows.front().new_zeros(sizes);
   };
-  const std::int64_t end = parts.back().first + parts.back().count;
-  rows.insert(rows.begin(), zeros(parts.front().first));
+  const BatchPart& last = shared.parts.back();
+  const std::int64_t end = last.first + last.count;
+  rows.insert(rows.begin(), zeros(shared.parts.front().first));
   rows.push_back(zeros(examples_.train - end));
-  return sum_over_ranks(world, {at::cat(rows, axis)});
+  return sum_over_ranks(shared.world, {at::cat(rows, axis)});
 }
 
 Tensor DataParallel::output_loss(const Tensor& outputs,
@@ -242,19 +250,16 @@ Tensor DataParallel::output_loss(const Tensor& outputs,
   Passage passage;
   passage.add(outputs);
   passage.add(hyper);
-  const auto [world, parts] = work(examples_.train, draw);
-  std::vector<Passage> shares = passage.into_shares(world, parts.size());
+  const Work shared = work(examples_.train, draw);
   const std::int64_t axis = draw.particles > 0 ? 1 : 0;
   std::vector<Tensor> losses;
-  for (std::size_t k = 0; k < parts.size(); ++k) {
-    Draw own = draw;
-    own.part = parts[k];
+  shared.each_share(passage, draw, [&](Passage& share, const Draw& own) {
     const Tensor rows =
-        shares[k].take().narrow(axis, own.part.first, own.part.count);
+        share.take().narrow(axis, own.part.first, own.part.count);
     losses.push_back(fraction(own.part, examples_.train) *
-                     problem().output_loss(rows, shares[k].take(hyper), own));
-  }
-  return sum_over_ranks(world, losses);
+                     problem().output_loss(rows, share.take(hyper), own));
+  });
+  return sum_over_ranks(shared.world, losses);
 }
 
 double division_error(const BilevelProblem& problem,

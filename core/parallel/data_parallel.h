@@ -59,10 +59,17 @@ class DataParallel : public ProblemDecorator {
                                           const ParameterSet&,
                                           const Draw&) const;
 
+  class Passage;
+
   /// The shares of a minibatch that this rank evaluates, and who sums.
   struct Work {
     std::shared_ptr<World> world;
     std::vector<BatchPart> parts;
+
+    /// f(share, draw): what has been added to `passage`, to be taken, and the
+    /// draw of the share.
+    template <class F>
+    void each_share(const Passage& passage, const Draw& draw, F&& f) const;
   };
   Work work(std::int64_t examples, const Draw& draw) const;
 
@@ -74,6 +81,10 @@ class DataParallel : public ProblemDecorator {
   bool fixed_;           // the same for every number of ranks
   BatchSizes examples_;  // of whole minibatches
 };
+
+/// Whether so many shares, 1 or more, are a power of two that the number of
+/// ranks divides.
+bool can_share(std::int64_t shares, const World& world);
 
 /// How much the training gradient of a few examples differs from the mean of
 /// those of its two halves, relatively. More than rounding: the problem cannot

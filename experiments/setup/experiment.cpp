@@ -202,8 +202,7 @@ Divided Experiment::choose_divided(const Config& config) const {
   const Config distributed = config.object("distributed");
   const std::int64_t shares = distributed.integer("shares");
   if (world_->alone() && shares == 0) return Divided::kNothing;
-  if (shares > 0 &&
-      ((shares & (shares - 1)) != 0 || shares % world_->size() != 0)) {
+  if (shares > 0 && !can_share(shares, *world_)) {
     distributed.fail(
         "shares",
         fmt::format("must be a power of two that the number of ranks "

@@ -19,6 +19,7 @@ Json by_examples(std::int64_t steps, std::int64_t shares = 0) {
                                {{"type", "dropout"}, {"rate", 0.2}},
                                {{"type", "linear"}, {"out", 3}}}}};
   out["hyperparameters"]["weight_decay"]["per"] = "weight";
+  out["record"]["checkpoint"] = {{"steps", 5}, {"keep", 10}};
   out["distributed"] = {{"silent_seconds", 3}, {"shares", shares}};
   return out;
 }
@@ -28,8 +29,7 @@ Json by_examples(std::int64_t steps, std::int64_t shares = 0) {
 TEST_CASE("ranks that divide examples make the run of one, up to rounding",
           "[ranks][resume]") {
   const RankRuns folder;
-  Json config = by_examples(12);
-  config["record"]["checkpoint"] = {{"steps", 5}, {"keep", 10}};
+  const Json config = by_examples(12);
   REQUIRE(folder.run(config, "one", 1).code == 0);
   for (const char* name : {"three", "broken"}) {
     const Ended ended = folder.run(config, name, 3);
@@ -47,8 +47,7 @@ TEST_CASE("ranks that divide examples make the run of one, up to rounding",
 
 TEST_CASE("fixed shares give any number of ranks the same bits", "[ranks]") {
   const RankRuns folder;
-  Json config = by_examples(12, 4);
-  config["record"]["checkpoint"] = {{"steps", 5}, {"keep", 10}};
+  const Json config = by_examples(12, 4);
   for (const int ranks : {1, 2, 4}) {
     const Ended ended = folder.run(config, std::to_string(ranks), ranks);
     CAPTURE(ended.output);
@@ -89,8 +88,7 @@ TEST_CASE("rank 0 looks at cold starts while the others go on", "[ranks]") {
 TEST_CASE("a run that goes on with other ranks says that it rounds differently",
           "[ranks][resume]") {
   const RankRuns folder;
-  Json config = by_examples(12);
-  config["record"]["checkpoint"] = {{"steps", 5}, {"keep", 10}};
+  const Json config = by_examples(12);
   REQUIRE(folder.run(config, "a", 2).code == 0);
   folder.lose_after_step_5("a");
   const Ended ended = program(folder.path(""), "resume a --quiet --ranks 3");
