@@ -31,9 +31,10 @@ Json host_facts();
 double peak_memory_mib();
 
 /// From now on the first SIGINT, SIGTERM, SIGHUP or SIGXCPU is noted instead of
-/// ending the process. A second SIGINT or SIGTERM ends it. SIGHUP and SIGXCPU
-/// come more than once for one reason, so later ones are ignored; a SIGHUP that
-/// is ignored at the start (nohup) stays so. SIGUSR1 asks for a checkpoint.
+/// ending the process. A SIGINT or SIGTERM more than a second later ends it.
+/// SIGHUP and SIGXCPU come more than once for one reason, so later ones are
+/// ignored; a SIGHUP that is ignored at the start (nohup) stays so. SIGUSR1
+/// asks for a checkpoint.
 void note_signals();
 
 /// The noted signal, SIGPIPE if the reader of standard output has ended, or 0.

@@ -15,22 +15,24 @@ namespace fs = std::filesystem;
 /// A run that goes on until a signal ends it, with no checkpoint in time.
 class Endless {
  public:
-  Endless() {
+  explicit Endless(std::int64_t window = 3) {
     Json config = small(1000000);
+    config["estimator"]["window"] = window;
     config["record"]["checkpoint"] = {{"minutes", 60}};
     folder.write("a.json", config.dump());
   }
 
   /// Starts the run by "`before` nestgrad run ...", does `then` after its first
-  /// steps, where $p is its process, and waits for its end. Returns its exit
-  /// code.
-  int code_after(const std::string& before, const std::string& then) const {
+  /// steps, or when another file than that of steps is there, where $p is its
+  /// process, and waits for its end. Returns its exit code.
+  int code_after(const std::string& before, const std::string& then,
+                 const std::string& file = "metrics.jsonl") const {
     const Ended ended = shell(
         folder.path(""),
         fmt::format("rm -rf run; {} '{}' run a.json --quiet --out run & p=$!; "
-                    "until [ -s run/metrics.jsonl ]; do sleep 0.1; done; {}; "
+                    "until [ -s run/{} ]; do sleep 0.1; done; {}; "
                     "wait $p; echo code $?",
-                    before, NESTGRAD_PROGRAM, then));
+                    before, NESTGRAD_PROGRAM, file, then));
     CAPTURE(ended.output);
     const std::size_t at = ended.output.rfind("code ");
     REQUIRE(at != std::string::npos);
@@ -58,6 +60,22 @@ TEST_CASE(
   CHECK(run.has_checkpoint());
   CHECK(json_of(run.folder.path("run/summary.json"))["termination"] ==
         "stopped");
+}
+
+TEST_CASE(
+    "a signal that comes twice within a second ends a run with a checkpoint, "
+    "one that comes later ends it at once",
+    "[resume]") {
+  const Endless run;
+  CHECK(run.code_after("",
+                       "kill -TERM $p; sleep 0.05; kill -TERM $p "
+                       "2>/dev/null") == 128 + SIGTERM);
+  CHECK(run.has_checkpoint());
+  // In the middle of an outer step of minutes.
+  const Endless slow(10000000);
+  CHECK(slow.code_after("", "sleep 1; kill -TERM $p; sleep 1.5; kill -TERM $p",
+                        "run.json") == 128 + SIGTERM);
+  CHECK_FALSE(slow.has_checkpoint());
 }
 
 TEST_CASE("a run under nohup survives the loss of the terminal", "[resume]") {
