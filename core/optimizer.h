@@ -85,6 +85,10 @@ class Optimizer {
   /// Setting::scale() and does not sum over particles.
   virtual bool vectorizes() const { return false; }
 
+  /// Whether update() of some of the numbers is that part of the update of all:
+  /// no number depends on another's gradient, and settings are those of all.
+  virtual bool moves_each_number() const { return false; }
+
   /// Whether update() does the same at every step: it does not count steps, and
   /// with these hyperparameters its settings do not change.
   virtual bool same_at_every_step(const ParameterSet& natural,

@@ -87,12 +87,11 @@ const char* to_string(Termination termination) {
 }
 
 OuterLoop::OuterLoop(HypergradientEstimator& estimator,
-                     const BilevelProblem& problem,
-                     std::shared_ptr<const Optimizer> optimizer,
+                     const BilevelProblem& problem, OuterRule rule,
                      std::int64_t steps)
     : estimator_(estimator),
       problem_(problem),
-      optimizer_(std::move(optimizer)),
+      rule_(std::move(rule)),
       steps_(steps) {}
 
 void OuterLoop::add(std::shared_ptr<Observer> observer) {
@@ -100,9 +99,9 @@ void OuterLoop::add(std::shared_ptr<Observer> observer) {
 }
 
 void OuterLoop::begin(const ParameterSet& hyper, const Key& key) {
-  state_ = {hyper.detach(), optimizer_->slots(hyper.detach()), 0};
+  rule_.begin(hyper);
   seconds_ = 0;
-  estimator_.begin(state_.weights, key);
+  estimator_.begin(rule_.hyper(), key);
 }
 
 OuterStep OuterLoop::begun(const ParameterSet& hyper) const {
@@ -124,9 +123,9 @@ OuterStep OuterLoop::begun(const ParameterSet& hyper) const {
 }
 
 void OuterLoop::tell_start() {
-  const ParameterSet natural = tuned(problem_, state_.weights);
+  const ParameterSet natural = tuned(problem_, rule_.hyper());
   const Metrics none;
-  OuterStep record = begun(state_.weights);
+  OuterStep record = begun(rule_.hyper());
   record.objective = std::nan("");
   record.seconds = seconds_;
   record.natural = &natural;
@@ -138,28 +137,26 @@ OuterResult OuterLoop::run() {
   const Stopwatch whole;
   const double before = seconds_;
   const auto ended = [&](Termination how, std::string message = "") {
-    return OuterResult{state_.weights, how, std::move(message), state_.step};
+    return OuterResult{rule_.hyper(), how, std::move(message), rule_.step()};
   };
-  if (state_.step == 0) tell_start();
+  if (rule_.step() == 0) tell_start();
 
-  while (state_.step < steps_) {
-    const ParameterSet hyper = state_.weights;
+  while (rule_.step() < steps_) {
+    const ParameterSet hyper = rule_.hyper();
     Measured measured = measured_estimate(estimator_, hyper);
     const Estimate& estimate = measured.estimate;
-    TrainState next = state_;
+    ParameterSet next = hyper;
     if (estimate.status != Status::kDiverged) {
-      next = optimizer_->step(state_, estimate.gradient, ParameterSet());
+      next = rule_.moved(estimate.gradient);
     }
     const Number norm(estimate.gradient.flatten().norm());
     Number next_norm;
-    if (!next.weights.empty()) {
-      next_norm = Number(nestgrad::norm(next.weights));
-    }
+    if (!next.empty()) next_norm = Number(nestgrad::norm(next));
     const ParameterSet natural = Number::read_with(tuned(problem_, hyper));
     OuterStep record = begun(hyper);
     record.gradient_norm = norm;
     add_estimate(measured, record);
-    record.step = state_.step + 1;
+    record.step = rule_.step() + 1;
     record.last = record.step == steps_;
     record.natural = &natural;
     record.seconds = seconds_ = before + whole.seconds();
@@ -169,23 +166,23 @@ OuterResult OuterLoop::run() {
       record.trouble = &trouble;
       for (const auto& observer : observers_) observer->on_failure(record);
       return ended(Termination::kDiverged,
-                   fmt::format("{} (outer step {})", trouble, state_.step + 1));
+                   fmt::format("{} (outer step {})", trouble, record.step));
     }
     measured.estimate.gradient = {};  // as large as the hyperparameters
-    if (!std::isfinite(next_norm) && !all_finite(next.weights)) {
+    if (!std::isfinite(next_norm) && !all_finite(next)) {
       return ended(Termination::kDiverged,
                    fmt::format("the hyperparameters after outer step {} are "
                                "not finite; a smaller learning rate in "
                                "\"outer\" keeps them",
-                               next.step));
+                               record.step));
     }
-    state_ = next;
-    record.next = &state_.weights;
+    rule_.accept(std::move(next));
+    record.next = &rule_.hyper();
 
     for (const auto& observer : observers_) {
       record.last |= observer->on_step(record) == Observer::Verdict::kStop;
     }
-    if (record.last && state_.step < steps_) {
+    if (record.last && rule_.step() < steps_) {
       return ended(Termination::kStopped);
     }
   }
@@ -193,7 +190,7 @@ OuterResult OuterLoop::run() {
 }
 
 void OuterLoop::persist(Archive& archive) {
-  archive("outer", state_);
+  archive("outer", rule_);
   archive("seconds", seconds_);
   archive("estimator", estimator_);
 }

@@ -6,6 +6,7 @@
 
 #include "core/observer.h"
 #include "hypergrad/estimator.h"
+#include "hypergrad/outer_rule.h"
 
 namespace nestgrad {
 
@@ -38,7 +39,7 @@ class OuterLoop {
  public:
   /// `estimator` and `problem` outlive the loop.
   OuterLoop(HypergradientEstimator& estimator, const BilevelProblem& problem,
-            std::shared_ptr<const Optimizer> optimizer, std::int64_t steps);
+            OuterRule rule, std::int64_t steps);
 
   void add(std::shared_ptr<Observer> observer);
 
@@ -51,9 +52,9 @@ class OuterLoop {
   OuterResult run();
 
   // The present state: outer steps made, seconds spent, the hyperparameters.
-  std::int64_t step() const { return state_.step; }
+  std::int64_t step() const { return rule_.step(); }
   double seconds() const { return seconds_; }
-  const ParameterSet& hyper() const { return state_.weights; }
+  const ParameterSet& hyper() const { return rule_.hyper(); }
 
   void persist(Archive& archive);
 
@@ -67,10 +68,9 @@ class OuterLoop {
 
   HypergradientEstimator& estimator_;
   const BilevelProblem& problem_;
-  std::shared_ptr<const Optimizer> optimizer_;
+  OuterRule rule_;
   std::int64_t steps_;
   std::vector<std::shared_ptr<Observer>> observers_;
-  TrainState state_;    // the hyperparameters and the optimizer's memory
   double seconds_ = 0;  // spent so far
 };
 

@@ -35,6 +35,7 @@ class Adam : public Optimizer {
   }
 
   bool vectorizes() const override { return true; }
+  bool moves_each_number() const override { return true; }
 
   ParameterSet slots(const ParameterSet& weights) const override {
     ParameterSet slots;

@@ -50,6 +50,7 @@ class RmsProp : public Optimizer {
   }
 
   bool vectorizes() const override { return true; }
+  bool moves_each_number() const override { return true; }
 
   ParameterSet slots(const ParameterSet& weights) const override {
     ParameterSet slots;

@@ -33,6 +33,7 @@ class Sgd : public Optimizer {
   }
 
   bool vectorizes() const override { return true; }
+  bool moves_each_number() const override { return true; }
 
   bool same_at_every_step(const ParameterSet& natural,
                           std::int64_t particles) const override {

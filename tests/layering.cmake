@@ -29,7 +29,7 @@ room(core/nn/models ${base} core core/nn core/nn/foreign core/nn/layers
      core/nn/exported)
 room(optimizers ${base} core)
 room(hypergrad/solvers ${base} core)
-room(hypergrad ${base} core)
+room(hypergrad ${base} core core/distributed)
 room(hypergrad/implicit ${base} core hypergrad hypergrad/solvers)
 room(hypergrad/unrolled ${base} core hypergrad)
 room(hypergrad/evolution ${base} core hypergrad)
@@ -48,7 +48,7 @@ room(experiments/setup ${base} core core/distributed core/parallel core/nn
      hypergrad)
 room(experiments/record ${base} core hypergrad experiments/data
      experiments/data/arrays experiments/plot experiments/setup)
-room(experiments/judge ${base} core hypergrad hypergrad/solvers
+room(experiments/judge ${base} core core/distributed hypergrad hypergrad/solvers
      hypergrad/implicit hypergrad/unrolled experiments/plot experiments/setup experiments/record)
 room(experiments/run ${base} core core/distributed hypergrad experiments/setup
      experiments/record experiments/judge)

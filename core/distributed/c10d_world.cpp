@@ -131,7 +131,8 @@ class C10dWorld : public World {
     using Tensors = std::vector<Tensor>;
     std::vector<Tensors> outs{out.unbind()};
     Tensors ins{in};
-    complete(in.nbytes(), [&] { return group_->allgather(outs, ins); });
+    complete([&] { return group_->allgather(outs, ins); });
+    gathers_.count(static_cast<std::int64_t>(in.nbytes()));
     return out;
   }
 
@@ -140,7 +141,8 @@ class C10dWorld : public World {
     Tensor out = at::empty(own.sizes(), own.options().device(at::kCPU));
     out.copy_(own.detach());
     std::vector<Tensor> outs{out};
-    complete(out.nbytes(), [&] { return group_->allreduce(outs); });
+    complete([&] { return group_->allreduce(outs); });
+    sums_.count(static_cast<std::int64_t>(out.nbytes()));
     return out.to(own.device());
   }
 
@@ -155,7 +157,7 @@ class C10dWorld : public World {
     });
     const std::size_t length = std::stoull(said);
     if (length <= kShort) {
-      count(static_cast<std::int64_t>(length));
+      from_first_.count(static_cast<std::int64_t>(length));
       return said.substr(said.find(' ') + 1);
     }
     Tensor all = at::empty({static_cast<std::int64_t>(length)}, at::kByte);
@@ -163,7 +165,8 @@ class C10dWorld : public World {
       std::copy(bytes.begin(), bytes.end(), all.data_ptr<std::uint8_t>());
     }
     std::vector<Tensor> tensors{all};
-    complete(length, [&] { return group_->broadcast(tensors); });
+    complete([&] { return group_->broadcast(tensors); });
+    from_first_.count(static_cast<std::int64_t>(length));
     return {all.data_ptr<std::uint8_t>(),
             all.data_ptr<std::uint8_t>() + all.numel()};
   }
@@ -263,7 +266,7 @@ class C10dWorld : public World {
 
   /// Waits in slices, so that what the watch finds ends it.
   template <class Start>
-  void complete(std::size_t bytes, const Start& start) {
+  void complete(const Start& start) {
     watch_->reach(collectives() + 1);
     try {
       const auto work = start();
@@ -282,7 +285,6 @@ class C10dWorld : public World {
     } catch (const std::exception& error) {
       explain(one_line(error));
     }
-    count(static_cast<std::int64_t>(bytes));
   }
 
   /// Throws RankLost for an exchange that has failed.

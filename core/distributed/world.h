@@ -21,6 +21,19 @@ class RankLost : public Error {
   using Error::Error;
 };
 
+/// What a rank has exchanged with others.
+struct Traffic {
+  std::int64_t exchanges = 0;
+  std::int64_t short_ones = 0;  ///< of them, those of one number
+  std::int64_t bytes = 0;       ///< that this rank has given
+
+  void count(std::int64_t more) {
+    ++exchanges;
+    if (more <= 8) ++short_ones;
+    bytes += more;
+  }
+};
+
 /// All ranks of a run: processes on one host or several that do the same and
 /// share some of the work.
 ///
@@ -53,18 +66,15 @@ class World {
   /// There will be no further collective: other ranks may end before this one.
   virtual void part() = 0;
 
-  /// Collectives so far, and the bytes that this rank has given to them.
-  std::int64_t collectives() const { return collectives_; }
-  std::int64_t bytes() const { return bytes_; }
-
- protected:
-  void count(std::int64_t bytes) {
-    ++collectives_;
-    bytes_ += bytes;
+  // Of all collectives so far.
+  const Traffic& gathers() const { return gathers_; }
+  const Traffic& sums() const { return sums_; }
+  std::int64_t collectives() const {
+    return gathers_.exchanges + sums_.exchanges + from_first_.exchanges;
   }
 
- private:
-  std::int64_t collectives_ = 0, bytes_ = 0;
+ protected:
+  Traffic gathers_, sums_, from_first_;
 };
 
 /// A run of one process.

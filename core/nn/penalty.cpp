@@ -29,7 +29,8 @@ class WeightedSquares : public torch::autograd::Function<WeightedSquares> {
     const variable_list saved = context->get_saved_variables();
     const Tensor &w = saved[0], &d = saved[1], &g = gradient[0];
     variable_list out(2);
-    if (context->needs_input_grad(0)) out[0] = ((2 * g) * d) * w;
+    // The scalar comes last: the tape keeps factors of what is on it.
+    if (context->needs_input_grad(0)) out[0] = (d * w) * (2 * g);
     if (context->needs_input_grad(1)) out[1] = g * (w * w);
     return out;
   }

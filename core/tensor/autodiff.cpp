@@ -20,9 +20,11 @@ namespace {
 
 using torch::autograd::variable_list;
 
-/// sum_i v_i' (d outputs_i / d inputs), one tensor per input.
-variable_list grad(const variable_list& outputs, const variable_list& inputs,
-                   const variable_list& v, Graph graph, Tape tape) {
+/// sum_i v_i' (d outputs_i / d inputs), one tensor per input; undefined where
+/// nothing depends on an input.
+variable_list grad_or_nothing(const variable_list& outputs,
+                              const variable_list& inputs,
+                              const variable_list& v, Graph graph, Tape tape) {
   // LibTorch refuses outputs that are on no tape; they contribute nothing.
   variable_list taped, taped_v;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -51,6 +53,13 @@ variable_list grad(const variable_list& outputs, const variable_list& inputs,
                       what));
     }
   }
+  return out;
+}
+
+/// The same with zeros in the place of nothing.
+variable_list grad(const variable_list& outputs, const variable_list& inputs,
+                   const variable_list& v, Graph graph, Tape tape) {
+  variable_list out = grad_or_nothing(outputs, inputs, v, graph, tape);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!out[i].defined()) out[i] = at::zeros_like(inputs[i]);
   }
@@ -108,8 +117,14 @@ Partials partials(const Tensor& loss, const ParameterSet& weights,
   require_scalar(loss);
   variable_list inputs = weights.tensors();
   inputs.insert(inputs.end(), hyper.tensors().begin(), hyper.tensors().end());
-  variable_list both =
-      grad({loss}, inputs, {at::ones_like(loss)}, Graph::kConsume, Tape::kOff);
+  variable_list both = grad_or_nothing({loss}, inputs, {at::ones_like(loss)},
+                                       Graph::kConsume, Tape::kOff);
+  for (std::size_t i = 0; i < both.size(); ++i) {
+    if (both[i].defined()) continue;
+    // Often a loss depends on no hyperparameter, and there may be millions:
+    // zeros that take no memory.
+    both[i] = at::zeros({}, inputs[i].options()).expand(inputs[i].sizes());
+  }
   const auto cut = both.begin() + static_cast<std::ptrdiff_t>(weights.size());
   return {Number(loss), weights.with({both.begin(), cut}),
           hyper.with({cut, both.end()})};

@@ -32,7 +32,8 @@ ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
 bool depends_on(const Tensor& out, const std::vector<Tensor>& of,
                 const std::vector<Tensor>& until);
 
-/// A loss and both of its partial derivatives, from one backward pass.
+/// A loss and both of its partial derivatives, from one backward pass. Zeros
+/// may be one number in memory, so nothing may be written into them.
 struct Partials {
   Number loss;
   ParameterSet weights;

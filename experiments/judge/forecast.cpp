@@ -44,6 +44,7 @@ double slope(double rise, double run) {
 struct Step {
   double seconds = 0, train_gradients = 0, products = 0;
   double bytes = 0;  // of tensors at the peak of the estimate
+  Exchanges exchanges;
 };
 
 /// What one final run takes.
@@ -70,6 +71,7 @@ class Forecast {
     training_step_ = out.training_step = training_step_seconds(experiment_);
     const Step step = outer_step();
     out.estimate = step.seconds;
+    out.exchanges = step.exchanges;
     out.evaluation = probe_.evaluation;
     tuning(step, out);
     out.networks = networks(step, out.outer_steps);
@@ -184,12 +186,19 @@ class Forecast {
   /// tape and the states kept, time to the training steps.
   Step extrapolated(const Rehearsal& a, const Rehearsal& b) const {
     Step out{b.seconds, b.train_gradients, b.products,
-             static_cast<double>(b.estimate_bytes)};
+             static_cast<double>(b.estimate_bytes), b.exchanges};
     const Footprint largest = experiment_.estimator().footprint();
     const auto [mean, window] = mean_footprint();
     const Steps more = steps_of(mean, window) - steps_of(b.footprint, b.window);
     out.seconds = std::max(0.0, out.seconds + seconds_of(more, a, b));
     out.train_gradients += more.plain + more.taped;
+    const Steps known =
+        steps_of(b.footprint, b.window) - steps_of(a.footprint, a.window);
+    const double steps = known.plain + known.taped;
+    if (steps > 0) {
+      out.exchanges = b.exchanges + ((more.plain + more.taped) / steps) *
+                                        (b.exchanges - a.exchanges);
+    }
 
     const double state = bytes_of(
         experiment_.loop().start(experiment_.initial_hyper(), Key()).joined());

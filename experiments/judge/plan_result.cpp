@@ -143,6 +143,7 @@ Json PlanResult::to_json() const {
     if (!cost->ended_by.empty()) out["ended_by"] = cost->ended_by;
   }
   if (!trouble.empty()) out["trouble"] = trouble;
+  if (scaling) out["scaling"] = scaling->to_json();
   return out;
 }
 
@@ -151,7 +152,7 @@ std::string PlanResult::text() const {
       text_of("weights", weights, weight_count) +
       text_of("hyperparameters", hyperparameters, hyperparameter_count) +
       training(*this) + (second_derivative ? text_of(*second_derivative) : "");
-  if (cost) return out + text_of(*cost);
+  if (cost) return out + text_of(*cost) + (scaling ? scaling->text() : "");
   return out +
          plan_line("memory and time",
                    "are not known, since the estimator as configured "

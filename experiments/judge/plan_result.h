@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/config/json_file.h"
+#include "experiments/judge/scaling_result.h"
 
 namespace nestgrad {
 
@@ -31,10 +32,13 @@ struct PlanCost {
 
   // Seconds.
   double training_step = 0;
-  double estimate = 0;  ///< with the training of its window
+  double estimate = 0;  ///< with the training of its window; exchanges, if
+                        ///< there are several ranks, not counted
   double evaluation = 0;
   double tuning = 0;      ///< all of it, at most its budget
   double retraining = 0;  ///< all final runs, at most their budget
+
+  Exchanges exchanges;  ///< of an estimate, with the training of its window
 
   std::int64_t networks = 0;     ///< of each final run; 0 if there are none
   std::int64_t outer_steps = 0;  ///< that tuning makes within its budgets
@@ -62,8 +66,9 @@ struct PlanResult {
 
   std::int64_t retraining_steps = 0;                  ///< of each final run
   std::optional<SecondDerivative> second_derivative;  ///< empty: not asked
-  std::optional<PlanCost> cost;  ///< empty if the estimator does not run
-  std::string trouble;           ///< why there is no cost
+  std::optional<PlanCost> cost;    ///< empty if the estimator does not run
+  std::string trouble;             ///< why there is no cost
+  std::optional<Scaling> scaling;  ///< empty: not asked
 
   Json to_json() const;
 

@@ -39,12 +39,15 @@ class Watch : public Observer {
     estimate_bytes =
         std::max(estimate_bytes, memory_.current() + step.estimate_bytes);
     const std::int64_t gradients = experiment_.problem().train_losses();
+    const Exchanges exchanged = Exchanges::of(experiment_.world());
     if (moves(step.step)) {
+      exchanges = exchanged - exchanged_;
       train_gradients = static_cast<double>(gradients - gradients_);
       const auto found = step.metrics->find("products");
       if (found != step.metrics->end()) products = found->second;
     }
     gradients_ = gradients;
+    exchanged_ = exchanged;
     if (!is_enough(step)) return Verdict::kContinue;
     if (evaluates_) evaluate(step);
     return Verdict::kStop;
@@ -67,6 +70,7 @@ class Watch : public Observer {
 
   std::int64_t estimate_bytes = 0, evaluation_bytes = 0;
   double train_gradients = 0, products = 0, evaluation = 0;
+  Exchanges exchanges;
 
  private:
   bool moves(std::int64_t step) const { return (step - 1) % turns_ == 0; }
@@ -95,6 +99,7 @@ class Watch : public Observer {
   std::vector<double> seconds_;
   double before_ = 0;
   std::int64_t gradients_ = experiment_.problem().train_losses();
+  Exchanges exchanged_ = Exchanges::of(experiment_.world());
 };
 
 }  // namespace
@@ -121,6 +126,7 @@ Rehearsal Rehearsal::of(const Experiment& experiment, const Config& section,
   out.staying = watch->typical(/*moving=*/false);
   out.train_gradients = watch->train_gradients;
   out.products = watch->products;
+  out.exchanges = watch->exchanges;
   out.estimate_bytes = watch->estimate_bytes;
   out.evaluation = watch->evaluation;
   if (whole && experiment.retraining_steps() > 0) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "experiments/judge/scaling_result.h"
 #include "experiments/setup/experiment.h"
 
 namespace nestgrad {
@@ -19,6 +20,7 @@ struct Rehearsal {
 
   // Of an outer step at the end of a window.
   double train_gradients = 0, products = 0;
+  Exchanges exchanges;
 
   std::int64_t estimate_bytes = 0;  ///< of tensors at the peak of an estimate
   std::int64_t bytes = 0;           ///< at the peak of everything

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "experiments/setup/process.h"
 
 namespace nestgrad {
@@ -14,18 +17,22 @@ enum Told {
   kTrainLosses,
   kValidLosses,
   kCollectives,
-  kDigest,
+  kHyper,
+  kWeights,
   kToldNumbers
 };
 
-/// A number that differs, but for chance, where any bit differs (FNV-1a).
+/// A number that differs where one bit differs and, but for chance, where
+/// several do: FNV-1a, eight bytes at a time.
 std::int64_t digest_of(const ParameterSet& set) {
   std::uint64_t hash = 0xCBF29CE484222325;
   for (const Tensor& tensor : set.tensors()) {
     const Tensor own = tensor.detach().to(at::kCPU).contiguous();
-    const auto* const bytes = static_cast<const unsigned char*>(own.data_ptr());
-    for (std::size_t i = 0; i < own.nbytes(); ++i) {
-      hash = (hash ^ bytes[i]) * 0x100000001B3;
+    const auto* const bytes = static_cast<const char*>(own.data_ptr());
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < own.nbytes(); i += sizeof word) {
+      std::memcpy(&word, bytes + i, std::min(sizeof word, own.nbytes() - i));
+      hash = (hash ^ word) * 0x100000001B3;
     }
   }
   return static_cast<std::int64_t>(hash);
@@ -76,7 +83,12 @@ Observer::Verdict Lockstep::on_step(const OuterStep& step) {
   own[kTrainLosses] = problem.train_losses() - train_losses_;
   own[kValidLosses] = problem.valid_losses() - valid_losses_;
   own[kCollectives] = world.collectives();
-  own[kDigest] = digest_of(*step.next);
+  own[kHyper] = digest_of(*step.next);
+  // Those of other starts would have to be trained to be known, and have no
+  // effect on later steps.
+  if (step.position.start == 0) {
+    own[kWeights] = digest_of(experiment_.weights(*step.next));
+  }
   const Tensor all = world.gather(at::tensor(own));
   compare(all, step);
   // Losses of divided examples are those of whole minibatches already.
@@ -102,7 +114,8 @@ void Lockstep::compare(const Tensor& all, const OuterStep& step) const {
     }
   };
   require_alike(kCollectives, "has exchanged more or less often than");
-  require_alike(kDigest, "has other hyperparameters than");
+  require_alike(kHyper, "has other hyperparameters than");
+  require_alike(kWeights, "has other weights than");
 }
 
 void Lockstep::add_evaluations(const Tensor& all) {

@@ -37,6 +37,17 @@ void attempt(std::vector<Complaint>& complaints, const std::string& pointer,
   }
 }
 
+/// `section`: "distributed".
+OuterRule outer_rule_of(const Config& section,
+                        std::shared_ptr<const Optimizer> rule,
+                        const std::shared_ptr<World>& world) {
+  try {
+    return {std::move(rule), section.boolean("divide_outer") ? world : alone()};
+  } catch (const Error& error) {
+    section.fail("divide_outer", error.what());
+  }
+}
+
 /// As many steps as tuning makes in one run of inner training.
 std::int64_t steps_of_tuning(const Truncation& cut, std::int64_t warm_up,
                              std::int64_t outer_steps) {
@@ -96,7 +107,7 @@ Experiment::Experiment(const Config& config, std::shared_ptr<World> world)
       world_(std::move(world)) {
   std::vector<Complaint> complaints;
   at::TensorOptions options;
-  std::shared_ptr<const Optimizer> inner;
+  std::shared_ptr<const Optimizer> inner, outer;
   std::shared_ptr<ReplayCache> replays;
 
   attempt(complaints, "/device", [&] {
@@ -133,7 +144,7 @@ Experiment::Experiment(const Config& config, std::shared_ptr<World> world)
                        "cannot depend on one",
                        name)});
     }
-    outer_rule_ = OptimizerRegistry::instance().make(section);
+    outer = OptimizerRegistry::instance().make(section);
   });
   attempt(complaints, "/hyperparameters", [&] {
     if (!natural_problem_) return;
@@ -146,7 +157,9 @@ Experiment::Experiment(const Config& config, std::shared_ptr<World> world)
   attempt(complaints, "/estimator",
           [&] { build_estimator(config, inner, replays); });
   if (!complaints.empty()) throw ConfigError(std::move(complaints));
-  outer_ = std::make_unique<OuterLoop>(*estimator_, *problem_, outer_rule_,
+  outer_rule_ =
+      outer_rule_of(config.object("distributed"), std::move(outer), world_);
+  outer_ = std::make_unique<OuterLoop>(*estimator_, *problem_, *outer_rule_,
                                        outer_steps_);
 }
 

@@ -151,9 +151,9 @@ class Experiment {
     const std::string own = estimator_->metric();
     return own.empty() ? "valid_loss" : own;
   }
-  const std::shared_ptr<const Optimizer>& outer_rule() const {
-    return outer_rule_;
-  }
+
+  /// The rule of tuning, before its first step.
+  const OuterRule& outer_rule() const { return *outer_rule_; }
 
   /// The key that tuning begins with.
   Key tuning_key() const { return key_.fold("tuning"); }
@@ -185,7 +185,7 @@ class Experiment {
   std::shared_ptr<Counted> problem_, own_problem_;  // of all, of this rank
   std::shared_ptr<const TrainingLoop> loop_, own_loop_;
   std::unique_ptr<HypergradientEstimator> estimator_;
-  std::shared_ptr<const Optimizer> outer_rule_;
+  std::optional<OuterRule> outer_rule_;
   std::unique_ptr<OuterLoop> outer_;
   std::int64_t outer_steps_ = 0;
   std::optional<std::int64_t> retraining_steps_ = 0;  // empty: as tuning makes

@@ -94,6 +94,11 @@ Schema distributed_schema() {
                "a power of two. Every number of ranks that divides it, one "
                "included, then gets the same bits. 0: one for each rank.",
                at_least(0))
+      .boolean(
+          "divide_outer", false,
+          "Whether each rank keeps a part of the outer rule's memory, such "
+          "as the moments of adam, and moves that part of the "
+          "hyperparameters. For rules that move each number by itself.")
       .text("interface", kAbsent,
             "The network interface by which ranks talk, such as eth0. If left "
             "out, the one that leads to the host of rank 0.")

@@ -73,14 +73,17 @@ class Ift : public SingleRun {
   }
 
   Estimate estimate(const ParameterSet& hyper) override {
+    if (!solver_->starts_at_guess()) solution_ = {};  // as large as the weights
     run_.advance(hyper);
-    const Partials direct = direct_partials(hyper);
+    Partials direct = direct_partials(hyper);
     const ImplicitSystem system = system_at(hyper);
-    const ParameterSet b = system.embed(direct.weights);
+    ParameterSet b = system.embed(direct.weights);
+    direct.weights = {};
+    const bool small = b.numel() <= kDense;
     const Solution q =
-        solver_->solve(system.transposed(), b,
+        solver_->solve(system.transposed(), std::move(b),
                        solution_.empty() ? nullptr : &solution_, solver_key());
-    if (b.numel() <= kDense) {
+    if (small) {
       guess_ = solution_;
       last_ = hyper;
     }
@@ -111,6 +114,7 @@ class Ift : public SingleRun {
   /// what the solver's formula says, otherwise what it has found.
   Objective claim() const override {
     const ParameterSet q = by_formula().value_or(solution_);
+    if (q.empty()) return {};  // no estimate has been possible
     return [this, q](const ParameterSet& hyper) {
       return valid_loss(run_.state().weights, hyper) -
              dot(q, system_at(hyper).residual()).item<double>();

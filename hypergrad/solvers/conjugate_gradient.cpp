@@ -68,7 +68,7 @@ class ConjugateGradient : public Krylov {
   }
 
  private:
-  Solution approximate(const LinearMap& a, const ParameterSet& b,
+  Solution approximate(const LinearMap& a, ParameterSet b,
                        const ParameterSet* guess,
                        const Key& key) const override {
     const ParameterSet scale = preconditioner(a, b, key);

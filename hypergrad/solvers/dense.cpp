@@ -24,8 +24,8 @@ class Dense : public InverseHessian {
   }
 
  private:
-  Solution approximate(const LinearMap& a, const ParameterSet& b,
-                       const ParameterSet*, const Key&) const override {
+  Solution approximate(const LinearMap& a, ParameterSet b, const ParameterSet*,
+                       const Key&) const override {
     const std::int64_t n = b.numel();
     require(n <= limit_,
             "the inverse Hessian \"dense\" is limited to {} unknowns, there "

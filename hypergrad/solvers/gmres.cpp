@@ -122,7 +122,7 @@ class Gmres : public Krylov {
   }
 
  private:
-  Solution approximate(const LinearMap& a, const ParameterSet& b,
+  Solution approximate(const LinearMap& a, ParameterSet b,
                        const ParameterSet* guess, const Key&) const override {
     return iterate(
         a, b, guess,

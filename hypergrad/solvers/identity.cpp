@@ -24,8 +24,8 @@ class Identity : public InverseHessian {
   }
 
  private:
-  Solution approximate(const LinearMap&, const ParameterSet& b,
-                       const ParameterSet*, const Key&) const override {
+  Solution approximate(const LinearMap&, ParameterSet b, const ParameterSet*,
+                       const Key&) const override {
     Solution out;
     out.x = scale_ * b;
     return out;

@@ -37,7 +37,7 @@ InverseHessian::InverseHessian(const Config& config)
                config.text("hessian") == "gauss_newton",
                config.text("products") == "finite_difference"} {}
 
-Solution InverseHessian::solve(const LinearMap& a, const ParameterSet& b,
+Solution InverseHessian::solve(const LinearMap& a, ParameterSet b,
                                const ParameterSet* guess,
                                const Key& key) const {
   // v'v and v'A v of each product.
@@ -49,16 +49,16 @@ Solution InverseHessian::solve(const LinearMap& a, const ParameterSet& b,
     return product;
   };
   const Number size(dot(b, b));
-  const auto of_zeros = [&] {
+  const auto of_zeros = [](ParameterSet zeros) {
     Solution out;
-    out.x = b;
+    out.x = std::move(zeros);
     out.residual = 0;
     return out;
   };
   // On another device it is seen afterwards, with all other numbers.
-  if (!size.waiting().defined() && size == 0) return of_zeros();
-  Solution out = approximate(watched, b, guess, key);
-  if (size == 0) return of_zeros();
+  if (!size.waiting().defined() && size == 0) return of_zeros(std::move(b));
+  Solution out = approximate(watched, std::move(b), guess, key);
+  if (size == 0) return of_zeros(out.x.zeros());
   out.products = static_cast<std::int64_t>(seen.size());
   double smallest = INFINITY, largest = -INFINITY;
   for (const auto& [vv, along] : seen) {

@@ -85,7 +85,7 @@ class InverseHessian {
   /// made, damping included, and, if both are positive, their quotient
   /// "condition_at_least". For symmetric A the curvatures are bounds on its
   /// eigenvalues.
-  Solution solve(const LinearMap& a, const ParameterSet& b,
+  Solution solve(const LinearMap& a, ParameterSet b,
                  const ParameterSet* guess = nullptr,
                  const Key& key = Key()) const;
 
@@ -98,6 +98,9 @@ class InverseHessian {
   /// for a method that replaces the inverse by something else on purpose.
   virtual bool converges() const { return true; }
 
+  /// Whether a solution depends on the guess.
+  virtual bool starts_at_guess() const { return false; }
+
   /// Whether solutions depend on the key.
   virtual bool random() const { return false; }
 
@@ -109,10 +112,12 @@ class InverseHessian {
                          const Key& key) const;
 
  private:
-  /// The method itself. solve() counts the products, and `a` includes the
-  /// damping. On the CPU b is not zero; what is returned for zeros on another
-  /// device does not count, but has to be returned.
-  virtual Solution approximate(const LinearMap& a, const ParameterSet& b,
+  /// The method itself. Where many weights leave little memory, `b` is the only
+  /// copy: a method that does not need it any more lets it go. solve() counts
+  /// the products, and `a` includes the damping. On the CPU b is not zero; what
+  /// is returned for zeros on another device does not count, but has to be
+  /// returned.
+  virtual Solution approximate(const LinearMap& a, ParameterSet b,
                                const ParameterSet* guess,
                                const Key& key) const = 0;
 

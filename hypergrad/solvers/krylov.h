@@ -19,6 +19,9 @@ namespace nestgrad {
 /// true residual. Where that may matter, one more product computes the true
 /// one, and the method starts again from there.
 class Krylov : public InverseHessian {
+ public:
+  bool starts_at_guess() const override { return warm_start_; }
+
  protected:
   /// The result of a method for A x = r, starting from x = 0.
   struct Stretch {

@@ -61,8 +61,8 @@ class Neumann : public InverseHessian {
   }
 
  private:
-  Solution approximate(const LinearMap& a, const ParameterSet& b,
-                       const ParameterSet*, const Key&) const override {
+  Solution approximate(const LinearMap& a, ParameterSet b, const ParameterSet*,
+                       const Key&) const override {
     Solution out;
     const Number size(norm(b));
     Number lambda, alpha = scale_;
@@ -70,7 +70,7 @@ class Neumann : public InverseHessian {
       lambda = largest_eigenvalue(a, b);
       alpha = reciprocal(lambda, 1);
     }
-    ParameterSet term = b, sum = b;
+    ParameterSet term = b, sum = std::move(b);
     for (std::int64_t k = 0; k < terms_; ++k) {
       term = subtract(term, alpha, a(term));
       sum = sum + term;

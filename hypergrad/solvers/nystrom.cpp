@@ -64,8 +64,8 @@ class Nystrom : public InverseHessian {
   }
 
  private:
-  Solution approximate(const LinearMap& a, const ParameterSet& b,
-                       const ParameterSet*, const Key& key) const override {
+  Solution approximate(const LinearMap& a, ParameterSet b, const ParameterSet*,
+                       const Key& key) const override {
     const Tensor flat = b.flatten(), chosen = columns(flat.numel(), key);
     const double damping = options().damping, rho = rho_ + damping;
     Tensor c = flat.new_empty({flat.numel(), chosen.numel()});

@@ -100,12 +100,12 @@ class Forward : public WindowEstimator {
     steps_ = state.step;
 
     const Partials loss = direct_partials(state.weights, hyper);
-    Tensor g = loss.hyper.flatten();
-    for (std::size_t i = 0; i < tangents.size(); ++i) {
-      const ParameterSet along = state.with(tangents[i]).weights;
-      g[static_cast<std::int64_t>(i)] += dot(loss.weights, along);
+    std::vector<Tensor> by_weights;
+    for (const ParameterSet& tangent : tangents) {
+      by_weights.push_back(dot(loss.weights, state.with(tangent).weights));
     }
-    return {hyper.unflatten(g), loss.loss};
+    return {hyper.unflatten(loss.hyper.flatten() + at::stack(by_weights)),
+            loss.loss};
   }
 
   bool real_time_;

@@ -63,9 +63,9 @@ Tensor found_preconditioner(bool linearized) {
   constexpr std::int64_t kSteps = 4000;
   OuterLoop outer(
       *estimator, *problem,
-      OptimizerRegistry::instance().make(Json{
+      OuterRule(OptimizerRegistry::instance().make(Json{
           {"type", "adam"},
-          {"lr", {{"type", "cosine"}, {"initial", 0.02}, {"steps", kSteps}}}}),
+          {"lr", {{"type", "cosine"}, {"initial", 0.02}, {"steps", kSteps}}}})),
       kSteps);
   outer.begin(problem->initial_hyper(), Key(3));
   const ParameterSet found = outer.run().hyper;
@@ -133,13 +133,13 @@ TEST_CASE("apo gives each tensor a learning rate of its own", "[apo]") {
                                             {"function_space", 0},
                                             {"weight_space", 0.1}},
                                            loop);
-    OuterLoop outer(
-        *estimator, *problem,
-        OptimizerRegistry::instance().make(Json{{"type", "rmsprop"},
-                                                {"lr", 0.02},
-                                                {"alpha", 0.9},
-                                                {"warm_start", true}}),
-        600);
+    OuterLoop outer(*estimator, *problem,
+                    OuterRule(OptimizerRegistry::instance().make(
+                        Json{{"type", "rmsprop"},
+                             {"lr", 0.02},
+                             {"alpha", 0.9},
+                             {"warm_start", true}})),
+                    600);
     outer.begin(problem->initial_hyper(), Key(3));
     const Tensor lr = problem->natural(outer.run().hyper).at("lr").flatten();
     CAPTURE(lr[0].item<double>(), lr[1].item<double>());

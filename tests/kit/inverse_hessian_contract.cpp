@@ -39,6 +39,11 @@ void judge_solver(Findings& findings, const InverseHessian& solver,
       solver.solve(system.map(), -300.0 * system.b, nullptr, Key(11));
   findings.expect(distance(scaled.x, -300.0 * got.x) < 1e-8,
                   "is not in proportion to the right-hand side");
+  const ParameterSet near = system.b;
+  const Solution guided = solver.solve(system.map(), system.b, &near, Key(11));
+  findings.expect(
+      solver.starts_at_guess() || equal(guided.x, got.x),
+      "depends on the guess, though it says that it does not start there");
   const Solution none =
       solver.solve(system.map(), system.b.zeros(), nullptr, Key(11));
   findings.expect(norm(none.x).item<double>() == 0 && none.products == 0 &&

@@ -75,6 +75,41 @@ void judge_step(Findings& findings, const Optimizer& rule,
                   "moves particles otherwise than each by itself");
 }
 
+/// A step of the first and of the other numbers of each weight tensor, for a
+/// rule that says that it moves each number by itself.
+void judge_parts(Findings& findings, const Optimizer& rule,
+                 const TrainState& start, const ParameterSet& natural) {
+  if (!rule.moves_each_number()) return;
+  const ParameterSet gradient = some_gradient(start.weights, 0);
+  const TrainState whole = rule.step(start, gradient, natural);
+  const std::size_t n = start.weights.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int64_t numbers = start.weights.tensors()[i].numel();
+    const auto judge = [&](std::int64_t first, std::int64_t count) {
+      const auto some = [&](const Tensor& t) {
+        return t.reshape(-1).narrow(0, first, count);
+      };
+      std::vector<Tensor> slots, expected;
+      for (std::size_t j = i; j < start.slots.size(); j += n) {
+        slots.push_back(some(start.slots.tensors()[j]));
+        expected.push_back(some(whole.slots.tensors()[j]));
+      }
+      const ParameterSet w{
+          {start.weights.name(i), some(start.weights.tensors()[i])}};
+      const TrainState part =
+          rule.step({w, rule.slots(w).with(slots), start.step},
+                    w.with({some(gradient.tensors()[i])}), natural);
+      findings.expect(
+          equal(part.weights, w.with({some(whole.weights.tensors()[i])})) &&
+              equal(part.slots, part.slots.with(expected)),
+          "moves some numbers otherwise without the others, though it says "
+          "that it moves each by itself");
+    };
+    judge(0, numbers / 2);
+    judge(numbers / 2, numbers - numbers / 2);
+  }
+}
+
 /// Derivatives of some steps by all that goes into them.
 void judge_slopes(Findings& findings, const Optimizer& rule,
                   const TrainState& start, const ParameterSet& natural) {
@@ -125,6 +160,7 @@ Faults optimizer_faults(const Json& section, const ParameterSet& natural) {
     judge_zeros(findings, zeros, weights);
     const TrainState start{weights, some_slots(zeros), 4};
     judge_step(findings, *rule, start, natural);
+    judge_parts(findings, *rule, start, natural);
     judge_slopes(findings, *rule, start, natural);
   });
 }

@@ -84,6 +84,7 @@ class FaultyRule : public Optimizer {
   }
 
   bool vectorizes() const override { return fault_ == "particles"; }
+  bool moves_each_number() const override { return fault_ == "coupled"; }
 
   bool same_at_every_step(const ParameterSet&, std::int64_t) const override {
     return fault_ == "counts";
@@ -95,6 +96,7 @@ class FaultyRule : public Optimizer {
     Tensor lr =
         fault_ == "detached" ? natural.at("lr").detach() : natural.at("lr");
     if (state.particles > 0) lr = lr.mean();
+    if (fault_ == "coupled") lr = lr / norm(gradient);
     if (fault_ == "counts") lr = lr / static_cast<double>(1 + state.step);
     if (fault_ == "in place") {
       for (Tensor t : state.weights.tensors()) t.detach().add_(0.1);
@@ -193,8 +195,8 @@ class FaultySolver : public InverseHessian {
   explicit FaultySolver(std::string fault) : fault_(std::move(fault)) {}
 
  private:
-  Solution approximate(const LinearMap& a, const ParameterSet& b,
-                       const ParameterSet*, const Key&) const override {
+  Solution approximate(const LinearMap& a, ParameterSet b, const ParameterSet*,
+                       const Key&) const override {
     Solution out;
     const Tensor flat = b.flatten();
     Tensor matrix = at::empty({flat.numel(), flat.numel()}, flat.options());
@@ -253,6 +255,7 @@ TEST_CASE("the kit finds what is wrong with a training rule", "[contract]") {
   CHECK(mentions(faults("ones"), "does not start as zeros"));
   CHECK(mentions(faults("not counted"), "does not count"));
   CHECK(mentions(faults("particles"), "moves particles otherwise"));
+  CHECK(mentions(faults("coupled"), "otherwise without the others"));
   CHECK(mentions(faults("counts"), "does something else in a later step"));
 }
 

@@ -35,8 +35,8 @@ class FaultyNeumann : public InverseHessian {
   }
 
  private:
-  Solution approximate(const LinearMap& a, const ParameterSet& b,
-                       const ParameterSet*, const Key&) const override {
+  Solution approximate(const LinearMap& a, ParameterSet b, const ParameterSet*,
+                       const Key&) const override {
     const int terms =
         kTerms + (fault_ == "one_term_more") - (fault_ == "one_term_less");
     ParameterSet term = b, sum = b;
@@ -66,8 +66,8 @@ class FaultyConjugateGradient : public InverseHessian {
   }
 
  private:
-  Solution approximate(const LinearMap& a, const ParameterSet& b,
-                       const ParameterSet*, const Key&) const override {
+  Solution approximate(const LinearMap& a, ParameterSet b, const ParameterSet*,
+                       const Key&) const override {
     Solution out;
     out.x = b.zeros();
     ParameterSet r = b, p = b;

@@ -15,7 +15,7 @@ namespace nestgrad {
 inline Tensor symmetric_uniform(const Key& key, at::IntArrayRef sizes,
                                 double bound) {
   const Tensor like = at::empty(sizes, at::kFloat);
-  return (2 * key.uniform(like) - 1) * bound;
+  return key.uniform(like).mul_(2).sub_(1).mul_(bound);
 }
 
 /// Appends such numbers to the weights of a layer. `key` is that of the layer.

@@ -69,6 +69,36 @@ TEST_CASE("fixed shares give any number of ranks the same bits", "[ranks]") {
             "number of ranks divides; there are 3") != std::string::npos);
 }
 
+TEST_CASE("ranks that divide the memory of the outer rule make the same run",
+          "[ranks][resume]") {
+  const RankRuns folder;
+  Json config = by_examples(12, 4);
+  // So many decays that they are worth dividing, in uneven parts.
+  config["problem"]["model"] = {{"type", "mlp"}, {"hidden", {2001}}};
+  config["outer"]["type"] = "adam";
+  REQUIRE(folder.run(config, "one", 1).code == 0);
+  config["distributed"]["divide_outer"] = true;
+  for (const int ranks : {1, 2, 4}) {
+    const Ended ended = folder.run(config, std::to_string(ranks), ranks);
+    CAPTURE(ended.output);
+    REQUIRE(ended.code == 0);
+    folder.check_same("one", std::to_string(ranks));
+  }
+  folder.lose_after_step_5("4");
+  folder.resume("4", 2);
+  folder.check_same("one", "4");
+  folder.lose_after_step_5("2");
+  folder.resume("2", 1);
+  folder.check_same("one", "2");
+
+  config["outer"] = {{"type", "clipped"}, {"max_norm", 1}, {"steps", 2}};
+  const Ended refused = folder.run(config, "clipped", 2);
+  CAPTURE(refused.output);
+  CHECK(refused.code == 2);
+  CHECK(refused.output.find("/distributed/divide_outer: this rule looks at all "
+                            "hyperparameters at once") != std::string::npos);
+}
+
 TEST_CASE("rank 0 looks at cold starts while the others go on", "[ranks]") {
   const RankRuns folder;
   Json config = by_examples(7);

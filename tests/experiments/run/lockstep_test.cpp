@@ -21,11 +21,9 @@ class Mirrored : public World {
   int rank() const override { return 0; }
   int size() const override { return 2; }
   Tensor gather(const Tensor& own) override {
-    count(0);
     return at::stack({own, other_(own)});
   }
   Tensor sum(const Tensor& own) override {
-    count(0);
     return own + other_(own);
   }
   std::string from_first(const std::string& bytes) override { return bytes; }
@@ -39,7 +37,7 @@ class Mirrored : public World {
 /// Tunes with two ranks, where rank 1 tells at index `what` of what a Lockstep
 /// exchanges another number. Losses are alike.
 void tune_with_other(std::int64_t what) {
-  constexpr std::int64_t kTold = 6;
+  constexpr std::int64_t kTold = 7;
   const auto world = std::make_shared<Mirrored>([&](const Tensor& own) {
     Tensor out = own.clone();
     if (own.dim() == 1 && own.numel() == kTold && what >= 0) out[what] += 1;
@@ -67,6 +65,10 @@ TEST_CASE("ranks that have exchanged or come to something else are told",
       tune_with_other(5),
       ContainsSubstring("after outer step 1, rank 1 has other hyperparameters "
                         "than rank 0"));
+  CHECK_THROWS_WITH(
+      tune_with_other(6),
+      ContainsSubstring("after outer step 1, rank 1 has other weights than "
+                        "rank 0"));
 }
 
 TEST_CASE("ranks with other data are told, and rounding is no other data",

@@ -12,6 +12,8 @@
 #include "core/parallel/rank_sums.h"
 #include "core/platform/threads.h"
 #include "core/tensor/autodiff.h"
+#include "experiments/judge/plan.h"
+#include "experiments/judge/scaling.h"
 #include "experiments/setup/experiment.h"
 #include "tests/support/program.h"
 #include "tests/support/support.h"
@@ -295,7 +297,12 @@ TEST_CASE("a rank that counts exchanges", "[.][rank_of_exchanges]") {
     estimator->begin(hyper, Key(3));
     const std::int64_t before = world->collectives();
     estimator->estimate(hyper);
-    return world->collectives() - before;
+    const std::int64_t out = world->collectives() - before;
+    // What one process foresees.
+    const PlanResult plan = make_plan(config);
+    CHECK(make_scaling(config, plan.cost.value(), 2, {}).exchanges.sums ==
+          static_cast<double>(out));
+    return out;
   };
   // 10 steps, the validation loss with its gradient, the training gradient, 20
   // products with the Hessian and one with the mixed derivative.

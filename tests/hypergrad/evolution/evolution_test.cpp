@@ -68,10 +68,10 @@ Moments estimates(Json section, std::int64_t windows, double at_theta) {
 double tuned_by(const Json& section, std::int64_t steps) {
   const TrainingLoop loop = loop_of(influence_balancing());
   const auto estimator = EstimatorRegistry::instance().make(section, loop);
-  OuterLoop outer(
-      *estimator, *loop.problem(),
-      OptimizerRegistry::instance().make(Json{{"type", "sgd"}, {"lr", 1e-4}}),
-      steps);
+  OuterLoop outer(*estimator, *loop.problem(),
+                  OuterRule(OptimizerRegistry::instance().make(
+                      Json{{"type", "sgd"}, {"lr", 1e-4}})),
+                  steps);
   outer.begin(theta(0.5), Key(3));
   return outer.run().hyper.flatten().item<double>();
 }

@@ -62,8 +62,8 @@ struct RidgeRun {
             Json{{"type", "sgd"}, {"lr", kRate}}));
     const auto made = EstimatorRegistry::instance().make(estimator, loop);
     OuterLoop outer(*made, *loop.problem(),
-                    OptimizerRegistry::instance().make(
-                        Json{{"type", "adam"}, {"lr", 0.01}}),
+                    OuterRule(OptimizerRegistry::instance().make(
+                        Json{{"type", "adam"}, {"lr", 0.01}})),
                     3000);
     outer.begin(loop.problem()->initial_hyper(), Key(3));
     return outer.run().hyper.flatten().item<double>();

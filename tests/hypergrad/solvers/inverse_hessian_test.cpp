@@ -26,8 +26,8 @@ class FaultyConjugateGradient : public InverseHessian {
   explicit FaultyConjugateGradient(Fault fault) : fault_(fault) {}
 
  private:
-  Solution approximate(const LinearMap& a, const ParameterSet& b,
-                       const ParameterSet*, const Key&) const override {
+  Solution approximate(const LinearMap& a, ParameterSet b, const ParameterSet*,
+                       const Key&) const override {
     Solution out;
     out.x = b.zeros();
     ParameterSet r = b, p = b;
