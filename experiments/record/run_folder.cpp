@@ -29,7 +29,7 @@ RunFolder RunFolder::create(const std::string& path) {
           path);
   make_folders(path);
   require_empty(path);
-  RunFolder folder(path);
+  RunFolder folder = held(path);
   require_empty(path);  // again: another process may have come first
   return folder;
 }
@@ -39,9 +39,13 @@ RunFolder RunFolder::open(const std::string& path, const std::string& needed,
   require(folder_exists(path), "{}: there is no such folder", path);
   require(file_exists(path + "/" + needed),
           "{}: contains no {}, so no run began here", path, needed);
-  RunFolder folder(path, wait);
+  RunFolder folder = held(path, wait);
   remove_temporary_files(path);
   return folder;
+}
+
+RunFolder RunFolder::beside_others(const std::string& path) {
+  return RunFolder(path, nullptr);
 }
 
 RunFolder RunFolder::create_next(const std::string& name) {
@@ -50,7 +54,7 @@ RunFolder RunFolder::create_next(const std::string& name) {
     const std::string path = fmt::format("{}/{}-{}", kRuns, name, n);
     // If several processes try the same name, only one gets it.
     std::error_code error;
-    if (fs::create_directory(path, error)) return RunFolder(path);
+    if (fs::create_directory(path, error)) return held(path);
     require(!error, "{}: cannot create this folder: {}", path, error.message());
   }
 }

@@ -30,6 +30,9 @@ class RunFolder {
   static RunFolder open(const std::string& path, const std::string& needed,
                         double wait = 0);
 
+  /// A folder that another process holds, which shares it.
+  static RunFolder beside_others(const std::string& path);
+
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
 
@@ -37,9 +40,13 @@ class RunFolder {
   void write(const std::string& name, const ParameterSet& set) const;
 
  private:
-  explicit RunFolder(std::string path, double wait = 0)
-      : path_(std::move(path)),
-        lock_(std::make_shared<FolderLock>(path_, wait)) {}
+  explicit RunFolder(std::string path, std::shared_ptr<FolderLock> lock)
+      : path_(std::move(path)), lock_(std::move(lock)) {}
+
+  /// Throws Error if another process holds it for longer than `wait` seconds.
+  static RunFolder held(const std::string& path, double wait = 0) {
+    return RunFolder(path, std::make_shared<FolderLock>(path, wait));
+  }
 
   std::string path_;
   std::shared_ptr<FolderLock> lock_;

@@ -145,11 +145,14 @@ struct NoWarnings {
   ~NoWarnings() { untold_warnings(); }
 };
 
-}  // namespace
+using RankWork = std::function<int(const std::shared_ptr<World>&)>;
 
-int among_ranks(const Json& section, const FirstRank& work) {
+/// Joins the other ranks and does the work of this one. Where it fails, the
+/// others are told.
+int join_and_work(const Json& section, const RankWork& first,
+                  const RankWork& other) {
   const RankPlace place = place_in_environment();
-  if (place.size == 1) return work(alone());
+  if (place.size == 1) return first(alone());
   std::string interface;
   if (section.contains("interface") && section["interface"].is_string()) {
     interface = section["interface"];
@@ -158,12 +161,7 @@ int among_ranks(const Json& section, const FirstRank& work) {
       join(place, patience_of(section), interface);
   note_signals();
   try {
-    if (world->is_first()) return work(world);
-    const NoWarnings quiet;
-    follow(world);
-    // The code of the run is that of rank 0. Launchers that see another one end
-    // rank 0, which may not be done.
-    return kExitDone;
+    return (world->is_first() ? first : other)(world);
   } catch (const RankLost& error) {
     // Threads may be stuck in it; report_failure() ends the process.
     (void)new std::shared_ptr<World>(world);
@@ -178,6 +176,30 @@ int among_ranks(const Json& section, const FirstRank& work) {
     world->fail(one_line(error));
     throw;
   }
+}
+
+}  // namespace
+
+int among_ranks(const Json& section, const FirstRank& work) {
+  return join_and_work(section, work, [](const auto& world) {
+    const NoWarnings quiet;
+    follow(world);
+    // The code of the run is that of rank 0. Launchers that see another one end
+    // rank 0, which may not be done.
+    return static_cast<int>(kExitDone);
+  });
+}
+
+int meet(const Json& section, const std::function<void(World&)>& first,
+         const std::function<void(World&)>& other) {
+  const auto then_part = [](const std::function<void(World&)>& work) {
+    return [&work](const std::shared_ptr<World>& world) {
+      work(*world);
+      world->part();
+      return static_cast<int>(kExitDone);
+    };
+  };
+  return join_and_work(section, then_part(first), then_part(other));
 }
 
 void tell_config(World& world, const Config& config) {

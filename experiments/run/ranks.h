@@ -21,6 +21,12 @@ using FirstRank = std::function<int(const std::shared_ptr<World>&)>;
 /// With one rank, this is work(alone()).
 int among_ranks(const Json& section, const FirstRank& work);
 
+/// Joins the ranks that the environment names, and calls `first` on rank 0 and
+/// `other` on the others. Then they part, and each goes on by itself. Returns
+/// an exit code: not 0 where another rank has failed and says why.
+int meet(const Json& section, const std::function<void(World&)>& first,
+         const std::function<void(World&)>& other);
+
 // What rank 0 tells the others to do. With one rank nothing happens.
 
 /// To build the experiment of this configuration. The first order.

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/platform/threads.h"
+#include "experiments/run/ranks.h"
 #include "experiments/setup/experiment.h"
 
 namespace nestgrad {
@@ -180,10 +180,10 @@ SweepPlan::SweepPlan(const Config& sweep)
                      .make(sweep.object("search"))
                      ->trials(main_.dimensions, key);
   // Concurrent processes that each use all cores would be slow.
-  const std::int64_t cores = available_cores();
   const std::int64_t given = sweep.integer("threads");
   if (given > 0 || !main_.base.json().contains("threads")) {
-    const std::int64_t share = std::max<std::int64_t>(1, cores / workers_);
+    const std::int64_t share =
+        std::max<std::int64_t>(1, own_threads(0) / workers_);
     main_.base.set(fmt::format("threads={}", given > 0 ? given : share));
   }
   const Config search = sweep.object("random_search");

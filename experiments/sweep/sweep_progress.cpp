@@ -9,10 +9,10 @@
 
 namespace nestgrad {
 
-SweepProgress::SweepProgress(const SweepPlan& plan)
+SweepProgress::SweepProgress(const SweepPlan& plan, int workers)
     : ends_(plan.rungs()),
       searches_(plan.random().size()),
-      workers_(static_cast<std::size_t>(plan.workers())) {
+      workers_(static_cast<std::size_t>(workers)) {
   std::size_t trials = plan.main().trials.size();
   for (std::size_t rung = 0; rung < ends_.size(); ++rung) {
     if (rung > 0) trials = plan.kept(trials);

@@ -12,7 +12,10 @@ namespace nestgrad {
 /// that have ended since this object was made, per outer step.
 class SweepProgress {
  public:
-  explicit SweepProgress(const SweepPlan& plan);
+  /// `workers`: of all processes that work on it.
+  SweepProgress(const SweepPlan& plan, int workers);
+
+  std::size_t workers() const { return workers_; }
 
   /// A rung begins, of whose runs so many have ended in an earlier process.
   void begin_rung(std::size_t rung, std::size_t ended);

@@ -14,6 +14,19 @@ Metrics numbers_of(const Json& json) {
   return out;
 }
 
+void SweepEntry::read(const Json& summary) {
+  summary.at("outer_steps").get_to(outer_steps);
+  summary.at("seconds").at("tuning").get_to(tuning_seconds);
+  summary.at("seconds").at("retraining").get_to(retraining_seconds);
+  if (!good()) return;
+  metrics = numbers_of(summary.value("retrained_found", summary.at("tuned")));
+  const Json tuned = summary.value("hyperparameters", Json::object());
+  for (const auto& [name, values] : tuned.items()) {
+    const Json& value = values.at("found");
+    if (value.is_number()) found[name] = value.get<double>();
+  }
+}
+
 SweepEntry SweepEntry::from(const Json& line) {
   SweepEntry out;
   line.at("run").get_to(out.run);
@@ -23,6 +36,8 @@ SweepEntry SweepEntry::from(const Json& line) {
   line.at("code").get_to(out.code);
   out.started = line.value("started", "");
   out.ended = line.value("ended", "");
+  out.process_seconds = line.value("process_seconds", 0.0);
+  out.rank = line.value("rank", 0);
   out.error = line.value("error", "");
   line.at("outer_steps").get_to(out.outer_steps);
   line.at("tuning_seconds").get_to(out.tuning_seconds);
@@ -35,9 +50,11 @@ SweepEntry SweepEntry::from(const Json& line) {
 }
 
 Json SweepEntry::json() const {
-  Json out = {{"run", run},    {"trial", trial}, {"seed", seed},
-              {"rung", rung},  {"code", code},   {"started", started},
-              {"ended", ended}};
+  Json out = {{"run", run},     {"trial", trial},
+              {"seed", seed},   {"rung", rung},
+              {"code", code},   {"started", started},
+              {"ended", ended}, {"process_seconds", process_seconds},
+              {"rank", rank}};
   out["outer_steps"] = outer_steps;
   out["tuning_seconds"] = tuning_seconds;
   out["retraining_seconds"] = retraining_seconds;

@@ -21,7 +21,9 @@ struct SweepEntry {
   std::size_t rung = 0;  ///< of successive halving; see SweepPlan::rungs()
   int code = 0;          ///< its exit code
   std::string started = {}, ended = {};  ///< UTC
-  std::string error = {};                ///< its last output, if it failed
+  double process_seconds = 0;
+  int rank = 0;            ///< of the sweep's process
+  std::string error = {};  ///< its last output, if it failed
 
   // For a run that ended well or diverged.
   std::int64_t outer_steps = 0;
@@ -33,6 +35,9 @@ struct SweepEntry {
 
   bool good() const { return code == 0; }
   double seconds() const { return tuning_seconds + retraining_seconds; }
+
+  /// Takes results from the summary.json of the run.
+  void read(const Json& summary);
 
   static SweepEntry from(const Json& line);
   Json json() const;

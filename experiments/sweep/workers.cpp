@@ -19,7 +19,8 @@ constexpr std::chrono::milliseconds kPause(20);
 }  // namespace
 
 bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
-              const std::function<void(const Job&, int code)>& finished) {
+              const std::function<void(const Job&, int code)>& finished,
+              const std::function<bool()>& more) {
   std::map<pid_t, Job> running;
   bool told = false;
   while (true) {
@@ -31,7 +32,10 @@ bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
           start({job->arguments, {}, rank_variables(), job->log});
       running.emplace(process, std::move(*job));
     }
-    if (running.empty()) return noted_signal() == 0;
+    if (running.empty()) {
+      if (noted_signal() != 0) return false;
+      if (!more()) return true;
+    }
     if (take_checkpoint_request()) {
       for (const auto& entry : running) kill(entry.first, SIGUSR1);
     }
@@ -46,7 +50,7 @@ bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
       std::this_thread::sleep_for(kPause);
       continue;
     }
-    const Job job = found->second;
+    const Job job = std::move(found->second);
     running.erase(found);
     finished(job, exit_code(status));
   }

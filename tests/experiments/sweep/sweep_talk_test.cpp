@@ -38,7 +38,7 @@ TEST_CASE("the time that a sweep will take follows from runs that have ended",
           "[sweep]") {
   // 12 runs of 2 steps, 4 of 4 more, 2 of 12 more; two at a time.
   const SweepPlan plan = plan_of(halving_sweep());
-  SweepProgress progress(plan);
+  SweepProgress progress(plan, plan.workers());
   progress.begin_rung(0, 0);
   CHECK(progress.rung_text() == "rung 1 of 3: 12 runs to outer step 2");
   CHECK(std::isnan(progress.seconds_left()));
@@ -58,7 +58,7 @@ TEST_CASE("the time that a sweep will take follows from runs that have ended",
   sweep["random_search"] = {{"trials", 3},
                             {"vary", {{"outer.lr", {{"values", {0.01}}}}}}};
   const SweepPlan random = plan_of(sweep);
-  SweepProgress without_rungs(random);
+  SweepProgress without_rungs(random, random.workers());
   without_rungs.begin_rung(0, 0);
   without_rungs.end_run(6);
   without_rungs.end_run(6);

@@ -267,8 +267,9 @@ TEST_CASE("every sweep that is shipped is right and runs", "[sweep]") {
 
     sweep["config"] = shortened(whole["config"]);
     sweep["seeds"] = 1;
-    if (sweep.contains("search")) sweep["search"]["trials"] = 2;
-    if (sweep.contains("halving")) sweep["halving"]["first"] = 1;
+    const bool halves = sweep.contains("halving");
+    if (halves) sweep["halving"]["first"] = 1;
+    if (sweep.contains("search")) sweep["search"]["trials"] = halves ? 2 : 1;
     if (sweep.contains("random_search")) {
       Json& search = sweep["random_search"];
       search["trials"] = 1;
