@@ -59,13 +59,13 @@ struct Learned {
 /// left to compare with: after all its steps distill_one_point has a joint
 /// accuracy of 0.75 on one processor and 0.99 on another. So few steps are
 /// taken.
-Learned learned(const std::string& name, int steps, int seed) {
+Learned learned(const std::string& name, int steps) {
   const TemporaryFolder folder;
-  const Ended ended = program(
-      folder.path(""),
-      fmt::format("run '{}/configs/{}.json' --quiet --out out --set seed={} "
-                  "--set outer.steps={} --set record.retrain=500",
-                  NESTGRAD_SOURCE_DIR, name, seed, steps));
+  const Ended ended =
+      program(folder.path(""),
+              fmt::format("run '{}/configs/{}.json' --quiet --out out "
+                          "--set outer.steps={} --set record.retrain=500",
+                          NESTGRAD_SOURCE_DIR, name, steps));
   CAPTURE(ended.output);
   REQUIRE(ended.code == 0);
   const Json gap =
@@ -195,17 +195,14 @@ TEST_CASE(
   // METHODS C3. Measured with the kernels of OpenBLAS and LibTorch for three
   // kinds of processors: warm, 0.736 to 0.743 jointly and a gap of 0.41 to
   // 0.42, 0.25 to 0.27 and 0.32 to 0.34 with the three seeds; cold, gaps of
-  // -0.01 to 0.01 and 0.73 to 0.77 for new weights.
-  for (const int seed : {1, 2, 3}) {
-    CAPTURE(seed);
-    const Learned warm = learned("distill_warm", 600, seed);
-    const Learned cold = learned("distill_cold", 40, seed);
-    CAPTURE(warm.joint, warm.retrained, cold.joint, cold.retrained);
-    CHECK(warm.joint > 0.70);
-    CHECK(warm.joint - warm.retrained > 0.2);
-    CHECK(cold.retrained > 0.65);
-    CHECK(std::abs(cold.joint - cold.retrained) < 0.05);
-  }
+  // -0.01 to 0.01 and 0.73 to 0.77 for new weights. Here, the first seed.
+  const Learned warm = learned("distill_warm", 600);
+  const Learned cold = learned("distill_cold", 40);
+  CAPTURE(warm.joint, warm.retrained, cold.joint, cold.retrained);
+  CHECK(warm.joint > 0.70);
+  CHECK(warm.joint - warm.retrained > 0.2);
+  CHECK(cold.retrained > 0.65);
+  CHECK(std::abs(cold.joint - cold.retrained) < 0.05);
 }
 
 TEST_CASE(
@@ -213,14 +210,12 @@ TEST_CASE(
     "[distillation]") {
   // New weights have about one answer for all. Whether and when the others
   // learn the third class differs between processors. Measured on three kinds
-  // of them: 0.67 to 0.72 jointly and 0.30 to 0.36 for new weights.
-  for (const int seed : {1, 2, 3}) {
-    CAPTURE(seed);
-    const Learned point = learned("distill_one_point", 2000, seed);
-    CAPTURE(point.joint, point.retrained);
-    CHECK(point.joint > 0.6);
-    CHECK(point.retrained < 0.4);
-  }
+  // of them with three seeds: 0.67 to 0.72 jointly and 0.30 to 0.36 for new
+  // weights. Here, the first seed.
+  const Learned point = learned("distill_one_point", 2000);
+  CAPTURE(point.joint, point.retrained);
+  CHECK(point.joint > 0.6);
+  CHECK(point.retrained < 0.4);
 }
 
 }  // namespace nestgrad

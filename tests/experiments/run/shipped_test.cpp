@@ -6,9 +6,11 @@
 #include "core/platform/files.h"
 #include "experiments/judge/plan.h"
 #include "experiments/record/json_lines.h"
+#include "experiments/run/runner.h"
 #include "experiments/setup/experiment.h"
-#include "tests/support/program.h"
+#include "tests/support/shipped_configs.h"
 #include "tests/support/shortened.h"
+#include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
 
 namespace nestgrad {
@@ -44,13 +46,10 @@ void check_selection(const std::vector<Json>& lines, const Json& summary) {
 /// summary.
 Json ran(const Json& config) {
   const TemporaryFolder folder;
-  folder.write("short.json", config.dump());
-  const Ended ended = program(folder.path(""), "run short.json --quiet");
-  CAPTURE(ended.output);
-  REQUIRE(ended.code == 0);
-  CHECK_THAT(ended.output, ContainsSubstring("Results are in"));
-
-  const std::string run = folder.path("runs/short-1/");
+  const std::string run = folder.path("run/");
+  const int code = run_experiment(JsonFile::parse(config.dump(), "short"),
+                                  {run, Talk{Verbosity::kSilent}});
+  REQUIRE(code == 0);
   for (const char* name : {"config.json", "run.json", "metrics.jsonl",
                            "summary.json", "hyperparameters.safetensors",
                            "weights.safetensors", "trajectory.png"}) {
