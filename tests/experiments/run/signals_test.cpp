@@ -71,6 +71,11 @@ TEST_CASE(
                        "kill -TERM $p; sleep 0.05; kill -TERM $p "
                        "2>/dev/null") == 128 + SIGTERM);
   CHECK(run.has_checkpoint());
+  // As a terminal and a batch system that end together.
+  CHECK(run.code_after("",
+                       "kill -HUP $p; sleep 0.05; kill -TERM $p "
+                       "2>/dev/null") == 128 + SIGHUP);
+  CHECK(run.has_checkpoint());
   // In the middle of an outer step of minutes.
   const Endless slow(10000000);
   CHECK(slow.code_after("", "sleep 1; kill -TERM $p; sleep 1.5; kill -TERM $p",
