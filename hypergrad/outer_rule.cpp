@@ -51,17 +51,20 @@ OuterRule::OuterRule(std::shared_ptr<const Optimizer> rule,
 }
 
 bool OuterRule::in_pieces(const Tensor& numbers) const {
-  return rule_->moves_each_number() && numbers.is_contiguous() &&
+  return rule_->moves_each_number() &&
          (numbers.numel() > kPiece || is_divided(numbers));
 }
 
 bool OuterRule::is_divided(const Tensor& numbers) const {
-  return !world_->alone() && numbers.numel() >= kLeastDivided &&
-         numbers.is_contiguous();
+  return !world_->alone() && numbers.numel() >= kLeastDivided;
 }
 
 void OuterRule::begin(const ParameterSet& hyper) {
-  state_ = {hyper.detach(), {}, 0};
+  state_ = {hyper.detach().map([this](const Tensor& t) {
+              return in_pieces(t) ? t.contiguous() : t;
+            }),
+            {},
+            0};
   const ParameterSet own = state_.weights.map([&](const Tensor& t) {
     if (!is_divided(t)) return t;
     return narrowed(t.view(-1), part_of(t.numel(), world_->rank(), *world_));

@@ -1,9 +1,11 @@
 #include "experiments/judge/scaling.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
 
 #include <optional>
 
+#include "core/platform/exceptions.h"
 #include "experiments/judge/forecast.h"
 
 namespace nestgrad {
@@ -59,8 +61,13 @@ class RanksRehearsal {
       return forecast(config_, experiment, memory);
     } catch (const ConfigError& error) {
       trouble_ = error.complaints().front().what;
-      return {};
+    } catch (const Error& error) {
+      trouble_ = error.what();
+    } catch (const c10::Error& error) {
+      if (is_out_of_memory(error)) throw;
+      trouble_ = one_line(error);
     }
+    return {};
   }
 
   Divided divided() const { return divided_; }
@@ -102,6 +109,10 @@ Scaling make_scaling(const Config& config, const PlanCost& cost, int ranks,
   if (!most) return out;
   const std::optional<PlanCost> two =
       counts.back() == 2 ? most : rehearsal.cost(2);
+  if (!two) {
+    out.trouble = rehearsal.trouble();
+    return out;
+  }
   out.divide =
       rehearsal.divided() == Divided::kParticles ? "particles" : "examples";
   out.exchanges = most->exchanges + to_keep_together();

@@ -18,6 +18,9 @@ class FileLock {
   /// "" if it has not.
   static std::string holder(const std::string& path);
 
+  /// The open file. A process that inherits it holds the file as well.
+  int file() const { return file_; }
+
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;

@@ -109,7 +109,8 @@ void Lockstep::compare(const Tensor& all, const OuterStep& step) const {
       if (each[r].item<std::int64_t>() == each[0].item<std::int64_t>())
         continue;
       lose(world, fmt::format("after outer step {}, rank {} {} rank 0: another "
-                              "program, or broken memory",
+                              "program, processor or number of threads, or "
+                              "broken memory",
                               step.step, r, sentence));
     }
   };

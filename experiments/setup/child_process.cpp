@@ -58,6 +58,7 @@ pid_t start(const ChildProcess& child) {
   require(process >= 0, "cannot start a process");
   if (process > 0) return process;
   if (child.own_group) setpgid(0, 0);
+  if (child.inherited >= 0) fcntl(child.inherited, F_SETFD, 0);
   for (const int signal : {SIGINT, SIGTERM, SIGXCPU}) {
     std::signal(signal, SIG_DFL);
   }

@@ -23,6 +23,8 @@ struct ChildProcess {
   /// Whether it has a process group of its own, so that what is typed at the
   /// terminal (Ctrl-C) reaches this process alone.
   bool own_group = false;
+
+  int inherited = -1;  ///< a file that is open there as well; -1: none
 };
 
 /// Starts it; the kernel sends it SIGTERM when this process ends. Returns its

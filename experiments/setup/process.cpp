@@ -28,24 +28,22 @@ volatile std::sig_atomic_t noted = 0, checkpoint_requested = 0;
 constexpr double kSameReason = 1;  // seconds
 timespec first_noted = {};
 
+extern "C" void note(int signal) {
+  if (noted != 0) return;
+  clock_gettime(CLOCK_MONOTONIC, &first_noted);
+  noted = signal;
+}
+
 extern "C" void note_and_end_next_time(int signal) {
+  if (noted == 0) return note(signal);
   timespec now = {};
   clock_gettime(CLOCK_MONOTONIC, &now);
-  if (noted == 0) {
-    first_noted = now;
-    noted = signal;
-    return;
-  }
   const double since =
       static_cast<double>(now.tv_sec - first_noted.tv_sec) +
       1e-9 * static_cast<double>(now.tv_nsec - first_noted.tv_nsec);
   if (since < kSameReason) return;
   std::signal(signal, SIG_DFL);
   std::raise(signal);
-}
-
-extern "C" void note(int signal) {
-  if (noted == 0) noted = signal;
 }
 
 extern "C" void request_checkpoint(int) { checkpoint_requested = 1; }

@@ -1,12 +1,48 @@
 #include "experiments/sweep/ledger.h"
 
-#include <chrono>
-#include <thread>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
 
 #include "core/platform/files.h"
 #include "experiments/setup/process.h"
 
 namespace nestgrad {
+namespace {
+
+/// The right to write into a file; waits for it.
+class Turn {
+ public:
+  explicit Turn(const std::string& path)
+      : file_(::open(path.c_str(), O_RDWR | O_CLOEXEC)) {
+    int failed = -1;
+    do {
+      failed = ::flock(file_, LOCK_EX);
+    } while (failed != 0 && errno == EINTR);
+    if (failed == 0) return;
+    ::close(file_);
+    throw Error(fmt::format("{}: cannot be locked", path));
+  }
+  ~Turn() { ::close(file_); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  int file_;
+};
+
+/// The bytes of a file from number `first` on.
+std::string text_from(const std::string& path, std::size_t first) {
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(first));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
 
 Ledger::Ledger(std::string folder, std::size_t earlier, std::int64_t retries)
     : folder_(std::move(folder)),
@@ -20,24 +56,23 @@ std::size_t Ledger::lines_in(const std::string& folder) {
 }
 
 std::vector<SweepEntry> Ledger::news() {
-  const std::vector<Json> lines = parse_json_lines(read_file(path()));
+  std::string text = text_from(path(), read_);
+  text.resize(text.rfind('\n') + 1);  // a line may be incomplete
+  read_ += text.size();
   std::vector<SweepEntry> out;
-  for (; known_ < lines.size(); ++known_) {
+  for (const Json& line : parse_json_lines(text)) {
     const SweepEntry entry =
-        as_written(folder_, [&] { return SweepEntry::from(lines[known_]); });
+        as_written(folder_, [&] { return SweepEntry::from(line); });
     const Place place(entry.run, entry.rung);
     entries_[place] = entry;
-    if (known_ >= earlier_) ++attempts_[place];
+    if (known_++ >= earlier_) ++attempts_[place];
     out.push_back(entry);
   }
   return out;
 }
 
 void Ledger::add(const SweepEntry& entry) {
-  std::unique_ptr<FileLock> turn;
-  while (!(turn = claim("runs.jsonl"))) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  const Turn turn(path());
   lines_.keep();
   lines_.append(entry.json());
   lines_.flush();

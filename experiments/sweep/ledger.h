@@ -17,8 +17,10 @@ namespace nestgrad {
 /// Which runs of a sweep have ended, and who works on the others. It is kept in
 /// the sweep's folder, for all processes that work there, on any host:
 ///
-///   runs.jsonl       a line for each attempt that has ended
-///   logs/NAME.lock   held by the process that works on the run of this name
+///   runs.jsonl       a line for each attempt that has ended; written under a
+///                    lock
+///   logs/NAME.lock   held by the process that works on the run of this name,
+///                    and by the run itself
 class Ledger {
  public:
   /// `folder`: of the sweep. `earlier`: lines that there were when these
@@ -44,16 +46,16 @@ class Ledger {
   /// The right to work on what has this name; null if somebody has it.
   std::unique_ptr<FileLock> claim(const std::string& name) const;
 
+  std::string path() const { return folder_ + "/runs.jsonl"; }
+
  private:
   using Place = std::pair<std::string, std::size_t>;  // a run at a rung
-
-  std::string path() const { return folder_ + "/runs.jsonl"; }
 
   std::string folder_;
   std::size_t earlier_;
   std::int64_t retries_;
   JsonLines lines_;
-  std::size_t known_ = 0;                // lines that news() has told
+  std::size_t known_ = 0, read_ = 0;     // lines and bytes that news() has told
   std::map<Place, SweepEntry> entries_;  // the latest of each
   std::map<Place, std::int64_t> attempts_;
 };

@@ -48,24 +48,11 @@ SweepPlan plan_in(const RunFolder& folder) {
   return SweepPlan(Config(complete(sweep_schema(), file.json())));
 }
 
-/// Where and with what a sweep begins, as rank 0 tells the others.
-struct Beginning {
-  std::string folder;
-  std::size_t earlier;
-
-  std::string text() const {
-    return Json{{"folder", folder}, {"earlier", earlier}}.dump();
-  }
-  static Beginning from(const std::string& text) {
-    const Json json = Json::parse(text);
-    return {json.at("folder"), json.at("earlier")};
-  }
-};
-
 /// "distributed" of the configuration of a sweep's file, which need not be
 /// right; each rank reads it before they meet.
 Json distributed_section(const JsonFile& file) {
-  Json config = file.json().value("config", Json());
+  Json config;
+  if (file.json().is_object()) config = file.json().value("config", Json());
   try {
     if (config.is_string()) {
       config = JsonFile::read(fs::path(file.name()).parent_path() /
@@ -79,31 +66,37 @@ Json distributed_section(const JsonFile& file) {
   return config.value("distributed", Json::object());
 }
 
-/// Runs or resumes a sweep in the folder that `open` gives on rank 0. Ranks
-/// meet at the start only: from then on the folder is all they share, so that
-/// one that is lost does not end the others.
+/// A sweep and its folder.
+using Opened = std::pair<RunFolder, SweepPlan>;
+
+/// Runs or resumes the sweep that `open` gives on rank 0. Ranks meet at the
+/// start only: from then on the folder is all they share, so that one that is
+/// lost does not end the others.
 int among_processes(const Json& distributed,
-                    const std::function<RunFolder()>& open,
+                    const std::function<Opened()>& open,
                     const SweepOptions& options) {
-  note_signals();
-  std::optional<RunFolder> folder;
+  std::optional<Opened> sweep;
   SweepPart part;
   const int code = meet(
       distributed,
       [&](World& world) {
-        folder = open();
+        sweep = open();
+        const std::string& folder = sweep->first.path();
         part.ranks = world.size();
-        part.earlier = Ledger::lines_in(folder->path());
+        part.earlier = Ledger::lines_in(folder);
         world.from_first(
-            Beginning{fs::absolute(folder->path()), part.earlier}.text());
+            fmt::format("{} {}", part.earlier, fs::absolute(folder).string()));
       },
       [&](World& world) {
-        const Beginning begun = Beginning::from(world.from_first(""));
-        folder = RunFolder::beside_others(begun.folder);
-        part = {world.rank(), world.size(), begun.earlier};
+        const std::string begun = world.from_first("");
+        const std::size_t space = begun.find(' ');
+        const auto folder = RunFolder::beside_others(begun.substr(space + 1));
+        sweep = Opened(folder, plan_in(folder));
+        part = {world.rank(), world.size(), std::stoull(begun)};
       });
   if (code != kExitDone) return code;
-  return take_part(*folder, plan_in(*folder), options, part);
+  note_signals();
+  return take_part(sweep->first, std::move(sweep->second), options, part);
 }
 
 }  // namespace
@@ -113,13 +106,14 @@ int run_sweep(const JsonFile& file, const SweepOptions& options) {
       distributed_section(file),
       [&] {
         const Json sweep = completed(file, options.workers);
-        SweepPlan(Config(sweep)).check();
+        SweepPlan plan{Config(sweep)};
+        plan.check();
         RunFolder folder =
             options.folder.empty()
                 ? RunFolder::create_next(fs::path(file.name()).stem().string())
                 : RunFolder::create(options.folder);
         folder.write("sweep.json", sweep);
-        return folder;
+        return Opened(std::move(folder), std::move(plan));
       },
       options);
 }
@@ -131,7 +125,12 @@ bool is_sweep(const std::string& folder) {
 int resume_sweep(const std::string& path, const SweepOptions& options) {
   return among_processes(
       distributed_section(JsonFile::read(path + "/sweep.json")),
-      [&] { return RunFolder::open(path, "sweep.json"); }, options);
+      [&] {
+        RunFolder folder = RunFolder::open(path, "sweep.json");
+        SweepPlan plan = plan_in(folder);
+        return Opened(std::move(folder), std::move(plan));
+      },
+      options);
 }
 
 }  // namespace nestgrad

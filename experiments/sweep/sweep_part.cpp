@@ -3,10 +3,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "core/metric.h"
 #include "core/platform/files.h"
@@ -76,8 +78,14 @@ class Sweep {
       }
       return ended(128 + noted_signal());
     }
+    if (!is_first()) {
+      write_results_if_lost();
+      // The code of the sweep is that of rank 0. Launchers that see another
+      // one end rank 0, which may not be done.
+      return kExitDone;
+    }
     const SweepResults results(read_sweep(folder_.path()));
-    if (is_first() || is_left_alone()) results.write(folder_);
+    results.write(folder_);
     console_.say(results.text());
     console_.conclude(fmt::format("Results are in {}", folder_.path()));
     return ended(results.any() ? kExitDone : kExitDiverged);
@@ -86,9 +94,20 @@ class Sweep {
  private:
   bool is_first() const { return rank_ == 0; }
 
-  /// Whether rank 0 is gone, which holds the folder.
-  bool is_left_alone() const {
-    return FileLock::take(folder_.file(FolderLock::kFile)) != nullptr;
+  /// Waits until rank 0 lets go of the folder, and writes the results if it has
+  /// not.
+  void write_results_if_lost() const {
+    std::unique_ptr<FileLock> lock;
+    while (!(lock = FileLock::take(folder_.file(FolderLock::kFile)))) {
+      if (noted_signal() != 0) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    const std::string results = folder_.file("results.json");
+    if (file_exists(results) &&
+        fs::last_write_time(results) >= fs::last_write_time(ledger_.path())) {
+      return;
+    }
+    SweepResults(read_sweep(folder_.path())).write(folder_);
   }
 
   /// The folder, with those that all processes need.
@@ -149,11 +168,6 @@ class Sweep {
     return out;
   }
 
-  /// What the run has written about its end.
-  Json summary(const std::string& run) const {
-    return Json::parse(read_file(folder_.file(run + "/summary.json")));
-  }
-
   /// Records the result of a process, unless a signal ended it.
   void finish(const Job& job, int code) {
     looks_ = true;
@@ -165,8 +179,10 @@ class Sweep {
     entry.rank = rank_;
     entry.process_seconds = task.watch.seconds();
     if (entry.good() || code == kExitDiverged) {
-      as_written(folder_.file(run.name),
-                 [&] { entry.read(summary(run.name)); });
+      const std::string folder = folder_.file(run.name);
+      as_written(folder, [&] {
+        entry.take_results(Json::parse(read_file(folder + "/summary.json")));
+      });
     }
     if (!entry.good()) entry.error = last_words(log(run.name));
     ledger_.add(entry);
@@ -175,6 +191,7 @@ class Sweep {
 
   /// Learns what runs have ended, of all processes.
   void learn() {
+    last_news_ = Stopwatch();
     for (const SweepEntry& entry : ledger_.news()) tell(entry);
   }
 
@@ -208,21 +225,22 @@ class Sweep {
 
   /// Each warning of a run, once.
   void tell_warnings(const SweepEntry& entry) {
-    if (!is_first() || !(entry.good() || entry.code == kExitDiverged)) return;
-    as_written(folder_.file(entry.run), [&] {
-      for (const Json& text :
-           summary(entry.run).value("warnings", Json::array())) {
-        const auto warning = text.get<std::string>();
-        if (!warned_.insert(warning).second) continue;
-        console_.warn(fmt::format("{}: {}", entry.run, warning));
-      }
-    });
+    if (!is_first()) return;
+    for (const std::string& warning : entry.warnings) {
+      if (!warned_.insert(warning).second) continue;
+      console_.warn(fmt::format("{}: {}", entry.run, warning));
+    }
+  }
+
+  static constexpr double kPause = 0.5;  // seconds between two looks
+
+  void learn_from_time_to_time() {
+    if (last_news_.seconds() >= kPause) learn();
   }
 
   /// Whether it is time to look for a run that nobody works on: after an end,
   /// and from time to time, since another process may have been lost.
   bool is_time_to_look() {
-    constexpr double kPause = 0.5;  // seconds
     if (!looks_ && last_look_.seconds() < kPause) return false;
     last_look_ = Stopwatch();
     learn();
@@ -260,7 +278,10 @@ class Sweep {
           return {};
         },
         [&](const Job& ended, int code) { finish(ended, code); },
-        [&] { return !std::all_of(todo.begin(), todo.end(), is_over); });
+        [&] {
+          learn_from_time_to_time();
+          return !std::all_of(todo.begin(), todo.end(), is_over);
+        });
   }
 
   /// For every seed, makes one trial after another until the time of the best
@@ -300,6 +321,7 @@ class Sweep {
         },
         [&](const Job& ended, int code) { finish(ended, code); },
         [&] {
+          learn_from_time_to_time();
           for (std::size_t s = 0; s < plan_.random().size(); ++s) {
             if (next(s)) return true;
           }
@@ -356,7 +378,7 @@ class Sweep {
   std::vector<Task> tasks_;                 // by Job::id
   std::set<std::string> warned_, metrics_;  // that have been told; of all runs
   bool looks_ = true;                       // for a run at once
-  Stopwatch last_look_;
+  Stopwatch last_look_, last_news_;
 };
 
 }  // namespace

@@ -14,7 +14,8 @@ Metrics numbers_of(const Json& json) {
   return out;
 }
 
-void SweepEntry::read(const Json& summary) {
+void SweepEntry::take_results(const Json& summary) {
+  if (summary.contains("warnings")) summary["warnings"].get_to(warnings);
   summary.at("outer_steps").get_to(outer_steps);
   summary.at("seconds").at("tuning").get_to(tuning_seconds);
   summary.at("seconds").at("retraining").get_to(retraining_seconds);
@@ -39,6 +40,7 @@ SweepEntry SweepEntry::from(const Json& line) {
   out.process_seconds = line.value("process_seconds", 0.0);
   out.rank = line.value("rank", 0);
   out.error = line.value("error", "");
+  out.warnings = line.value("warnings", out.warnings);
   line.at("outer_steps").get_to(out.outer_steps);
   line.at("tuning_seconds").get_to(out.tuning_seconds);
   line.at("retraining_seconds").get_to(out.retraining_seconds);
@@ -58,6 +60,7 @@ Json SweepEntry::json() const {
   out["outer_steps"] = outer_steps;
   out["tuning_seconds"] = tuning_seconds;
   out["retraining_seconds"] = retraining_seconds;
+  if (!warnings.empty()) out["warnings"] = warnings;
   if (good()) {
     out["metrics"] = metrics;
     out["found"] = found;

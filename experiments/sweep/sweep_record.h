@@ -26,6 +26,7 @@ struct SweepEntry {
   std::string error = {};  ///< its last output, if it failed
 
   // For a run that ended well or diverged.
+  std::vector<std::string> warnings = {};
   std::int64_t outer_steps = 0;
   double tuning_seconds = 0, retraining_seconds = 0;
 
@@ -36,8 +37,8 @@ struct SweepEntry {
   bool good() const { return code == 0; }
   double seconds() const { return tuning_seconds + retraining_seconds; }
 
-  /// Takes results from the summary.json of the run.
-  void read(const Json& summary);
+  /// Takes results from the run's summary.json.
+  void take_results(const Json& summary);
 
   static SweepEntry from(const Json& line);
   Json json() const;

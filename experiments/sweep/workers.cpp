@@ -28,14 +28,17 @@ bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
       std::optional<Job> job = next();
       if (!job) break;
       // A run of a sweep is no rank, whoever has started the sweep.
-      const pid_t process =
-          start({job->arguments, {}, rank_variables(), job->log});
+      const pid_t process = start({job->arguments,
+                                   {},
+                                   rank_variables(),
+                                   job->log,
+                                   false,
+                                   job->claim ? job->claim->file() : -1});
       running.emplace(process, std::move(*job));
     }
-    if (running.empty()) {
-      if (noted_signal() != 0) return false;
-      if (!more()) return true;
-    }
+    const bool goes_on = more();
+    if (running.empty() && !goes_on) return true;
+    if (running.empty() && noted_signal() != 0) return false;
     if (take_checkpoint_request()) {
       for (const auto& entry : running) kill(entry.first, SIGUSR1);
     }

@@ -16,13 +16,15 @@ struct Job {
   std::string log;  ///< the file for standard output and error
   int id = 0;       ///< for the caller's use
 
-  std::shared_ptr<FileLock> claim = {};  ///< held while it runs
+  /// Held while the process lives, even if this one is gone.
+  std::shared_ptr<FileLock> claim = {};
 };
 
 /// Runs jobs, `count` at a time, in the order in which `next` returns them.
 /// `next` is called whenever a process is free, and may return nothing.
 /// `finished` receives the exit code of each job, or 128 + n after signal n.
-/// Where no job runs, `more` tells whether there may be one later.
+/// `more`, which is asked again and again, tells whether all is not over: there
+/// are jobs, or may be later.
 ///
 /// A request for a checkpoint is passed on to the running jobs. When a signal
 /// has been noted, the running jobs get SIGTERM, so that they can
