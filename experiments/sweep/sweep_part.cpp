@@ -241,8 +241,7 @@ class Sweep {
   /// Whether it is time to look for a run that nobody works on: after an end,
   /// and from time to time, since another process may have been lost.
   bool is_time_to_look() {
-    if (!looks_ && last_look_.seconds() < kPause) return false;
-    last_look_ = Stopwatch();
+    if (!looks_ && last_news_.seconds() < kPause) return false;
     learn();
     return true;
   }
@@ -278,10 +277,8 @@ class Sweep {
           return {};
         },
         [&](const Job& ended, int code) { finish(ended, code); },
-        [&] {
-          learn_from_time_to_time();
-          return !std::all_of(todo.begin(), todo.end(), is_over);
-        });
+        [&] { return !std::all_of(todo.begin(), todo.end(), is_over); },
+        [&] { learn_from_time_to_time(); });
   }
 
   /// For every seed, makes one trial after another until the time of the best
@@ -321,12 +318,12 @@ class Sweep {
         },
         [&](const Job& ended, int code) { finish(ended, code); },
         [&] {
-          learn_from_time_to_time();
           for (std::size_t s = 0; s < plan_.random().size(); ++s) {
             if (next(s)) return true;
           }
           return false;
-        });
+        },
+        [&] { learn_from_time_to_time(); });
   }
 
   /// The metric of a run, or the worst possible value if the run failed or has
@@ -378,7 +375,7 @@ class Sweep {
   std::vector<Task> tasks_;                 // by Job::id
   std::set<std::string> warned_, metrics_;  // that have been told; of all runs
   bool looks_ = true;                       // for a run at once
-  Stopwatch last_look_, last_news_;
+  Stopwatch last_news_;
 };
 
 }  // namespace

@@ -20,7 +20,8 @@ constexpr std::chrono::milliseconds kPause(20);
 
 bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
               const std::function<void(const Job&, int code)>& finished,
-              const std::function<bool()>& more) {
+              const std::function<bool()>& more,
+              const std::function<void()>& meanwhile) {
   std::map<pid_t, Job> running;
   bool told = false;
   while (true) {
@@ -36,9 +37,11 @@ bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
                                    job->claim ? job->claim->file() : -1});
       running.emplace(process, std::move(*job));
     }
-    const bool goes_on = more();
-    if (running.empty() && !goes_on) return true;
-    if (running.empty() && noted_signal() != 0) return false;
+    meanwhile();
+    if (running.empty()) {
+      if (!more()) return true;
+      if (noted_signal() != 0) return false;
+    }
     if (take_checkpoint_request()) {
       for (const auto& entry : running) kill(entry.first, SIGUSR1);
     }

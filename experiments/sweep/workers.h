@@ -23,8 +23,8 @@ struct Job {
 /// Runs jobs, `count` at a time, in the order in which `next` returns them.
 /// `next` is called whenever a process is free, and may return nothing.
 /// `finished` receives the exit code of each job, or 128 + n after signal n.
-/// `more`, which is asked again and again, tells whether all is not over: there
-/// are jobs, or may be later.
+/// Where no job runs, `more` tells whether there may be one later. `meanwhile`
+/// is called again and again.
 ///
 /// A request for a checkpoint is passed on to the running jobs. When a signal
 /// has been noted, the running jobs get SIGTERM, so that they can
@@ -32,6 +32,7 @@ struct Job {
 /// this process is killed, its jobs also get SIGTERM.
 bool run_jobs(int count, const std::function<std::optional<Job>()>& next,
               const std::function<void(const Job&, int code)>& finished,
-              const std::function<bool()>& more);
+              const std::function<bool()>& more,
+              const std::function<void()>& meanwhile);
 
 }  // namespace nestgrad
