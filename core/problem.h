@@ -56,6 +56,10 @@ struct ProblemAbilities {
   /// Only with `particles`.
   bool groups = false;
 
+  /// train_gradient() differentiates nothing by autograd: it is a formula.
+  /// Operators off the tape then need no preparation for one; see OffTape.
+  bool gradient_by_formula = false;
+
   /// Both losses take Draw::part into account, and outputs() and output_loss()
   /// if there are any. They are then means over these numbers of examples, each
   /// evaluated by itself, plus terms that do not depend on the examples.

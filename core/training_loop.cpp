@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "core/particles.h"
 #include "core/platform/error.h"
@@ -78,6 +79,11 @@ TrainState TrainingLoop::stepwise(TrainState state, std::int64_t count,
   if (!taped) state = state.detach();
   const ParameterSet h = taped ? hyper : hyper.detach();
   const at::AutoGradMode mode(taped);
+  std::optional<OffTape> off;
+  if (!taped && problem_->has_train_gradient() &&
+      problem_->abilities().gradient_by_formula) {
+    off.emplace();
+  }
   // They are the same in all steps.
   const ParameterSet units = natural(h, state.particles);
   while (count-- > 0) {

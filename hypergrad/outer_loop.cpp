@@ -147,7 +147,7 @@ OuterResult OuterLoop::run() {
     const Estimate& estimate = measured.estimate;
     ParameterSet next = hyper;
     if (estimate.status != Status::kDiverged) {
-      next = rule_.moved(estimate.gradient);
+      next = rule_.begin_step(estimate.gradient);
     }
     const Number norm(estimate.gradient.flatten().norm());
     Number next_norm;

@@ -72,7 +72,7 @@ void OuterRule::begin(const ParameterSet& hyper) {
   state_.slots = rule_->slots(own);
 }
 
-ParameterSet OuterRule::moved(const ParameterSet& gradient) {
+ParameterSet OuterRule::begin_step(const ParameterSet& gradient) {
   const at::NoGradGuard no_tape;
   const ParameterSet& hyper = state_.weights;
   const auto long_ones =

@@ -27,9 +27,9 @@ class OuterRule {
   const ParameterSet& hyper() const { return state_.weights; }
   std::int64_t step() const { return state_.step; }  ///< steps made
 
-  /// Collective. The hyperparameters after a step. The memory of the rule moves
-  /// on; accept() completes the step.
-  ParameterSet moved(const ParameterSet& gradient);
+  /// Collective. Moves the memory of the rule on, and returns where the
+  /// hyperparameters go; accept() puts them there and completes the step.
+  ParameterSet begin_step(const ParameterSet& gradient);
   void accept(ParameterSet hyper);
 
   /// Collective if ranks divide the memory. It is saved as that of one rank.

@@ -29,7 +29,7 @@ room(core/nn/models ${base} core core/nn core/nn/foreign core/nn/layers
      core/nn/exported)
 room(optimizers ${base} core)
 room(hypergrad/solvers ${base} core)
-room(hypergrad ${base} core core/distributed)
+room(hypergrad ${base} core core/distributed core/parallel)
 room(hypergrad/implicit ${base} core hypergrad hypergrad/solvers)
 room(hypergrad/unrolled ${base} core hypergrad)
 room(hypergrad/evolution ${base} core hypergrad)

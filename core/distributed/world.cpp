@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace nestgrad {
@@ -40,6 +41,21 @@ Tensor gather_rows(World& world, const Tensor& own, std::int64_t n) {
     parts.push_back(all[r].narrow(0, 0, Division(n, r, world.size()).count));
   }
   return at::cat(parts).to(own.device());
+}
+
+std::vector<std::string> gather_bytes(World& world, const std::string& own) {
+  const Tensor lengths = world.gather(
+      at::scalar_tensor(static_cast<std::int64_t>(own.size()), at::kLong));
+  Tensor padded = at::zeros({lengths.max().item<std::int64_t>()}, at::kByte);
+  std::copy(own.begin(), own.end(), static_cast<char*>(padded.data_ptr()));
+  const Tensor all = world.gather(padded);
+  std::vector<std::string> out;
+  for (std::int64_t r = 0; r < world.size(); ++r) {
+    const Tensor one = all[r].contiguous();
+    out.emplace_back(static_cast<const char*>(one.data_ptr()),
+                     static_cast<std::size_t>(lengths[r].item<std::int64_t>()));
+  }
+  return out;
 }
 
 }  // namespace nestgrad

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/distributed/place.h"
 #include "core/platform/error.h"
@@ -108,5 +109,8 @@ struct Division {
 /// Collective. Rows of which each rank has the part of a Division, in order;
 /// `own`: [count, ...], the result [n, ...], on the device of `own`.
 Tensor gather_rows(World& world, const Tensor& own, std::int64_t n);
+
+/// Collective. The bytes that each rank has.
+std::vector<std::string> gather_bytes(World& world, const std::string& own);
 
 }  // namespace nestgrad

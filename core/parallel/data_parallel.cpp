@@ -124,7 +124,7 @@ DataParallel::DataParallel(std::shared_ptr<const BilevelProblem> problem,
 
 ProblemAbilities DataParallel::abilities() const {
   ProblemAbilities out = ProblemDecorator::abilities();
-  out.groups = false;
+  out.groups = out.gradient_by_formula = false;
   return out;
 }
 

@@ -33,7 +33,7 @@ class DataParallel : public ProblemDecorator {
   DataParallel(std::shared_ptr<const BilevelProblem> problem,
                std::shared_ptr<World> world, std::int64_t shares = 0);
 
-  /// Those of the problem, but for groups.
+  /// Those of the problem, but for groups and a gradient by formula.
   ProblemAbilities abilities() const override;
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,

@@ -60,6 +60,13 @@ void Archive::operator()(const std::string& name,
   }
 }
 
+void Snapshot::persist(Archive& archive) {
+  for (auto& [path, value] : sets) archive(path, value);
+  for (auto& [path, value] : integers) archive(path, value);
+  for (auto& [path, value] : numbers) archive(path, value);
+  for (auto& [path, value] : texts) archive(path, value);
+}
+
 void SavingArchive::visit(const std::string& path, ParameterSet& value) {
   const ParameterSet set = value.detach();
   put(snapshot_.sets, path, tensors_ == Tensors::kCopied ? set.clone() : set);

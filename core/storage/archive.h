@@ -74,6 +74,9 @@ struct Snapshot {
   std::map<std::string, std::int64_t> integers;
   std::map<std::string, double> numbers;
   std::map<std::string, std::string> texts;
+
+  /// Lists the entries as the object did, which it stands for.
+  void persist(Archive& archive);
 };
 
 /// Whether a snapshot copies tensors or shares them with the object. The object

@@ -94,10 +94,7 @@ Tensor laid_out(const Tensor& t, const Json& layout) {
 
 std::string key_of(std::size_t number) { return fmt::format("{}", number); }
 
-}  // namespace
-
-void save_snapshot(const std::string& path, const Snapshot& snapshot,
-                   const Json& about) {
+EncodedSafetensors encoded_body(const Snapshot& snapshot, const Json& about) {
   // Tensors are numbered consecutively; the list of sets assigns them.
   ParameterSet tensors;
   Json sets = Json::array(), layouts = Json::object(), numbers = Json::array();
@@ -119,22 +116,36 @@ void save_snapshot(const std::string& path, const Snapshot& snapshot,
     values.push_back(value);
   }
   tensors.insert("numbers", at::tensor(values, at::kDouble));
-  const EncodedSafetensors encoded(
-      tensors, {{"about", about.dump()},
-                {"sets", sets.dump()},
-                {"layouts", layouts.dump()},
-                {"integers", Json(snapshot.integers).dump()},
-                {"texts", Json(snapshot.texts).dump()},
-                {"numbers", numbers.dump()}});
-  std::vector<std::string_view> pieces = encoded.pieces();
-  std::size_t length = 0;
-  for (const std::string_view bytes : pieces) length += bytes.size();
-  const std::string line = first_line(kFormat, checksum(pieces), length);
-  pieces.insert(pieces.begin(), line);
-  write_file(path, pieces);
+  return {tensors,
+          {{"about", about.dump()},
+           {"sets", sets.dump()},
+           {"layouts", layouts.dump()},
+           {"integers", Json(snapshot.integers).dump()},
+           {"texts", Json(snapshot.texts).dump()},
+           {"numbers", numbers.dump()}}};
 }
 
-namespace {
+/// The bytes of a snapshot, in pieces; those of tensors are not copied.
+class Encoded {
+ public:
+  Encoded(const Snapshot& snapshot, const Json& about)
+      : body_(encoded_body(snapshot, about)) {
+    std::size_t length = 0;
+    for (const std::string_view bytes : body_.pieces()) length += bytes.size();
+    line_ = first_line(kFormat, checksum(body_.pieces()), length);
+  }
+
+  /// Valid during the life of this object.
+  std::vector<std::string_view> pieces() const {
+    std::vector<std::string_view> out{line_};
+    for (const std::string_view bytes : body_.pieces()) out.push_back(bytes);
+    return out;
+  }
+
+ private:
+  EncodedSafetensors body_;
+  std::string line_;
+};
 
 struct Loaded {
   SavedSnapshot saved;
@@ -177,20 +188,18 @@ Loaded loaded(std::string_view bytes) {
   return out;
 }
 
-}  // namespace
-
-SavedSnapshot load_snapshot(const std::string& path) {
-  const std::string bytes = read_file(path);
+/// `where`: what the bytes are of.
+SavedSnapshot decoded(std::string_view bytes, const std::string& where) {
   Loaded out;
   try {
     out = loaded(bytes);
   } catch (const OtherFormat& error) {
-    throw OtherFormat(fmt::format("{}: {}", path, error.what()));
+    throw OtherFormat(fmt::format("{}: {}", where, error.what()));
   } catch (const std::exception& error) {
     if (is_out_of_memory(error)) throw;
     // Rarely needed, since the checksum is correct. c10 and JSON throw their
     // own errors.
-    throw DamagedSnapshot(fmt::format("{}: {}", path, error.what()));
+    throw DamagedSnapshot(fmt::format("{}: {}", where, error.what()));
   }
   // A missing device does not make the file damaged.
   for (const auto& [path, devices] : out.elsewhere) {
@@ -202,6 +211,28 @@ SavedSnapshot load_snapshot(const std::string& path) {
     set = set.with(std::move(tensors));
   }
   return std::move(out.saved);
+}
+
+}  // namespace
+
+void save_snapshot(const std::string& path, const Snapshot& snapshot,
+                   const Json& about) {
+  write_file(path, Encoded(snapshot, about).pieces());
+}
+
+SavedSnapshot load_snapshot(const std::string& path) {
+  return decoded(read_file(path), path);
+}
+
+std::string encode_snapshot(const Snapshot& snapshot, const Json& about) {
+  const Encoded encoded(snapshot, about);
+  std::string out;
+  for (const std::string_view bytes : encoded.pieces()) out += bytes;
+  return out;
+}
+
+SavedSnapshot decode_snapshot(std::string_view bytes) {
+  return decoded(bytes, "a snapshot in memory");
 }
 
 }  // namespace nestgrad

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "core/config/json_file.h"
 #include "core/platform/error.h"
@@ -37,5 +38,9 @@ void save_snapshot(const std::string& path, const Snapshot& snapshot,
 /// DamagedSnapshot or OtherFormat. The checksum is checked before anything else
 /// is used.
 SavedSnapshot load_snapshot(const std::string& path);
+
+// The same without a file: the bytes that would be in it.
+std::string encode_snapshot(const Snapshot& snapshot, const Json& about);
+SavedSnapshot decode_snapshot(std::string_view bytes);
 
 }  // namespace nestgrad

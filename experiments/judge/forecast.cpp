@@ -190,10 +190,10 @@ class Forecast {
     const Footprint largest = experiment_.estimator().footprint();
     const auto [mean, window] = mean_footprint();
     const Steps more = steps_of(mean, window) - steps_of(b.footprint, b.window);
-    out.seconds = std::max(0.0, out.seconds + seconds_of(more, a, b));
-    out.train_gradients += more.plain + more.taped;
     const Steps known =
         steps_of(b.footprint, b.window) - steps_of(a.footprint, a.window);
+    out.seconds = std::max(0.0, out.seconds + seconds_of(more, known, a, b));
+    out.train_gradients += more.plain + more.taped;
     const double steps = known.plain + known.taped;
     if (steps > 0) {
       out.exchanges = b.exchanges + ((more.plain + more.taped) / steps) *
@@ -211,12 +211,11 @@ class Forecast {
     return out;
   }
 
-  /// The time of further training steps.
-  double seconds_of(const Steps& more, const Rehearsal& a,
+  /// The time of further training steps. `known`: by how many b has more than
+  /// a.
+  double seconds_of(const Steps& more, const Steps& known, const Rehearsal& a,
                     const Rehearsal& b) const {
     const double rise = b.seconds - a.seconds;
-    const Steps known =
-        steps_of(b.footprint, b.window) - steps_of(a.footprint, a.window);
     const double plain = training_step_;
     // A method that says nothing of its steps takes those of the window.
     const bool says = b.footprint.steps > 0;

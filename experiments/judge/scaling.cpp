@@ -113,15 +113,17 @@ Scaling make_scaling(const Config& config, const PlanCost& cost, int ranks,
     out.trouble = rehearsal.trouble();
     return out;
   }
-  out.divide =
-      rehearsal.divided() == Divided::kParticles ? "particles" : "examples";
+  out.divide = to_string(rehearsal.divided());
   out.exchanges = most->exchanges + to_keep_together();
+  const bool own_starts = rehearsal.divided() == Divided::kStarts &&
+                          config.object("distributed").integer("shares") == 0;
   for (std::size_t i = 1; i < counts.size(); ++i) {
     const double n = counts[i];
     const double computing = on_line(1 / n, 1. / 2, two->estimate,
                                      1. / counts.back(), most->estimate);
-    out.forecasts.push_back(
-        {counts[i], computing, link.seconds(out.exchanges, counts[i])});
+    out.forecasts.push_back({counts[i], computing,
+                             link.seconds(out.exchanges, counts[i]),
+                             own_starts ? n : 1});
   }
   return out;
 }

@@ -43,9 +43,10 @@ double Link::seconds(const Exchanges& exchanges, int ranks) const {
 }
 
 const RanksForecast& Scaling::fastest() const {
-  return *std::min_element(
-      forecasts.begin(), forecasts.end(),
-      [](const auto& a, const auto& b) { return a.seconds() < b.seconds(); });
+  return *std::max_element(forecasts.begin(), forecasts.end(),
+                           [this](const auto& a, const auto& b) {
+                             return speed_up(a) < speed_up(b);
+                           });
 }
 
 Json Scaling::to_json() const {
@@ -59,7 +60,8 @@ Json Scaling::to_json() const {
     out["ranks"].push_back({{"ranks", f.ranks},
                             {"computing_seconds", f.computing},
                             {"exchanging_seconds", f.exchanging},
-                            {"estimate_seconds", f.seconds()}});
+                            {"estimate_seconds", f.seconds()},
+                            {"speed_up", speed_up(f)}});
   }
   if (forecasts.size() > 1) out["fastest_ranks"] = fastest().ranks;
   if (!trouble.empty()) out["trouble"] = trouble;
@@ -81,8 +83,12 @@ std::string Scaling::text() const {
       "exchanging", "together", "speed-up");
   for (const RanksForecast& f : forecasts) {
     out += fmt::format("{:>8}{:>12.3g}{:>13.3g}{:>10.3g}{:>10.2f}\n", f.ranks,
-                       f.computing, f.exchanging, f.seconds(),
-                       forecasts.front().seconds() / f.seconds());
+                       f.computing, f.exchanging, f.seconds(), speed_up(f));
+  }
+  if (forecasts.back().work > 1) {
+    out +=
+        "\nEach rank has a start of its own, so more ranks do more work; "
+        "\"shares\" fixes\nthe number of starts.\n";
   }
   const int best = fastest().ranks;
   if (best == 1) {

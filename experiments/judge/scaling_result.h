@@ -48,20 +48,26 @@ struct Link {
 struct RanksForecast {
   int ranks = 1;
   double computing = 0, exchanging = 0;  ///< seconds
+  double work = 1;  ///< how much they do, in outer steps of one rank
 
   double seconds() const { return computing + exchanging; }
 };
 
 /// What several ranks would gain.
 struct Scaling {
-  std::string divide;  ///< what they divide: "particles" or "examples"
+  std::string divide;  ///< what they divide: "examples", for one
   Link link;
   Exchanges exchanges;                   ///< of an outer step
   std::vector<RanksForecast> forecasts;  ///< the first is of one rank
   std::string trouble;  ///< why there are not as many as asked, or ""
 
-  /// The forecast of the fastest outer step.
+  /// The forecast with the least time for its work.
   const RanksForecast& fastest() const;
+
+  /// How much faster than one rank that does the same work.
+  double speed_up(const RanksForecast& of) const {
+    return of.work * forecasts.front().seconds() / of.seconds();
+  }
 
   Json to_json() const;
 

@@ -92,12 +92,13 @@ class Lorenz : public Dynamics {
 
   Tensor next_of_groups(const Tensor& state, const ParameterSet& hyper,
                         const std::vector<Draw>& groups) const override {
-    std::vector<Tensor> each;
-    for (const Draw& group : groups) {
-      each.push_back(
-          truth_.narrow(0, known(group.step + 1), 1).expand({group.particles}));
-    }
-    return compared(state, hyper, at::cat(each));
+    std::vector<std::int64_t> steps;
+    for (const Draw& group : groups) steps.push_back(known(group.step + 1));
+    const Tensor each = truth_.index_select(
+        0, at::tensor(steps, at::device(truth_.device()).dtype(at::kLong)));
+    return compared(
+        state, hyper,
+        each.unsqueeze(1).expand({-1, groups.front().particles}).reshape(-1));
   }
 
   /// The state after a step, where the truth is `z`.

@@ -64,7 +64,7 @@ class ToyRegression : public BilevelProblem {
 
   ProblemAbilities abilities() const override {
     ProblemAbilities out;
-    out.particles = out.groups = true;
+    out.particles = out.groups = out.gradient_by_formula = true;
     return out;
   }
 

@@ -84,15 +84,17 @@ Observer::Verdict Lockstep::on_step(const OuterStep& step) {
   own[kValidLosses] = problem.valid_losses() - valid_losses_;
   own[kCollectives] = world.collectives();
   own[kHyper] = digest_of(*step.next);
-  // Those of other starts would have to be trained to be known, and have no
-  // effect on later steps.
-  if (step.position.start == 0) {
+  // Ranks that divide starts have their own. In cold starts from others than
+  // the first they would have to be trained to be known, and have no effect on
+  // later steps.
+  const Divided divided = experiment_.divided();
+  if (divided != Divided::kStarts && step.position.start == 0) {
     own[kWeights] = digest_of(experiment_.weights(*step.next));
   }
   const Tensor all = world.gather(at::tensor(own));
   compare(all, step);
   // Losses of divided examples are those of whole minibatches already.
-  if (experiment_.divided() == Divided::kParticles) add_evaluations(all);
+  if (divided != Divided::kExamples) add_evaluations(all);
   const auto largest = [&](Told what) {
     return all.select(1, what).max().item<std::int64_t>();
   };

@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 
 #include "core/platform/exceptions.h"
-#include "core/platform/files.h"
 #include "core/platform/threads.h"
 #include "core/platform/warnings.h"
 #include "experiments/run/lockstep.h"
@@ -39,34 +37,6 @@ std::pair<std::string, Json> received_order(World& world) {
   return {out.at("order"), std::move(out)};
 }
 
-/// A file that is removed at the end of its life.
-class ScratchFile {
- public:
-  ScratchFile() {
-    const int file = mkstemp(path_.data());
-    require(file >= 0, "cannot write to '{}'", path_);
-    close(file);
-  }
-  ~ScratchFile() { remove_file(path_); }
-  ScratchFile(const ScratchFile&) = delete;
-  ScratchFile& operator=(const ScratchFile&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  static std::string name_to_fill() {
-    std::error_code error;
-    const auto folder = std::filesystem::temp_directory_path(error);
-    require(
-        !error,
-        "the folder for temporary files, of the environment variable TMPDIR "
-        "or /tmp, is not there");
-    return (folder / "nestgrad-XXXXXX").string();
-  }
-
-  std::string path_ = name_to_fill();
-};
-
 /// A number of the section, if there is one.
 double seconds(const Json& section, const char* key, double otherwise) {
   const bool given = section.contains(key) && section[key].is_number();
@@ -78,13 +48,6 @@ Patience patience_of(const Json& section) {
   return {seconds(section, "join_seconds", usual.join),
           seconds(section, "silent_seconds", usual.silent),
           seconds(section, "collective_seconds", usual.collective)};
-}
-
-/// The checkpoint that follows an order to restore.
-SavedSnapshot received_checkpoint(World& world) {
-  const ScratchFile file;
-  write_file(file.path(), world.from_first(""));
-  return load_snapshot(file.path());
 }
 
 void tune_with_others(Experiment& experiment, const Config& config) {
@@ -113,7 +76,8 @@ void follow(const std::shared_ptr<World>& world, const Config& config) {
     const auto [order, with] = received_order(*world);
     if (order == kEnd) break;
     if (order == kRestore) {
-      restore_experiment(experiment, received_checkpoint(*world).snapshot);
+      restore_experiment(experiment,
+                         decode_snapshot(world->from_first("")).snapshot);
     }
     if (order == kTune) {
       require_same_data(*world, fingerprint);
@@ -210,9 +174,7 @@ void tell_config(World& world, const Config& config) {
 void tell_restore(World& world, const SavedSnapshot& checkpoint) {
   if (world.alone()) return;
   give(world, kRestore);
-  const ScratchFile file;
-  save_snapshot(file.path(), checkpoint.snapshot, checkpoint.about);
-  world.from_first(read_file(file.path()));
+  world.from_first(encode_snapshot(checkpoint.snapshot, checkpoint.about));
 }
 
 void tell_tune(World& world) { give(world, kTune); }

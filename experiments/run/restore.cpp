@@ -72,18 +72,7 @@ void Run::restore(const SavedSnapshot& saved,
   if (same_losses) {
     same_losses = compare_fingerprints(saved.snapshot, other_data);
   }
-  const World& world = experiment_.world();
-  const std::int64_t ranks_before = saved.about.value("ranks", 1);
-  if (experiment_.divided() == Divided::kExamples &&
-      ranks_before != world.size() &&
-      config_.object("distributed").integer("shares") == 0) {
-    add_warning(fmt::format(
-        "the run was of {} {} and is of {} now, which sum in another order: it "
-        "goes on from the same numbers, but rounds them differently; "
-        "\"shares\" "
-        "in \"distributed\" makes runs that do not depend on it",
-        ranks_before, ranks_before == 1 ? "rank" : "ranks", world.size()));
-  }
+  compare_ranks(saved.about.value("ranks", 1));
   tell_restore(experiment_.world(), saved);
   restore_experiment(experiment_, saved.snapshot);
   if (best_) require_best_step(saved.snapshot);
@@ -121,6 +110,25 @@ void Run::restore(const SavedSnapshot& saved,
                            folder_->path(), experiment_.outer_loop().step(),
                            experiment_.outer_steps()));
   tell_start(experiment_.outer_loop().step());
+}
+
+void Run::compare_ranks(std::int64_t before) const {
+  const int now = experiment_.world().size();
+  const std::int64_t shares = config_.object("distributed").integer("shares");
+  if (before == now || shares > 0) return;
+  const std::string were =
+      fmt::format("{} {}", before, before == 1 ? "rank" : "ranks");
+  require(experiment_.divided() != Divided::kStarts,
+          "the run was of {}, each with a start of its own, and goes on with "
+          "as many only; \"shares\" in \"distributed\" makes runs that may go "
+          "on with others",
+          were);
+  if (experiment_.divided() != Divided::kExamples) return;
+  add_warning(fmt::format(
+      "the run was of {} and is of {} now, which sum in another order: it goes "
+      "on from the same numbers, but rounds them differently; \"shares\" in "
+      "\"distributed\" makes runs that do not depend on it",
+      were, now));
 }
 
 bool Run::compare_fingerprints(const Snapshot& saved, bool other_data) {

@@ -16,21 +16,6 @@
 #include "experiments/setup/process.h"
 
 namespace nestgrad {
-namespace {
-
-/// The entries of a snapshot, in the place of the object that it is of.
-struct Entries {
-  Snapshot& snapshot;
-
-  void persist(Archive& archive) {
-    for (auto& [path, value] : snapshot.sets) archive(path, value);
-    for (auto& [path, value] : snapshot.integers) archive(path, value);
-    for (auto& [path, value] : snapshot.numbers) archive(path, value);
-    for (auto& [path, value] : snapshot.texts) archive(path, value);
-  }
-};
-
-}  // namespace
 
 Run::Run(Config config, const std::function<RunFolder()>& make_folder,
          Talk talk, std::shared_ptr<World> world)
@@ -127,8 +112,7 @@ void Run::persist(Archive& archive) {
     std::int64_t& valid = tuned_experiment_->integers["counts/valid_losses"];
     train = experiment_.problem().train_losses();
     valid = experiment_.problem().valid_losses();
-    Entries entries{*tuned_experiment_};
-    archive("experiment", entries);
+    archive("experiment", *tuned_experiment_);
   } else {
     archive("experiment", experiment_);
   }

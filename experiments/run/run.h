@@ -65,6 +65,10 @@ class Run {
   /// Returns whether they are the same but for rounding; throws Error if they
   /// are not, unless `other_data`.
   bool compare_fingerprints(const Snapshot& saved, bool other_data);
+
+  /// Warns, or throws Error, if results depend on the number of ranks and it
+  /// was another one.
+  void compare_ranks(std::int64_t before) const;
   void write_config() const;
   void tell_start(std::int64_t step);
 

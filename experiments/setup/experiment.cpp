@@ -13,6 +13,7 @@
 #include "experiments/setup/plain_training.h"
 #include "experiments/setup/plugin.h"
 #include "experiments/setup/precision.h"
+#include "hypergrad/averaged.h"
 
 namespace nestgrad {
 namespace {
@@ -175,7 +176,8 @@ void Experiment::build_estimator(const Config& config,
   loop_ = own_loop_ =
       std::make_shared<TrainingLoop>(problem_, inner, minibatches, replays);
   estimator_ = make_estimator(estimator);
-  divided_ = choose_divided(config);
+  divided_ = choose_divided(config, *world_, *estimator_, *loop_, tunes());
+  shares_ = config.object("distributed").integer("shares");
   if (divided_ == Divided::kParticles) {
     loop_ = std::make_shared<TrainingLoop>(problem_, inner, minibatches,
                                            replays, world_);
@@ -211,45 +213,6 @@ void Experiment::build_estimator(const Config& config,
   warn_of_unused_steps(config, steps);
 }
 
-Divided Experiment::choose_divided(const Config& config) const {
-  const Config distributed = config.object("distributed");
-  const std::int64_t shares = distributed.integer("shares");
-  if (world_->alone() && shares == 0) return Divided::kNothing;
-  if (shares > 0 && !can_share(shares, *world_)) {
-    distributed.fail(
-        "shares",
-        fmt::format("must be a power of two that the number of ranks "
-                    "divides; there {} {}",
-                    world_->size() == 1 ? "is" : "are", world_->size()));
-  }
-  const bool given = distributed.has("divide");
-  const bool particles = given ? distributed.text("divide") == "particles"
-                               : estimator_->divides_work();
-  if (!particles) return Divided::kExamples;
-  if (shares > 0) {
-    distributed.fail("shares",
-                     "is for ranks that divide examples; here they divide "
-                     "particles");
-  }
-  if (!tunes()) {
-    distributed.fail("divide",
-                     "must be \"examples\" where nothing is tuned: there are "
-                     "no particles");
-  }
-  if (!estimator_->divides_work()) {
-    distributed.fail(
-        "divide",
-        fmt::format("must be \"examples\" with the estimator \"{}\"; those "
-                    "with particles are {}",
-                    config.object("estimator").type(),
-                    in_words(names_where(
-                        EstimatorRegistry::instance(),
-                        [](const auto& other) { return other.divides_work(); },
-                        *own_loop_))));
-  }
-  return Divided::kParticles;
-}
-
 std::shared_ptr<Counted> Experiment::with_divided_examples(
     const Config& config) const {
   if (own_loop_->replays()) {
@@ -259,9 +222,7 @@ std::shared_ptr<Counted> Experiment::with_divided_examples(
   }
   std::shared_ptr<const BilevelProblem> divided;
   try {
-    divided = std::make_shared<DataParallel>(
-        natural_problem_, world_,
-        config.object("distributed").integer("shares"));
+    divided = std::make_shared<DataParallel>(natural_problem_, world_, shares_);
   } catch (const Error& error) {
     throw ConfigError("/problem", error.what());
   }
@@ -289,8 +250,12 @@ std::int64_t Experiment::retraining_steps(std::int64_t outer_steps) const {
 
 std::unique_ptr<HypergradientEstimator> Experiment::make_estimator(
     const Config& section) const {
-  if (tunes()) return EstimatorRegistry::instance().make(section, *loop_);
-  return std::make_unique<PlainTraining>(section, *loop_);
+  if (!tunes()) return std::make_unique<PlainTraining>(section, *loop_);
+  const auto make = [&] {
+    return EstimatorRegistry::instance().make(section, *loop_);
+  };
+  if (divided_ != Divided::kStarts) return make();
+  return std::make_unique<Averaged>(world_, shares_, make);
 }
 
 void Experiment::require_derivatives(const Config& hyperparameters,

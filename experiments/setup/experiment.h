@@ -10,6 +10,7 @@
 #include "core/config/schema.h"
 #include "core/hyper_space.h"
 #include "experiments/setup/counted.h"
+#include "experiments/setup/divided.h"
 #include "hypergrad/outer_loop.h"
 
 namespace nestgrad {
@@ -28,9 +29,6 @@ Config experiment_config(const JsonFile& file);
 
 /// The same configuration with another model of its problem.
 Config with_model(const Config& config, const Config& model);
-
-/// What the ranks of an experiment divide.
-enum class Divided { kNothing, kParticles, kExamples };
 
 class Experiment;
 
@@ -165,10 +163,6 @@ class Experiment {
                        const std::shared_ptr<const Optimizer>& inner,
                        const std::shared_ptr<ReplayCache>& replays);
 
-  /// What the ranks divide, as the configuration says or the estimator allows.
-  /// Throws ConfigError if they cannot.
-  Divided choose_divided(const Config& config) const;
-
   /// The problem whose examples the ranks divide.
   std::shared_ptr<Counted> with_divided_examples(const Config& config) const;
 
@@ -180,6 +174,7 @@ class Experiment {
   Key key_;
   std::shared_ptr<World> world_;
   Divided divided_ = Divided::kNothing;
+  std::int64_t shares_ = 0;  // of what is divided; 0: as many as ranks
   std::shared_ptr<const BilevelProblem> natural_problem_;  // as it was made
   std::vector<HyperSpec> space_;
   std::shared_ptr<Counted> problem_, own_problem_;  // of all, of this rank

@@ -85,13 +85,16 @@ Schema distributed_schema() {
              "find each other and how they wait; see "
              "docs/several_machines.md.")
       .choice("divide", kAbsent,
-              "What the ranks divide: the particles of evolution strategies, "
-              "or the examples of minibatches. If left out, particles where "
-              "the estimator has some, and otherwise examples.",
-              {"particles", "examples"})
+              "What the ranks divide: the particles of evolution strategies; "
+              "the examples of minibatches; or starts: each rank trains from "
+              "starts of its own, and hypergradients are averaged. If left "
+              "out, particles where the estimator has some, and otherwise "
+              "examples.",
+              {"particles", "examples", "starts"})
       .integer("shares", 0,
                "Into how many shares the examples of a minibatch are divided, "
-               "a power of two. Every number of ranks that divides it, one "
+               "or over how many starts hypergradients are averaged: a power "
+               "of two. Every number of ranks that divides it, one "
                "included, then gets the same bits. 0: one for each rank.",
                at_least(0))
       .boolean(

@@ -118,6 +118,7 @@ ParameterSet Evolution::formula(const ParticleGroup& group,
 
 Estimate Evolution::estimate(const ParameterSet& hyper) {
   for (std::size_t c = 0; c < groups_.size(); ++c) {
+    const OffTape off;
     if (!groups_[c].window_open) open_window(groups_[c], c, hyper);
     groups_[c].last = groups_[c].turn();
   }
@@ -127,6 +128,7 @@ Estimate Evolution::estimate(const ParameterSet& hyper) {
   for (std::size_t first = 0; first < groups_.size(); first += at_once) {
     const std::vector<Trained> all = trained(first, at_once, hyper);
     for (std::size_t i = 0; i < all.size(); ++i) {
+      const OffTape off;
       const Estimate one = estimate(groups_[first + i], all[i], hyper);
       out.gradient = add(out.gradient, share, one.gradient);
       // A single loss may stay on its device.
@@ -152,9 +154,11 @@ Estimate Evolution::estimate(ParticleGroup& group, const Trained& trained,
   const PairLosses losses(
       group.losses_of_all(trained.particles.losses.to(at::kCPU, at::kDouble)),
       group.difference);
-  Estimate out{hyper.zeros(), trained.loss};
+  Estimate out;
+  out.objective = trained.loss;
   out.metrics[kLost] = losses.particles_lost();
   if (losses.kept() == 0) {
+    out.gradient = hyper.zeros();
     out.status = Status::kDiverged;
     out.trouble =
         "the losses of all particles are not finite; a smaller \"sigma\" or "
@@ -228,9 +232,10 @@ std::vector<Evolution::Trained> Evolution::trained(
   const JoinedWindows joined(std::move(parts), 2);
   const std::vector<EvolutionObjective::Outcome> outcomes = joined.cut(
       objective_->of_window(joined.window(), joined.hyper(), Tape::kOff));
+  const ParameterSet no_slope = hyper.zeros();
   for (std::size_t i = 0; i < outcomes.size(); i += 2) {
     const auto& [end, loss] = outcomes[i + 1];
-    out.push_back({outcomes[i], end, Number(loss), hyper.zeros()});
+    out.push_back({outcomes[i], end, Number(loss), no_slope});
   }
   return out;
 }

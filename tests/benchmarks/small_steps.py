@@ -103,7 +103,7 @@ def main(program):
 
     def lorenz(groups, particles):
         return lambda: seconds_of_program(
-            program, "lorenz_pes.json", "outer.steps=100", "record.every=100",
+            program, "lorenz_pes.json", "outer.steps=500", "record.every=500",
             f"estimator.groups={groups}", f"estimator.particles={particles}",
             f"estimator.staggered={json.dumps(groups > 1)}",
             "estimator.window=25")

@@ -47,7 +47,7 @@ TEST_CASE("hyperparameters move in pieces as the rule moves them whole",
     for (int step = 0; step < 3; ++step) {
       const ParameterSet g = gradient_at(expected.weights, step);
       expected = rule->step(expected, g, {});
-      ParameterSet next = moving.moved(g);
+      ParameterSet next = moving.begin_step(g);
       CHECK(at::equal(next.flatten(), expected.weights.flatten()));
       moving.accept(std::move(next));
     }
@@ -67,7 +67,7 @@ TEST_CASE(
   moving.begin(some_hyper());
   const ParameterSet g = gradient_at(some_hyper(), 0);
   const MemoryMeter memory;
-  const ParameterSet next = moving.moved(g);
+  const ParameterSet next = moving.begin_step(g);
   const double most = static_cast<double>(memory.peak());
   CHECK(most < 4.0 * kMany + 10 * (4 << 20));
   CHECK(most >= 4.0 * kMany);
@@ -76,7 +76,7 @@ TEST_CASE(
 TEST_CASE("hyperparameters that were not accepted are as before", "[outer]") {
   OuterRule moving(OptimizerRegistry::instance().make(Json{{"type", "adam"}}));
   moving.begin(some_hyper());
-  moving.moved(gradient_at(some_hyper(), 0));
+  moving.begin_step(gradient_at(some_hyper(), 0));
   CHECK(moving.step() == 0);
   CHECK(at::equal(moving.hyper().flatten(), some_hyper().flatten()));
 }

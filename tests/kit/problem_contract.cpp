@@ -169,6 +169,13 @@ bool all_differentiable(const Losses& at) {
                      });
 }
 
+/// train_gradient() where nothing can be differentiated.
+ParameterSet gradient_off_tape(const Losses& at) {
+  const OffTape off;
+  return at.problem.train_gradient(at.weights.detach(), at.hyper.detach(),
+                                   at.draw);
+}
+
 /// The gradient that a problem gives itself is that of its training loss, and
 /// so are its derivatives.
 void judge_train_gradient(Findings& findings, const Losses& at) {
@@ -187,6 +194,11 @@ void judge_train_gradient(Findings& findings, const Losses& at) {
   };
   findings.expect(equal_to(own, taped),
                   "train_gradient is not the gradient of the training loss");
+  if (at.problem.abilities().gradient_by_formula) {
+    findings.expect(equal_to(gradient_off_tape(at), own),
+                    "train_gradient is said to be a formula, but it "
+                    "differentiates by autograd");
+  }
   if (!twice) return;
   const ParameterSet u = Key(29).normal(w);
   findings.expect(equal_to(vjp(own, w, u), vjp(taped, w, u)),

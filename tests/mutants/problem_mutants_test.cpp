@@ -46,6 +46,7 @@ class FaultyProblem : public BilevelProblem {
     out.particles = fault_ == "particles" || out.groups;
     out.second_derivatives = fault_ != "derivative";
     out.outputs = fault_ == "outputs";
+    out.gradient_by_formula = fault_ == "gradient by autograd";
     return out;
   }
 
@@ -58,6 +59,12 @@ class FaultyProblem : public BilevelProblem {
                               const Draw&) const override {
     const Tensor &w = weights.at("w"), &decay = hyper.at("decay");
     const Tensor cubes = 4 * (w - 1).pow(3);
+    if (fault_ == "gradient by autograd") {
+      const at::AutoGradMode mode(true);
+      const Tensor x = w.requires_grad() ? w : w.detach().requires_grad_();
+      const Tensor loss = (x - 1).pow(4).sum() + 0.5 * decay * x.square().sum();
+      return gradient(loss, {{"w", x}}, Tape::kOn);
+    }
     if (fault_ == "gradient shape") return {{"w", cubes.sum()}};
     if (fault_ == "gradient") return {{"w", 2 * cubes + decay * w}};
     if (fault_ == "gradient by weights") {
@@ -123,6 +130,7 @@ TEST_CASE("the kit finds what is wrong with a problem", "[contract]") {
                  "train_gradient has another derivative by the weights"));
   CHECK(mentions(faults("gradient by decay"),
                  "train_gradient has another derivative by the hyper"));
+  CHECK(mentions(faults("gradient by autograd"), "differentiates by autograd"));
   CHECK(faults("vector") ==
         Faults{"the problem 'faulty' throws: the training loss must be one "
                "number (a scalar tensor, such as a mean over examples), it has "

@@ -35,6 +35,7 @@ TEST_CASE("a snapshot comes back from its file bit by bit", "[snapshot]") {
   const Snapshot before = filled_snapshot();
   const Json about = {{"version", "1"}, {"config", {{"seed", 3}}}};
   save_snapshot(folder.path("a"), before, about);
+  CHECK(encode_snapshot(before, about) == read_file(folder.path("a")));
   const SavedSnapshot after = load_snapshot(folder.path("a"));
   CHECK(after.about == about);
   CHECK(after.snapshot.integers == before.integers);

@@ -79,6 +79,27 @@ TEST_CASE("a plan for particles foresees one exchange of their losses",
   CHECK(got.trouble.empty());
 }
 
+TEST_CASE("a plan for starts foresees what they do together", "[plan]") {
+  Json json = network({{"type", "unrolled"}, {"window", 5}, {"horizon", 5}});
+  json["distributed"] = {{"divide", "starts"}};
+  const Scaling own = scaling(json, 4);
+  CHECK(own.divide == "starts");
+  CHECK(own.exchanges.sums == 1);
+  CHECK(own.exchanges.gathers <= 2 + 2);
+  // Four ranks take four starts, in the time of one and that of exchanges.
+  const RanksForecast& four = own.forecasts.back();
+  CHECK(own.speed_up(four) ==
+        Approx(4 * own.forecasts.front().seconds() / four.seconds()));
+  CHECK_THAT(own.text(), ContainsSubstring("a start of its own"));
+
+  json["distributed"]["shares"] = 4;
+  const Scaling fixed = scaling(json, 8);
+  CHECK(fixed.forecasts.back().ranks == 4);
+  CHECK(fixed.forecasts.back().computing <
+        0.6 * fixed.forecasts.front().computing);
+  CHECK_THAT(fixed.trouble, ContainsSubstring("must be a power of two"));
+}
+
 TEST_CASE("plan --ranks takes units, and refuses what cannot be divided",
           "[plan]") {
   const TemporaryFolder folder;

@@ -1,0 +1,66 @@
+#include "experiments/setup/divided.h"
+
+#include "core/config/alternatives.h"
+#include "core/parallel/data_parallel.h"
+
+namespace nestgrad {
+
+std::string to_string(Divided divided) {
+  switch (divided) {
+    case Divided::kNothing:
+      return "";
+    case Divided::kParticles:
+      return "particles";
+    case Divided::kStarts:
+      return "starts";
+    case Divided::kExamples:
+      return "examples";
+  }
+  return "";
+}
+
+Divided choose_divided(const Config& config, const World& world,
+                       const HypergradientEstimator& estimator,
+                       const TrainingLoop& loop, bool tunes) {
+  const Config distributed = config.object("distributed");
+  const std::int64_t shares = distributed.integer("shares");
+  if (world.alone() && shares == 0) return Divided::kNothing;
+  if (shares > 0 && !can_share(shares, world)) {
+    distributed.fail(
+        "shares", fmt::format("must be a power of two that the number of ranks "
+                              "divides; there {} {}",
+                              world.size() == 1 ? "is" : "are", world.size()));
+  }
+  const std::string wanted =
+      distributed.has("divide")
+          ? distributed.text("divide")
+          : to_string(estimator.divides_work() ? Divided::kParticles
+                                               : Divided::kExamples);
+  if (wanted == to_string(Divided::kExamples)) return Divided::kExamples;
+  if (!tunes) {
+    distributed.fail("divide",
+                     fmt::format("must be \"examples\" where nothing is tuned: "
+                                 "there are no {}",
+                                 wanted));
+  }
+  if (wanted == to_string(Divided::kStarts)) return Divided::kStarts;
+  if (shares > 0) {
+    distributed.fail("shares",
+                     "is for ranks that divide examples or starts; here they "
+                     "divide particles");
+  }
+  if (!estimator.divides_work()) {
+    distributed.fail(
+        "divide",
+        fmt::format("must be \"examples\" or \"starts\" with the estimator "
+                    "\"{}\"; those with particles are {}",
+                    config.object("estimator").type(),
+                    in_words(names_where(
+                        EstimatorRegistry::instance(),
+                        [](const auto& other) { return other.divides_work(); },
+                        loop))));
+  }
+  return Divided::kParticles;
+}
+
+}  // namespace nestgrad
