@@ -88,6 +88,15 @@ ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
   return wrt.with(grad(out.tensors(), wrt.tensors(), v.tensors(), graph, tape));
 }
 
+ParameterSet without_numbers(const ParameterSet& out) {
+  using namespace torch::autograd::impl;
+  return out.map([](const Tensor& t) {
+    Tensor place = at::zeros({}, t.options()).expand(t.sizes()).variable_data();
+    if (t.requires_grad()) set_gradient_edge(place, gradient_edge(t));
+    return place;
+  });
+}
+
 bool depends_on(const Tensor& out, const std::vector<Tensor>& of,
                 const std::vector<Tensor>& until) {
   using torch::autograd::Node;

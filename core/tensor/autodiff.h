@@ -39,6 +39,11 @@ ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
                  const ParameterSet& v, Tape tape = Tape::kOff,
                  Graph graph = Graph::kKeep);
 
+/// The same places on the tape without their numbers, which are then no longer
+/// in memory for vjp(), which does not need them. Nothing may be written into
+/// the result.
+ParameterSet without_numbers(const ParameterSet& out);
+
 /// Whether `out` depends on one of the leaves `of`. The search stops at the
 /// tensors `until`.
 bool depends_on(const Tensor& out, const std::vector<Tensor>& of,

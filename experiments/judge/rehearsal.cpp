@@ -22,6 +22,18 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
+/// The bytes of `set` but for tensors that are those of `known`.
+std::int64_t bytes_beside(const ParameterSet& known, const ParameterSet& set) {
+  std::int64_t out = 0;
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    const Tensor& t = set.tensors()[i];
+    const bool same = known.contains(set.name(i)) &&
+                      known.at(set.name(i)).data_ptr() == t.data_ptr();
+    if (!same) out += static_cast<std::int64_t>(t.nbytes());
+  }
+  return out;
+}
+
 /// Measures outer steps and ends the loop when enough is known.
 class Watch : public Observer {
  public:
@@ -36,8 +48,11 @@ class Watch : public Observer {
   Verdict on_step(const OuterStep& step) override {
     seconds_.push_back(step.seconds - before_);
     before_ = step.seconds;
-    estimate_bytes =
-        std::max(estimate_bytes, memory_.current() + step.estimate_bytes);
+    // The new hyperparameters, and those in their own units, have come since.
+    const std::int64_t since = bytes_beside(*step.hyper, *step.next) +
+                               bytes_beside(*step.hyper, *step.natural);
+    estimate_bytes = std::max(estimate_bytes,
+                              memory_.current() - since + step.estimate_bytes);
     const std::int64_t gradients = experiment_.problem().train_losses();
     const Exchanges exchanged = Exchanges::of(experiment_.world());
     if (moves(step.step)) {

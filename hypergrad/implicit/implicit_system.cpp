@@ -82,10 +82,11 @@ ImplicitSystem ImplicitSystem::stationarity(const InnerRun& run,
   const Field map_at = train_gradient_of(run);
   const Field curved_at =
       options.gauss_newton ? without_model_curvature(run, hyper) : map_at;
+  const ParameterSet w0 = w.detach(), h0 = h.detach();
+  const auto residual = [=] { return map_at(w0, h0, Tape::kOff); };
   if (options.finite_difference) {
     require_values(*run.loop().problem());
-    const ParameterSet w0 = w.detach(), h0 = h.detach();
-    return {map_at(w0, h0, Tape::kOff),
+    return {w, residual,
             central_differences(w0,
                                 [=](const ParameterSet& near) {
                                   return curved_at(near, h0, Tape::kOff);
@@ -96,11 +97,11 @@ ImplicitSystem ImplicitSystem::stationarity(const InnerRun& run,
                   return gradient(f(near, x), x);
                 })};
   }
-  const ParameterSet map = map_at(w, h, Tape::kOn);
+  const ParameterSet map = without_numbers(map_at(w, h, Tape::kOn));
   const ParameterSet taped =
-      options.gauss_newton ? curved_at(w, h, Tape::kOn) : map;
+      options.gauss_newton ? without_numbers(curved_at(w, h, Tape::kOn)) : map;
   return {
-      map,
+      w, residual,
       replayed(run, [=](const ParameterSet& v) { return vjp(taped, w, v); }),
       [=](const ParameterSet& v) { return vjp(map, h, v); }};
 }
@@ -109,27 +110,31 @@ ImplicitSystem ImplicitSystem::fixed_point(const InnerRun& run,
                                            const ParameterSet& hyper) {
   const TapedSteps step(run.loop(), run.state(), 1, hyper, run.run_key());
   const ParameterSet h = step.hyper;
-  const ParameterSet x = step.start.joined(), map = step.end.joined();
+  const ParameterSet x = step.start.joined(),
+                     map = without_numbers(step.end.joined());
+  const auto residual = [loop = run.loop(), key = run.run_key(),
+                         start = step.start.detach(), h0 = hyper.detach()] {
+    return start.joined() - loop.step(start, h0, key).joined();
+  };
   return {
-      x.detach() - map.detach(),
+      x, residual,
       replayed(run, [=](const ParameterSet& v) { return v - vjp(map, x, v); }),
       [=](const ParameterSet& v) { return -1.0 * vjp(map, h, v); }};
 }
 
 ParameterSet ImplicitSystem::embed(const ParameterSet& weights) const {
   std::vector<Tensor> out = weights.tensors();
-  for (std::size_t i = out.size(); i < residual_.size(); ++i) {
-    out.push_back(
-        residual_.tensors()[i].new_zeros(residual_.tensors()[i].sizes()));
+  for (std::size_t i = out.size(); i < like_.size(); ++i) {
+    out.push_back(like_.tensors()[i].new_zeros(like_.tensors()[i].sizes()));
   }
-  return residual_.with(std::move(out)).detach();
+  return like_.with(std::move(out)).detach();
 }
 
 Tensor ImplicitSystem::matrix() const {
-  const Tensor like = residual_.flatten();
+  const Tensor like = like_.flatten();
   std::vector<Tensor> columns;
   for (const Tensor& unit : at::eye(like.numel(), like.options()).unbind()) {
-    columns.push_back(transposed_(residual_.unflatten(unit)).flatten());
+    columns.push_back(transposed_(like_.unflatten(unit)).flatten());
   }
   return at::stack(columns, 1);
 }

@@ -48,8 +48,8 @@ class ImplicitSystem {
   /// A written out, [n, n], from n products.
   Tensor matrix() const;
 
-  /// F(x, h), off the tape.
-  const ParameterSet& residual() const { return residual_; }
+  /// F(x, h), off the tape. It is computed when asked for.
+  ParameterSet residual() const { return residual_(); }
 
   /// (dF/dh)' v
   ParameterSet hyper_transposed(const ParameterSet& v) const {
@@ -57,13 +57,15 @@ class ImplicitSystem {
   }
 
  private:
-  ImplicitSystem(const ParameterSet& residual, LinearMap transposed,
-                 LinearMap hyper_transposed)
-      : residual_(residual.detach()),
+  ImplicitSystem(const ParameterSet& x, std::function<ParameterSet()> residual,
+                 LinearMap transposed, LinearMap hyper_transposed)
+      : like_(without_numbers(x.detach())),
+        residual_(std::move(residual)),
         transposed_(std::move(transposed)),
         hyper_transposed_(std::move(hyper_transposed)) {}
 
-  ParameterSet residual_;
+  ParameterSet like_;  // alike to x
+  std::function<ParameterSet()> residual_;
   // Each keeps the part of the tape that it walks alive.
   LinearMap transposed_, hyper_transposed_;
 };

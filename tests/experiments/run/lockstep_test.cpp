@@ -23,9 +23,7 @@ class Mirrored : public World {
   Tensor gather(const Tensor& own) override {
     return at::stack({own, other_(own)});
   }
-  Tensor sum(const Tensor& own) override {
-    return own + other_(own);
-  }
+  Tensor sum(const Tensor& own) override { return own + other_(own); }
   std::string from_first(const std::string& bytes) override { return bytes; }
   void fail(const std::string&) override {}
   void part() override {}
