@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
+#include <cmath>
 
 #include "core/parallel/rank_sums.h"
 #include "core/storage/snapshot_file.h"
@@ -11,7 +11,40 @@
 namespace nestgrad {
 namespace {
 
-constexpr const char* kCounted = "products";
+/// What stands for the metrics of all shares: their sum, an extreme value or, of
+/// others, their mean.
+enum class Joined { kMean, kSum, kSmallest, kLargest };
+
+Joined joined_as(const std::string& metric) {
+  if (metric == "products" || metric == "particles_lost") return Joined::kSum;
+  if (metric == "smallest_curvature") return Joined::kSmallest;
+  if (metric == "largest_curvature" || metric == "condition_at_least" ||
+      metric == "residual") {
+    return Joined::kLargest;
+  }
+  return Joined::kMean;
+}
+
+/// Of the shares that have the metric, one or more. Extremes leave NaN out.
+double joined(Joined how, const std::vector<double>& values) {
+  double sum = 0, smallest = std::nan(""), largest = std::nan("");
+  for (const double value : values) {
+    sum += value;
+    smallest = std::fmin(smallest, value);
+    largest = std::fmax(largest, value);
+  }
+  switch (how) {
+    case Joined::kSum:
+      return sum;
+    case Joined::kSmallest:
+      return smallest;
+    case Joined::kLargest:
+      return largest;
+    case Joined::kMean:
+      break;
+  }
+  return sum / static_cast<double>(values.size());
+}
 
 /// What an estimate says, but for its gradient.
 struct Said {
@@ -49,28 +82,28 @@ std::vector<Said> said_by_all(World& world, AllSaid own) {
   return out;
 }
 
-/// The mean of what is said, without a gradient.
-Estimate mean_of_said(const std::vector<Said>& all) {
-  const auto n = static_cast<double>(all.size());
+/// What all of them say together, without a gradient.
+Estimate joined(const std::vector<Said>& all) {
   Estimate out;
   double objective = 0;
-  std::map<std::string, double> counts;
+  std::map<std::string, std::vector<double>> metrics;
   for (std::size_t s = 0; s < all.size(); ++s) {
     const Said& one = all[s];
     objective += one.objective;
     for (const auto& [name, value] : one.metrics) {
-      out.metrics[name] += value;
-      ++counts[name];
+      metrics[name].push_back(value);
     }
     const auto status = static_cast<Status>(one.status);
     if (status > out.status) {
       out.status = status;
-      out.trouble = fmt::format("start {}: {}", s, one.trouble);
+      out.trouble = one.trouble.empty()
+                        ? ""
+                        : fmt::format("start {}: {}", s, one.trouble);
     }
   }
-  out.objective = objective / n;
-  for (auto& [name, value] : out.metrics) {
-    if (name != kCounted) value /= counts[name];
+  out.objective = objective / static_cast<double>(all.size());
+  for (const auto& [name, values] : metrics) {
+    out.metrics[name] = joined(joined_as(name), values);
   }
   out.used = Json::parse(all.front().used);
   return out;
@@ -104,7 +137,7 @@ Estimate Averaged::estimate(const ParameterSet& hyper) {
     said.shares.push_back({one.objective, static_cast<std::int64_t>(one.status),
                            one.trouble, one.metrics, one.used.dump()});
   }
-  Estimate out = mean_of_said(said_by_all(*world_, std::move(said)));
+  Estimate out = joined(said_by_all(*world_, std::move(said)));
   const Tensor sum = world_->sum(pairwise_sum(std::move(gradients)));
   out.gradient = hyper.unflatten(sum / static_cast<double>(shares_));
   return out;

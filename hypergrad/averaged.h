@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
+#include "core/distributed/world.h"
 #include "hypergrad/estimator.h"
 
 namespace nestgrad {
@@ -14,12 +16,13 @@ namespace nestgrad {
 ///   g = 1/S sum_s g_s,   L = 1/S sum_s L_s,   s = 0 ... S - 1
 ///
 /// and ranks divide them: each trains S / R of the S shares, and once per
-/// estimate a hypergradient travels. Share 0 is what the method is alone; its
-/// weights are those that are handed out.
+/// estimate hypergradients travel, and what is said of them. Share 0 is what the
+/// method is alone; its weights are those that are handed out.
 ///
-/// A metric is the mean of those of the shares, but for the number of
-/// "products", which is their sum. Settings that the method had to find itself
-/// are those of share 0. The commands that judge a method ask it alone.
+/// A metric is the mean of those of the shares; products and lost particles are
+/// added up, of residuals and curvatures the extremes are taken. Settings that
+/// the method had to find itself are those of share 0. The commands that judge a
+/// method ask it alone.
 class Averaged : public HypergradientEstimator {
  public:
   using Make = std::function<std::unique_ptr<HypergradientEstimator>()>;
@@ -31,7 +34,7 @@ class Averaged : public HypergradientEstimator {
 
   void begin(const ParameterSet& hyper, const Key& key) override;
 
-  /// Collective. If a share has diverged, the estimate says which.
+  /// Collective. If a share has failed, its trouble names it.
   Estimate estimate(const ParameterSet& hyper) override;
 
   // Those of the first share of this rank.

@@ -32,6 +32,10 @@ variable_list grad_or_nothing(const variable_list& outputs,
     taped.push_back(outputs[i]);
     taped_v.push_back(v[i]);
   }
+  require(
+      !c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutogradCPU),
+      "what is said to be a formula (gradient_by_formula) differentiates by "
+      "autograd");
   variable_list out(inputs.size());
   if (!taped.empty() && !inputs.empty()) {
     try {

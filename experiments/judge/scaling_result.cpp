@@ -61,6 +61,7 @@ Json Scaling::to_json() const {
                             {"computing_seconds", f.computing},
                             {"exchanging_seconds", f.exchanging},
                             {"estimate_seconds", f.seconds()},
+                            {"work", f.work},
                             {"speed_up", speed_up(f)}});
   }
   if (forecasts.size() > 1) out["fastest_ranks"] = fastest().ranks;
@@ -87,8 +88,9 @@ std::string Scaling::text() const {
   }
   if (forecasts.back().work > 1) {
     out +=
-        "\nEach rank has a start of its own, so more ranks do more work; "
-        "\"shares\" fixes\nthe number of starts.\n";
+        "\nEach rank has a start of its own: the speed-up is over one rank "
+        "that "
+        "takes as\nmany starts. \"shares\" fixes their number.\n";
   }
   const int best = fastest().ranks;
   if (best == 1) {

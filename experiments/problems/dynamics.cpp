@@ -67,7 +67,7 @@ Tensor Dynamics::next_of_groups(const Tensor& state, const ParameterSet& hyper,
 
 ProblemAbilities Dynamics::abilities() const {
   ProblemAbilities out;
-  out.particles = out.gradient_by_formula = true;
+  out.particles = true;
   out.train_loss_has_values = false;
   return out;
 }

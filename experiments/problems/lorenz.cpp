@@ -61,7 +61,7 @@ class Lorenz : public Dynamics {
 
   ProblemAbilities abilities() const override {
     ProblemAbilities out = Dynamics::abilities();
-    out.groups = true;
+    out.groups = out.gradient_by_formula = true;
     return out;
   }
 

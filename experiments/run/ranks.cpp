@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/platform/exceptions.h"
 #include "core/platform/threads.h"
@@ -56,7 +55,7 @@ void tune_with_others(Experiment& experiment, const Config& config) {
   const auto lockstep = std::make_shared<Lockstep>(
       experiment, [](const OuterStep&) { return take_checkpoint_request(); });
   const auto take_part = [&] {
-    if (keeps) save(experiment);
+    if (keeps) save(experiment, Tensors::kShared);
   };
   experiment.tune(
       {lockstep,
@@ -83,7 +82,7 @@ void follow(const std::shared_ptr<World>& world, const Config& config) {
       require_same_data(*world, fingerprint);
       tune_with_others(experiment, config);
     }
-    if (order == kSave) save(experiment);
+    if (order == kSave) save(experiment, Tensors::kShared);
   }
 }
 

@@ -118,12 +118,13 @@ void Run::compare_ranks(std::int64_t before) const {
   if (before == now || shares > 0) return;
   const std::string were =
       fmt::format("{} {}", before, before == 1 ? "rank" : "ranks");
-  require(experiment_.divided() != Divided::kStarts,
-          "the run was of {}, each with a start of its own, and goes on with "
-          "as many only; \"shares\" in \"distributed\" makes runs that may go "
-          "on with others",
+  const Divided divided = wanted_divided(config_, experiment_.estimator());
+  require(divided != Divided::kStarts,
+          "a run whose ranks have a start each goes on with as many as it "
+          "had, {}; \"shares\" in \"distributed\" makes runs that may go on "
+          "with others",
           were);
-  if (experiment_.divided() != Divided::kExamples) return;
+  if (divided != Divided::kExamples) return;
   add_warning(fmt::format(
       "the run was of {} and is of {} now, which sum in another order: it goes "
       "on from the same numbers, but rounds them differently; \"shares\" in "

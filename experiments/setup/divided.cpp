@@ -19,6 +19,18 @@ std::string to_string(Divided divided) {
   return "";
 }
 
+Divided wanted_divided(const Config& config,
+                       const HypergradientEstimator& estimator) {
+  const Config distributed = config.object("distributed");
+  if (!distributed.has("divide")) {
+    return estimator.divides_work() ? Divided::kParticles : Divided::kExamples;
+  }
+  for (const Divided each : {Divided::kParticles, Divided::kStarts}) {
+    if (distributed.text("divide") == to_string(each)) return each;
+  }
+  return Divided::kExamples;
+}
+
 Divided choose_divided(const Config& config, const World& world,
                        const HypergradientEstimator& estimator,
                        const TrainingLoop& loop, bool tunes) {
@@ -31,19 +43,14 @@ Divided choose_divided(const Config& config, const World& world,
                               "divides; there {} {}",
                               world.size() == 1 ? "is" : "are", world.size()));
   }
-  const std::string wanted =
-      distributed.has("divide")
-          ? distributed.text("divide")
-          : to_string(estimator.divides_work() ? Divided::kParticles
-                                               : Divided::kExamples);
-  if (wanted == to_string(Divided::kExamples)) return Divided::kExamples;
+  const Divided wanted = wanted_divided(config, estimator);
+  if (wanted == Divided::kExamples) return wanted;
   if (!tunes) {
     distributed.fail("divide",
-                     fmt::format("must be \"examples\" where nothing is tuned: "
-                                 "there are no {}",
-                                 wanted));
+                     "must be \"examples\" where nothing is tuned: there are no "
+                     "hypergradients");
   }
-  if (wanted == to_string(Divided::kStarts)) return Divided::kStarts;
+  if (wanted == Divided::kStarts) return wanted;
   if (shares > 0) {
     distributed.fail("shares",
                      "is for ranks that divide examples or starts; here they "

@@ -218,8 +218,8 @@ TEST_CASE("what several ranks cannot do is told once", "[ranks]") {
   Json of_particles = small(4);
   of_particles["distributed"]["divide"] = "particles";
   refuses(of_particles, 2,
-          "/distributed/divide: must be \"examples\" with the estimator "
-          "\"ift\"; those with particles are es, es_single or pes");
+          "/distributed/divide: must be \"examples\" or \"starts\" with the "
+          "estimator \"ift\"; those with particles are es, es_single or pes");
   Json small_batches = small(4);
   small_batches["problem"]["batch"] = 3;
   refuses(
@@ -255,20 +255,27 @@ TEST_CASE("what several ranks cannot do is told once", "[ranks]") {
 TEST_CASE("a rank that fails tells why", "[ranks]") {
   const RankRuns folder;
   Json config = evolved("es", 6);
-  config["record"]["checkpoint"] = {{"steps", 2}, {"keep", 10}};
-  REQUIRE(folder.run(config, "a", 2).code == 0);
-  // Rank 1 has nowhere to put the checkpoint that it receives.
+  config["problem"]["model"] = "logistic";
+  // A path that every process sees from its own folder.
+  config["problem"]["data"] = {{"type", "csv"},
+                               {"file", "/proc/self/cwd/rows.csv"}};
+  folder.write("a.json", config.dump());
+  std::string rows = "x,kind\n";
+  for (int i = 0; i < 60; ++i) {
+    rows += fmt::format("{},{}\n", i % 7, i % 2 == 0 ? "a" : "b");
+  }
+  folder.write("rows.csv", rows);
   const Ended ended = shell(
       folder.path(""),
-      fmt::format("export WORLD_SIZE=2 LOCAL_WORLD_SIZE=2 MASTER_PORT=$((20000 "
-                  "+ $$ % 10000)); RANK=1 TMPDIR=/nowhere '{0}' resume a --set "
-                  "outer.steps=9 & RANK=0 '{0}' resume a --quiet --set "
-                  "outer.steps=9; code=$?; wait; exit $code",
+      fmt::format("mkdir elsewhere; export WORLD_SIZE=2 LOCAL_WORLD_SIZE=2 "
+                  "MASTER_PORT=$((20000 + $$ % 10000)); (cd elsewhere; RANK=1 "
+                  "'{0}' run ../a.json --quiet) & RANK=0 '{0}' run a.json "
+                  "--quiet --out a; code=$?; wait; exit $code",
                   NESTGRAD_PROGRAM));
   CAPTURE(ended.output);
   CHECK(ended.code == 6);
-  CHECK(ended.output.find("nestgrad: rank 1: ") != std::string::npos);
-  CHECK(ended.output.find("TMPDIR") != std::string::npos);
+  CHECK(ended.output.find("nestgrad: rank 1: /problem/data: cannot read "
+                          "'/proc/self/cwd/rows.csv'") != std::string::npos);
 }
 
 TEST_CASE("a run of several ranks that is finished is left as it is",

@@ -53,16 +53,27 @@ TEST_CASE("a run of a start for each rank goes on with as many only",
     REQUIRE(ended.code == 0);
   }
   folder.lose_after_step_5("broken");
-  const Ended ended =
-      program(folder.path(""), "resume broken --quiet --ranks 2");
-  CAPTURE(ended.output);
-  CHECK(ended.code == 2);
-  CHECK(ended.output.find("the run was of 3 ranks, each with a start of its "
-                          "own, and goes on with as many only") !=
-        std::string::npos);
+  for (const int ranks : {1, 2}) {
+    const Ended ended =
+        program(folder.path(""),
+                fmt::format("resume broken --quiet --ranks {}", ranks));
+    CAPTURE(ended.output);
+    CHECK(ended.code == 2);
+    CHECK(ended.output.find("a run whose ranks have a start each goes on with "
+                            "as many as it had, 3 ranks") != std::string::npos);
+  }
   folder.resume("broken", 3);
   folder.check_same("whole", "broken");
   folder.check_close("whole", "broken", 0);
+}
+
+TEST_CASE("two ranks of a start each do what one rank does with two shares",
+          "[ranks]") {
+  const RankRuns folder;
+  REQUIRE(folder.run(by_starts(2), "shares", 1).code == 0);
+  REQUIRE(folder.run(by_starts(0), "ranks", 2).code == 0);
+  // A sum of two numbers is the same in any order.
+  folder.check_same("shares", "ranks");
 }
 
 }  // namespace nestgrad

@@ -41,7 +41,11 @@ class Stumbling : public HypergradientEstimator {
   void begin(const ParameterSet&, const Key&) override {}
   Estimate estimate(const ParameterSet& hyper) override {
     Estimate out{hyper.zeros(), static_cast<double>(number_)};
-    out.metrics = {{"products", 3}, {"residual", 0.1 * (number_ + 1.0)}};
+    out.metrics = {{"products", 3},
+                   {"residual", 0.1 * (number_ + 1.0)},
+                   {"smallest_curvature", number_ - 1.0},
+                   {"scale", number_}};
+    if (number_ == 3) out.metrics["residual"] = std::nan("");
     if (number_ > 0) out.metrics["rank"] = 7;
     if (number_ == 1) out.status = Status::kNotConverged;
     if (number_ == 2) out.status = Status::kDiverged;
@@ -112,7 +116,9 @@ TEST_CASE("an average over starts tells what its parts tell", "[ranks]") {
   const Estimate out = average.estimate(hyper);
   CHECK(out.objective == 1.5);
   CHECK(out.metrics.at("products") == 12);
-  CHECK(out.metrics.at("residual") == Approx(0.25));
+  CHECK(out.metrics.at("residual") == Approx(0.3));
+  CHECK(out.metrics.at("smallest_curvature") == -1);
+  CHECK(out.metrics.at("scale") == 1.5);
   CHECK(out.metrics.at("rank") == 7);
   CHECK(out.status == Status::kDiverged);
   CHECK(out.trouble == "start 2: it has stumbled");
@@ -128,7 +134,7 @@ TEST_CASE("starts are divided only where something is tuned", "[ranks]") {
   CHECK_THROWS_WITH(
       Experiment(Config(complete(experiment_schema(), json))),
       ContainsSubstring("/distributed/divide: must be \"examples\" where "
-                        "nothing is tuned: there are no starts"));
+                        "nothing is tuned: there are no hypergradients"));
 }
 
 TEST_CASE("ranks that divide starts estimate what one rank does, bit by bit",
@@ -172,6 +178,8 @@ TEST_CASE("a rank of every estimator with its own starts",
       CHECK(distance(saved.sets.at(path), set) == 0);
     }
     CHECK(saved.integers == of_one.integers);
+    CHECK(saved.numbers == of_one.numbers);
+    CHECK(saved.texts == of_one.texts);
     const auto restored = estimator_of(divided, section);
     restored->begin(whole.initial_hyper(), Key(3));
     restore(*restored, of_one);
