@@ -75,7 +75,7 @@ struct Snapshot {
   std::map<std::string, double> numbers;
   std::map<std::string, std::string> texts;
 
-  /// Lists the entries as the object did, which it stands for.
+  /// For saving: lists the entries of the object, in whose place it stands.
   void persist(Archive& archive);
 };
 

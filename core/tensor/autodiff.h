@@ -14,9 +14,9 @@ enum class Tape { kOff, kOn };
 /// Whether the graph may be walked again afterwards.
 enum class Graph { kConsume, kKeep };
 
-/// While one lives, operators of this thread are not prepared for a tape, not
-/// even by a look whether there is one: small ones take an eighth less time.
-/// For formulas off the tape; nothing may be differentiated in it.
+/// While one lives, operators of this thread do not even check whether there is
+/// a tape: small ones take an eighth less time. For formulas off the tape;
+/// gradient() and vjp() throw Error in it.
 class OffTape {
  private:
   at::NoGradGuard no_grad_;
@@ -39,9 +39,9 @@ ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
                  const ParameterSet& v, Tape tape = Tape::kOff,
                  Graph graph = Graph::kKeep);
 
-/// The same places on the tape without their numbers, which are then no longer
-/// in memory for vjp(), which does not need them. Nothing may be written into
-/// the result.
+/// The same places on the tape for vjp(), which does not need the numbers of
+/// `out`, so that these leave memory. Numbers of the result are zeros, and
+/// nothing may be written into them.
 ParameterSet without_numbers(const ParameterSet& out);
 
 /// Whether `out` depends on one of the leaves `of`. The search stops at the

@@ -84,9 +84,9 @@ Observer::Verdict Lockstep::on_step(const OuterStep& step) {
   own[kValidLosses] = problem.valid_losses() - valid_losses_;
   own[kCollectives] = world.collectives();
   own[kHyper] = digest_of(*step.next);
-  // Ranks that divide starts have their own. In cold starts from others than
-  // the first they would have to be trained to be known, and have no effect on
-  // later steps.
+  // Ranks that divide starts have weights of their own. In cold starts from
+  // others than the first they would have to be trained to be known, and have
+  // no effect on later steps.
   const Divided divided = experiment_.divided();
   if (divided != Divided::kStarts && step.position.start == 0) {
     own[kWeights] = digest_of(experiment_.weights(*step.next));
