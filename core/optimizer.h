@@ -56,7 +56,8 @@ class Optimizer {
   virtual ~Optimizer() = default;
 
   /// The memory before the first step; empty for a rule without memory. Tensors
-  /// are named by slot and weight: "momentum/0.bias".
+  /// are named by slot and weight: "momentum/0.bias". Numbers of the whole rule
+  /// come last, scalars without a slash in their names.
   virtual ParameterSet slots(const ParameterSet& weights) const = 0;
 
   /// One step. `gradient` is alike to state.weights. `natural` holds the
@@ -65,6 +66,11 @@ class Optimizer {
   /// the rule does not vectorize.
   TrainState step(const TrainState& state, const ParameterSet& gradient,
                   const ParameterSet& natural) const;
+
+  /// The weights by which a network that was trained from scratch is judged.
+  virtual ParameterSet deployed(const TrainState& state) const {
+    return state.weights;
+  }
 
   /// The form of step number `step`, if it is a MomentumStep for every weight.
   virtual std::optional<MomentumStep> momentum_step(const ParameterSet& natural,

@@ -1,3 +1,5 @@
+#include <ATen/ATen.h>
+
 #include "core/optimizer.h"
 #include "core/tensor/part.h"
 
@@ -21,8 +23,11 @@ namespace {
 /// below epsilon.
 class Adam : public Optimizer {
  public:
-  explicit Adam(const Config& config, bool decoupled = false)
-      : decoupled_(decoupled),
+  /// What weight decay is added to.
+  enum class Decay { kGradient, kWeights, kDirection };
+
+  explicit Adam(const Config& config, Decay decay = Decay::kGradient)
+      : decay_(decay),
         lr_(Setting::read(config, "lr")),
         beta1_(Setting::read(config, "beta1")),
         beta2_(Setting::read(config, "beta2")),
@@ -69,14 +74,10 @@ class Adam : public Optimizer {
     const auto t = static_cast<double>(state.step + 1);
 
     ParameterSet w = state.weights, g = gradient;
-    if (!weight_decay_.is(0)) {
-      const Scale decay = weight_decay_.scale(natural, state);
-      if (decoupled_) {
-        w = w - (lr * decay) * w;
-      } else {
-        g = g + decay * w;
-      }
-    }
+    const Scale decay = weight_decay_.scale(natural, state);
+    const bool decays = !weight_decay_.is(0);
+    if (decays && decay_ == Decay::kWeights) w = w - (lr * decay) * w;
+    if (decays && decay_ == Decay::kGradient) g = g + decay * w;
     const ParameterSet old_m = part(state.slots, 0, w);
     const ParameterSet old_v = part(state.slots, w.size(), w);
     // add() needs one pass; there may be millions of numbers.
@@ -85,7 +86,7 @@ class Adam : public Optimizer {
     const Scale correction1 = 1 - beta1.pow(t);
     const Scale correction2 = 1 - beta2.pow(t);
     std::size_t i = 0;
-    const ParameterSet direction =
+    ParameterSet direction =
         m.zip(v, [&](const Tensor& first, const Tensor& second) {
           const Tensor mean = first / correction1[i];
           // Step by step, so that each intermediate result is freed at once.
@@ -95,6 +96,10 @@ class Adam : public Optimizer {
           root = root + epsilon_;
           return mean / root;
         });
+    if (decays && decay_ == Decay::kDirection) {
+      direction = add(direction, decay, w);
+    }
+    direction = scaled(direction, w);
 
     std::vector<Tensor> slots = m.tensors();
     slots.insert(slots.end(), v.tensors().begin(), v.tensors().end());
@@ -102,7 +107,13 @@ class Adam : public Optimizer {
             state.step + 1};
   }
 
-  bool decoupled_;
+  /// The direction of the step from w, which lr multiplies.
+  virtual ParameterSet scaled(const ParameterSet& direction,
+                              const ParameterSet&) const {
+    return direction;
+  }
+
+  Decay decay_;
   Setting lr_, beta1_, beta2_;
   double epsilon_, root_epsilon_;
   Setting weight_decay_;
@@ -110,14 +121,52 @@ class Adam : public Optimizer {
 
 class AdamW : public Adam {
  public:
-  explicit AdamW(const Config& config) : Adam(config, /*decoupled=*/true) {}
+  explicit AdamW(const Config& config) : Adam(config, Decay::kWeights) {}
   static Schema schema() {
     return keys(Schema("Adam with decoupled weight decay."), 0.01);
   }
 };
 
+/// LAMB (You et al. 2020, "Large batch optimization for deep learning: training
+/// BERT in 76 minutes"): the direction u of Adam, and weight decay beside it,
+/// with a length that follows that of each tensor,
+///
+///   u <- m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t) + root_epsilon) +
+///   epsilon)
+///        + weight_decay w
+///   w <- w - lr (|w| / |u|) u
+///
+/// where the factor is 1 for a tensor w or u of zeros.
+class Lamb : public Adam {
+ public:
+  explicit Lamb(const Config& config) : Adam(config, Decay::kDirection) {}
+  static Schema schema() {
+    return keys(Schema("Adam with steps in proportion to the length of each "
+                       "tensor (LAMB)."),
+                0);
+  }
+
+  bool vectorizes() const override { return false; }
+  bool moves_each_number() const override { return false; }
+  bool sees_tensors() const override { return true; }
+
+ private:
+  ParameterSet scaled(const ParameterSet& direction,
+                      const ParameterSet& w) const override {
+    return direction.zip(w, [](const Tensor& u, const Tensor& x) {
+      const Tensor of_u = u.square().sum(), of_x = x.square().sum();
+      const Tensor known = (of_u > 0).logical_and(of_x > 0);
+      // 1 stands for a square that is 0, where a root has no derivative.
+      const Tensor one = at::ones_like(of_u);
+      return at::where(known, of_x, one).sqrt() /
+             at::where(known, of_u, one).sqrt() * u;
+    });
+  }
+};
+
 NESTGRAD_REGISTER(OptimizerRegistry, "adam", Adam)
 NESTGRAD_REGISTER(OptimizerRegistry, "adamw", AdamW)
+NESTGRAD_REGISTER(OptimizerRegistry, "lamb", Lamb)
 
 }  // namespace
 }  // namespace nestgrad

@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/setting.h"
@@ -30,35 +31,39 @@ class Constant : public Schedule {
 };
 
 /// From `initial` to `final` in `steps` steps: s final + (1 - s) initial, where
-/// the share s(t / steps) goes from 0 to 1 and then stays at 1. `Curve` has a
-/// share() and a kMeaning.
+/// the share s((t - after) / steps) is 0 up to step `after`, goes to 1 and then
+/// stays at 1. `Curve` has a share() and a kMeaning.
 template <class Curve>
 class Between : public Schedule {
  public:
   explicit Between(const Config& config)
       : initial_(Setting::read(config, "initial")),
         final_(Setting::read(config, "final")),
-        steps_(config.integer("steps")) {}
+        steps_(config.integer("steps")),
+        after_(config.integer("after")) {}
 
   static Schema schema() {
     return Schema(Curve::kMeaning)
         .setting("initial", kRequired, "Value at the first step.")
-        .setting("final", 0, "Value from step `steps` on.")
+        .setting("final", 0, "Value in the end.")
         .integer("steps", kRequired,
-                 "Number of steps from `initial` to `final`.", at_least(1));
+                 "Number of steps from `initial` to `final`.", at_least(1))
+        .integer("after", 0, "Number of steps at `initial` before these.",
+                 at_least(0));
   }
 
   Tensor value(const ParameterSet& natural, std::int64_t step,
                std::int64_t particles) const override {
-    const double share = Curve::share(
-        std::min(1.0, static_cast<double>(step) / static_cast<double>(steps_)));
+    const auto moving = static_cast<double>(
+        std::max<std::int64_t>(0, std::min(step - after_, steps_)));
+    const double share = Curve::share(moving / static_cast<double>(steps_));
     return at::add((1 - share) * initial_.value(natural, step, particles),
                    final_.value(natural, step, particles), share);
   }
 
  private:
   Setting initial_, final_;
-  std::int64_t steps_;
+  std::int64_t steps_, after_;
 };
 
 /// Half a cosine (Loshchilov and Hutter 2017, "SGDR", without restarts):

@@ -32,9 +32,19 @@ ParameterSet some_slots(const ParameterSet& zeros) {
 
 void judge_zeros(Findings& findings, const ParameterSet& zeros,
                  const ParameterSet& weights) {
-  findings.expect(zeros.size() % weights.size() == 0,
+  // Numbers of the whole rule come last.
+  std::size_t of_weights = zeros.size();
+  while (of_weights > 0 &&
+         zeros.name(of_weights - 1).find('/') == std::string::npos) {
+    --of_weights;
+    findings.expect(zeros.tensors()[of_weights].dim() == 0 &&
+                        zeros.tensors()[of_weights].item<double>() == 0,
+                    "slot '" + zeros.name(of_weights) +
+                        "' of the whole rule is no number 0");
+  }
+  findings.expect(of_weights % weights.size() == 0,
                   "has no slot for some weights");
-  for (std::size_t i = 0; i < zeros.size(); ++i) {
+  for (std::size_t i = 0; i < of_weights; ++i) {
     const std::string& name = zeros.name(i);
     const std::string of = name.substr(name.find('/') + 1);
     findings.expect(

@@ -132,6 +132,11 @@ TEST_CASE("a cosine goes from one value to the other and stays there",
       values(setting(R"({"type": "cosine", "initial": 2, "steps": 4})"), 7),
       {2, 1 + r, 1, 1 - r, 0, 0, 0});
 
+  check_equal(values(setting(R"({"type": "cosine", "initial": 2, "steps": 4,
+                                 "after": 2})"),
+                     8),
+              {2, 2, 2, 1 + r, 1, 1 - r, 0, 0});
+
   const Setting s = setting(
       R"({"type": "cosine", "initial": "$lr", "final": "$low", "steps": 3})");
   // Shares of the initial value: 1, 3/4, 1/4, 0.
