@@ -276,6 +276,13 @@ inline std::vector<LayerCase> vector_cases() {
        {4},
        {2},
        low_rank_updated},
+      {{{"type", "chain"},
+        {"layers", {{{"type", "linear"}, {"out", 4}}, "tanh"}}},
+       {3},
+       {4},
+       [](W w, X x) {
+         return (at::matmul(x, w.at("0.weight").t()) + w.at("0.bias")).tanh();
+       }},
       {{{"type", "residual"},
         {"layers", {{{"type", "linear"}, {"out", 3}}, "tanh"}}},
        {2, 3},
@@ -291,10 +298,12 @@ inline std::vector<LayerCase> vector_cases() {
 inline std::vector<LayerCase> training_cases() {
   const auto same = [](const ParameterSet&, const Tensor& x) { return x; };
   std::vector<LayerCase> cases;
-  for (const char* type : {"noise", "random_scale", "activation_penalty"}) {
+  for (const char* type :
+       {"noise", "random_scale", "random_shift", "activation_penalty"}) {
     cases.push_back({{{"type", type}}, {4}, {4}, same});
   }
-  for (const char* type : {"brightness", "contrast", "translation"}) {
+  for (const char* type :
+       {"brightness", "contrast", "translation", "flip", "rotation", "zoom"}) {
     cases.push_back({{{"type", type}}, {2, 3, 4}, {2, 3, 4}, same});
   }
   for (const char* type : {"saturation", "hue"}) {
@@ -302,6 +311,10 @@ inline std::vector<LayerCase> training_cases() {
   }
   cases.push_back(
       {{{"type", "cutout"}, {"length", 2}}, {2, 4, 3}, {2, 4, 3}, same});
+  cases.push_back({{{"type", "one_of"}, {"layers", {"flip", "contrast"}}},
+                   {2, 4, 3},
+                   {2, 4, 3},
+                   same});
   cases.push_back({{{"type", "slowness_penalty"}}, {3, 2}, {3, 2}, same});
   return cases;
 }

@@ -1,5 +1,6 @@
 #include "core/nn/model.h"
 #include "core/nn/weight_forms.h"
+#include "core/tensor/autodiff.h"
 #include "tests/support/support.h"
 
 namespace nestgrad {
@@ -29,7 +30,9 @@ const std::vector<std::pair<std::string, std::pair<std::string, double>>>
         {"brightness", {"strength", 0.5}}, {"contrast", {"strength", 0.5}},
         {"saturation", {"strength", 0.5}}, {"hue", {"strength", 0.5}},
         {"translation", {"distance", 3}},  {"cutout", {"length", 3}},
-        {"dropout", {"rate", 0.5}}};
+        {"dropout", {"rate", 0.5}},        {"random_shift", {"strength", 0.5}},
+        {"flip", {"probability", 1}},      {"rotation", {"degrees", 30}},
+        {"zoom", {"strength", 0.5}}};
 
 /// One number for each image, if `ratio` has the same for all of its pixels.
 Tensor per_image(const Tensor& ratio) {
@@ -96,6 +99,128 @@ TEST_CASE("every example may have its own strength of augmentation",
   }
 }
 
+TEST_CASE("a batch may share one draw of an augmentation", "[augmentation]") {
+  constexpr std::int64_t kCopies = 20;
+  const Tensor x = images().narrow(0, 0, 1).expand({kCopies, 3, 8, 9});
+  for (const auto& [type, strength] : kStrengths) {
+    if (type == "dropout" || type == "flip") continue;  // all are flipped
+    CAPTURE(type);
+    Json json = {{"type", type}, {strength.first, strength.second}};
+    const Tensor each = in_training(json, x);
+    CHECK((each - each[0]).abs().max().item<double>() > 1e-3);
+    json["same"] = true;
+    const Tensor all = in_training(json, x);
+    CHECK((all - all[0]).abs().max().item<double>() == 0);
+    CHECK_FALSE(at::allclose(all, x));
+    // Also for those in the middle of a minibatch.
+    Pass part{true, Key(3)};
+    part.part = {7, kCopies};
+    CHECK(at::equal(make(json)->apply(SharedWeights(), x, part), all));
+  }
+}
+
+TEST_CASE("augmentations are differentiable by images as often as needed",
+          "[augmentation]") {
+  // All are affine in the image, y = A x + b, but for brightness and such,
+  // which are linear too: the derivative of v'y by x is A'v, and that of u'A'v
+  // by v is A u.
+  const auto random = [](std::uint64_t key) {
+    return Key(key).normal(at::empty({6, 3, 8, 9}, float64()));
+  };
+  for (const auto& [type, strength] : kStrengths) {
+    CAPTURE(type);
+    const Json json = {{"type", type}, {strength.first, strength.second}};
+    const ParameterSet x = ParameterSet{{"x", random(1)}}.leaves();
+    const ParameterSet v = ParameterSet{{"y", random(2)}}.leaves();
+    const Tensor u = random(4);
+    const ParameterSet g =
+        vjp({{"y", in_training(json, x.at("x"))}}, x, v, Tape::kOn);
+    const Tensor twice = gradient((u * g.at("x")).sum(), v).at("y");
+    CHECK(at::allclose(
+        twice, in_training(json, u) - in_training(json, at::zeros_like(u))));
+  }
+}
+
+TEST_CASE("flip mirrors the share of images that it is told",
+          "[augmentation]") {
+  const Tensor x = images();
+  const Tensor y = in_training({{"type", "flip"}, {"probability", 0.3}}, x);
+  int flipped = 0;
+  for (std::int64_t i = 0; i < kImages; ++i) {
+    const bool is_flipped = y[i].equal(x[i].flip(-1));
+    CHECK((is_flipped || y[i].equal(x[i])));
+    flipped += is_flipped ? 1 : 0;
+  }
+  CHECK(flipped / 400.0 == Approx(0.3).margin(4 * 0.023));
+}
+
+TEST_CASE("rotation and zoom read every pixel where they say",
+          "[augmentation]") {
+  // Bilinear interpolation of a plane is exact, so an image of its own
+  // coordinates tells where pixels were read.
+  const Tensor row = at::arange(8, float64()).view({8, 1}).expand({8, 9}) - 3.5;
+  const Tensor column = at::arange(9, float64()).expand({8, 9}) - 4.0;
+  const Tensor x =
+      at::stack({row, column, at::ones_like(row)}).expand({kImages, 3, 8, 9});
+  // Near the middle nothing comes from outside.
+  const auto middle = [](const Tensor& t) {
+    return t.narrow(-2, 2, 4).narrow(-1, 2, 5);
+  };
+  const auto read = [&](const Json& json, std::int64_t channel) {
+    const Tensor y = in_training(json, x);
+    CHECK(at::allclose(middle(y.select(1, 2)),
+                       at::ones({kImages, 4, 5}, float64())));
+    CHECK(y.select(1, 2).min().item<double>() < 0.5);  // from outside
+    return middle(y.select(1, channel));
+  };
+  const Json rotation = {{"type", "rotation"}, {"degrees", 40}};
+  const Tensor r = read(rotation, 0), c = read(rotation, 1);
+  const Tensor h = middle(row), w = middle(column);
+  const Tensor sine = (r * w - c * h) / (h.square() + w.square());
+  const Tensor cosine = (r * h + c * w) / (h.square() + w.square());
+  CHECK(at::allclose(sine.square() + cosine.square(), at::ones_like(sine)));
+  check_uniform(per_image(at::atan2(sine, cosine) * (180 / M_PI)), -40, 40);
+
+  const Json zoom = {{"type", "zoom"}, {"strength", 0.25}};
+  const Tensor of_rows = per_image(read(zoom, 0) / h);
+  // Column 4 is the middle, where the ratio is 0 / 0.
+  const Tensor of_columns =
+      per_image(read(zoom, 1).narrow(-1, 0, 2) / w.narrow(-1, 0, 2));
+  check_uniform(of_rows, 0.8, 1.25);
+  check_uniform(of_columns, 0.8, 1.25);
+  const Tensor both = at::stack({of_rows, of_columns});
+  CHECK(std::abs(both.corrcoef()[0][1].item<double>()) < 4 / 20.0);
+}
+
+TEST_CASE("one_of applies one of its layers, each as often as the others",
+          "[augmentation]") {
+  const std::vector<Json> layers = {{{"type", "flip"}, {"probability", 1}},
+                                    {{"type", "cutout"}, {"length", 3}},
+                                    {{"type", "brightness"}}};
+  const auto one_of = make({{"type", "one_of"}, {"layers", layers}});
+  const Tensor x = images().narrow(0, 0, 5);
+  std::vector<int> met(layers.size());
+  for (std::uint64_t key = 0; key < 300; ++key) {
+    const Tensor y = one_of->apply(SharedWeights(), x, {true, Key(key)});
+    const Tensor again = one_of->apply(SharedWeights(), x, {true, Key(key)});
+    CHECK(y.equal(again));
+    const bool keeps_zero = (y == 0).any().item<bool>();
+    met[y.equal(x.flip(-1)) ? 0 : keeps_zero ? 1 : 2] += 1;
+  }
+  // A count of 300 with probability 1/3 has a deviation of 8.2.
+  for (const int count : met) CHECK(std::abs(count - 100) < 4 * 8.2);
+  CHECK(one_of->apply(SharedWeights(), x, Pass()).equal(x));
+
+  CHECK_THROWS_WITH(make({{"type", "one_of"}, {"layers", Json::array()}}),
+                    ContainsSubstring("must have a layer"));
+  for (const char* type : {"conv2d", "flatten", "batch_norm"}) {
+    Json other = {{"type", type}};
+    if (other["type"] == "conv2d") other["out"] = 3;
+    CHECK_THROWS_WITH(make({{"type", "one_of"}, {"layers", {"flip", other}}}),
+                      ContainsSubstring("/layers/1: must have no weights"));
+  }
+}
+
 TEST_CASE("brightness and random_scale multiply each image by one factor",
           "[augmentation]") {
   const Tensor x = images();
@@ -107,6 +232,14 @@ TEST_CASE("brightness and random_scale multiply each image by one factor",
       per_image(in_training({{"type", "random_scale"}, {"strength", 0.25}}, x) /
                 x),
       0.8, 1.25);
+}
+
+TEST_CASE("random_shift adds one number to each image", "[augmentation]") {
+  const Tensor x = images();
+  check_uniform(
+      per_image(in_training({{"type", "random_shift"}, {"strength", 0.4}}, x) -
+                x),
+      -0.4, 0.4);
 }
 
 TEST_CASE("contrast keeps the mean of an image and saturation its grey",
