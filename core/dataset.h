@@ -94,7 +94,8 @@ struct Dataset {
   Dataset to(const at::TensorOptions& options) const;
 };
 
-/// Examples whose labels are probabilities of classes.
+/// Examples whose labels are a number for each class: its probability or, where
+/// the loss is a squared error, what the output is to be.
 struct SoftExamples {
   Tensor inputs;  ///< [examples, shape of an example...]
   Tensor labels;  ///< [examples, classes]

@@ -30,7 +30,15 @@ Schema Truncation::schema() {
                "In cold start, the least number of steps of a window: the "
                "length of each window is drawn from here to `window`. 0: all "
                "windows have `window` steps.",
-               at_least(0));
+               at_least(0))
+      .integer("first_horizon", 0,
+               "Length of the first run, in steps, if it differs from "
+               "`horizon`; 0: it does not.",
+               at_least(0))
+      .integer("pool", 1,
+               "Number of inner runs; each estimate takes one of them at "
+               "random, and their ages are spread over the horizon.",
+               at_least(1));
 }
 
 Truncation Truncation::read(const Config& config) {
@@ -40,6 +48,14 @@ Truncation Truncation::read(const Config& config) {
   out.outer_steps_per_window = config.integer("outer_steps_per_window");
   out.starts = config.integer("starts");
   out.shortest = config.integer("shortest");
+  out.first_horizon = config.integer("first_horizon");
+  out.pool = config.integer("pool");
+  if (out.first_horizon % out.window != 0 || out.first_horizon > out.horizon) {
+    config.fail("first_horizon",
+                fmt::format("must be a multiple of the window, {}, up to the "
+                            "horizon, {}; is {}",
+                            out.window, out.horizon, out.first_horizon));
+  }
   if (out.horizon % out.window != 0) {
     config.fail("horizon", fmt::format("must be 0 or a multiple of the window, "
                                        "{}; is {}",

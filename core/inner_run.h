@@ -30,6 +30,12 @@ struct Truncation {
   /// length is drawn from here to `window`. 0: always `window`.
   std::int64_t shortest = 0;
 
+  /// Length of the first run, if it differs from the horizon; 0: it does not.
+  std::int64_t first_horizon = 0;
+
+  /// Number of runs of which each estimate takes one; see make_with_pool().
+  std::int64_t pool = 1;
+
   bool cold() const { return horizon == window; }
   bool truncated() const { return horizon > window; }
 
@@ -59,7 +65,9 @@ class InnerRun {
  public:
   /// The loop outlives this run. REQUIRES begin() before anything else.
   InnerRun(const TrainingLoop& loop, Truncation truncation)
-      : loop_(&loop), truncation_(truncation) {}
+      : loop_(&loop),
+        truncation_(truncation),
+        first_horizon_(truncation.first_horizon) {}
 
   /// With `particles`, runs this many particles; see TrainingLoop::start().
   void begin(const ParameterSet& hyper, const Key& key,

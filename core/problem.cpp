@@ -62,6 +62,10 @@ Json BilevelProblem::network(const ParameterSet&) const {
   return Json::object();
 }
 
+ParameterSet BilevelProblem::hyper_of(const SoftExamples&) const {
+  throw Unsupported("the hyperparameters of this problem are no examples");
+}
+
 SoftExamples BilevelProblem::learned_examples(const ParameterSet&) const {
   return {};
 }

@@ -156,6 +156,10 @@ class BilevelProblem {
   /// undefined.
   virtual SoftExamples learned_examples(const ParameterSet& hyper) const;
 
+  /// The reverse: the hyperparameters of this problem that stand for examples,
+  /// from wherever they come. Default: throws Unsupported.
+  virtual ParameterSet hyper_of(const SoftExamples& examples) const;
+
   /// How the network of this problem is asked about new examples, in the form
   /// of SavedNetwork (experiments/problems), which reads it again without the
   /// problem and its data. Default: an empty object, there is no network.
@@ -210,7 +214,8 @@ ParameterSet train_gradient(const BilevelProblem& problem,
 void require_values(const BilevelProblem& problem);
 
 /// A problem seen in another form. Functions that a subclass does not override
-/// forward to the wrapped problem. A subclass whose form takes an ability away
+/// forward to the wrapped problem, but for hyper_of(), whose result would have
+/// another form. A subclass whose form takes an ability away
 /// overrides abilities(). One that keeps the training loss may say that it
 /// has_train_gradient() if the wrapped problem has; otherwise it has none.
 class ProblemDecorator : public BilevelProblem {

@@ -11,8 +11,8 @@
 namespace nestgrad {
 namespace {
 
-/// What stands for the metrics of all shares: their sum, an extreme value or, of
-/// others, their mean.
+/// What stands for the metrics of all shares: their sum, an extreme value or,
+/// of others, their mean.
 enum class Joined { kMean, kSum, kSmallest, kLargest };
 
 Joined joined_as(const std::string& metric) {
@@ -117,12 +117,12 @@ Averaged::Averaged(std::shared_ptr<World> world, std::int64_t shares,
                         : std::move(world)),
       shares_(shares > 0 ? shares : world_->size()),
       part_(shares_, *world_) {
-  for (std::int64_t s = 0; s < part_.count; ++s) own_.push_back(make());
+  for (std::int64_t s = 0; s < part_.count; ++s) members_.push_back(make());
 }
 
 void Averaged::begin(const ParameterSet& hyper, const Key& key) {
   auto share = static_cast<std::uint64_t>(part_.first);
-  for (const auto& own : own_) {
+  for (const auto& own : members_) {
     own->begin(hyper, share == 0 ? key : key.fold("share").fold(share));
     ++share;
   }
@@ -131,7 +131,7 @@ void Averaged::begin(const ParameterSet& hyper, const Key& key) {
 Estimate Averaged::estimate(const ParameterSet& hyper) {
   AllSaid said;
   std::vector<Tensor> gradients;
-  for (const auto& own : own_) {
+  for (const auto& own : members_) {
     Estimate one = own->estimate(hyper);
     gradients.push_back(one.gradient.flatten());
     said.shares.push_back({one.objective, static_cast<std::int64_t>(one.status),
@@ -149,7 +149,8 @@ ParameterSet Averaged::weights(const ParameterSet& hyper) const {
 
 void Averaged::persist_own(Archive& archive) {
   std::int64_t share = part_.first;
-  for (const auto& own : own_) archive(fmt::format("share_{}", share++), *own);
+  for (const auto& own : members_)
+    archive(fmt::format("share_{}", share++), *own);
 }
 
 void Averaged::persist(Archive& archive) {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/distributed/world.h"
-#include "hypergrad/estimator.h"
+#include "hypergrad/several.h"
 
 namespace nestgrad {
 
@@ -16,14 +16,13 @@ namespace nestgrad {
 ///   g = 1/S sum_s g_s,   L = 1/S sum_s L_s,   s = 0 ... S - 1
 ///
 /// and ranks divide them: each trains S / R of the S shares, and once per
-/// estimate hypergradients travel, and what is said of them. Share 0 is what the
-/// method is alone; its weights are those that are handed out.
+/// estimate hypergradients travel, and what is said of them. Share 0 is what
+/// the method is alone; its weights are those that are handed out.
 ///
 /// A metric is the mean of those of the shares; products and lost particles are
 /// added up, of residuals and curvatures the extremes are taken. Settings that
-/// the method had to find itself are those of share 0. The commands that judge a
-/// method ask it alone.
-class Averaged : public HypergradientEstimator {
+/// the method had to find itself are those of share 0.
+class Averaged : public SeveralEstimators {
  public:
   using Make = std::function<std::unique_ptr<HypergradientEstimator>()>;
 
@@ -47,35 +46,12 @@ class Averaged : public HypergradientEstimator {
   /// Of all shares of this rank, which train one after another.
   Footprint footprint() const override;
 
-  // What the method says.
-  std::int64_t warm_up() const override { return first().warm_up(); }
-  std::string metric() const override { return first().metric(); }
-  Target target() const override { return first().target(); }
-  bool differentiates_training() const override {
-    return first().differentiates_training();
-  }
-  bool differentiates_twice() const override {
-    return first().differentiates_twice();
-  }
-  bool takes_differences() const override {
-    return first().takes_differences();
-  }
-  Json setting_without_second_derivatives() const override {
-    return first().setting_without_second_derivatives();
-  }
-  Json rehearsal(const Json& section, std::int64_t window,
-                 std::int64_t outer_steps_per_window) const override {
-    return first().rehearsal(section, window, outer_steps_per_window);
-  }
-
  private:
-  const HypergradientEstimator& first() const { return *own_.front(); }
   void persist_own(Archive& archive);
 
   std::shared_ptr<World> world_;
   std::int64_t shares_;
-  Division part_;  // the shares of this rank
-  std::vector<std::unique_ptr<HypergradientEstimator>> own_;
+  Division part_;  // the shares of this rank, which are members_
 };
 
 }  // namespace nestgrad

@@ -15,7 +15,7 @@ Json HypergradientEstimator::rehearsal(
   out["window"] = window;
   out["outer_steps_per_window"] = outer_steps_per_window;
   out["horizon"] = window * (cut.horizon / cut.window);
-  out["shortest"] = 0;
+  out["shortest"] = out["first_horizon"] = 0;
   if (out.contains(kWarmUp)) out[kWarmUp] = 0;
   return out;
 }

@@ -44,8 +44,11 @@ class OneStep : public SingleRun {
   Estimate estimate(const ParameterSet& hyper) override {
     run_.advance(hyper);
     if (lookahead_ == 0) {
-      const Partials direct = direct_partials(hyper);
-      return {direct.hyper, direct.loss};
+      // Nothing is differentiated by the weights.
+      const ParameterSet h = hyper.leaves();
+      const Tensor loss = problem().valid_loss(run_.state().weights.detach(), h,
+                                               run_.draw("valid"));
+      return {gradient(loss, h), Number(loss)};
     }
     const ParameterSet w = run_.state().weights.leaves();
     const ParameterSet h = hyper.leaves();

@@ -24,6 +24,7 @@ room(core/parallel ${base} core core/distributed)
 room(core/nn/foreign ${base})
 room(core/nn ${base} core core/nn/foreign)
 room(core/nn/layers ${base} core core/nn)
+room(core/nn/layers/augmentation ${base} core core/nn core/nn/layers)
 room(core/nn/exported ${base} core core/nn core/nn/foreign)
 room(core/nn/models ${base} core core/nn core/nn/foreign core/nn/layers
      core/nn/exported)
@@ -46,12 +47,13 @@ room(experiments/problems ${base} core core/nn experiments/data
 room(experiments/plot ${base})
 room(experiments/setup ${base} core core/distributed core/parallel core/nn
      hypergrad)
+room(experiments/setup/protocols ${base} core/nn experiments/setup)
 room(experiments/record ${base} core hypergrad experiments/data
      experiments/data/arrays experiments/plot experiments/setup)
 room(experiments/judge ${base} core core/distributed hypergrad hypergrad/solvers
      hypergrad/implicit hypergrad/unrolled experiments/plot experiments/setup experiments/record)
 room(experiments/run ${base} core core/distributed hypergrad experiments/setup
-     experiments/record experiments/judge)
+     experiments/record experiments/judge experiments/problems/coresets)
 room(experiments/sweep ${base} core core/distributed experiments/plot experiments/setup
      experiments/record experiments/run)
 room(experiments/report ${base} experiments/plot experiments/setup

@@ -47,12 +47,14 @@ class InBfloat16 : public Model {
 
   Tensor apply(const Weights& weights, const Tensor& input,
                const Pass& pass) const override {
-    const at::Device device = input.device();
-    require(device.is_cpu() || device.is_cuda(),
-            "a network in bfloat16 runs on the CPU and on CUDA, not on {}",
-            device.str());
-    const Autocast autocast(device.type());
+    const Autocast autocast(type_of(input));
     return model_->apply(weights, input, pass).to(at::kFloat);
+  }
+
+  Tensor features(const Weights& weights, const Tensor& input,
+                  const Pass& pass) const override {
+    const Autocast autocast(type_of(input));
+    return model_->features(weights, input, pass).to(at::kFloat);
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
@@ -61,6 +63,14 @@ class InBfloat16 : public Model {
   ModelAbilities abilities() const override { return model_->abilities(); }
 
  private:
+  static at::DeviceType type_of(const Tensor& input) {
+    const at::Device device = input.device();
+    require(device.is_cpu() || device.is_cuda(),
+            "a network in bfloat16 runs on the CPU and on CUDA, not on {}",
+            device.str());
+    return device.type();
+  }
+
   std::unique_ptr<Model> model_;
 };
 

@@ -44,6 +44,7 @@ Chain& Chain::add(const Config& layer) {
 }
 
 void Chain::append(std::unique_ptr<const Layer> layer) {
+  shape_before_ = shape_;
   shape_ = layer->output_shape();
   counts_.push_back(layer->initial_weights(Key()).size());
   layers_.push_back(std::move(layer));
@@ -60,6 +61,21 @@ ParameterSet Chain::initial_weights(const Key& key) const {
 
 Tensor Chain::apply(const Weights& weights, const Tensor& x,
                     const Pass& pass) const {
+  return through(layers_.size(), weights, x, pass);
+}
+
+Tensor Chain::before_last(const Weights& weights, const Tensor& x,
+                          const Pass& pass) const {
+  require(!layers_.empty(), "there is no last layer");
+  return through(layers_.size() - 1, weights, x, pass);
+}
+
+std::int64_t Chain::axes_before_last() const {
+  return static_cast<std::int64_t>(shape_before_.size());
+}
+
+Tensor Chain::through(std::size_t layers, const Weights& weights,
+                      const Tensor& x, const Pass& pass) const {
   const std::size_t total =
       std::accumulate(counts_.begin(), counts_.end(), std::size_t{0});
   require(weights.size() == total,
@@ -67,7 +83,7 @@ Tensor Chain::apply(const Weights& weights, const Tensor& x,
           weights.size());
   Tensor y = x;
   std::size_t first = 0;
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
+  for (std::size_t i = 0; i < layers; ++i) {
     y = layers_[i]->apply(weights.slice(first, counts_[i]), y,
                           pass.of_layer(i));
     first += counts_[i];

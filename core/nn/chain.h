@@ -33,6 +33,11 @@ class Chain {
   /// weight tensors is wrong.
   Tensor apply(const Weights& weights, const Tensor& x, const Pass& pass) const;
 
+  /// What the last layer gets, and the axes that an example has there.
+  Tensor before_last(const Weights& weights, const Tensor& x,
+                     const Pass& pass) const;
+  std::int64_t axes_before_last() const;
+
   /// Whether all layers do; see Layer.
   bool separates_examples() const;
 
@@ -43,8 +48,10 @@ class Chain {
 
  private:
   void append(std::unique_ptr<const Layer> layer);
+  Tensor through(std::size_t layers, const Weights& weights, const Tensor& x,
+                 const Pass& pass) const;
 
-  Shape shape_;
+  Shape shape_, shape_before_;  // after all layers, and before the last
   std::vector<std::shared_ptr<const Layer>> layers_;
   std::vector<std::size_t> counts_;  // the number of weight tensors per layer
 };

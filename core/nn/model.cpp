@@ -25,7 +25,24 @@ Tensor Model::forward(const ParameterSet& weights, const Tensor& input,
   return apply(RespondingWeights(shared, *draw.response), input, pass);
 }
 
+Tensor Model::features(const Weights&, const Tensor&, const Pass&) const {
+  throw Unsupported("this model does not tell what its last layer gets");
+}
+
 Tensor Sequential::apply(const Weights& weights, const Tensor& input,
+                         const Pass& pass) const {
+  return chain_.apply(weights, batch(weights, input, pass), pass);
+}
+
+Tensor Sequential::features(const Weights& weights, const Tensor& input,
+                            const Pass& pass) const {
+  const Tensor out =
+      chain_.before_last(weights, batch(weights, input, pass), pass);
+  const std::int64_t axes = out.dim() - chain_.axes_before_last();
+  return out.flatten(axes);
+}
+
+Tensor Sequential::batch(const Weights& weights, const Tensor& input,
                          const Pass& pass) const {
   require(
       (pass.hyper_axis == HyperAxis::kParticles) == (weights.particles() > 0),
@@ -33,8 +50,7 @@ Tensor Sequential::apply(const Weights& weights, const Tensor& input,
       "not both");
   require(pass.hyper_axis != HyperAxis::kExamples || weights.per_example(),
           "there are hyperparameters for each example, but no weights");
-  return chain_.apply(weights, with_batch_axes(input, weights.particles()),
-                      pass);
+  return with_batch_axes(input, weights.particles());
 }
 
 namespace {

@@ -16,6 +16,9 @@ struct ModelAbilities {
   /// its place in the minibatch (Pass::part). Of networks that were written
   /// elsewhere nobody knows; they are taken to do so.
   bool separates_examples = true;
+
+  /// There are features().
+  bool features = false;
 };
 
 /// A network whose weights are an argument.
@@ -34,6 +37,11 @@ class Model {
   /// twice differentiable.
   virtual Tensor apply(const Weights& weights, const Tensor& input,
                        const Pass& pass) const = 0;
+
+  /// What the last layer gets, [batch..., features]. On the tape of the weights
+  /// and of the input. Called only if abilities().features.
+  virtual Tensor features(const Weights& weights, const Tensor& input,
+                          const Pass& pass) const;
 
   /// apply() with one set of weights for the whole batch.
   Tensor forward(const ParameterSet& weights, const Tensor& input,
@@ -64,14 +72,21 @@ class Sequential : public Model {
   }
   Tensor apply(const Weights& weights, const Tensor& input,
                const Pass& pass) const override;
+  Tensor features(const Weights& weights, const Tensor& input,
+                  const Pass& pass) const override;
   std::vector<Hyperparameter> hyperparameters() const override {
     return chain_.hyperparameters();
   }
   ModelAbilities abilities() const override {
-    return {/*weights_per_example=*/true, chain_.separates_examples()};
+    return {/*weights_per_example=*/true, chain_.separates_examples(),
+            /*features=*/true};
   }
 
  private:
+  /// `input` as a batch of these weights.
+  Tensor batch(const Weights& weights, const Tensor& input,
+               const Pass& pass) const;
+
   Chain chain_;
 };
 

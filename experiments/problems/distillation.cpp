@@ -1,31 +1,56 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "core/nn/weight_forms.h"
 #include "core/tensor/autodiff.h"
 #include "experiments/problems/coresets/coreset.h"
+#include "experiments/problems/kernel_ridge.h"
 #include "experiments/problems/network_problem.h"
 
 namespace nestgrad {
 namespace {
 
-/// Stands for the logarithm of the probability 0 in learned labels.
-constexpr double kLeastLogit = -5;
+/// Stands for the logarithm of the probability 0 in labels that are learned,
+/// and in those that are only judged.
+constexpr double kLeastLogit = -5, kLeastJudged = -50;
 
 /// A few training examples that replace a large set (Wang, Zhu, Torralba and
 /// Efros 2018, "Dataset distillation"). A network is trained on examples x with
-/// labels p, both of them hyperparameters, and validated on real examples.
+/// labels, both of them hyperparameters, and validated on real examples.
 ///
-///   train_loss = mean_i sum_c -p_ic log softmax(y(w, x_i))_c
-///                + sum_j weight_decay_j w_j^2 / 2
-///   valid_loss = the mean cross entropy of real training examples
+///   train_loss = mean_i l_i + sum_j weight_decay_j w_j^2 / 2
+///   valid_loss = the mean loss of real training examples
 ///
 /// The first mean runs over a minibatch of the learned examples, the second
-/// over one of the real ones. The labels are the softmax of the hyperparameter
-/// `labels`, if the configuration names it, and otherwise the classes in turn.
+/// over one of the real ones. With the loss `cross_entropy`,
+///
+///   l_i = sum_c -p_ic log softmax(y(w, x_i))_c
+///
+/// where p is the softmax of the hyperparameter `labels`, if the configuration
+/// names it, and otherwise the classes in turn. With `squared_error`, the
+/// labels Y are the numbers that outputs are to be, 1 for the class and 0 for
+/// the others at first:
+///
+///   l_i = |y(w, x_i) - Y_i|^2 / 2
+///
+/// With the head `kernel_ridge` (FRePo: Zhou, Nezhadarya and Ba 2022, "Dataset
+/// distillation using neural feature regression"), real examples are not judged
+/// by the last layer of w but by the one that the learned examples lead to in
+/// closed form: kernel_ridge() of the features that w computes, for labels less
+/// their mean 1/C over C classes,
+///
+///   y(x) = 1/C + kernel_ridge(phi(w, x), phi(w, x_s), Y - 1/C)
+///   valid_loss = mean_t |y(x_t) - Y_t|^2 / 2 - mean_i min(top_i, 1/C)
+///
+/// top_i is how far the largest number of the label Y_i is above the second.
 class Distillation : public NetworkProblem {
  public:
   Distillation(const Config& config, const ProblemContext& context)
-      : NetworkProblem(config, context, {"inputs", "labels"}),
+      : NetworkProblem(config, context, {"inputs", "labels"},
+                       Targets::kClasses),
+        squares_(config.text("loss") == "squared_error"),
+        by_ridge_(config.text("head") == "kernel_ridge"),
+        ridge_(config.number("ridge")),
         examples_(config.integer("examples")),
         train_batches_(examples_, config.integer("batch"),
                        context.key.fold("train"), context.options.device()),
@@ -35,6 +60,14 @@ class Distillation : public NetworkProblem {
     if (!at::isFloatingType(data_.train.inputs.scalar_type())) {
       config.fail("data",
                   "must have numbers as inputs: tokens have no derivative");
+    }
+    if (by_ridge_ && !squares_) {
+      config.fail("head", "\"kernel_ridge\" needs the loss \"squared_error\"");
+    }
+    if (by_ridge_ && !model_->abilities().features) {
+      config.fail("head",
+                  "\"kernel_ridge\" needs a model made of layers, which tells "
+                  "what the last of them gets");
     }
     start_ = made(config, "start", config.object("start"));
     for (const Config& coreset : config.objects("baselines")) {
@@ -61,7 +94,21 @@ class Distillation : public NetworkProblem {
         .integer("batch", 0, "Learned examples per training step; 0: all.",
                  at_least(0))
         .integer("valid_batch", 512, "Real examples per estimate; 0: all.",
-                 at_least(0));
+                 at_least(0))
+        .choice("loss", "cross_entropy",
+                "How labels are learned from: cross_entropy, where they are "
+                "probabilities, or squared_error, where they are numbers that "
+                "the outputs are to be.",
+                {"cross_entropy", "squared_error"})
+        .choice("head", "network",
+                "What judges real examples: the network, or kernel_ridge "
+                "(FRePo), its features with the last layer that the learned "
+                "examples lead to in closed form.",
+                {"network", "kernel_ridge"})
+        .number("ridge", 1e-6,
+                "Of kernel_ridge: lambda, in units of the mean squared length "
+                "of the features.",
+                above(0));
   }
 
   std::vector<Hyperparameter> hyperparameters() const override {
@@ -73,7 +120,7 @@ class Distillation : public NetworkProblem {
     Hyperparameter labels;
     labels.name = "labels";
     labels.meaning = kLabelsMeaning;
-    labels.initial = logits(start_.labels);
+    labels.initial = as_hyper(start_.labels);
     labels.optional = true;
     return with_those_of_the_network({inputs, labels});
   }
@@ -89,15 +136,28 @@ class Distillation : public NetworkProblem {
   Tensor valid_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {
     const Batch batch = data_.train.rows(real_batches_.valid_rows(draw));
-    return fit(
-        model_->forward(weights, batch.input, Pass::evaluation_as(draw, hyper)),
-        batch.target);
+    const Pass pass = Pass::evaluation_as(draw, hyper);
+    if (!by_ridge_) {
+      return fit(model_->forward(weights, batch.input, pass), batch.target);
+    }
+    const Tensor labels = this->labels(hyper);
+    const double mean = 1 / static_cast<double>(labels.size(1));
+    const SharedWeights w(weights);
+    const Tensor answers =
+        mean + kernel_ridge(model_->features(w, batch.input, pass),
+                            model_->features(w, hyper.at("inputs"),
+                                             Pass::training_as(draw, hyper)),
+                            labels - mean, ridge_);
+    const Tensor two = std::get<0>(labels.topk(2, 1));
+    const Tensor top = two.select(1, 0) - two.select(1, 1);
+    return fit(answers, batch.target) - top.clamp_max(mean).mean();
   }
 
   ProblemAbilities abilities() const override {
     ProblemAbilities out;
     out.outputs = true;
-    if (model_->abilities().separates_examples) {
+    // The closed form looks at all learned examples.
+    if (!by_ridge_ && model_->abilities().separates_examples) {
       out.divisible_examples = {train_batches_.batch_size(),
                                 real_batches_.batch_size()};
     }
@@ -111,15 +171,14 @@ class Distillation : public NetworkProblem {
 
   Tensor output_loss(const Tensor& outputs, const ParameterSet& hyper,
                      const Draw& draw) const override {
-    return cross_entropy_of(
-        to_first_order(outputs),
-        of_batch(probabilities(hyper), train_batches_.rows(draw)));
+    return fit_to_labels(to_first_order(outputs),
+                         of_batch(labels(hyper), train_batches_.rows(draw)));
   }
 
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override {
     Metrics metrics;
-    const Tensor p = probabilities(hyper);
+    const Tensor p = labels(hyper);
     const Dataset learned{hyper.at("inputs"), p.argmax(1), data_.train.classes,
                           data_.train.target_names};
     evaluate_on("train", learned, weights, hyper, metrics);
@@ -127,23 +186,36 @@ class Distillation : public NetworkProblem {
     evaluate_on("test", data_.test, weights, hyper, metrics);
     const at::NoGradGuard no_tape;
     metrics["train_loss"] =
-        cross_entropy_of(model_->forward(weights, learned.inputs,
-                                         Pass::evaluation_as(Draw(), hyper)),
-                         p)
+        fit_to_labels(model_->forward(weights, learned.inputs,
+                                      Pass::evaluation_as(Draw(), hyper)),
+                      p)
             .item<double>();
     return metrics;
   }
 
   SoftExamples learned_examples(const ParameterSet& hyper) const override {
-    return {data_.in_source_units(hyper.at("inputs")), probabilities(hyper),
+    return {data_.in_source_units(hyper.at("inputs")), labels(hyper),
             data_.train.target_names};
+  }
+
+  /// Labels that are not the probabilities that the cross entropy wants say
+  /// their largest class only.
+  ParameterSet hyper_of(const SoftExamples& examples) const override {
+    Tensor labels = examples.labels;
+    if (!squares_ && !are_probabilities(labels)) {
+      labels = at::one_hot(labels.argmax(1), labels.size(1))
+                   .to(labels.scalar_type());
+    }
+    return {{"inputs", data_.prepared(examples.inputs)},
+            {"labels", as_hyper(labels, kLeastJudged)}};
   }
 
   std::vector<std::pair<std::string, ParameterSet>> baselines() const override {
     std::vector<std::pair<std::string, ParameterSet>> out;
     for (const auto& [name, examples] : baselines_) {
-      out.emplace_back(name, ParameterSet{{"inputs", examples.inputs},
-                                          {"labels", logits(examples.labels)}});
+      out.emplace_back(name,
+                       ParameterSet{{"inputs", examples.inputs},
+                                    {"labels", as_hyper(examples.labels)}});
     }
     return out;
   }
@@ -152,8 +224,12 @@ class Distillation : public NetworkProblem {
   SoftExamples made(const Config& config, const char* key,
                     const Config& coreset) const {
     try {
-      return CoresetRegistry::instance().make(coreset)->make(data_, examples_,
-                                                             key_);
+      SoftExamples out = CoresetRegistry::instance().make(coreset)->make(
+          data_, examples_, key_);
+      require(squares_ || are_probabilities(out.labels),
+              "the labels are not probabilities, which the loss "
+              "\"cross_entropy\" needs");
+      return out;
     } catch (const ConfigError&) {
       throw;
     } catch (const Error& error) {
@@ -161,18 +237,22 @@ class Distillation : public NetworkProblem {
     }
   }
 
-  static Tensor logits(const Tensor& p) {
-    return at::where(p > 0, p.log(), at::full_like(p, kLeastLogit));
+  /// The hyperparameter that stands for labels p, [examples, classes].
+  Tensor as_hyper(const Tensor& p, double least = kLeastLogit) const {
+    if (squares_) return p;
+    return at::where(p > 0, p.log(), at::full_like(p, least));
   }
 
   /// [examples, classes]
-  Tensor probabilities(const ParameterSet& hyper) const {
-    return hyper.contains("labels") ? hyper.at("labels").softmax(1)
-                                    : start_.labels;
+  Tensor labels(const ParameterSet& hyper) const {
+    if (!hyper.contains("labels")) return start_.labels;
+    const Tensor& given = hyper.at("labels");
+    return squares_ ? given : given.softmax(1);
   }
 
-  static Tensor cross_entropy_of(const Tensor& outputs, const Tensor& p) {
-    return -(p * outputs.log_softmax(1)).sum(1).mean();
+  Tensor fit_to_labels(const Tensor& outputs, const Tensor& labels) const {
+    return squares_ ? 0.5 * (outputs - labels).square().sum(1).mean()
+                    : -(labels * outputs.log_softmax(1)).sum(1).mean();
   }
 
   static Tensor of_batch(const Tensor& all, const Tensor& rows) {
@@ -188,8 +268,12 @@ class Distillation : public NetworkProblem {
 
   static constexpr const char* kInputsMeaning =
       "The learned examples, in the units of the real ones.";
-  static constexpr const char* kLabelsMeaning = "Logits of their labels.";
+  static constexpr const char* kLabelsMeaning =
+      "Their labels: logits or, with squared_error, numbers.";
 
+  bool squares_;   // the loss, not cross entropy
+  bool by_ridge_;  // the head, not that of the network
+  double ridge_;
   std::int64_t examples_;
   BatchSchedule train_batches_, real_batches_;
   Key key_;

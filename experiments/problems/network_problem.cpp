@@ -60,21 +60,22 @@ Shape output_shape(const Dataset& data, const Loss& loss) {
 }
 
 /// What `config` says or, if it has no such key, cross entropy of classes.
-Loss read_loss(const Config& config, const Splits& data) {
-  if (config.has("loss")) return Loss(config, data);
-  if (data.train.classes == 0) {
+Loss read_loss(const Config& config, const Splits& data, bool wants_classes) {
+  const bool chooses = config.has("loss");
+  if (data.train.classes == 0 && (wants_classes || !chooses)) {
     config.fail("data", "must have classes as targets, not numbers");
   }
-  return {};
+  return chooses ? Loss(config, data) : Loss();
 }
 
 }  // namespace
 
 NetworkProblem::NetworkProblem(const Config& config,
                                const ProblemContext& context,
-                               const std::vector<std::string>& of_loss)
+                               const std::vector<std::string>& of_loss,
+                               Targets targets)
     : data_(read_data(config, context)),
-      loss_(read_loss(config, data_)),
+      loss_(read_loss(config, data_, targets == Targets::kClasses)),
       model_(make_model(config.object("model"), data_.shape(),
                         output_shape(data_.train, loss_), context.bfloat16)),
       // Expanded from one number, so the layout needs no memory.

@@ -29,9 +29,11 @@ class NetworkProblem : public BilevelProblem {
   /// also have the key "targets": with "inputs", the network is to give its
   /// inputs again.
   /// Hyperparameters that layers name must not be called like one of `of_loss`,
-  /// those of the loss.
+  /// those of the loss. Targets that are not of `targets` are refused.
+  enum class Targets { kAny, kClasses };
   NetworkProblem(const Config& config, const ProblemContext& context,
-                 const std::vector<std::string>& of_loss);
+                 const std::vector<std::string>& of_loss,
+                 Targets targets = Targets::kAny);
 
   /// A schema with these two keys.
   static Schema network_schema(std::string meaning);

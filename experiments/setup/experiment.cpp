@@ -14,6 +14,7 @@
 #include "experiments/setup/plugin.h"
 #include "experiments/setup/precision.h"
 #include "hypergrad/averaged.h"
+#include "hypergrad/pool.h"
 
 namespace nestgrad {
 namespace {
@@ -251,9 +252,7 @@ std::int64_t Experiment::retraining_steps(std::int64_t outer_steps) const {
 std::unique_ptr<HypergradientEstimator> Experiment::make_estimator(
     const Config& section) const {
   if (!tunes()) return std::make_unique<PlainTraining>(section, *loop_);
-  const auto make = [&] {
-    return EstimatorRegistry::instance().make(section, *loop_);
-  };
+  const auto make = [&] { return make_with_pool(section, *loop_); };
   if (divided_ != Divided::kStarts) return make();
   return std::make_unique<Averaged>(world_, shares_, make);
 }
@@ -326,6 +325,16 @@ std::pair<double, double> Experiment::fingerprint() const {
           value(own_problem_->valid_loss(weights, hyper, draw))};
 }
 
+ParameterSet Experiment::hyper_of(const SoftExamples& examples) const {
+  const ParameterSet all = natural_problem_->hyper_of(examples);
+  const ParameterSet like = initial_hyper();
+  std::vector<Tensor> out;
+  for (std::size_t i = 0; i < like.size(); ++i) {
+    out.push_back(all.at(like.name(i)));
+  }
+  return like.with(std::move(out));
+}
+
 Metrics Experiment::retrain(const ParameterSet& hyper, std::int64_t steps,
                             std::int64_t network) const {
   TrainState state;
@@ -345,7 +354,8 @@ std::optional<Metrics> Experiment::retrain(
   if (!all_finite(state.weights)) {
     throw NotFinite("the weights are not finite");
   }
-  return problem_->evaluate(problem_->deployed(state.weights, hyper), hyper);
+  const ParameterSet judged = own_loop_->optimizer()->deployed(state);
+  return problem_->evaluate(problem_->deployed(judged, hyper), hyper);
 }
 
 }  // namespace nestgrad

@@ -108,6 +108,10 @@ class Experiment {
     return tuned(*problem_, hyper);
   }
 
+  /// The hyperparameters that stand for these examples. REQUIRES that only they
+  /// are tuned, in coordinates of their own.
+  ParameterSet hyper_of(const SoftExamples& examples) const;
+
   /// The weights that tuning has led to, and what the problem says about them.
   ParameterSet weights(const ParameterSet& hyper) const {
     return estimator_->weights(hyper);

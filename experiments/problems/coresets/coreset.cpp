@@ -6,6 +6,11 @@
 
 namespace nestgrad {
 
+bool are_probabilities(const Tensor& labels) {
+  return (labels >= 0).all().item<bool>() &&
+         at::allclose(labels.sum(1), at::ones_like(labels.sum(1)), 1e-3);
+}
+
 Tensor classes_in_turn(std::int64_t examples, std::int64_t classes) {
   return at::arange(examples, at::kLong).remainder(classes);
 }

@@ -21,6 +21,9 @@ class Coreset {
 
 using CoresetRegistry = Registry<Coreset>;
 
+/// Whether labels [examples, classes] are probabilities.
+bool are_probabilities(const Tensor& labels);
+
 /// The classes of `examples` examples, int64: 0, 1, ..., classes - 1, 0, 1, ...
 Tensor classes_in_turn(std::int64_t examples, std::int64_t classes);
 
