@@ -8,6 +8,7 @@
 
 #include "core/platform/stopwatch.h"
 #include "experiments/judge/rehearsal.h"
+#include "experiments/setup/protocol.h"
 
 namespace nestgrad {
 namespace {
@@ -63,6 +64,8 @@ class Forecast {
         experiment_(experiment),
         cut_(Truncation::read(section_)),
         final_runs_(final_run_count(config, experiment)),
+        judge_(has_protocol(config) ? with_protocol(config, experiment)
+                                    : config),
         loaded_(memory.current()),
         building_(memory.peak()) {}
 
@@ -78,10 +81,11 @@ class Forecast {
     out.retraining = retraining(out);
     out.loaded = loaded_;
     // An experiment with another model loads the data again.
-    const std::int64_t other_models =
-        record_.objects("other_models").empty() ? 0 : building_;
+    const bool again =
+        has_protocol(config_) || !record_.objects("other_models").empty();
+    if (again) others_ = std::max(others_, building_);
     out.peak = std::max(
-        building_, loaded_ + std::max({probe_.bytes, other_models,
+        building_, loaded_ + std::max({probe_.bytes, others_,
                                        static_cast<std::int64_t>(step.bytes)}));
     return out;
   }
@@ -102,8 +106,8 @@ class Forecast {
         outer *
         (probe_.seconds + (window - 1) * training_step_ /
                               static_cast<double>(cut_.outer_steps_per_window));
-    const auto retraining =
-        static_cast<double>(final_runs_ * experiment_.retraining_steps());
+    const auto retraining = static_cast<double>(
+        final_runs_ * retraining_steps(experiment_.outer_steps()));
     return std::min(tuning, stop_.number_or("seconds", kInfinity)) +
            std::min(retraining * training_step_,
                     record_.number_or("retrain_seconds", kInfinity));
@@ -292,24 +296,25 @@ class Forecast {
     const double windows =
         outer / static_cast<double>(cut_.outer_steps_per_window);
     return networks_of_final_runs(
-        config_, final_runs_, experiment_.retraining_steps(outer_steps),
+        judge_, final_runs_, retraining_steps(outer_steps),
         {warm_up + windows * step.train_gradients, outer * step.products});
   }
 
-  double retraining(const PlanCost& each) const {
+  double retraining(const PlanCost& each) {
     if (final_runs_ == 0) return 0;
     const auto networks = static_cast<double>(each.networks);
-    const auto steps =
-        static_cast<double>(experiment_.retraining_steps(each.outer_steps));
+    const auto steps = static_cast<double>(retraining_steps(each.outer_steps));
     const auto seconds = [&](const FinalRunCost& one) {
       return networks * (steps * one.step + one.evaluation);
     };
-    const FinalRunCost own{each.training_step, each.evaluation};
+    FinalRunCost own{each.training_step, each.evaluation};
+    if (has_protocol(config_)) own = cost_with(judge_).value_or(own);
     double out = 0;
     std::int64_t others = 0;
     for (const Config& model : record_.objects("other_models")) {
       ++others;
-      out += seconds(with_model(model).value_or(own));
+      out +=
+          seconds(cost_with(nestgrad::with_model(judge_, model)).value_or(own));
     }
     out += static_cast<double>(final_runs_ - others) * seconds(own);
     return std::min(
@@ -317,10 +322,18 @@ class Forecast {
                  static_cast<double>(final_runs_) * networks * each.evaluation);
   }
 
-  /// The costs with another model, if there is time to find them out.
-  std::optional<FinalRunCost> with_model(const Config& model) const {
+  /// Training steps of each final run after so many outer steps.
+  std::int64_t retraining_steps(std::int64_t outer_steps) const {
+    return has_protocol(config_) ? judge_.object("record").integer("retrain")
+                                 : experiment_.retraining_steps(outer_steps);
+  }
+
+  /// The costs of a final run with another configuration, if there is time to
+  /// find them out.
+  std::optional<FinalRunCost> cost_with(const Config& config) {
     if (left() < kAlways / 2) return {};
-    const Experiment other(nestgrad::with_model(config_, model));
+    const MemoryMeter memory;
+    const Experiment other(config);
     const ParameterSet hyper = other.initial_hyper();
     FinalRunCost out;
     out.step = training_step_seconds(other);
@@ -329,6 +342,7 @@ class Forecast {
     const Stopwatch watch;
     other.problem().evaluate(other.problem().deployed(weights, hyper), hyper);
     out.evaluation = watch.seconds();
+    others_ = std::max(others_, memory.peak());
     return out;
   }
 
@@ -337,7 +351,9 @@ class Forecast {
   const Experiment& experiment_;
   Truncation cut_;
   std::int64_t final_runs_;
+  Config judge_;                    // of final runs, but for other models
   std::int64_t loaded_, building_;  // bytes of tensors, now and at the peak
+  std::int64_t others_ = 0;         // bytes at the peak of other final runs
   Stopwatch watch_;
   double training_step_ = 0;
   Rehearsal probe_;  // with a window of one training step

@@ -9,6 +9,7 @@
 #include "core/platform/exceptions.h"
 #include "core/tensor/autodiff.h"
 #include "experiments/judge/forecast.h"
+#include "experiments/setup/protocol.h"
 
 namespace nestgrad {
 namespace {
@@ -35,7 +36,12 @@ class Plan {
     out.horizon = cut().horizon;
     out.outer_steps_per_window = cut().outer_steps_per_window;
     out.warm_up = experiment_.estimator().warm_up();
-    out.retraining_steps = experiment_.retraining_steps();
+    out.retraining_steps =
+        has_protocol(config_) && experiment_.retraining_steps() > 0
+            ? with_protocol(config_, experiment_)
+                  .object("record")
+                  .integer("retrain")
+            : experiment_.retraining_steps();
     try {
       out.cost = forecast(config_, experiment_, memory_);
     } catch (const NotFinite& error) {

@@ -8,28 +8,10 @@
 #include "core/platform/error.h"
 #include "core/platform/stopwatch.h"
 #include "experiments/record/table.h"
+#include "experiments/setup/protocol.h"
 
 namespace nestgrad {
 namespace {
-
-/// Adds means and standard deviations of the metrics of a run's networks.
-void summarize(FinalRun& run) {
-  Metrics sums, squares, counts;
-  for (const FinalNetwork& network : run.networks) {
-    for (const auto& [metric, value] : network.metrics) {
-      sums[metric] += value;
-      squares[metric] += value * value;
-      counts[metric] += 1;
-    }
-  }
-  for (const auto& [metric, sum] : sums) {
-    const double n = counts[metric];
-    run.metrics[metric] = sum / n;
-    if (n == 1) continue;
-    const double rest = squares[metric] - sum * sum / n;
-    run.deviation[metric] = std::sqrt(std::max(0.0, rest) / (n - 1));
-  }
-}
 
 bool are_equal(const ParameterSet& a, const ParameterSet& b) {
   if (!alike(a, b)) return false;
@@ -41,6 +23,24 @@ bool are_equal(const ParameterSet& a, const ParameterSet& b) {
 
 }  // namespace
 
+void FinalRun::summarize() {
+  Metrics sums, squares, counts;
+  for (const FinalNetwork& network : networks) {
+    for (const auto& [metric, value] : network.metrics) {
+      sums[metric] += value;
+      squares[metric] += value * value;
+      counts[metric] += 1;
+    }
+  }
+  for (const auto& [metric, sum] : sums) {
+    const double n = counts[metric];
+    metrics[metric] = sum / n;
+    if (n == 1) continue;
+    const double rest = squares[metric] - sum * sum / n;
+    deviation[metric] = std::sqrt(std::max(0.0, rest) / (n - 1));
+  }
+}
+
 Json FinalRun::to_json() const {
   if (!trouble.empty()) return {{"trouble", trouble}};
   Json out = metrics;
@@ -51,15 +51,22 @@ Json FinalRun::to_json() const {
 FinalRuns::FinalRuns(const Config& config, const Experiment& experiment)
     : config_(config),
       experiment_(experiment),
+      protocol_(nestgrad::has_protocol(config)
+                    ? std::optional(with_protocol(config, experiment))
+                    : std::nullopt),
       budget_(config.object("record").number_or("retrain_seconds", INFINITY)) {
   const Config record = config.object("record");
   const std::vector<Config> models = record.objects("other_models");
-  if (models.empty() || experiment.retraining_steps() == 0) return;
+  if (experiment.retraining_steps() == 0) return;
+  if (has_protocol()) Experiment{*protocol_};  // mistakes are told at once
+  if (models.empty()) return;
   if (!config.object("problem").has("model")) {
     record.fail("other_models", "must be empty: the problem has no model");
   }
   for (const Config& model : models) {
-    if (alike(with_model(model).initial_hyper(), experiment.initial_hyper())) {
+    const Experiment other = with_model(model);
+    if (has_protocol() ||
+        alike(other.initial_hyper(), experiment.initial_hyper())) {
       continue;
     }
     throw ConfigError(model.pointer(),
@@ -70,10 +77,17 @@ FinalRuns::FinalRuns(const Config& config, const Experiment& experiment)
 
 Experiment FinalRuns::with_model(const Config& model) const {
   try {
-    return Experiment(nestgrad::with_model(config_, model));
+    return Experiment(has_protocol()
+                          ? with_protocol(config_, experiment_, &model)
+                          : nestgrad::with_model(config_, model));
   } catch (const ConfigError& error) {
     throw ConfigError(model.pointer(), error.complaints().front().what);
   }
+}
+
+ParameterSet FinalRuns::by_protocol(const Experiment& judge,
+                                    const ParameterSet& hyper) const {
+  return judge.hyper_of(experiment_.problem().learned_examples(hyper));
 }
 
 std::int64_t FinalRuns::networks_left() const {
@@ -123,7 +137,7 @@ bool FinalRuns::train(std::vector<FinalRun>& to, std::string name,
     out.trouble = error.what();
   }
   out.networks = std::move(present_.networks);
-  if (out.trouble.empty()) summarize(out);
+  if (out.trouble.empty()) out.summarize();
   to.push_back(std::move(out));
   present_ = {};
   return true;
@@ -133,9 +147,15 @@ bool FinalRuns::train(const ParameterSet& found, std::int64_t steps,
                       const TuningWork& work,
                       const std::function<void(const std::string&)>& progress,
                       const std::function<bool()>& go_on) {
+  std::optional<Experiment> judge;
+  if (has_protocol()) {
+    judge.emplace(*protocol_);
+    steps = judge->retraining_steps();
+  }
   if (networks_ == 0) {
-    networks_ = networks_of_final_runs(
-        config_, final_run_count(config_, experiment_), steps, work);
+    networks_ = networks_of_final_runs(protocol_.value_or(config_),
+                                       final_run_count(config_, experiment_),
+                                       steps, work);
   }
   /// Makes run number `i` of a list unless it exists.
   const auto run = [&](std::vector<FinalRun>& to, std::size_t i,
@@ -146,10 +166,12 @@ bool FinalRuns::train(const ParameterSet& found, std::int64_t steps,
     progress(fmt::format(
         "{}, {} steps{}", words, steps,
         networks_ > 1 ? fmt::format(", {} networks", networks_) : ""));
-    return train(to, name, experiment, hyper, steps, go_on);
+    return train(to, name, experiment,
+                 judge ? by_protocol(experiment, hyper) : hyper, steps, go_on);
   };
+  const Experiment& own = judge ? *judge : experiment_;
   const ParameterSet start = experiment_.initial_hyper();
-  if (!run(tuning_, 0, "with the initial hyperparameters", "start", experiment_,
+  if (!run(tuning_, 0, "with the initial hyperparameters", "start", own,
            start)) {
     return false;
   }
@@ -157,8 +179,7 @@ bool FinalRuns::train(const ParameterSet& found, std::int64_t steps,
     tuning_.push_back(tuning_.front());  // to the last bit
     tuning_.back().name = "found";
   }
-  if (!run(tuning_, 1, "with the found hyperparameters", "found", experiment_,
-           found)) {
+  if (!run(tuning_, 1, "with the found hyperparameters", "found", own, found)) {
     return false;
   }
   std::size_t i = 0;
@@ -174,7 +195,7 @@ bool FinalRuns::train(const ParameterSet& found, std::int64_t steps,
   i = 0;
   for (const auto& [name, hyper] : experiment_.problem().baselines()) {
     if (!run(baselines_, i++, fmt::format("with the baseline {}", name), name,
-             experiment_, hyper)) {
+             own, hyper)) {
       return false;
     }
   }

@@ -28,23 +28,27 @@ struct FinalRun {
   std::string trouble = {};  ///< not empty if a network diverged
   std::vector<FinalNetwork> networks = {};  ///< those that did not diverge
 
+  /// Sets means and standard deviations of the networks' metrics.
+  void summarize();
+
   Json to_json() const;
   void persist(Archive& archive);
 };
 
 /// Training from scratch, which shows whether tuning was worth it: with the
 /// hyperparameters of the start, with those found, with the problem's baselines
-/// and, under the hyperparameters found, with other models.
+/// and, under the hyperparameters found, with other models. It goes on as in
+/// tuning or, for learned examples, by record.protocol.
 class FinalRuns {
  public:
   /// Throws ConfigError if the hyperparameters do not fit one of the other
-  /// models.
+  /// models, or the problem the protocol.
   FinalRuns(const Config& config, const Experiment& experiment);
 
   /// Makes the runs that have not been made yet, of `steps` training steps
   /// each. `progress` is told what comes next, in words. `go_on` is asked after
   /// every training step; if it returns false, so does this function, and
-  /// another call continues.
+  /// another call continues. A protocol has a number of steps of its own.
   ///
   /// `work`: what tuning has taken, for record.networks "auto".
   ///
@@ -61,6 +65,10 @@ class FinalRuns {
   const std::vector<FinalRun>& tuning() const { return tuning_; }
   const std::vector<FinalRun>& baselines() const { return baselines_; }
   const std::vector<FinalRun>& models() const { return models_; }
+
+  /// Whether they go on by a protocol, with networks that are not those of
+  /// tuning.
+  bool has_protocol() const { return protocol_.has_value(); }
 
   /// Forgets all runs.
   void clear();
@@ -93,14 +101,19 @@ class FinalRuns {
 
   bool has_budget() const { return std::isfinite(budget_); }
 
-  /// The same experiment with another model.
+  /// `hyper` of tuning as the experiment of the protocol has it.
+  ParameterSet by_protocol(const Experiment& judge,
+                           const ParameterSet& hyper) const;
+
+  /// The same experiment, or that of the protocol, with another model.
   Experiment with_model(const Config& model) const;
 
   Config config_;
   const Experiment& experiment_;
-  double budget_;              // seconds; infinity: none
-  double seconds_ = 0;         // spent so far, if there is a budget
-  std::int64_t networks_ = 0;  // of each run; 0 before train()
+  std::optional<Config> protocol_;  // the configuration that judges
+  double budget_;                   // seconds; infinity: none
+  double seconds_ = 0;              // spent so far, if there is a budget
+  std::int64_t networks_ = 0;       // of each run; 0 before train()
   std::vector<FinalRun> tuning_, baselines_, models_;
   Present present_;
 };

@@ -112,7 +112,7 @@ RunSummary Results::summary(const Ending& ending) const {
   out.retrained = final_runs.tuning();
   out.other_models = final_runs.models();
   out.baselines = final_runs.baselines();
-  if (out.retrained.size() == 2) {
+  if (out.retrained.size() == 2 && !final_runs.has_protocol()) {
     out.gap = WarmColdGap::between(ending.tuned, out.retrained.back());
   }
   out.train_gradients = experiment.problem().train_losses();
@@ -130,7 +130,9 @@ std::optional<Verdict> Results::verdict(const RunSummary& summary) const {
   const Ending& ending = summary.ending;
   const Selected& selected = ending.selected;
   VerdictFacts facts{summary.retrained.front(), summary.retrained.back(),
-                     experiment.judged_metric(), ending.tuned, ending.steps};
+                     experiment.judged_metric(),
+                     final_runs.has_protocol() ? Metrics() : ending.tuned,
+                     ending.steps};
   facts.start_is_best = selected.is_start();
   facts.last_is_best =
       selected.is_best() && selected.step == selected.last_candidate;

@@ -1,6 +1,7 @@
 #include "core/hyper_space.h"
 #include "core/nn/model.h"
 #include "experiments/setup/experiment.h"
+#include "experiments/setup/protocol.h"
 #include "experiments/setup/stopping.h"
 
 namespace nestgrad {
@@ -75,6 +76,9 @@ Schema record_schema() {
       .objects("other_models", ModelRegistry::instance(), Json::array(),
                "Models in the place of the problem's that are trained from "
                "scratch under the hyperparameters found as well.")
+      .object("protocol", ProtocolRegistry::instance(), kAbsent,
+              "Of the problem distillation: how the networks of the final runs "
+              "are trained. If left out, as in tuning.")
       .section("checkpoint", checkpoint_schema(), Json::object(),
                "What is kept of a run that does not live to its end.");
 }

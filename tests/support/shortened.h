@@ -17,6 +17,7 @@ inline Json shortened(Json config, std::int64_t outer_steps = 2) {
   }
   config["outer"]["steps"] = outer_steps;
   config["record"]["retrain"] = 3;
+  if (config["record"].contains("protocol")) config["record"]["networks"] = 1;
   Json& problem = config["problem"];
   if (problem.is_object() && problem.contains("data")) {
     if (problem["data"].is_string()) {
