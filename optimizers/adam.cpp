@@ -1,5 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <optional>
+
 #include "core/optimizer.h"
 #include "core/tensor/part.h"
 
@@ -74,10 +76,10 @@ class Adam : public Optimizer {
     const auto t = static_cast<double>(state.step + 1);
 
     ParameterSet w = state.weights, g = gradient;
-    const Scale decay = weight_decay_.scale(natural, state);
-    const bool decays = !weight_decay_.is(0);
-    if (decays && decay_ == Decay::kWeights) w = w - (lr * decay) * w;
-    if (decays && decay_ == Decay::kGradient) g = g + decay * w;
+    std::optional<Scale> decay;
+    if (!weight_decay_.is(0)) decay = weight_decay_.scale(natural, state);
+    if (decay && decay_ == Decay::kWeights) w = w - (lr * *decay) * w;
+    if (decay && decay_ == Decay::kGradient) g = g + *decay * w;
     const ParameterSet old_m = part(state.slots, 0, w);
     const ParameterSet old_v = part(state.slots, w.size(), w);
     // add() needs one pass; there may be millions of numbers.
@@ -96,8 +98,8 @@ class Adam : public Optimizer {
           root = root + epsilon_;
           return mean / root;
         });
-    if (decays && decay_ == Decay::kDirection) {
-      direction = add(direction, decay, w);
+    if (decay && decay_ == Decay::kDirection) {
+      direction = add(direction, *decay, w);
     }
     direction = scaled(direction, w);
 

@@ -5,6 +5,7 @@
 
 #include "core/optimizer.h"
 #include "core/particles.h"
+#include "core/tensor/part.h"
 #include "core/tensor/sum.h"
 
 namespace nestgrad {
@@ -107,12 +108,9 @@ class Clipped : public Optimizer {
         (square > 0).to(square.scalar_type());
     const Tensor next_mean = decay_ * mean + (1 - decay_) * factor * norm;
 
-    ParameterSet of_rule;
-    for (std::size_t i = 0; i < own; ++i) {
-      of_rule.insert(state.slots.name(i), state.slots.tensors()[i]);
-    }
-    TrainState next = rule_->step({state.weights, of_rule, state.step},
-                                  factor * gradient, natural);
+    TrainState next =
+        rule_->step({state.weights, part(state.slots, 0, own), state.step},
+                    factor * gradient, natural);
     std::vector<Tensor> slots = next.slots.tensors();
     slots.push_back(next_mean);
     next.slots = state.slots.with(std::move(slots));

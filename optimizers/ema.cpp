@@ -63,10 +63,7 @@ class Ema : public Optimizer {
   TrainState update(const TrainState& state, const ParameterSet& gradient,
                     const ParameterSet& natural) const override {
     const std::size_t n = state.weights.size();
-    ParameterSet of_rule;
-    for (std::size_t i = n; i < state.slots.size(); ++i) {
-      of_rule.insert(state.slots.name(i), state.slots.tensors()[i]);
-    }
+    const ParameterSet of_rule = part(state.slots, n, state.slots.size() - n);
     TrainState next =
         rule_->step({state.weights, of_rule, state.step, state.particles},
                     gradient, natural);

@@ -19,4 +19,14 @@ inline ParameterSet part(const ParameterSet& all, std::size_t first,
   return like.with({begin, begin + static_cast<std::ptrdiff_t>(like.size())});
 }
 
+/// The `count` tensors of `all` from number `first` on, under their names.
+inline ParameterSet part(const ParameterSet& all, std::size_t first,
+                         std::size_t count) {
+  ParameterSet out;
+  for (std::size_t i = first; i < first + count; ++i) {
+    out.insert(all.name(i), all.tensors()[i]);
+  }
+  return out;
+}
+
 }  // namespace nestgrad

@@ -64,8 +64,7 @@ class Forecast {
         experiment_(experiment),
         cut_(Truncation::read(section_)),
         final_runs_(final_run_count(config, experiment)),
-        judge_(has_protocol(config) ? with_protocol(config, experiment)
-                                    : config),
+        judge_(config_of_final_runs(config, experiment)),
         loaded_(memory.current()),
         building_(memory.peak()) {}
 
@@ -314,7 +313,8 @@ class Forecast {
     for (const Config& model : record_.objects("other_models")) {
       ++others;
       out +=
-          seconds(cost_with(nestgrad::with_model(judge_, model)).value_or(own));
+          seconds(cost_with(config_of_final_runs(config_, experiment_, &model))
+                      .value_or(own));
     }
     out += static_cast<double>(final_runs_ - others) * seconds(own);
     return std::min(
@@ -324,8 +324,7 @@ class Forecast {
 
   /// Training steps of each final run after so many outer steps.
   std::int64_t retraining_steps(std::int64_t outer_steps) const {
-    return has_protocol(config_) ? judge_.object("record").integer("retrain")
-                                 : experiment_.retraining_steps(outer_steps);
+    return steps_of_final_runs(config_, experiment_, outer_steps);
   }
 
   /// The costs of a final run with another configuration, if there is time to

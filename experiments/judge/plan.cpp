@@ -37,11 +37,7 @@ class Plan {
     out.outer_steps_per_window = cut().outer_steps_per_window;
     out.warm_up = experiment_.estimator().warm_up();
     out.retraining_steps =
-        has_protocol(config_) && experiment_.retraining_steps() > 0
-            ? with_protocol(config_, experiment_)
-                  .object("record")
-                  .integer("retrain")
-            : experiment_.retraining_steps();
+        steps_of_final_runs(config_, experiment_, experiment_.outer_steps());
     try {
       out.cost = forecast(config_, experiment_, memory_);
     } catch (const NotFinite& error) {

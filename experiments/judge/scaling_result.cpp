@@ -89,8 +89,7 @@ std::string Scaling::text() const {
   if (forecasts.back().work > 1) {
     out +=
         "\nEach rank has a start of its own: the speed-up is over one rank "
-        "that "
-        "takes as\nmany starts. \"shares\" fixes their number.\n";
+        "that takes as\nmany starts. \"shares\" fixes their number.\n";
   }
   const int best = fastest().ranks;
   if (best == 1) {

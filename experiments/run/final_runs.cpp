@@ -8,7 +8,6 @@
 #include "core/platform/error.h"
 #include "core/platform/stopwatch.h"
 #include "experiments/record/table.h"
-#include "experiments/setup/protocol.h"
 
 namespace nestgrad {
 namespace {
@@ -51,14 +50,12 @@ Json FinalRun::to_json() const {
 FinalRuns::FinalRuns(const Config& config, const Experiment& experiment)
     : config_(config),
       experiment_(experiment),
-      protocol_(nestgrad::has_protocol(config)
-                    ? std::optional(with_protocol(config, experiment))
-                    : std::nullopt),
+      judge_(config_of_final_runs(config, experiment)),
       budget_(config.object("record").number_or("retrain_seconds", INFINITY)) {
   const Config record = config.object("record");
   const std::vector<Config> models = record.objects("other_models");
   if (experiment.retraining_steps() == 0) return;
-  if (has_protocol()) Experiment{*protocol_};  // mistakes are told at once
+  if (has_protocol()) Experiment{judge_};  // mistakes are told at once
   if (models.empty()) return;
   if (!config.object("problem").has("model")) {
     record.fail("other_models", "must be empty: the problem has no model");
@@ -77,9 +74,7 @@ FinalRuns::FinalRuns(const Config& config, const Experiment& experiment)
 
 Experiment FinalRuns::with_model(const Config& model) const {
   try {
-    return Experiment(has_protocol()
-                          ? with_protocol(config_, experiment_, &model)
-                          : nestgrad::with_model(config_, model));
+    return Experiment(config_of_final_runs(config_, experiment_, &model));
   } catch (const ConfigError& error) {
     throw ConfigError(model.pointer(), error.complaints().front().what);
   }
@@ -148,14 +143,10 @@ bool FinalRuns::train(const ParameterSet& found, std::int64_t steps,
                       const std::function<void(const std::string&)>& progress,
                       const std::function<bool()>& go_on) {
   std::optional<Experiment> judge;
-  if (has_protocol()) {
-    judge.emplace(*protocol_);
-    steps = judge->retraining_steps();
-  }
+  if (has_protocol()) judge.emplace(judge_);
   if (networks_ == 0) {
-    networks_ = networks_of_final_runs(protocol_.value_or(config_),
-                                       final_run_count(config_, experiment_),
-                                       steps, work);
+    networks_ = networks_of_final_runs(
+        judge_, final_run_count(config_, experiment_), steps, work);
   }
   /// Makes run number `i` of a list unless it exists.
   const auto run = [&](std::vector<FinalRun>& to, std::size_t i,

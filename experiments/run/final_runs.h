@@ -8,6 +8,7 @@
 
 #include "core/config/config.h"
 #include "experiments/setup/experiment.h"
+#include "experiments/setup/protocol.h"
 
 namespace nestgrad {
 
@@ -48,7 +49,7 @@ class FinalRuns {
   /// Makes the runs that have not been made yet, of `steps` training steps
   /// each. `progress` is told what comes next, in words. `go_on` is asked after
   /// every training step; if it returns false, so does this function, and
-  /// another call continues. A protocol has a number of steps of its own.
+  /// another call continues.
   ///
   /// `work`: what tuning has taken, for record.networks "auto".
   ///
@@ -68,7 +69,7 @@ class FinalRuns {
 
   /// Whether they go on by a protocol, with networks that are not those of
   /// tuning.
-  bool has_protocol() const { return protocol_.has_value(); }
+  bool has_protocol() const { return nestgrad::has_protocol(config_); }
 
   /// Forgets all runs.
   void clear();
@@ -110,10 +111,10 @@ class FinalRuns {
 
   Config config_;
   const Experiment& experiment_;
-  std::optional<Config> protocol_;  // the configuration that judges
-  double budget_;                   // seconds; infinity: none
-  double seconds_ = 0;              // spent so far, if there is a budget
-  std::int64_t networks_ = 0;       // of each run; 0 before train()
+  Config judge_;               // of the final runs, but for other models
+  double budget_;              // seconds; infinity: none
+  double seconds_ = 0;         // spent so far, if there is a budget
+  std::int64_t networks_ = 0;  // of each run; 0 before train()
   std::vector<FinalRun> tuning_, baselines_, models_;
   Present present_;
 };

@@ -190,8 +190,8 @@ void Run::tell_cost() {
 
 void Run::train_final_runs() {
   // Tuning that has ended early has trained for fewer steps.
-  const std::int64_t steps =
-      experiment_.retraining_steps(experiment_.outer_loop().step());
+  const std::int64_t steps = steps_of_final_runs(
+      config_, experiment_, experiment_.outer_loop().step());
   const Stopwatch watch;
   const double before = retraining_seconds_;
   const std::int64_t gradients = experiment_.problem().train_losses();

@@ -71,4 +71,21 @@ Config with_protocol(const Config& config, const Experiment& experiment,
   return Config(complete(experiment_schema(), json), "", config.folders());
 }
 
+Config config_of_final_runs(const Config& config, const Experiment& experiment,
+                            const Config* other_model) {
+  if (has_protocol(config)) {
+    return with_protocol(config, experiment, other_model);
+  }
+  return other_model != nullptr ? with_model(config, *other_model) : config;
+}
+
+std::int64_t steps_of_final_runs(const Config& config,
+                                 const Experiment& experiment,
+                                 std::int64_t outer_steps) {
+  return has_protocol(config) ? with_protocol(config, experiment)
+                                    .object("record")
+                                    .integer("retrain")
+                              : experiment.retraining_steps(outer_steps);
+}
+
 }  // namespace nestgrad

@@ -53,4 +53,15 @@ Config with_protocol(const Config& config, const Experiment& experiment,
 /// Whether record.protocol names one.
 bool has_protocol(const Config& config);
 
+/// The configuration of the final runs: with_protocol() where there is one, and
+/// else `config`, with the other model if one is given.
+Config config_of_final_runs(const Config& config, const Experiment& experiment,
+                            const Config* other_model = nullptr);
+
+/// Training steps of each final run, if tuning makes `outer_steps` outer steps.
+/// 0: there are no final runs.
+std::int64_t steps_of_final_runs(const Config& config,
+                                 const Experiment& experiment,
+                                 std::int64_t outer_steps);
+
 }  // namespace nestgrad

@@ -17,6 +17,15 @@ Tensor Noise::symmetric(const Tensor& x) const {
   return 2 * key.uniform(x.new_empty(sizes), first) - 1;
 }
 
+Tensor Noise::uniform(const Tensor& x) const {
+  return 0.5 * (symmetric(x) + 1);
+}
+
+Tensor Noise::factor(const Tensor& x, const Tensor& s) const {
+  const Tensor u = uniform(x);
+  return 1 / (1 + s) * (1 - u) + (1 + s) * u;
+}
+
 Tensor Noise::normal(const Tensor& x) const {
   const Tensor one = x.dim() > axes + 1 ? x.select(0, 0) : x;
   if (same) return key.normal(one.narrow(0, 0, 1));

@@ -26,6 +26,12 @@ struct Noise {
   /// same for all particles. If it is the same for all examples, [1, 1, ...].
   Tensor symmetric(const Tensor& x) const;
 
+  /// The same numbers as symmetric(), in [0, 1).
+  Tensor uniform(const Tensor& x) const;
+
+  /// A factor for each example, uniform in [1 / (1 + s), 1 + s).
+  Tensor factor(const Tensor& x, const Tensor& s) const;
+
   /// Standard normal numbers of the shape of x, the same for all particles. If
   /// they are the same for all examples, of one example.
   Tensor normal(const Tensor& x) const;
@@ -72,6 +78,13 @@ class Augmentation : public SameShape {
   std::int64_t axes_;
   bool same_;
   LayerSetting strength_;
+};
+
+/// Base of changes of images only.
+struct ImageChange {
+  static void require(const Config& config, const Shape& input) {
+    require_images(config, input);
+  }
 };
 
 }  // namespace nestgrad

@@ -39,8 +39,7 @@ struct RandomScaleChange {
   static void require(const Config&, const Shape&) {}
 
   static Tensor change(const Tensor& x, const Tensor& s, const Noise& noise) {
-    const Tensor u = 0.5 * (noise.symmetric(x) + 1);
-    return x * (1 / (1 + s) * (1 - u) + (1 + s) * u);
+    return x * noise.factor(x, s);
   }
 };
 
@@ -64,16 +63,13 @@ struct RandomShiftChange {
 
 /// What brightness, contrast and saturation have in common: a factor f uniform
 /// in [1 - s, 1 + s) for each image.
-struct FactorChange {
+struct FactorChange : ImageChange {
   static constexpr const char* kKey = "strength";
   static constexpr const char* kMeaning =
       "s: factors are uniform from 1 - s to 1 + s.";
   static constexpr double kDefault = 0.2;
   static Range range() { return from_to(0, 1); }
   static Coordinates coordinates() { return Coordinates::logit(); }
-  static void require(const Config& config, const Shape& input) {
-    require_images(config, input);
-  }
 
   static Tensor factor(const Tensor& x, const Tensor& s, const Noise& noise) {
     return 1 + s * noise.symmetric(x);

@@ -17,7 +17,7 @@ Tensor along(std::int64_t side, const Tensor& x) {
 
 /// Moves each image by whole pixels, uniform from -d to d along both sides;
 /// what comes in is zero.
-struct TranslationChange {
+struct TranslationChange : ImageChange {
   static constexpr const char* kSummary =
       "Moves each image in training; what comes in is zero.";
   static constexpr const char* kKey = "distance";
@@ -26,9 +26,6 @@ struct TranslationChange {
   static constexpr double kDefault = 2;
   static Range range() { return at_least(0); }
   static Coordinates coordinates() { return Coordinates::logit(0, 8); }
-  static void require(const Config& config, const Shape& input) {
-    require_images(config, input);
-  }
 
   static Tensor change(const Tensor& x, const Tensor& d, const Noise& noise) {
     const Tensor most = d.floor();
@@ -39,8 +36,7 @@ struct TranslationChange {
  private:
   static Tensor moved(const Tensor& x, std::int64_t side, const Tensor& most,
                       const Noise& noise) {
-    const Tensor u = 0.5 * (noise.symmetric(x) + 1);
-    const Tensor by = (u * (2 * most + 1)).floor() - most;
+    const Tensor by = (noise.uniform(x) * (2 * most + 1)).floor() - most;
     const Tensor from = along(side, x) - by;
     const Tensor inside = (from >= 0).logical_and(from < x.size(side));
     const Tensor index =
@@ -50,7 +46,7 @@ struct TranslationChange {
 };
 
 /// Each image mirrored, left and right exchanged, with probability p.
-struct FlipChange {
+struct FlipChange : ImageChange {
   static constexpr const char* kSummary =
       "Exchanges left and right of images at random in training.";
   static constexpr const char* kKey = "probability";
@@ -58,13 +54,9 @@ struct FlipChange {
   static constexpr double kDefault = 0.5;
   static Range range() { return from_to(0, 1); }
   static Coordinates coordinates() { return Coordinates::logit(); }
-  static void require(const Config& config, const Shape& input) {
-    require_images(config, input);
-  }
 
   static Tensor change(const Tensor& x, const Tensor& p, const Noise& noise) {
-    const Tensor u = 0.5 * (noise.symmetric(x) + 1);
-    return at::where(u < p, x.flip(-1), x);
+    return at::where(noise.uniform(x) < p, x.flip(-1), x);
   }
 };
 
@@ -105,7 +97,7 @@ struct FromMiddle {
 };
 
 /// Turns each image about its middle.
-struct RotationChange {
+struct RotationChange : ImageChange {
   static constexpr const char* kSummary =
       "Turns each image about its middle in training; what comes in is zero.";
   static constexpr const char* kKey = "degrees";
@@ -114,9 +106,6 @@ struct RotationChange {
   static constexpr double kDefault = 15;
   static Range range() { return from_to(0, 180); }
   static Coordinates coordinates() { return Coordinates::logit(0, 45); }
-  static void require(const Config& config, const Shape& input) {
-    require_images(config, input);
-  }
 
   static Tensor change(const Tensor& x, const Tensor& s, const Noise& noise) {
     const Tensor angle = M_PI / 180 * s * noise.symmetric(x);
@@ -131,7 +120,7 @@ struct RotationChange {
 /// Stretches or shrinks each image about its middle, height and width by
 /// factors of their own: pixel d away from the middle becomes what was d f
 /// away, with f uniform in [1 / (1 + s), 1 + s).
-struct ZoomChange {
+struct ZoomChange : ImageChange {
   static constexpr const char* kSummary =
       "Stretches or shrinks each image in training, height and width apart; "
       "what comes in is zero.";
@@ -141,14 +130,10 @@ struct ZoomChange {
   static constexpr double kDefault = 0.2;
   static Range range() { return at_least(0); }
   static Coordinates coordinates() { return Coordinates::logit(0, 1); }
-  static void require(const Config& config, const Shape& input) {
-    require_images(config, input);
-  }
 
   static Tensor change(const Tensor& x, const Tensor& s, const Noise& noise) {
     const auto factor = [&](const char* side) {
-      const Tensor u = 0.5 * (noise.fold(side).symmetric(x) + 1);
-      return 1 / (1 + s) * (1 - u) + (1 + s) * u;
+      return noise.fold(side).factor(x, s);
     };
     const FromMiddle from(x);
     const Tensor none = at::zeros({x.size(-2), x.size(-1)}, x.options());
@@ -210,7 +195,7 @@ class Cutout : public SameShape {
   static Tensor covered(const Tensor& x, std::int64_t side,
                         const Tensor& length, const Noise& noise) {
     const auto pixels = static_cast<double>(x.size(side));
-    const Tensor centre = (0.5 * (noise.symmetric(x) + 1) * pixels).floor();
+    const Tensor centre = (noise.uniform(x) * pixels).floor();
     const Tensor first = centre - (0.5 * length).floor();
     const Tensor at = along(side, x);
     return (at >= first).logical_and(at < first + length).to(x.scalar_type());
