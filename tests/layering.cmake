@@ -38,8 +38,9 @@ room(hypergrad/self_tuning ${base} core hypergrad)
 room(experiments/data/arrays ${base} core core/nn)
 room(experiments/data/images ${base} core/nn)
 room(experiments/data/tables ${base})
+room(experiments/data/scaling ${base} core)
 room(experiments/data ${base} core core/nn experiments/data/arrays
-     experiments/data/images experiments/data/tables)
+     experiments/data/images experiments/data/scaling experiments/data/tables)
 room(experiments/problems/coresets ${base} core experiments/data
      experiments/data/arrays)
 room(experiments/problems ${base} core core/nn experiments/data

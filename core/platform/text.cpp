@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/platform/error.h"
+
 namespace nestgrad {
 
 void replace_all(std::string& text, std::string_view mark,
@@ -54,6 +56,47 @@ std::string first_characters(std::string_view text, std::size_t count) {
     if (!continues_character(text[end]) && ++characters > count) break;
   }
   return std::string(text.substr(0, end));
+}
+
+namespace {
+
+constexpr std::string_view kDigits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+}  // namespace
+
+std::string base64(std::string_view bytes) {
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const auto byte = [&](std::size_t k) {
+      return i + k < bytes.size()
+                 ? static_cast<unsigned>(
+                       static_cast<unsigned char>(bytes[i + k]))
+                 : 0U;
+    };
+    const unsigned three = byte(0) << 16 | byte(1) << 8 | byte(2);
+    for (std::size_t k = 0; k < 4; ++k) {
+      out += i + k <= bytes.size() ? kDigits[three >> (18 - 6 * k) & 63] : '=';
+    }
+  }
+  return out;
+}
+
+std::string from_base64(std::string_view text) {
+  const std::size_t end = text.find_last_not_of('=') + 1;
+  require(text.size() % 4 == 0 && text.size() - end <= 2,
+          "this is no text of base64");
+  std::string out;
+  out.reserve(text.size() / 4 * 3);
+  unsigned bits = 0;
+  for (std::size_t i = 0; i < end; ++i) {
+    const std::size_t digit = kDigits.find(text[i]);
+    require(digit != std::string_view::npos, "this is no text of base64");
+    bits = bits << 6 | static_cast<unsigned>(digit);
+    if (i % 4 > 0) out += static_cast<char>(bits >> (6 - 2 * (i % 4)) & 255);
+  }
+  return out;
 }
 
 std::string csv_field(const std::string& text) {

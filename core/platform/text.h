@@ -23,6 +23,11 @@ std::size_t character_count(std::string_view text);
 /// The first `count` characters of UTF-8 text, or all if it has no more.
 std::string first_characters(std::string_view text, std::size_t count);
 
+/// Bytes as text (RFC 4648), and the bytes of such text. Throws Error if it is
+/// none.
+std::string base64(std::string_view bytes);
+std::string from_base64(std::string_view text);
+
 /// A field of a CSV table (RFC 4180): the text, in quotes if it has to be.
 std::string csv_field(const std::string& text);
 

@@ -8,7 +8,7 @@
 
 #include "experiments/data/cut.h"
 #include "experiments/data/preparation.h"
-#include "experiments/data/statistics.h"
+#include "experiments/data/scaling/statistics.h"
 #include "experiments/data/tables/encoding.h"
 #include "experiments/data/targets.h"
 
@@ -111,6 +111,13 @@ Schema DataSource::common_schema() {
                "Whether to subtract the mean and divide by the standard "
                "deviation of the training inputs, per channel of images and "
                "per feature of vectors.")
+      .number("whiten", 0.0,
+              "Inputs are whitened (ZCA) with the covariances of the training "
+              "part: the numbers of an example become uncorrelated. The value "
+              "is a share of their mean variance, which is added to every "
+              "variance first so that noise is not amplified: 0.1, say. 0: "
+              "inputs are not whitened.",
+              at_least(0))
       .boolean("standardize_targets", false,
                "The same for targets that are numbers, each by itself. Metrics "
                "are in the units of the source all the same.")
@@ -194,12 +201,10 @@ Splits moved(Splits splits, const at::TensorOptions& options) {
        {&splits.corrupted, &splits.target_mean, &splits.target_deviation}) {
     if (t->defined()) *t = t->to(device);
   }
-  if (splits.mean.defined()) {
-    const at::TensorOptions units = options.dtype(at::promoteTypes(
-        splits.mean.scalar_type(), at::typeMetaToScalarType(options.dtype())));
-    splits.mean = splits.mean.to(units);
-    splits.deviation = splits.deviation.to(units);
-  }
+  const Tensor& mean = splits.scaling.mean;
+  const auto type = at::typeMetaToScalarType(options.dtype());
+  splits.scaling = splits.scaling.to(options.dtype(
+      mean.defined() ? at::promoteTypes(mean.scalar_type(), type) : type));
   return splits;
 }
 
@@ -221,13 +226,14 @@ Splits load_splits(const Config& data, const Key& key,
                         place);
   require_representable_targets(data, splits,
                                 at::typeMetaToScalarType(options.dtype()));
+  if (data.number("whiten") > 0) splits = whitened(std::move(splits), data);
   warn_of_one_class(splits);
   splits = corrupted(std::move(splits), data, key.fold("corrupt"));
   return moved(std::move(splits), options);
 }
 
 Tensor Splits::in_source_units(const Tensor& inputs) const {
-  return unscaled(inputs, mean, deviation);
+  return scaling.undone(inputs);
 }
 
 Tensor Splits::targets_in_source_units(const Tensor& targets) const {
@@ -235,7 +241,7 @@ Tensor Splits::targets_in_source_units(const Tensor& targets) const {
 }
 
 Tensor Splits::prepared(const Tensor& in_source_units) const {
-  return scaled(in_source_units, mean, deviation).to(train.inputs.options());
+  return scaling.applied(in_source_units).to(train.inputs.options());
 }
 
 }  // namespace nestgrad

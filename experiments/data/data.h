@@ -8,6 +8,7 @@
 #include "core/config/registry.h"
 #include "core/dataset.h"
 #include "core/nn/model.h"
+#include "experiments/data/scaling/input_scaling.h"
 
 namespace nestgrad {
 
@@ -77,9 +78,9 @@ struct Splits {
   /// [train], bool: whether the label was corrupted; undefined if none was.
   Tensor corrupted;
 
-  /// The shift and scale of "standardize" for one example, in double precision
-  /// if the source's numbers are; undefined without it.
-  Tensor mean, deviation;
+  /// What "standardize" and "whiten" did to the inputs, in double precision if
+  /// the source's numbers are.
+  InputScaling scaling;
 
   /// The shift and scale of "standardize_targets", one of each per number of a
   /// target, in double precision; undefined without it.

@@ -8,7 +8,7 @@
 
 #include "core/platform/warnings.h"
 #include "core/tensor/numbers.h"
-#include "experiments/data/statistics.h"
+#include "experiments/data/scaling/statistics.h"
 
 namespace nestgrad {
 namespace {
@@ -16,6 +16,13 @@ namespace {
 /// A mean that is this much larger than the deviation leaves float32 few digits
 /// of the latter.
 constexpr double kFarFromZero = 1e3;
+
+/// The most numbers of an example that are whitened: their matrix has a
+/// gigabyte in double precision.
+constexpr std::int64_t kMostWhitened = 11000;
+
+/// Examples of which the products are computed at once.
+constexpr std::int64_t kWhitenedAtOnce = 4096;
 
 /// The share of a feature's deviation that rounding may change without a
 /// warning.
@@ -100,8 +107,42 @@ Splits standardized(Splits splits) {
       return scaled(x, mean, deviation);
     });
   }
-  splits.mean = of.mean;
-  splits.deviation = deviation;
+  splits.scaling.mean = of.mean;
+  splits.scaling.deviation = deviation;
+  return splits;
+}
+
+Splits whitened(Splits splits, const Config& data) {
+  const Tensor& inputs = splits.train.inputs;
+  if (!at::isFloatingType(inputs.scalar_type())) {
+    data.fail("whiten", "must be 0 for tokens, which have no variance");
+  }
+  const auto d = inputs.numel() / inputs.size(0);
+  if (d > kMostWhitened) {
+    data.fail("whiten", fmt::format("must be 0 for inputs of more than {} "
+                                    "numbers; these have {}",
+                                    kMostWhitened, d));
+  }
+  if (splits.train.stored) {
+    data.fail("whiten", "must be 0 for inputs that stay in a file");
+  }
+  Covariance covariance;
+  for (std::int64_t i = 0; i < inputs.size(0); i += kWhitenedAtOnce) {
+    covariance.add(inputs.slice(0, i, i + kWhitenedAtOnce));
+  }
+  InputScaling scaling;
+  try {
+    scaling = covariance.whitening(data.number("whiten"));
+  } catch (const Error&) {
+    data.fail("whiten", "must be 0 where the training inputs do not differ");
+  }
+  for (Dataset* part : {&splits.train, &splits.valid, &splits.test}) {
+    *part = part->converted(
+        [scaling](const Tensor& x) { return scaling.applied(x); });
+  }
+  splits.scaling.center = scaling.center;
+  splits.scaling.whitening = scaling.whitening;
+  splits.scaling.coloring = scaling.coloring;
   return splits;
 }
 
@@ -154,7 +195,7 @@ void require_representable(const Config& data, const Splits& splits,
                              : bad->example;
       throw ConfigError(data.pointer(),
                         place_of(place, part, example, bad->number) +
-                            bad->reason(type, splits.mean.defined()));
+                            bad->reason(type, splits.scaling.standardizes()));
     });
   }
   if (rounds) digits.warn(data, splits.train, place);

@@ -22,6 +22,11 @@ using Place = std::function<std::string(Part part, std::int64_t example,
 /// for each index of dimension 1. What is constant up to rounding becomes 0.
 Splits standardized(Splits splits);
 
+/// What "whiten" says, after standardization. Throws ConfigError for tokens,
+/// for inputs that stay in a file, for examples of many numbers and for inputs
+/// that do not differ. REQUIRES that all inputs are finite.
+Splits whitened(Splits splits, const Config& data);
+
 /// Warns if all training examples have the same class, of several.
 void warn_of_one_class(const Splits& splits);
 

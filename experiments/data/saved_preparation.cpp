@@ -6,7 +6,7 @@
 
 #include "core/platform/error.h"
 #include "core/tensor/numbers.h"
-#include "experiments/data/statistics.h"
+#include "experiments/data/scaling/statistics.h"
 #include "experiments/data/tables/table_reader.h"
 
 namespace nestgrad {
@@ -47,21 +47,6 @@ void get(const Json& json, const char* key, Tensor& mean, Tensor& deviation) {
   deviation = read("deviation");
 }
 
-/// Throws Error unless a shift of one shape applies to examples of another,
-/// without changing it.
-void require_fit(const Tensor& mean, const Shape& example) {
-  if (!mean.defined()) return;
-  bool fits = mean.dim() == static_cast<std::int64_t>(example.size()) + 1 &&
-              mean.size(0) == 1;
-  for (std::size_t i = 0; fits && i < example.size(); ++i) {
-    const std::int64_t size = mean.size(static_cast<std::int64_t>(i) + 1);
-    fits = size == 1 || size == example[i];
-  }
-  require(fits,
-          "\"inputs\" have the shape {}, which does not fit examples of {}",
-          c10::str(mean.sizes()), c10::str(at::IntArrayRef(example)));
-}
-
 /// What a number of an example is called: "number 3", "column 'age'".
 using Name = std::function<std::string(std::int64_t number)>;
 
@@ -82,8 +67,7 @@ Tensor finite(const Tensor& x, at::ScalarType type, const Tensor& rows,
 
 Preparation Preparation::of(const Splits& splits) {
   return {splits.encoding,
-          splits.mean,
-          splits.deviation,
+          splits.scaling,
           splits.shape(),
           !splits.train.inputs.is_floating_point(),
           splits.pixels,
@@ -96,7 +80,7 @@ Preparation Preparation::of(const Splits& splits) {
 Json Preparation::to_json() const {
   Json out = {{"format", 1}};
   if (table) out["table"] = table->to_json();
-  put(out, "inputs", mean, deviation);
+  scaling.write(out);
   out["shape"] = shape;
   out["tokens"] = tokens;
   out["pixels"] = pixels;
@@ -114,10 +98,9 @@ Preparation Preparation::from_json(const Json& json) {
       out.table = std::make_shared<const TableEncoding>(
           TableEncoding::from_json(json.at("table")));
     }
-    get(json, "inputs", out.mean, out.deviation);
     out.shape = json.at("shape").get<Shape>();
     count_of(out.shape, "shape");
-    require_fit(out.mean, out.shape);
+    out.scaling = InputScaling::from_json(json, out.shape);
     out.tokens = json.at("tokens").get<bool>();
     out.pixels = json.at("pixels").get<bool>();
     out.classes = json.at("classes").get<std::int64_t>();
@@ -148,11 +131,10 @@ Dataset Preparation::prepared(const Dataset& examples, at::ScalarType type,
       "by 255, so either all of them must be bytes or none",
       place, are_bytes ? "" : "no ", pixels ? "bytes" : "none");
   if (tokens) return examples;
-  const Dataset standardized = examples.converted(
-      [mean = mean, deviation = deviation](const Tensor& raw) {
-        const Tensor x =
-            raw.scalar_type() == at::kByte ? raw.to(at::kFloat).div_(255) : raw;
-        return scaled(x, mean, deviation);
+  const Dataset standardized =
+      examples.converted([scaling = scaling](const Tensor& raw) {
+        const bool bytes = raw.scalar_type() == at::kByte;
+        return scaling.applied(bytes ? raw.to(at::kFloat).div_(255) : raw);
       });
   const Name name = [table = table](std::int64_t number) {
     if (table == nullptr) return fmt::format("number {}", number);
@@ -160,8 +142,8 @@ Dataset Preparation::prepared(const Dataset& examples, at::ScalarType type,
     return fmt::format("column '{}'",
                        shown_field(table->columns()[column].name));
   };
-  const auto finished = [=, shifted = mean.defined()](const Tensor& x,
-                                                      const Tensor& rows) {
+  const auto finished = [=, shifted = scaling.standardizes()](
+                            const Tensor& x, const Tensor& rows) {
     return finite(x, type, rows, place, name, shifted);
   };
   if (!standardized.stored) {

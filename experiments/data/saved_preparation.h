@@ -14,7 +14,7 @@ namespace nestgrad {
 /// with the network and done again to new examples.
 struct Preparation {
   std::shared_ptr<const TableEncoding> table;  ///< null: no table
-  Tensor mean, deviation;  ///< of the inputs; undefined: not standardized
+  InputScaling scaling;                        ///< of the inputs
 
   Shape shape;               ///< of one example
   bool tokens = false;       ///< inputs are whole numbers

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "experiments/data/statistics.h"
+#include "experiments/data/scaling/statistics.h"
 
 namespace nestgrad {
 namespace {

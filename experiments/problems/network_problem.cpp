@@ -33,6 +33,9 @@ Splits read_data(const Config& config, const ProblemContext& context) {
                  "must be false where the targets are the inputs, which "
                  "\"standardize\" scales");
   }
+  if (data.scaling.whitens()) {
+    section.fail("whiten", "must be 0 where the targets are the inputs");
+  }
   for (Dataset* part : {&data.train, &data.valid, &data.test}) {
     if (!part->inputs.defined()) continue;
     part->targets = part->inputs.flatten(1);
@@ -40,14 +43,14 @@ Splits read_data(const Config& config, const ProblemContext& context) {
     part->target_names.clear();
   }
   data.corrupted = Tensor();
-  if (!data.mean.defined()) return data;
+  if (!data.scaling.standardizes()) return data;
   const auto of_each_number = [&](const Tensor& t) {
     return t.expand_as(data.train.inputs.narrow(0, 0, 1))
         .flatten()
         .to(at::kDouble);
   };
-  data.target_mean = of_each_number(data.mean);
-  data.target_deviation = of_each_number(data.deviation);
+  data.target_mean = of_each_number(data.scaling.mean);
+  data.target_deviation = of_each_number(data.scaling.deviation);
   return data;
 }
 

@@ -46,25 +46,6 @@ std::vector<Json> lines_of(const std::string& path) {
   }
 }
 
-std::string base64(const std::string& bytes) {
-  constexpr const char* kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const auto byte = [&](std::size_t k) {
-      return i + k < bytes.size()
-                 ? static_cast<unsigned>(
-                       static_cast<unsigned char>(bytes[i + k]))
-                 : 0U;
-    };
-    const unsigned three = byte(0) << 16 | byte(1) << 8 | byte(2);
-    for (std::size_t k = 0; k < 4; ++k) {
-      out += i + k <= bytes.size() ? kDigits[three >> (18 - 6 * k) & 63] : '=';
-    }
-  }
-  return out;
-}
-
 bool has_evaluation(const Json& line) {
   for (const auto& entry : line.items()) {
     if (entry.key().rfind(kEvaluated, 0) == 0) return true;

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/platform/error.h"
 #include "tests/support/support.h"
 
 namespace nestgrad {
@@ -54,6 +55,23 @@ TEST_CASE("text is UTF-8 if a JSON document may hold it", "[text]") {
       check(two + "\x80");
       check(two + "\x80\x80");
     }
+  }
+}
+
+TEST_CASE("bytes are written as text and read back", "[text]") {
+  // The examples of RFC 4648.
+  const std::string bytes = "foobar";
+  const std::vector<std::string> texts = {
+      "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
+  for (std::size_t n = 0; n < texts.size(); ++n) {
+    CHECK(base64(bytes.substr(0, n)) == texts[n]);
+    CHECK(from_base64(texts[n]) == bytes.substr(0, n));
+  }
+  std::string all;
+  for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
+  CHECK(from_base64(base64(all)) == all);
+  for (const char* wrong : {"Zg=", "Zg", "Z===", "====", "Zm 9", "Zm9-"}) {
+    CHECK_THROWS_AS(from_base64(wrong), Error);
   }
 }
 

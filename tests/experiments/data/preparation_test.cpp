@@ -249,14 +249,14 @@ TEST_CASE("a preparation is saved as JSON and applied to another table",
 TEST_CASE("a preparation of images has the shift and scale of their channels",
           "[data]") {
   Preparation images;
-  images.mean = Key(1).normal(at::empty({1, 3, 1, 1}, float64()));
-  images.deviation = images.mean.abs() + 1;
+  const Tensor mean = Key(1).normal(at::empty({1, 3, 1, 1}, float64()));
+  images.scaling = {mean, mean.abs() + 1};
   images.classes = 2;
   images.shape = {3, 4, 4};
   const Preparation saved = Preparation::from_json(images.to_json());
   const Tensor pixels = Key(2).uniform(at::empty({5, 3, 4, 4}, float64()));
   CHECK(at::equal(saved.prepared(Dataset{pixels}, at::kDouble, "x").inputs,
-                  (pixels - images.mean) / images.deviation));
+                  (pixels - mean) / (mean.abs() + 1)));
   CHECK_THROWS_WITH(
       saved.prepared(Dataset{pixels.narrow(1, 0, 1)}, at::kFloat, "'x'"),
       ContainsSubstring("'x': an example has the shape [1, 4, 4], but the "
@@ -357,8 +357,8 @@ TEST_CASE("new columns are found by their names alone", "[data][tables]") {
 
 TEST_CASE("a saved shift that does not fit the examples is refused", "[data]") {
   Preparation whole;
-  whole.mean = at::ones({1, 2}, at::kDouble);
-  whole.deviation = whole.mean;
+  const Tensor ones = at::ones({1, 2}, at::kDouble);
+  whole.scaling = {ones, ones};
   whole.shape = {2};
   whole.target_mean = whole.target_deviation = at::ones({3}, at::kDouble);
   const Json json = whole.to_json();

@@ -16,7 +16,7 @@
 #include "core/tensor/autodiff.h"
 #include "experiments/data/arrays/npy_file.h"
 #include "experiments/data/preparation.h"
-#include "experiments/data/statistics.h"
+#include "experiments/data/scaling/statistics.h"
 #include "tests/support/data_support.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
@@ -108,8 +108,8 @@ TEST_CASE("inputs that stay in a file are the same bits as in memory",
   require_same(stored.test, in_memory.test);
   CHECK(stored.shape() == in_memory.shape());
   if (standardize) {
-    CHECK(at::equal(stored.mean, in_memory.mean));
-    CHECK(at::equal(stored.deviation, in_memory.deviation));
+    CHECK(at::equal(stored.scaling.mean, in_memory.scaling.mean));
+    CHECK(at::equal(stored.scaling.deviation, in_memory.scaling.deviation));
   }
   const auto [first, rest] = stored.train.split(7);
   require_same(first, in_memory.train.split(7).first);

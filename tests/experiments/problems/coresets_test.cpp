@@ -52,8 +52,7 @@ TEST_CASE("bytes in a file of examples are pixels", "[coresets]") {
 TEST_CASE("bytes are standardized like the pixels of the data", "[coresets]") {
   const TemporaryFolder folder;
   Splits data = images();
-  data.mean = at::full({1, 1, 1, 1}, 0.5);
-  data.deviation = at::full({1, 1, 1, 1}, 0.25);
+  data.scaling = {at::full({1, 1, 1, 1}, 0.5), at::full({1, 1, 1, 1}, 0.25)};
   const Tensor bytes = at::full({2, 1, 2, 2}, 255, at::kByte);
   CHECK(at::allclose(started(folder, bytes, data), at::full({2, 1, 2, 2}, 2.)));
 }

@@ -1,4 +1,4 @@
-#include "experiments/data/statistics.h"
+#include "experiments/data/scaling/statistics.h"
 
 #include <ATen/ATen.h>
 
