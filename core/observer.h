@@ -51,8 +51,9 @@ struct OuterStep {
   /// cold start from several starts, it is training from the first one.
   std::function<ParameterSet()> weights;
 
-  /// The problem's metrics (accuracy, ...) of `weights` under `hyper`. The
-  /// first call takes a pass over the data, so call it only when needed.
+  /// The problem's metrics (accuracy, ...) of `weights` under `hyper`, and
+  /// those that the loop was given besides. The first call takes a pass over
+  /// the data or longer, so call it only when needed.
   std::function<Metrics()> evaluate;
 };
 

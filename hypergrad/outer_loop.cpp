@@ -98,6 +98,11 @@ void OuterLoop::add(std::shared_ptr<Observer> observer) {
   observers_.push_back(std::move(observer));
 }
 
+void OuterLoop::add_metrics(
+    std::function<Metrics(const ParameterSet& hyper)> metrics) {
+  further_ = std::move(metrics);
+}
+
 void OuterLoop::begin(const ParameterSet& hyper, const Key& key) {
   rule_.begin(hyper);
   seconds_ = 0;
@@ -116,7 +121,10 @@ OuterStep OuterLoop::begun(const ParameterSet& hyper) const {
   record.position = estimator_.position();
   record.evaluate = [this, &hyper, weights = record.weights,
                      known = std::optional<Metrics>()]() mutable {
-    if (!known) known = problem_.evaluate(weights(), hyper);
+    if (!known) {
+      known = problem_.evaluate(weights(), hyper);
+      if (further_) known->merge(further_(hyper));
+    }
     return *known;
   };
   return record;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,6 +44,9 @@ class OuterLoop {
 
   void add(std::shared_ptr<Observer> observer);
 
+  /// Metrics that an evaluation has besides those of the problem.
+  void add_metrics(std::function<Metrics(const ParameterSet& hyper)> metrics);
+
   /// Starts afresh. Called before run(), except after persist() restored.
   void begin(const ParameterSet& hyper, const Key& key);
 
@@ -71,6 +75,7 @@ class OuterLoop {
   OuterRule rule_;
   std::int64_t steps_;
   std::vector<std::shared_ptr<Observer>> observers_;
+  std::function<Metrics(const ParameterSet& hyper)> further_;
   double seconds_ = 0;  // spent so far
 };
 

@@ -80,12 +80,14 @@ class Forecast {
     out.retraining = retraining(out);
     out.loaded = loaded_;
     // An experiment with another model loads the data again.
-    const bool again =
-        has_protocol(config_) || !record_.objects("other_models").empty();
+    const bool again = (has_protocol(config_) && !has_fresh_networks()) ||
+                       !record_.objects("other_models").empty();
     if (again) others_ = std::max(others_, building_);
-    out.peak = std::max(
-        building_, loaded_ + std::max({probe_.bytes, others_,
-                                       static_cast<std::int64_t>(step.bytes)}));
+    const std::int64_t stays = has_fresh_networks() ? building_ : 0;
+    out.peak = std::max(building_,
+                        loaded_ + stays +
+                            std::max({probe_.bytes, others_,
+                                      static_cast<std::int64_t>(step.bytes)}));
     return out;
   }
 
@@ -256,6 +258,7 @@ class Forecast {
   void tuning(const Step& step, PlanCost& out) {
     const auto every = static_cast<double>(record_.integer("every"));
     const double each = mean_seconds(step);
+    const double evaluation = out.evaluation + fresh_network(out);
     const double warm_up =
         static_cast<double>(experiment_.estimator().warm_up()) * step.seconds;
     const double turns = static_cast<double>(cut_.outer_steps_per_window);
@@ -273,11 +276,11 @@ class Forecast {
     const auto seconds = [&](double steps) {
       // The start and the first step are evaluated, too.
       return warm_up + steps * each +
-             (2 + std::ceil(steps / every)) * out.evaluation;
+             (2 + std::ceil(steps / every)) * evaluation;
     };
     const double budget = stop_.number_or("seconds", kInfinity);
     if (seconds(outer) > budget) {
-      const double evaluated = each + out.evaluation / every;
+      const double evaluated = each + evaluation / every;
       end_after((budget - warm_up) / evaluated, "seconds");
     }
     // The step that uses up a budget is made.
@@ -299,6 +302,25 @@ class Forecast {
         {warm_up + windows * step.train_gradients, outer * step.products});
   }
 
+  bool has_fresh_networks() const { return record_.boolean("fresh"); }
+
+  /// The seconds of training and judging a new network at an evaluation.
+  double fresh_network(const PlanCost& each) {
+    if (!has_fresh_networks()) return 0;
+    const FinalRunCost own = own_cost(each);
+    const std::int64_t steps = retraining_steps(experiment_.outer_steps());
+    return static_cast<double>(steps) * own.step + own.evaluation;
+  }
+
+  /// What a final run takes, but for other models.
+  FinalRunCost own_cost(const PlanCost& each) {
+    if (!own_) {
+      own_ = {each.training_step, each.evaluation};
+      if (has_protocol(config_)) own_ = cost_with(judge_).value_or(*own_);
+    }
+    return *own_;
+  }
+
   double retraining(const PlanCost& each) {
     if (final_runs_ == 0) return 0;
     const auto networks = static_cast<double>(each.networks);
@@ -306,8 +328,7 @@ class Forecast {
     const auto seconds = [&](const FinalRunCost& one) {
       return networks * (steps * one.step + one.evaluation);
     };
-    FinalRunCost own{each.training_step, each.evaluation};
-    if (has_protocol(config_)) own = cost_with(judge_).value_or(own);
+    const FinalRunCost own = own_cost(each);
     double out = 0;
     std::int64_t others = 0;
     for (const Config& model : record_.objects("other_models")) {
@@ -355,8 +376,9 @@ class Forecast {
   std::int64_t others_ = 0;         // bytes at the peak of other final runs
   Stopwatch watch_;
   double training_step_ = 0;
-  Rehearsal probe_;  // with a window of one training step
-  Rehearsal last_;   // with the longest window
+  std::optional<FinalRunCost> own_;  // of final runs, once it is known
+  Rehearsal probe_;                  // with a window of one training step
+  Rehearsal last_;                   // with the longest window
 };
 
 }  // namespace

@@ -50,12 +50,12 @@ Json FinalRun::to_json() const {
 FinalRuns::FinalRuns(const Config& config, const Experiment& experiment)
     : config_(config),
       experiment_(experiment),
-      judge_(config_of_final_runs(config, experiment)),
+      config_of_judge_(config_of_final_runs(config, experiment)),
       budget_(config.object("record").number_or("retrain_seconds", INFINITY)) {
   const Config record = config.object("record");
   const std::vector<Config> models = record.objects("other_models");
   if (experiment.retraining_steps() == 0) return;
-  if (has_protocol()) Experiment{judge_};  // mistakes are told at once
+  if (has_protocol()) Experiment{config_of_judge_};  // tells mistakes at once
   if (models.empty()) return;
   if (!config.object("problem").has("model")) {
     record.fail("other_models", "must be empty: the problem has no model");
@@ -80,9 +80,28 @@ Experiment FinalRuns::with_model(const Config& model) const {
   }
 }
 
-ParameterSet FinalRuns::by_protocol(const Experiment& judge,
-                                    const ParameterSet& hyper) const {
+const Experiment& FinalRuns::judge() {
+  if (!judge_) judge_.emplace(config_of_judge_);
+  return *judge_;
+}
+
+ParameterSet FinalRuns::as_judged(const Experiment& judge,
+                                  const ParameterSet& hyper) const {
+  if (!has_protocol()) return hyper;
   return judge.hyper_of(experiment_.problem().learned_examples(hyper));
+}
+
+Metrics FinalRuns::fresh(const ParameterSet& hyper) {
+  Metrics out;
+  try {
+    const Metrics found = judge().retrain(
+        as_judged(judge(), hyper),
+        steps_of_final_runs(config_, experiment_, experiment_.outer_steps()));
+    for (const auto& [name, value] : found) out[kFresh + name] = value;
+  } catch (const NotFinite&) {
+    out[kFresh + experiment_.judged_metric()] = std::nan("");
+  }
+  return out;
 }
 
 std::int64_t FinalRuns::networks_left() const {
@@ -142,11 +161,10 @@ bool FinalRuns::train(const ParameterSet& found, std::int64_t steps,
                       const TuningWork& work,
                       const std::function<void(const std::string&)>& progress,
                       const std::function<bool()>& go_on) {
-  std::optional<Experiment> judge;
-  if (has_protocol()) judge.emplace(judge_);
+  const Experiment& own = has_protocol() ? judge() : experiment_;
   if (networks_ == 0) {
     networks_ = networks_of_final_runs(
-        judge_, final_run_count(config_, experiment_), steps, work);
+        config_of_judge_, final_run_count(config_, experiment_), steps, work);
   }
   /// Makes run number `i` of a list unless it exists.
   const auto run = [&](std::vector<FinalRun>& to, std::size_t i,
@@ -157,10 +175,9 @@ bool FinalRuns::train(const ParameterSet& found, std::int64_t steps,
     progress(fmt::format(
         "{}, {} steps{}", words, steps,
         networks_ > 1 ? fmt::format(", {} networks", networks_) : ""));
-    return train(to, name, experiment,
-                 judge ? by_protocol(experiment, hyper) : hyper, steps, go_on);
+    return train(to, name, experiment, as_judged(experiment, hyper), steps,
+                 go_on);
   };
-  const Experiment& own = judge ? *judge : experiment_;
   const ParameterSet start = experiment_.initial_hyper();
   if (!run(tuning_, 0, "with the initial hyperparameters", "start", own,
            start)) {

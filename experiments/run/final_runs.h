@@ -20,6 +20,9 @@ struct FinalNetwork {
   void persist(Archive& archive) { archive("metrics", metrics); }
 };
 
+/// What the names of the metrics of fresh networks begin with.
+inline constexpr const char* kFresh = "fresh_";
+
 /// The result of training from scratch under constant hyperparameters, with one
 /// or several networks.
 struct FinalRun {
@@ -60,6 +63,11 @@ class FinalRuns {
              const TuningWork& work,
              const std::function<void(const std::string&)>& progress,
              const std::function<bool()>& go_on);
+
+  /// What a network knows that is trained from scratch under `hyper`, the first
+  /// of those of a final run: its metrics, "fresh_test_accuracy". If training
+  /// diverges, NaN in the place of that by which outer steps are judged.
+  Metrics fresh(const ParameterSet& hyper);
 
   // The runs that were made; empty before train(). tuning() has "start" and
   // "found".
@@ -102,19 +110,23 @@ class FinalRuns {
 
   bool has_budget() const { return std::isfinite(budget_); }
 
-  /// `hyper` of tuning as the experiment of the protocol has it.
-  ParameterSet by_protocol(const Experiment& judge,
-                           const ParameterSet& hyper) const;
+  /// The experiment of the final runs, but for other models.
+  const Experiment& judge();
+
+  /// `hyper` of tuning as the experiment of the final runs has it.
+  ParameterSet as_judged(const Experiment& judge,
+                         const ParameterSet& hyper) const;
 
   /// The same experiment, or that of the protocol, with another model.
   Experiment with_model(const Config& model) const;
 
   Config config_;
   const Experiment& experiment_;
-  Config judge_;               // of the final runs, but for other models
-  double budget_;              // seconds; infinity: none
-  double seconds_ = 0;         // spent so far, if there is a budget
-  std::int64_t networks_ = 0;  // of each run; 0 before train()
+  Config config_of_judge_;
+  std::optional<Experiment> judge_;  // once it is needed
+  double budget_;                    // seconds; infinity: none
+  double seconds_ = 0;               // spent so far, if there is a budget
+  std::int64_t networks_ = 0;        // of each run; 0 before train()
   std::vector<FinalRun> tuning_, baselines_, models_;
   Present present_;
 };

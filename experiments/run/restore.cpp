@@ -82,7 +82,13 @@ void Run::restore(const SavedSnapshot& saved,
     throw_unfit(error);
   }
   // Losses of another problem or of other data cannot be compared.
-  if (best_ && !same_losses) best_->forget();
+  const bool same_judges =
+      std::none_of(changed.begin(), changed.end(), [this](const auto& key) {
+        return key == "record.fresh" ||
+               (has_fresh_networks() &&
+                is_one_of(key, {"inner", "record.protocol", "record.retrain"}));
+      });
+  if (best_ && !(same_losses && same_judges)) best_->forget();
   if (!best_) remove_file(folder_->file(kBestFile));
   if (!changed.empty()) {
     termination_.clear();

@@ -43,10 +43,16 @@ Run::Run(Config config, const std::function<RunFolder()>& make_folder,
   recorder_ = std::make_shared<Recorder>(folder_->path(), every(),
                                          experiment_.problem(),
                                          tuned_hypers(config_, experiment_));
+  if (has_fresh_networks()) {
+    experiment_.outer_loop().add_metrics(
+        [this](const ParameterSet& hyper) { return final_runs_.fresh(hyper); });
+  }
   if (experiment_.tunes() && config_.object("outer").text("select") == "best") {
-    best_ = std::make_shared<BestStep>(folder_->file(kBestFile), every(),
-                                       experiment_.judged_metric(),
-                                       experiment_.truncation().truncated());
+    const std::string metric = experiment_.judged_metric();
+    best_ = std::make_shared<BestStep>(
+        folder_->file(kBestFile), every(),
+        has_fresh_networks() ? kFresh + metric : metric,
+        !has_fresh_networks() && experiment_.truncation().truncated());
   }
   estimates_ = std::make_shared<EstimateSummary>(
       experiment_.tunes() ? config_.object("estimator").json()
@@ -136,6 +142,10 @@ void Run::persist(Archive& archive) {
   if (archive.restoring()) earlier_peak_ = peak;
 }
 
+bool Run::has_fresh_networks() const {
+  return config_.object("record").boolean("fresh");
+}
+
 std::int64_t Run::every() const {
   return config_.object("record").integer("every");
 }
@@ -157,8 +167,12 @@ void Run::require_metric() const {
                           "known so often only",
                           every(), stopping_->metric()));
   }
-  const Metrics known =
-      problem.evaluate(problem.deployed(weights, start), start);
+  Metrics known = problem.evaluate(problem.deployed(weights, start), start);
+  if (has_fresh_networks()) {
+    for (const auto& [name, value] : Metrics(known)) {
+      known[kFresh + name] = value;
+    }
+  }
   if (known.count(stopping_->metric()) > 0) return;
   std::string names = "outer_loss";
   for (const auto& entry : known) names += ", " + entry.first;
@@ -236,7 +250,8 @@ HandedOut Run::handed_out() const {
   const std::int64_t step = best_->step();
   return {{step, std::max<std::int64_t>(0, step - 1), best_->metric(),
            best_->value(), best_->candidates(), best_->last_candidate(),
-           config_.object("estimator").integer("horizon") == 0},
+           !has_fresh_networks() &&
+               config_.object("estimator").integer("horizon") == 0},
           std::move(sets.hyper),
           std::move(sets.weights)};
 }
@@ -368,6 +383,10 @@ void Run::tune() {
     tuned_ = recorder_->last_evaluation();
   } else {
     tuned_ = experiment_.evaluate(result.hyper);
+  }
+  // Of other weights than those of tuning.
+  for (const auto& [name, value] : Metrics(tuned_)) {
+    if (name.rfind(kFresh, 0) == 0) tuned_.erase(name);
   }
 }
 

@@ -51,6 +51,9 @@ class Run {
   /// What the best step has seen, while the run goes on.
   static constexpr const char* kBestFile = "best_step";
 
+  /// Whether evaluations train networks from scratch.
+  bool has_fresh_networks() const;
+
   /// The outer steps between evaluations.
   std::int64_t every() const;
 

@@ -202,6 +202,12 @@ void Experiment::build_estimator(const Config& config,
   if (!record.is_text("retrain")) {
     retraining_steps_ = static_cast<std::int64_t>(record.number("retrain"));
   }
+  if (record.boolean("fresh") &&
+      (retraining_steps() == 0 || record.has("retrain_seconds"))) {
+    record.fail("fresh",
+                "needs final runs without a budget: \"retrain\" must not be 0, "
+                "and \"retrain_seconds\" left out");
+  }
   require_derivatives(config.object("hyperparameters"), estimator);
   if (rounds_networks(config) && estimator_->takes_differences()) {
     config.fail("precision",
@@ -327,12 +333,12 @@ std::pair<double, double> Experiment::fingerprint() const {
 
 ParameterSet Experiment::hyper_of(const SoftExamples& examples) const {
   const ParameterSet all = natural_problem_->hyper_of(examples);
-  const ParameterSet like = initial_hyper();
-  std::vector<Tensor> out;
-  for (std::size_t i = 0; i < like.size(); ++i) {
-    out.push_back(all.at(like.name(i)));
+  ParameterSet out;
+  for (const HyperSpec& spec : space_) {
+    if (!spec.tuned) continue;
+    out.insert(spec.name, spec.coordinates.unconstrained(all.at(spec.name)));
   }
-  return like.with(std::move(out));
+  return out;
 }
 
 Metrics Experiment::retrain(const ParameterSet& hyper, std::int64_t steps,

@@ -108,8 +108,8 @@ class Experiment {
     return tuned(*problem_, hyper);
   }
 
-  /// The hyperparameters that stand for these examples. REQUIRES that only they
-  /// are tuned, in coordinates of their own.
+  /// The hyperparameters that stand for these examples. REQUIRES that nothing
+  /// else is tuned.
   ParameterSet hyper_of(const SoftExamples& examples) const;
 
   /// The weights that tuning has led to, and what the problem says about them.

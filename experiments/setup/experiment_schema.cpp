@@ -79,6 +79,11 @@ Schema record_schema() {
       .object("protocol", ProtocolRegistry::instance(), kAbsent,
               "Of the problem distillation: how the networks of the final runs "
               "are trained. If left out, as in tuning.")
+      .boolean("fresh", false,
+               "Whether every evaluation also trains a network from scratch, "
+               "the first of those of the final runs, for metrics such as "
+               "fresh_test_accuracy. With outer.select best, steps are then "
+               "judged by these networks.")
       .section("checkpoint", checkpoint_schema(), Json::object(),
                "What is kept of a run that does not live to its end.");
 }

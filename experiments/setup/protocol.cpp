@@ -53,6 +53,7 @@ Config with_protocol(const Config& config, const Experiment& experiment,
   Json& own = json["problem"];
   own["model"] = std::move(model);
   own["loss"] = training.loss;
+  own["soft_labels"] = "probabilities";
   own["head"] = "network";
   own["start"] = "noise";  // of which only the shape is asked
   own["baselines"] = Json::array();
@@ -64,6 +65,7 @@ Config with_protocol(const Config& config, const Experiment& experiment,
   json.erase("estimator");            // nothing is tuned
   json["distributed"]["shares"] = 0;  // one rank trains
   json["record"].erase(kProtocol);
+  json["record"]["fresh"] = false;
   if (record.is_text("retrain")) json["record"]["retrain"] = training.steps;
   if (record.is_text("networks")) {
     json["record"]["networks"] = section.integer("networks");
@@ -76,7 +78,10 @@ Config config_of_final_runs(const Config& config, const Experiment& experiment,
   if (has_protocol(config)) {
     return with_protocol(config, experiment, other_model);
   }
-  return other_model != nullptr ? with_model(config, *other_model) : config;
+  if (other_model != nullptr) return with_model(config, *other_model);
+  Json json = config.json();
+  json["distributed"]["shares"] = 0;  // one rank trains
+  return Config(std::move(json), "", config.folders());
 }
 
 std::int64_t steps_of_final_runs(const Config& config,

@@ -29,10 +29,15 @@ function lossSpecs(run, spec) {
       words(name), run.columns[`evaluated.${name}_${metric}`], {tint: lineColor(i), ...more});
   const parts = (metric, more) => [part("valid", metric, 1, more), part("test", metric, 2, more)];
   const losses = [line("outer loss", run.columns.outer_loss), ...parts("loss")];
+  const fresh = (metric, more) =>
+      [["valid", 1], ["test", 2]].map(([name, i]) => line(words(name),
+          run.columns[`evaluated.fresh_${name}_${metric}`], {tint: lineColor(i), ...more}));
   const training = [part("train", "loss", 3)];
   const share = {format: percent};
   return [spec("validation loss", losses, {log: isWide(losses)}),
           spec("accuracy", parts("accuracy", share), {percent: true}),
+          spec("loss of fresh networks", fresh("loss"), {log: isWide(fresh("loss"))}),
+          spec("accuracy of fresh networks", fresh("accuracy", share), {percent: true}),
           spec("training loss", training, {log: isWide(training)}),
           spec("training accuracy", [part("train", "accuracy", 3, share)], {percent: true})];
 }
@@ -97,6 +102,9 @@ function estimateSpecs(run, spec) {
               {zero: true})];
 }
 
+/// Losses and accuracies that lossSpecs() draws.
+const kDrawn = /^evaluated\.(valid|test|train|fresh_valid|fresh_test)_(loss|accuracy)$/;
+
 const kKnown = ["step", "seconds", "outer_loss", "gradient_norm", "residual", "products",
                 "estimate_seconds", "tensor_mib", "train_gradients"];
 
@@ -106,11 +114,23 @@ function otherSpecs(run, spec) {
                          ...objects(run.hyperparameters).flatMap((hyper) => list(hyper.columns))]);
   const groups = new Map();
   for (const name of Object.keys(run.columns)) {
-    if (drawn.has(name) || /^evaluated\.(valid|test|train)_(loss|accuracy)$/.test(name)) continue;
+    if (drawn.has(name) || kDrawn.test(name)) continue;
     const [, title, label] = name.match(/^(?:evaluated\.)?([^.]*)\.?(.*)$/s);
     groups.set(title, [...groups.get(title) ?? [], line(words(label || title), run.columns[name])]);
   }
   return [...groups].map(([title, lines]) => spec(words(title), lines, {log: isWide(lines)}));
+}
+
+/// How the networks of final runs were trained, if a protocol says so.
+function protocolText(run) {
+  const {protocol, retrain, networks} = object(object(run.config).record);
+  const {type, ...keys} = object(protocol);
+  if (!type) return "";
+  const told = Object.entries({...keys, ...isNumber(retrain) && {"training steps": retrain},
+                               ...isNumber(networks) && {networks}})
+      .map(([key, value]) => `${words(key)} ${object(value).type ?? value}`);
+  return element("p", {class: "note"},
+                 `Networks from scratch are trained by the protocol ${type}: ${told.join(", ")}.`);
 }
 
 /// Every evaluation of summary.json: of the run, of baselines and of other models.
@@ -125,7 +145,7 @@ function addEvaluations(place, run) {
   const metrics = unique([...kMetrics, ...rows.flatMap(([, result]) => Object.keys(result))])
       .filter((metric) => rows.some(([, result]) => isNumber(result[metric])));
   if (metrics.length === 0) return;
-  place.append(element("h3", {}, "Evaluations"), table(`Evaluations of ${run.label}`,
+  place.append(element("h3", {}, "Evaluations"), protocolText(run), table(`Evaluations of ${run.label}`,
       [["", ...metrics.map(words)].map((text) => [text])],
       rows.map(([name, result]) => [name, ...metrics.map((m) => evaluation(result, m))])));
 }

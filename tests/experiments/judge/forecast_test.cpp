@@ -114,6 +114,38 @@ TEST_CASE("outer steps that share a window are told, and final runs",
   check_within(cost.retraining, 2 * 40 * 40 * Slow::seconds(), 1.5);
 }
 
+TEST_CASE("a new network at every evaluation is told", "[plan]") {
+  Json json =
+      slow({{"type", "ift"}, {"window", 9}, {"solver", "identity"}}, 100, 40);
+  json["record"].update(Json{{"fresh", true}, {"every", 1}, {"networks", 1}});
+  const PlanCost cost = cost_of(json);
+  // The start and the first step are evaluated besides.
+  check_within(cost.tuning, (100 * 10 + 102 * 40) * Slow::seconds(), 1.5);
+}
+
+TEST_CASE("the memory of a pool is told", "[plan]") {
+  const auto peak = [](std::int64_t pool) {
+    const Json json = {
+        {"problem",
+         {{"type", "classification"},
+          {"data", {{"type", "two_moons"}, {"train", 20}, {"valid", 20}}},
+          {"model", {{"type", "mlp"}, {"hidden", {400, 400}}}}}},
+        {"hyperparameters", {{"weight_decay", Json::object()}}},
+        {"inner", {{"type", "sgd"}, {"lr", 0.1}}},
+        {"estimator",
+         {{"type", "unrolled"},
+          {"window", 1},
+          {"horizon", 40},
+          {"starts", 0},
+          {"pool", pool}}},
+        {"outer", {{"type", "sgd"}, {"lr", 0.0}, {"steps", 50}}},
+        {"record", {{"retrain", 0}}}};
+    return static_cast<double>(cost_of(json).peak);
+  };
+  const double bytes = 4.0 * (2 * 400 + 400 + 400 * 400 + 400 + 400 * 2 + 2);
+  check_within(peak(41) - peak(1), 40 * bytes, 1.2);
+}
+
 TEST_CASE("what is told obeys budgets", "[plan]") {
   const Json ift = {{"type", "ift"}, {"window", 9}, {"solver", "identity"}};
   const auto with_stop = [&](const Json& stop) {

@@ -127,6 +127,45 @@ TEST_CASE("charts name their axes, and training has charts of its own",
   CHECK((*chart_of(probe, "memory of tensors"))["low"] == 0);
 }
 
+TEST_CASE("networks from scratch have charts, and their protocol is told",
+          "[report]") {
+  const TemporaryFolder folder;
+  std::vector<Json> lines;
+  for (int i = 0; i <= 3; ++i) {
+    lines.push_back({{"step", i},
+                     {"evaluated.fresh_valid_accuracy", 0.1 * i},
+                     {"evaluated.fresh_test_accuracy", 0.1 * i + 0.05},
+                     {"evaluated.fresh_valid_loss", 1 - 0.1 * i},
+                     {"evaluated.fresh_train_loss", 0.5}});
+  }
+  write_run(folder, lines);
+  folder.write("run/config.json",
+               Json{{"hyperparameters", {{"d", Json::object()}}},
+                    {"record",
+                     {{"retrain", "auto"},
+                      {"networks", 2},
+                      {"protocol",
+                       {{"type", "dc"},
+                        {"model", {{"type", "convnet"}, {"width", 128}}},
+                        {"networks", 5}}}}}}
+                   .dump());
+  folder.write("run/summary.json",
+               Json{{"retrained_found", {{"test_accuracy", 0.35}}}}.dump());
+  const Json probe = page_of(folder, "run");
+  const Json* const test =
+      series_of(probe, "run", "accuracy of fresh networks", "test");
+  REQUIRE(test != nullptr);
+  CHECK((*test)["first"] == 0.05);
+  CHECK((*test)["count"] == 4);
+  CHECK(series_of(probe, "run", "accuracy of fresh networks", "validation") !=
+        nullptr);
+  CHECK(series_of(probe, "run", "loss of fresh networks", "validation") !=
+        nullptr);
+  CHECK_THAT(probe["text"].get<std::string>(),
+             ContainsSubstring("Networks from scratch are trained by the "
+                               "protocol dc: model convnet, networks 2."));
+}
+
 TEST_CASE("labels of axes have the room that they need", "[report]") {
   const TemporaryFolder folder;
   std::vector<Json> lines;
