@@ -1,17 +1,27 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <cmath>
+
 #include "core/nn/weight_forms.h"
 #include "core/tensor/autodiff.h"
 #include "experiments/problems/coresets/coreset.h"
+#include "experiments/problems/evaluated_parts.h"
 #include "experiments/problems/kernel_ridge.h"
 #include "experiments/problems/network_problem.h"
 
 namespace nestgrad {
 namespace {
 
-/// Stands for the logarithm of the probability 0 in labels that are learned,
-/// and in those that are only judged.
+/// What the labels of learned examples are.
+enum class Labels {
+  kProbabilities,  ///< the softmax of the hyperparameter
+  kWeights,        ///< positive numbers, the hyperparameter
+  kTargets         ///< any numbers, which outputs are to be
+};
+
+/// Stands for the logarithm of the probability or the weight 0 in labels that
+/// are learned, and in those that are only judged.
 constexpr double kLeastLogit = -5, kLeastJudged = -50;
 
 /// A few training examples that replace a large set (Wang, Zhu, Torralba and
@@ -27,7 +37,10 @@ constexpr double kLeastLogit = -5, kLeastJudged = -50;
 ///   l_i = sum_c -p_ic log softmax(y(w, x_i))_c
 ///
 /// where p is the softmax of the hyperparameter `labels`, if the configuration
-/// names it, and otherwise the classes in turn. With `squared_error`, the
+/// names it, and otherwise the classes in turn; with the soft labels `weights`,
+/// p are positive numbers that need not add up to 1, so that examples have
+/// weights (RaT-BPTT: Feng, Vedantam and Kempe 2024, "Embarrassingly simple
+/// dataset distillation"). With `squared_error`, the
 /// labels Y are the numbers that outputs are to be, 1 for the class and 0 for
 /// the others at first:
 ///
@@ -48,7 +61,10 @@ class Distillation : public NetworkProblem {
   Distillation(const Config& config, const ProblemContext& context)
       : NetworkProblem(config, context, {"inputs", "labels"},
                        Targets::kClasses),
-        squares_(config.text("loss") == "squared_error"),
+        kind_(config.text("loss") == "squared_error" ? Labels::kTargets
+              : config.text("soft_labels") == "weights"
+                  ? Labels::kWeights
+                  : Labels::kProbabilities),
         by_ridge_(config.text("head") == "kernel_ridge"),
         ridge_(config.number("ridge")),
         examples_(config.integer("examples")),
@@ -61,7 +77,11 @@ class Distillation : public NetworkProblem {
       config.fail("data",
                   "must have numbers as inputs: tokens have no derivative");
     }
-    if (by_ridge_ && !squares_) {
+    if (config.text("soft_labels") == "weights" && kind_ != Labels::kWeights) {
+      config.fail("soft_labels",
+                  "\"weights\" are for the loss \"cross_entropy\"");
+    }
+    if (by_ridge_ && kind_ != Labels::kTargets) {
       config.fail("head", "\"kernel_ridge\" needs the loss \"squared_error\"");
     }
     if (by_ridge_ && !model_->abilities().features) {
@@ -100,6 +120,11 @@ class Distillation : public NetworkProblem {
                 "probabilities, or squared_error, where they are numbers that "
                 "the outputs are to be.",
                 {"cross_entropy", "squared_error"})
+        .choice("soft_labels", "probabilities",
+                "What labels are learned as where the loss is the cross "
+                "entropy: probabilities, or weights: positive numbers that "
+                "need not add up to 1.",
+                {"probabilities", "weights"})
         .choice("head", "network",
                 "What judges real examples: the network, or kernel_ridge "
                 "(FRePo), its features with the last layer that the learned "
@@ -121,6 +146,7 @@ class Distillation : public NetworkProblem {
     labels.name = "labels";
     labels.meaning = kLabelsMeaning;
     labels.initial = as_hyper(start_.labels);
+    if (kind_ == Labels::kWeights) labels.coordinates = Coordinates::softplus();
     labels.optional = true;
     return with_those_of_the_network({inputs, labels});
   }
@@ -185,11 +211,15 @@ class Distillation : public NetworkProblem {
     evaluate_on("valid", data_.valid, weights, hyper, metrics);
     evaluate_on("test", data_.test, weights, hyper, metrics);
     const at::NoGradGuard no_tape;
-    metrics["train_loss"] =
-        fit_to_labels(model_->forward(weights, learned.inputs,
-                                      Pass::evaluation_as(Draw(), hyper)),
-                      p)
-            .item<double>();
+    double loss = 0;
+    each_evaluated_part(p.size(0), [&](std::int64_t first, std::int64_t n) {
+      const Tensor outputs =
+          model_->forward(weights, learned.inputs.narrow(0, first, n),
+                          Pass::evaluation_as(Draw(), hyper));
+      loss += static_cast<double>(n) / static_cast<double>(p.size(0)) *
+              fit_to_labels(outputs, p.narrow(0, first, n)).item<double>();
+    });
+    metrics["train_loss"] = loss;
     return metrics;
   }
 
@@ -198,13 +228,17 @@ class Distillation : public NetworkProblem {
             data_.train.target_names};
   }
 
-  /// Labels that are not the probabilities that the cross entropy wants say
-  /// their largest class only.
+  /// Where the cross entropy wants probabilities, labels that are not negative
+  /// count in proportion, and others as their largest class.
   ParameterSet hyper_of(const SoftExamples& examples) const override {
     Tensor labels = examples.labels;
-    if (!squares_ && !are_probabilities(labels)) {
-      labels = at::one_hot(labels.argmax(1), labels.size(1))
-                   .to(labels.scalar_type());
+    if (kind_ == Labels::kProbabilities && !are_probabilities(labels)) {
+      const Tensor sum = labels.sum(1, /*keepdim=*/true);
+      const bool has_shares =
+          (labels >= 0).all().item<bool>() && (sum > 0).all().item<bool>();
+      labels = has_shares ? labels / sum
+                          : at::one_hot(labels.argmax(1), labels.size(1))
+                                .to(labels.scalar_type());
     }
     return {{"inputs", data_.prepared(examples.inputs)},
             {"labels", as_hyper(labels, kLeastJudged)}};
@@ -226,9 +260,11 @@ class Distillation : public NetworkProblem {
     try {
       SoftExamples out = CoresetRegistry::instance().make(coreset)->make(
           data_, examples_, key_);
-      require(squares_ || are_probabilities(out.labels),
+      require(kind_ != Labels::kProbabilities || are_probabilities(out.labels),
               "the labels are not probabilities, which the loss "
               "\"cross_entropy\" needs");
+      require(kind_ != Labels::kWeights || (out.labels >= 0).all().item<bool>(),
+              "a number of a label is negative, which no weight can be");
       return out;
     } catch (const ConfigError&) {
       throw;
@@ -239,20 +275,28 @@ class Distillation : public NetworkProblem {
 
   /// The hyperparameter that stands for labels p, [examples, classes].
   Tensor as_hyper(const Tensor& p, double least = kLeastLogit) const {
-    if (squares_) return p;
-    return at::where(p > 0, p.log(), at::full_like(p, least));
+    switch (kind_) {
+      case Labels::kProbabilities:
+        return at::where(p > 0, p.log(), at::full_like(p, least));
+      case Labels::kWeights:
+        return at::where(p > 0, p, at::full_like(p, std::exp(least)));
+      case Labels::kTargets:
+        break;
+    }
+    return p;
   }
 
   /// [examples, classes]
   Tensor labels(const ParameterSet& hyper) const {
     if (!hyper.contains("labels")) return start_.labels;
     const Tensor& given = hyper.at("labels");
-    return squares_ ? given : given.softmax(1);
+    return kind_ == Labels::kProbabilities ? given.softmax(1) : given;
   }
 
   Tensor fit_to_labels(const Tensor& outputs, const Tensor& labels) const {
-    return squares_ ? 0.5 * (outputs - labels).square().sum(1).mean()
-                    : -(labels * outputs.log_softmax(1)).sum(1).mean();
+    return kind_ == Labels::kTargets
+               ? 0.5 * (outputs - labels).square().sum(1).mean()
+               : -(labels * outputs.log_softmax(1)).sum(1).mean();
   }
 
   static Tensor of_batch(const Tensor& all, const Tensor& rows) {
@@ -269,9 +313,9 @@ class Distillation : public NetworkProblem {
   static constexpr const char* kInputsMeaning =
       "The learned examples, in the units of the real ones.";
   static constexpr const char* kLabelsMeaning =
-      "Their labels: logits or, with squared_error, numbers.";
+      "Their labels: logits, weights or, with squared_error, numbers.";
 
-  bool squares_;   // the loss, not cross entropy
+  Labels kind_;
   bool by_ridge_;  // the head, not that of the network
   double ridge_;
   std::int64_t examples_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/platform/stopwatch.h"
+#include "experiments/problems/coresets/coreset.h"
 #include "experiments/problems/coresets/examples_file.h"
 #include "experiments/record/table.h"
 #include "experiments/setup/process.h"
@@ -10,14 +11,35 @@
 
 namespace nestgrad {
 
+namespace {
+
+/// The coreset that is judged.
+Json coreset_of(const EvaluateOptions& options) {
+  if (options.file.empty()) return options.coreset;
+  Json out = {{"type", "file"},
+              {"file", options.file},
+              {"standardized", options.standardized}};
+  if (!options.labels.empty()) out["labels"] = options.labels;
+  return out;
+}
+
+std::int64_t count_of(const EvaluateOptions& options) {
+  if (!options.file.empty()) {
+    return read_examples(options.file, options.labels).inputs.size(0);
+  }
+  if (options.examples > 0) return options.examples;
+  const Config data(complete(DataRegistry::instance(), options.data),
+                    "/problem/data");
+  return load_splits(data, Key(), at::kFloat).train.size();
+}
+
+}  // namespace
+
 EvaluationResult evaluate_examples(const EvaluateOptions& options) {
   const Stopwatch watch;
+  prepare_process(options.threads);
   EvaluationResult out;
-  out.examples = read_examples(options.file, options.labels).inputs.size(0);
-  Json start = {{"type", "file"},
-                {"file", options.file},
-                {"standardized", options.standardized}};
-  if (!options.labels.empty()) start["labels"] = options.labels;
+  out.examples = count_of(options);
   const Config config = experiment_config(
       Json{{"seed", options.seed},
            {"threads", options.threads},
@@ -27,11 +49,10 @@ EvaluationResult evaluate_examples(const EvaluateOptions& options) {
              {"model", "logistic"},
              {"loss", "squared_error"},  // any labels will do
              {"examples", out.examples},
-             {"start", start}}},
+             {"start", coreset_of(options)}}},
            {"hyperparameters",
             {{"inputs", Json::object()}, {"labels", Json::object()}}},
            {"record", {{"protocol", options.protocol}}}});
-  prepare_process(config.integer("threads"));
   out.protocol = config.object("record").value("protocol");
   const Experiment source(config);
   const Config by_protocol = with_protocol(config, source);
@@ -39,7 +60,7 @@ EvaluationResult evaluate_examples(const EvaluateOptions& options) {
   const ParameterSet hyper =
       judge.hyper_of(source.problem().learned_examples(source.initial_hyper()));
 
-  out.run.name = "file";
+  out.run.name = config.object("problem").object("start").type();
   out.steps = judge.retraining_steps();
   const std::int64_t networks =
       by_protocol.object("record").integer("networks");
@@ -69,7 +90,7 @@ std::string EvaluationResult::text() const {
   return fmt::format(
       "{}{} examples, protocol {}: {} networks, {} training steps each, {:.0f} "
       "s\n",
-      format_table({{"trained on the file", run.metrics, run.deviation}}),
+      format_table({{"trained on " + run.name, run.metrics, run.deviation}}),
       examples, protocol.at("type").get<std::string>(), run.networks.size(),
       steps, seconds);
 }

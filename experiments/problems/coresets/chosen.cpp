@@ -1,11 +1,30 @@
 #include <ATen/ATen.h>
 
+#include "core/platform/error.h"
 #include "experiments/problems/coresets/coreset.h"
 
 // Coresets of real examples, or of means of real examples.
 
 namespace nestgrad {
 namespace {
+
+/// What distillation is to come near to.
+class All : public Coreset {
+ public:
+  static Schema schema() {
+    return Schema("All real examples, as many as there are.");
+  }
+  explicit All(const Config&) {}
+
+  SoftExamples make(const Splits& data, std::int64_t examples,
+                    const Key&) const override {
+    const Dataset all = data.train.loaded();
+    require(examples == all.size(), "there are {} real examples, not {}",
+            all.size(), examples);
+    return {all.inputs,
+            at::one_hot(all.targets, all.classes).to(all.inputs.scalar_type())};
+  }
+};
 
 class Random : public CoresetByClass {
  public:
@@ -103,6 +122,7 @@ class KCenter : public CoresetByClass {
   }
 };
 
+NESTGRAD_REGISTER(CoresetRegistry, "all", All)
 NESTGRAD_REGISTER(CoresetRegistry, "random", Random)
 NESTGRAD_REGISTER(CoresetRegistry, "class_mean", ClassMean)
 NESTGRAD_REGISTER(CoresetRegistry, "herding", Herding)

@@ -12,9 +12,9 @@ class Coreset {
 
   virtual ~Coreset() = default;
 
-  /// Returns `examples` examples; number i has class i mod classes. Inputs and
-  /// `data` have the same units. Throws Error if there are too few examples to
-  /// choose from.
+  /// Returns `examples` examples; number i has class i mod classes, but in
+  /// `all` and `file`. Inputs and `data` have the same units. Throws Error if
+  /// there are too few examples to choose from.
   virtual SoftExamples make(const Splits& data, std::int64_t examples,
                             const Key& key) const = 0;
 };

@@ -22,12 +22,13 @@ class FromFile : public Coreset {
         .text("file", kRequired,
               "A .npz file with `inputs` in the units of the source (pixels "
               "from 0 to 1, or bytes of type u1) and `labels`: classes, or "
-              "numbers [examples, classes], which are probabilities if the "
-              "loss is the cross entropy. Or a .npy file of inputs, or a .pt "
+              "numbers [examples, classes], which are probabilities or "
+              "weights if the loss is the cross entropy. Or a .npy file of "
+              "inputs, or a .pt "
               "file of torch.save with both.")
         .text("labels", kAbsent, "The .npy or .pt file of the labels.")
         .boolean("standardized", false,
-                 "Whether inputs are standardized already, as `data` says, in "
+                 "Whether inputs are prepared already, as `data` says, in "
                  "place of the units of the source.");
   }
 

@@ -166,6 +166,30 @@ TEST_CASE("learned numbers are judged as classes by the cross entropy",
             .epsilon(1e-3));
   // These networks are not those of tuning.
   CHECK_FALSE(summary.contains("warm_cold_gap"));
+
+  // The run has started from random examples, which need no file.
+  const auto of_coreset = [&](const std::string& arguments) {
+    return program(folder.path(""),
+                   fmt::format("evaluate {} --threads 1 --json --protocol '{}' "
+                               "--data '{}'",
+                               arguments, protocol.dump(),
+                               json["problem"]["data"].dump()));
+  };
+  const Ended random = of_coreset("--coreset random --examples 20");
+  CAPTURE(random.output);
+  REQUIRE(random.code == 0);
+  CHECK(Json::parse(random.output)["mean"]["test_loss"].get<double>() ==
+        Approx(summary["retrained_start"]["test_loss"].get<double>()));
+  const Ended all = of_coreset("--coreset all");
+  CAPTURE(all.output);
+  REQUIRE(all.code == 0);
+  CHECK(Json::parse(all.output)["examples"] == 200);
+  CHECK_THAT(of_coreset("").output,
+             ContainsSubstring("needs a FILE or --coreset"));
+  CHECK_THAT(of_coreset("numbers/distilled.npz --coreset all").output,
+             ContainsSubstring("file excludes --coreset"));
+  CHECK_THAT(of_coreset("--coreset random --examples 7000").output,
+             ContainsSubstring("are needed, but the data have"));
 }
 
 TEST_CASE("a run that is judged by a protocol is resumed in the middle of it",
