@@ -55,6 +55,17 @@ TEST_CASE("bytes are standardized like the pixels of the data", "[coresets]") {
   data.scaling = {at::full({1, 1, 1, 1}, 0.5), at::full({1, 1, 1, 1}, 0.25)};
   const Tensor bytes = at::full({2, 1, 2, 2}, 255, at::kByte);
   CHECK(at::allclose(started(folder, bytes, data), at::full({2, 1, 2, 2}, 2.)));
+
+  // Others may have been prepared already.
+  const Tensor prepared = at::full({2, 1, 2, 2}, 0.75);
+  save_npz(folder.path("prepared.npz"),
+           {{"inputs", prepared}, {"labels", at::tensor({0, 1}, at::kLong)}});
+  const Json json = {{"type", "file"},
+                     {"file", folder.path("prepared.npz")},
+                     {"standardized", true}};
+  CHECK(at::equal(
+      CoresetRegistry::instance().make(json)->make(data, 2, Key(1)).inputs,
+      prepared));
 }
 
 TEST_CASE("numbers in a file of examples that are not finite are refused",

@@ -82,6 +82,16 @@ TEST_CASE("kernel ridge regression is ridge regression of the last layer",
       kernel_ridge(x, at::zeros_like(phi), y, 1e-6).isnan().all().item<bool>());
 }
 
+TEST_CASE("a kernel without a root has no answer", "[kernel_ridge]") {
+  // Of rank 1 but for a ridge that rounding takes away.
+  for (const Tensor& learned : {random(1, {20, 1}), at::zeros({20, 1})}) {
+    CHECK(kernel_ridge(random(2, {5, 1}), learned, random(3, {20, 2}), 1e-30)
+              .isnan()
+              .all()
+              .item<bool>());
+  }
+}
+
 TEST_CASE("kernel ridge regression has the derivatives of its formula",
           "[kernel_ridge]") {
   const ParameterSet at{{"features", random(3, {4, 5})},
@@ -183,6 +193,29 @@ TEST_CASE("real examples are judged by the closed form, labels by their margin",
         Approx(0.5 * (outputs - labels).square().sum(1).mean().item<double>()));
   CHECK(problem->evaluate(w, hyper).at("train_loss") ==
         Approx(problem->train_loss(w, hyper, Draw()).item<double>()));
+}
+
+TEST_CASE(
+    "learned examples are changed at random in the closed form, real ones "
+    "are not",
+    "[kernel_ridge]") {
+  Json json = frepo(6)["problem"];
+  json["model"] = {
+      {"type", "sequential"},
+      {"layers", {{{"type", "dropout"}}, {{"type", "linear"}, {"out", 3}}}}};
+  const auto loss = [&](const char* head, std::uint64_t key) {
+    json["head"] = head;
+    const auto problem =
+        ProblemRegistry::instance().make(json, {float64(), Key(1)});
+    const ParameterSet hyper{{"inputs", random(3, {6, 4})},
+                             {"labels", random(4, {6, 3})}};
+    return problem
+        ->valid_loss(problem->initial_weights(hyper, Key(2)), hyper,
+                     Draw{0, Key(key)})
+        .item<double>();
+  };
+  CHECK(loss("kernel_ridge", 1) != loss("kernel_ridge", 2));
+  CHECK(loss("network", 1) == loss("network", 2));
 }
 
 TEST_CASE("estimates with the kernel ridge head meet central differences",

@@ -122,6 +122,86 @@ TEST_CASE("a protocol trains as its configuration by hand does", "[protocol]") {
             .epsilon(1e-4));
 }
 
+TEST_CASE("protocols train as their papers say", "[protocol]") {
+  const auto training = [](const Json& section, std::int64_t examples,
+                           const Shape& shape) {
+    return ProtocolRegistry::instance().make(section)->training(examples,
+                                                                shape);
+  };
+  const Shape grey = {1, 28, 28}, colour = {3, 32, 32};
+  const Protocol::Training dc = training("dc", 10, grey);
+  CHECK(dc.inner == Json{{"type", "sgd"},
+                         {"lr",
+                          {{"type", "step"},
+                           {"initial", 0.01},
+                           {"factor", 0.1},
+                           {"every", 151}}},
+                         {"momentum", 0.9},
+                         {"weight_decay", 5e-4}});
+  CHECK(dc.augment == Json::array());
+  CHECK(dc.loss == "cross_entropy");
+  CHECK(dc.batch == 256);
+  CHECK(dc.steps == 300);
+  CHECK(training("dc", 500, grey).steps == 600);
+
+  const Protocol::Training dsa =
+      training({{"type", "dc"}, {"augment", true}}, 10, grey);
+  CHECK(dsa.steps == 1000);
+  const Json colours = {{{"type", "random_shift"}, {"strength", 0.5}},
+                        {{"type", "contrast"}, {"strength", 0.5}}};
+  CHECK(dsa.augment[0]["layers"] ==
+        Json{{{"type", "chain"}, {"layers", colours}},
+             {{"type", "zoom"}, {"strength", 0.2}},
+             {{"type", "rotation"}, {"degrees", 15.0}},
+             {{"type", "translation"}, {"distance", 4.0}},
+             {{"type", "cutout"}, {"length", 14.0}},
+             {{"type", "flip"}}});
+
+  const Protocol::Training frepo = training("frepo", 10, grey);
+  CHECK(frepo.inner["type"] == "ema");
+  CHECK(frepo.inner["decay"] == 0.995);
+  CHECK(frepo.inner["rule"]["type"] == "adam");
+  const Json lr = frepo.inner["rule"]["lr"];
+  CHECK(lr["steps"] == 500);
+  CHECK(lr["value"]["initial"] == 3e-4);
+  CHECK(lr["value"]["final"] == Approx(3e-6));
+  CHECK(lr["value"]["after"] == 500);
+  CHECK(lr["value"]["steps"] == 500);
+  CHECK(frepo.loss == "squared_error");
+  CHECK(frepo.batch == 500);
+  CHECK(frepo.steps == 1000);
+  CHECK(training("frepo", 100, grey).steps == 2000);
+  CHECK(training("frepo", 500, grey).steps == 5000);
+  const auto kinds = [](const Protocol::Training& training) {
+    std::vector<std::string> out;
+    for (const Json& layer : training.augment[0]["layers"]) {
+      out.push_back(layer["type"]);
+    }
+    return out;
+  };
+  using Names = std::vector<std::string>;
+  CHECK(kinds(frepo) ==
+        Names{"chain", "zoom", "rotation", "translation", "cutout"});
+  CHECK(kinds(training("frepo", 10, colour)) ==
+        Names{"chain", "zoom", "rotation", "translation", "cutout", "flip"});
+  CHECK(training("frepo", 10, {4}).augment == Json::array());
+}
+
+TEST_CASE("the augmentation of a protocol comes before that of its network",
+          "[protocol]") {
+  Json model = narrow_convnet();
+  model["augment"] = {{{"type", "noise"}}};
+  const Json json =
+      small_distillation({{"type", "frepo"}, {"model", model}, {"steps", 3}});
+  const Config whole(complete(experiment_schema(), json));
+  const Config judge = with_protocol(whole, Experiment(whole));
+  CHECK(judge.object("inner").text("minibatches") == "per_start");
+  const Json found = judge.object("problem").object("model").json()["augment"];
+  REQUIRE(found.size() == 2);
+  CHECK(found[0]["type"] == "one_of");
+  CHECK(found[1]["type"] == "noise");
+}
+
 TEST_CASE(
     "labels that are no probabilities count as classes where these are "
     "wanted",
