@@ -85,12 +85,9 @@ TEST_CASE(
     CAPTURE(path);
     Json config = shipped_config(path);
     CHECK_NOTHROW(complete(experiment_schema(), config));
-    // Two outer steps of one of these take as long as those of all others. What
-    // they are made of is in distill_ift and
-    // fashion_mnist_augmentation_network, and the memory of a pool in
-    // forecast_test.cpp.
-    if (path.find("distill_fashion_mnist") != std::string::npos ||
-        path.find("distill_frepo") != std::string::npos) {
+    // Two of its outer steps take as long as those of all others. What it is
+    // made of is in distill_ift and fashion_mnist_augmentation_network.
+    if (path.find("distill_fashion_mnist") != std::string::npos) {
       ran(shortened(config));
       continue;
     }
