@@ -83,8 +83,8 @@ class Forecast {
     const bool again = (has_protocol(config_) && !has_fresh_networks()) ||
                        !record_.objects("other_models").empty();
     if (again) others_ = std::max(others_, building_);
-    const std::int64_t stays =
-        (has_fresh_networks() ? building_ : 0) + growth_of_pool();
+    const std::int64_t stays = (has_fresh_networks() ? building_ : 0) +
+                               growth_of_pool(experiment_, section_);
     out.peak = std::max(building_,
                         loaded_ + stays +
                             std::max({probe_.bytes, others_,
@@ -301,26 +301,6 @@ class Forecast {
     return networks_of_final_runs(
         judge_, final_runs_, retraining_steps(outer_steps),
         {warm_up + windows * step.train_gradients, outer * step.products});
-  }
-
-  /// The bytes that the runs of a pool come to hold when each is used for the
-  /// first time: the start of its last window, say, or a solution that the next
-  /// solver starts from.
-  std::int64_t growth_of_pool() const {
-    if (cut_.pool == 1) return 0;
-    Json one = section_.json();
-    one["pool"] = 1;
-    const auto estimator = experiment_.make_estimator(
-        Config(experiment_.estimator().rehearsal(one, 1, 1), section_.pointer(),
-               section_.folders()));
-    const MemoryMeter memory;
-    const ParameterSet hyper = experiment_.initial_hyper();
-    estimator->begin(hyper, experiment_.tuning_key());
-    const std::int64_t before = memory.current();
-    // The first estimate starts a run, which others go on with.
-    for (int i = 0; i < 2; ++i) estimator->estimate(hyper);
-    const std::int64_t grown = memory.current() - before;
-    return (cut_.pool - 1) * std::max<std::int64_t>(grown, 0);
   }
 
   bool has_fresh_networks() const { return record_.boolean("fresh"); }

@@ -156,6 +156,25 @@ Rehearsal Rehearsal::of(const Experiment& experiment, const Config& section,
   return out;
 }
 
+std::int64_t growth_of_pool(const Experiment& experiment,
+                            const Config& section) {
+  const std::int64_t pool = Truncation::read(section).pool;
+  if (pool == 1) return 0;
+  Json one = section.json();
+  one["pool"] = 1;
+  const auto estimator = experiment.make_estimator(
+      Config(experiment.estimator().rehearsal(one, 1, 1), section.pointer(),
+             section.folders()));
+  const MemoryMeter memory;
+  const ParameterSet hyper = experiment.initial_hyper();
+  estimator->begin(hyper, experiment.tuning_key());
+  const std::int64_t before = memory.current();
+  // The first estimate starts a run, which others go on with.
+  for (int i = 0; i < 2; ++i) estimator->estimate(hyper);
+  const std::int64_t grown = memory.current() - before;
+  return (pool - 1) * std::max<std::int64_t>(grown, 0);
+}
+
 double training_step_seconds(const Experiment& experiment) {
   const ParameterSet hyper = experiment.initial_hyper();
   const TrainingLoop& loop = experiment.own_loop();

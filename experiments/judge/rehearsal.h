@@ -36,6 +36,12 @@ struct Rehearsal {
                       double seconds);
 };
 
+/// The bytes that the runs of a pool come to hold when each is used for the
+/// first time, beyond those of one: the start of its last window, say, or a
+/// solution that the next solver starts from. `section`: the estimator's.
+std::int64_t growth_of_pool(const Experiment& experiment,
+                            const Config& section);
+
 /// Seconds of a training step of an experiment, the first one left out.
 double training_step_seconds(const Experiment& experiment);
 
