@@ -21,9 +21,6 @@ constexpr double kFarFromZero = 1e3;
 /// gigabyte in double precision.
 constexpr std::int64_t kMostWhitened = 11000;
 
-/// Examples of which the products are computed at once.
-constexpr std::int64_t kWhitenedAtOnce = 4096;
-
 /// The share of a feature's deviation that rounding may change without a
 /// warning.
 constexpr double kRounding = 0.01;
@@ -127,9 +124,7 @@ Splits whitened(Splits splits, const Config& data) {
     data.fail("whiten", "must be 0 for inputs that stay in a file");
   }
   Covariance covariance;
-  for (std::int64_t i = 0; i < inputs.size(0); i += kWhitenedAtOnce) {
-    covariance.add(inputs.slice(0, i, i + kWhitenedAtOnce));
-  }
+  covariance.add(inputs);
   InputScaling scaling;
   try {
     scaling = covariance.whitening(data.number("whiten"));

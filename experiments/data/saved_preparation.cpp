@@ -5,47 +5,11 @@
 #include <functional>
 
 #include "core/platform/error.h"
-#include "core/tensor/numbers.h"
 #include "experiments/data/scaling/statistics.h"
 #include "experiments/data/tables/table_reader.h"
 
 namespace nestgrad {
 namespace {
-
-/// Shift and scale, with the shape in which they apply to inputs.
-void put(Json& json, const char* key, const Tensor& mean,
-         const Tensor& deviation) {
-  if (!mean.defined()) return;
-  json[key] = {{"mean", to_numbers(mean)},
-               {"deviation", to_numbers(deviation)},
-               {"shape", mean.sizes().vec()}};
-}
-
-/// The number of elements. Throws Error unless a tensor may have this shape.
-std::int64_t count_of(const Shape& shape, const char* key) {
-  std::int64_t count = 1;
-  for (const std::int64_t size : shape) {
-    require(size > 0 && !__builtin_mul_overflow(count, size, &count),
-            "\"{}\" has an impossible shape", key);
-  }
-  return count;
-}
-
-void get(const Json& json, const char* key, Tensor& mean, Tensor& deviation) {
-  if (!json.contains(key)) return;
-  const Json& both = json.at(key);
-  const auto shape = both.at("shape").get<Shape>();
-  const std::int64_t count = count_of(shape, key);
-  const auto read = [&](const char* name) {
-    const auto numbers = both.at(name).get<std::vector<double>>();
-    require(static_cast<std::int64_t>(numbers.size()) == count,
-            "\"{}\" of \"{}\" has {} numbers, expected {}", name, key,
-            numbers.size(), count);
-    return at::tensor(numbers, at::kDouble).view(shape);
-  };
-  mean = read("mean");
-  deviation = read("deviation");
-}
 
 /// What a number of an example is called: "number 3", "column 'age'".
 using Name = std::function<std::string(std::int64_t number)>;
@@ -86,7 +50,7 @@ Json Preparation::to_json() const {
   out["pixels"] = pixels;
   out["classes"] = classes;
   out["target_names"] = target_names;
-  put(out, "targets", target_mean, target_deviation);
+  write_scale(out, "targets", target_mean, target_deviation);
   return out;
 }
 
@@ -99,13 +63,13 @@ Preparation Preparation::from_json(const Json& json) {
           TableEncoding::from_json(json.at("table")));
     }
     out.shape = json.at("shape").get<Shape>();
-    count_of(out.shape, "shape");
+    count_of_numbers(out.shape, "shape");
     out.scaling = InputScaling::from_json(json, out.shape);
     out.tokens = json.at("tokens").get<bool>();
     out.pixels = json.at("pixels").get<bool>();
     out.classes = json.at("classes").get<std::int64_t>();
     out.target_names = json.at("target_names").get<std::vector<std::string>>();
-    get(json, "targets", out.target_mean, out.target_deviation);
+    read_scale(json, "targets", out.target_mean, out.target_deviation);
     require(!out.target_mean.defined() || out.target_mean.dim() == 1,
             "\"targets\" have more than one dimension");
     const auto names = static_cast<std::int64_t>(out.target_names.size());

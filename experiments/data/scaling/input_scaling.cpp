@@ -3,12 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <cstring>
-#include <tuple>
-#include <utility>
 
 #include "core/platform/error.h"
 #include "core/platform/text.h"
 #include "core/tensor/numbers.h"
+#include "experiments/data/scaling/statistics.h"
 
 namespace nestgrad {
 namespace {
@@ -58,34 +57,60 @@ Tensor symmetric(const std::string& text, std::int64_t d) {
   return out;
 }
 
-/// Shift and scale of one shape, which is not larger than that of an example in
-/// any dimension.
-std::pair<Tensor, Tensor> shift_and_scale(
-    const Json& json, const std::vector<std::int64_t>& example) {
-  const auto shape = json.at("shape").get<std::vector<std::int64_t>>();
-  bool fits = shape.size() == example.size() + 1 && shape[0] == 1;
+/// Throws Error unless a shift of one shape applies to examples of another,
+/// without changing it.
+void require_fit(const Tensor& mean, const std::vector<std::int64_t>& example) {
+  if (!mean.defined()) return;
+  bool fits = mean.dim() == static_cast<std::int64_t>(example.size()) + 1 &&
+              mean.size(0) == 1;
   for (std::size_t i = 0; fits && i < example.size(); ++i) {
-    fits = shape[i + 1] == 1 || shape[i + 1] == example[i];
+    const std::int64_t size = mean.size(static_cast<std::int64_t>(i) + 1);
+    fits = size == 1 || size == example[i];
   }
   require(fits, "\"{}\" have the shape {}, which does not fit examples of {}",
-          kStandardization, c10::str(at::IntArrayRef(shape)),
+          kStandardization, c10::str(mean.sizes()),
           c10::str(at::IntArrayRef(example)));
-  const auto read = [&](const char* name) {
-    const auto numbers = json.at(name).get<std::vector<double>>();
-    const std::int64_t count = c10::multiply_integers(shape);
-    require(static_cast<std::int64_t>(numbers.size()) == count,
-            "\"{}\" of \"{}\" has {} numbers, expected {}", name,
-            kStandardization, numbers.size(), count);
-    return at::tensor(numbers, at::kDouble).view(shape);
-  };
-  return {read("mean"), read("deviation")};
 }
 
 }  // namespace
 
+std::int64_t count_of_numbers(const std::vector<std::int64_t>& shape,
+                              const char* key) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) {
+    require(size > 0 && !__builtin_mul_overflow(count, size, &count),
+            "\"{}\" has an impossible shape", key);
+  }
+  return count;
+}
+
+void write_scale(Json& json, const char* key, const Tensor& mean,
+                 const Tensor& deviation) {
+  if (!mean.defined()) return;
+  json[key] = {{"mean", to_numbers(mean)},
+               {"deviation", to_numbers(deviation)},
+               {"shape", mean.sizes().vec()}};
+}
+
+void read_scale(const Json& json, const char* key, Tensor& mean,
+                Tensor& deviation) {
+  if (!json.contains(key)) return;
+  const Json& both = json.at(key);
+  const auto shape = both.at("shape").get<std::vector<std::int64_t>>();
+  const std::int64_t count = count_of_numbers(shape, key);
+  const auto read = [&](const char* name) {
+    const auto numbers = both.at(name).get<std::vector<double>>();
+    require(static_cast<std::int64_t>(numbers.size()) == count,
+            "\"{}\" of \"{}\" has {} numbers, expected {}", name, key,
+            numbers.size(), count);
+    return at::tensor(numbers, at::kDouble).view(shape);
+  };
+  mean = read("mean");
+  deviation = read("deviation");
+}
+
 Tensor InputScaling::applied(const Tensor& x) const {
-  const Tensor y =
-      standardizes() ? (x.to(mean.options()) - mean).div_(deviation) : x;
+  const Tensor y = scaled(x, mean, deviation);
   if (!whitens()) return y;
   return of_numbers(y, [&](const Tensor& numbers) {
     return (numbers - center).matmul(whitening);
@@ -99,7 +124,7 @@ Tensor InputScaling::undone(const Tensor& z) const {
                                       return numbers.matmul(coloring) + center;
                                     })
                        : z;
-  return standardizes() ? y.to(mean.options()) * deviation + mean : y;
+  return unscaled(y, mean, deviation);
 }
 
 InputScaling InputScaling::to(const at::TensorOptions& options) const {
@@ -112,11 +137,7 @@ InputScaling InputScaling::to(const at::TensorOptions& options) const {
 }
 
 void InputScaling::write(Json& json) const {
-  if (standardizes()) {
-    json[kStandardization] = {{"mean", to_numbers(mean)},
-                              {"deviation", to_numbers(deviation)},
-                              {"shape", mean.sizes().vec()}};
-  }
+  write_scale(json, kStandardization, mean, deviation);
   if (whitens()) {
     json[kWhitening] = {{"center", to_numbers(center)},
                         {"numbers", triangle(whitening)}};
@@ -126,10 +147,8 @@ void InputScaling::write(Json& json) const {
 InputScaling InputScaling::from_json(const Json& json,
                                      const std::vector<std::int64_t>& example) {
   InputScaling out;
-  if (json.contains(kStandardization)) {
-    std::tie(out.mean, out.deviation) =
-        shift_and_scale(json.at(kStandardization), example);
-  }
+  read_scale(json, kStandardization, out.mean, out.deviation);
+  require_fit(out.mean, example);
   if (!json.contains(kWhitening)) return out;
   const auto center =
       json.at(kWhitening).at("center").get<std::vector<double>>();
@@ -144,16 +163,19 @@ InputScaling InputScaling::from_json(const Json& json,
 }
 
 void Covariance::add(const Tensor& inputs) {
-  const Tensor x = inputs.flatten(1).to(at::kDouble);
-  if (count_ == 0) {
-    shift_ = x[0].clone();
-    sum_ = at::zeros_like(shift_);
-    products_ = shift_.new_zeros({x.size(1), x.size(1)});
+  const Tensor all = inputs.flatten(1);
+  for (std::int64_t i = 0; i < all.size(0); i += kAtOnce) {
+    const Tensor x = all.slice(0, i, i + kAtOnce).to(at::kDouble);
+    if (count_ == 0) {
+      shift_ = x[0].clone();
+      sum_ = at::zeros_like(shift_);
+      products_ = shift_.new_zeros({x.size(1), x.size(1)});
+    }
+    const Tensor rest = x - shift_;
+    sum_ += rest.sum(0);
+    products_ += rest.t().matmul(rest);
+    count_ += static_cast<double>(x.size(0));
   }
-  const Tensor rest = x - shift_;
-  sum_ += rest.sum(0);
-  products_ += rest.t().matmul(rest);
-  count_ += static_cast<double>(x.size(0));
 }
 
 InputScaling Covariance::whitening(double share) const {

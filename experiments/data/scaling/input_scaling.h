@@ -42,7 +42,20 @@ struct InputScaling {
                                 const std::vector<std::int64_t>& example);
 };
 
-/// The covariances of examples, which come in pieces, in double precision.
+/// The number of elements. Throws Error, which names the key, unless a tensor
+/// may have this shape.
+std::int64_t count_of_numbers(const std::vector<std::int64_t>& shape,
+                              const char* key);
+
+/// Writes shift and scale, with the shape in which they apply, under a key if
+/// they are defined, and reads them if it is there. Throws Error if they are
+/// damaged.
+void write_scale(Json& json, const char* key, const Tensor& mean,
+                 const Tensor& deviation);
+void read_scale(const Json& json, const char* key, Tensor& mean,
+                Tensor& deviation);
+
+/// The covariances of examples, in double precision.
 class Covariance {
  public:
   void add(const Tensor& inputs);

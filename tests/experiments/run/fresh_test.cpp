@@ -50,15 +50,6 @@ std::vector<Json> lines_of(const TemporaryFolder& folder,
   return parse_json_lines(read_file(folder.path(run + "/metrics.jsonl")));
 }
 
-void run(const TemporaryFolder& folder, const Json& config,
-         const std::string& out) {
-  folder.write("a.json", config.dump());
-  const Ended ended =
-      program(folder.path(""), "run a.json --quiet --out " + out);
-  CAPTURE(ended.output);
-  REQUIRE(ended.code == 0);
-}
-
 }  // namespace
 
 TEST_CASE("fresh networks say over the outer steps what final runs say",
@@ -66,7 +57,8 @@ TEST_CASE("fresh networks say over the outer steps what final runs say",
   const TemporaryFolder folder;
   const bool distills = GENERATE(false, true);
   CAPTURE(distills);
-  run(folder,
+  run_config(
+      folder,
       distills ? distillation_with_fresh_networks() : with_fresh_networks(),
       "run");
   const Json summary = json_of(folder.path("run/summary.json"));
@@ -98,9 +90,9 @@ TEST_CASE("fresh networks change nothing else and are resumed bit by bit",
   const TemporaryFolder folder;
   Json config = with_fresh_networks();
   config["record"]["checkpoint"]["steps"] = 3;
-  run(folder, config, "whole");
+  run_config(folder, config, "whole");
   config["record"]["checkpoint"]["keep"] = 5;
-  run(folder, config, "run");
+  run_config(folder, config, "run");
   std::vector<fs::path> saved;
   for (const auto& entry :
        fs::directory_iterator(folder.path("run/checkpoints"))) {
@@ -115,7 +107,7 @@ TEST_CASE("fresh networks change nothing else and are resumed bit by bit",
   CAPTURE(resumed.output);
   REQUIRE(resumed.code == 0);
   config["record"]["fresh"] = false;
-  run(folder, config, "without");
+  run_config(folder, config, "without");
 
   const auto whole = lines_of(folder, "whole");
   const auto again = lines_of(folder, "run");

@@ -4,6 +4,7 @@
 
 #include "core/platform/files.h"
 #include "experiments/setup/experiment.h"
+#include "tests/experiments/run/small_run.h"
 #include "tests/support/program.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
@@ -51,12 +52,8 @@ Json narrow_convnet() {
 
 Json summary_of(const TemporaryFolder& folder, const Json& config,
                 const std::string& out) {
-  folder.write("p.json", config.dump());
-  const Ended ended =
-      program(folder.path(""), "run p.json --quiet --out " + out);
-  CAPTURE(ended.output);
-  REQUIRE(ended.code == 0);
-  return Json::parse(read_file(folder.path(out + "/summary.json")));
+  run_config(folder, config, out);
+  return json_of(folder.path(out + "/summary.json"));
 }
 
 }  // namespace

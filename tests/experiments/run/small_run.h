@@ -4,6 +4,8 @@
 
 #include "core/config/json_file.h"
 #include "core/platform/files.h"
+#include "tests/support/program.h"
+#include "tests/support/temporary_folder.h"
 
 namespace nestgrad {
 
@@ -19,6 +21,16 @@ inline Json small(std::int64_t steps) {
       {"outer", {{"type", "adam"}, {"lr", 0.05}, {"steps", steps}}},
       {"record",
        {{"retrain", 10}, {"every", 5}, {"checkpoint", {{"steps", 4}}}}}};
+}
+
+/// Runs a configuration; the results are in the folder `out`.
+inline void run_config(const TemporaryFolder& folder, const Json& config,
+                       const std::string& out) {
+  folder.write("a.json", config.dump());
+  const Ended ended =
+      program(folder.path(""), "run a.json --quiet --out " + out);
+  CAPTURE(ended.output);
+  REQUIRE(ended.code == 0);
 }
 
 /// The object in a file.
