@@ -97,6 +97,14 @@ bool Chain::separates_examples() const {
   });
 }
 
+std::int64_t Chain::convolved() const {
+  std::int64_t largest = 0;
+  for (const auto& layer : layers_) {
+    largest = std::max(largest, layer->convolved());
+  }
+  return largest;
+}
+
 std::vector<Hyperparameter> Chain::hyperparameters() const {
   std::vector<Hyperparameter> all;
   for (const auto& layer : layers_) {

@@ -14,7 +14,9 @@ namespace nestgrad {
 class Chain {
  public:
   /// Without layers. `input`: the shape of one example.
-  explicit Chain(Shape input) : shape_(std::move(input)) {}
+  explicit Chain(Shape input)
+      : axes_(static_cast<std::int64_t>(input.size())),
+        shape_(std::move(input)) {}
 
   /// Appends a layer that the program wrote, not a user, such as
   /// {"type": "linear", "out": 10}. Throws ConfigError if it cannot work on the
@@ -38,8 +40,14 @@ class Chain {
                      const Pass& pass) const;
   std::int64_t axes_before_last() const;
 
+  /// How many axes an example has before the first layer.
+  std::int64_t axes() const { return axes_; }
+
   /// Whether all layers do; see Layer.
   bool separates_examples() const;
+
+  /// The largest of the layers; see Layer.
+  std::int64_t convolved() const;
 
   /// The hyperparameters of all layers. A name that several of them use is one
   /// hyperparameter: with one number for all of them or, where they say
@@ -51,6 +59,7 @@ class Chain {
   Tensor through(std::size_t layers, const Weights& weights, const Tensor& x,
                  const Pass& pass) const;
 
+  std::int64_t axes_;
   Shape shape_, shape_before_;  // after all layers, and before the last
   std::vector<std::shared_ptr<const Layer>> layers_;
   std::vector<std::size_t> counts_;  // the number of weight tensors per layer

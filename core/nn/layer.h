@@ -37,6 +37,10 @@ class Layer {
   /// alone. The default; not so in batch_norm.
   virtual bool separates_examples() const { return true; }
 
+  /// How many numbers a convolution in it computes for one example, the largest
+  /// if there are several. The default: 0, no convolution.
+  virtual std::int64_t convolved() const { return 0; }
+
   /// The hyperparameters that the settings of the layer name. The default:
   /// none.
   virtual std::vector<Hyperparameter> hyperparameters() const { return {}; }

@@ -7,6 +7,7 @@
 #include "core/nn/weight_forms.h"
 #include "core/particles.h"
 #include "core/platform/error.h"
+#include "core/platform/threads.h"
 
 namespace nestgrad {
 
@@ -50,7 +51,13 @@ Tensor Sequential::batch(const Weights& weights, const Tensor& input,
       "not both");
   require(pass.hyper_axis != HyperAxis::kExamples || weights.per_example(),
           "there are hyperparameters for each example, but no weights");
-  return with_batch_axes(input, weights.particles());
+  const Tensor batch = with_batch_axes(input, weights.particles());
+  std::int64_t convolved = chain_.convolved();
+  for (std::int64_t axis = 0; axis < batch.dim() - chain_.axes(); ++axis) {
+    convolved *= batch.size(axis);
+  }
+  give_threads_to_convolutions(convolved);
+  return batch;
 }
 
 namespace {
@@ -63,6 +70,15 @@ std::vector<Tensor> each_tensor(const Weights& weights, F&& tensor) {
   return out;
 }
 
+/// Whether one of the weights has the axes of a convolution of images, [out,
+/// in, height, width].
+bool has_kernels(const Weights& weights) {
+  for (std::size_t w = 0; w < weights.size(); ++w) {
+    if (weights.like(w).dim() == 4) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Tensor ForeignModel::apply(const Weights& weights, const Tensor& input,
@@ -72,6 +88,7 @@ Tensor ForeignModel::apply(const Weights& weights, const Tensor& input,
         "this model cannot have weights that differ between examples; a model "
         "made of layers can");
   }
+  give_threads_to_convolutions(has_kernels(weights) ? input.numel() : 0);
   if (weights.particles() == 0) {
     return call(
         each_tensor(weights, [&](std::size_t w) { return weights.tensor(w); }),

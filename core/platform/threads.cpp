@@ -18,6 +18,7 @@ namespace {
 constexpr std::int64_t kWorthwhile = 1 << 17;
 
 int settled = 1;
+thread_local int scopes = 0;  // lives of SplitOperators that split
 
 constexpr double kUnlimited = std::numeric_limits<double>::infinity();
 
@@ -67,6 +68,18 @@ SetThreads* set_operator_threads() {
   return set;
 }
 
+bool operators_are_split() { return at::get_num_threads() > 1; }
+
+/// Who has the threads, LibTorch's operators or BLAS, where only one can.
+void split_operators(bool split) {
+  if (!fights() || settled == 1 || set_operator_threads() == nullptr ||
+      split == operators_are_split()) {
+    return;
+  }
+  set_blas_threads(split ? 1 : settled);
+  set_operator_threads()(split ? settled : 1);
+}
+
 }  // namespace
 
 int cores_of_control_group(const std::string& root) {
@@ -98,18 +111,23 @@ void use_threads(int n) {
   if (fights()) set_blas_threads(n);
 }
 
+int threads_in_use() { return settled; }
+
+void give_threads_to_convolutions(std::int64_t numbers) {
+  if (scopes == 0) split_operators(numbers >= kWorthwhile);
+}
+
 SplitOperators::SplitOperators(std::int64_t numbers)
-    : split_(fights() && settled > 1 && numbers >= kWorthwhile &&
-             at::get_num_threads() == 1 && set_operator_threads() != nullptr) {
-  if (!split_) return;
-  set_blas_threads(1);
-  set_operator_threads()(settled);
+    : splits_(numbers >= kWorthwhile), before_(operators_are_split()) {
+  if (!splits_) return;
+  ++scopes;
+  split_operators(true);
 }
 
 SplitOperators::~SplitOperators() {
-  if (!split_) return;
-  set_operator_threads()(1);
-  set_blas_threads(settled);
+  if (!splits_) return;
+  --scopes;
+  split_operators(before_);
 }
 
 }  // namespace nestgrad

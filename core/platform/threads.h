@@ -19,8 +19,21 @@ int cores_of_control_group(const std::string& root = "");
 /// nothing is being computed.
 ///
 /// An OpenBLAS with its own thread pool (not OpenMP) would compete with
-/// LibTorch for the cores. Beside it, LibTorch gets one thread.
+/// LibTorch for the cores. Beside it, only one of the two has n threads at a
+/// time, and the other has one: BLAS at first.
 void use_threads(int n);
+
+/// The `n` of use_threads(); 1 before.
+int threads_in_use();
+
+/// Gives the threads to LibTorch's operators from here on, if convolutions that
+/// compute this many numbers are worth it, and otherwise to BLAS: convolutions
+/// are LibTorch's own, products of matrices are BLAS's. Networks say so before
+/// each pass, and what differentiates the pass comes after it.
+///
+/// For the thread that called use_threads(), while no other thread computes.
+/// Does nothing during the life of a SplitOperators.
+void give_threads_to_convolutions(std::int64_t numbers);
 
 /// During its life the threads are LibTorch's: LibTorch splits its operators
 /// over `n` threads and each BLAS product uses one. That is faster for many
@@ -37,7 +50,8 @@ class SplitOperators {
   SplitOperators& operator=(const SplitOperators&) = delete;
 
  private:
-  bool split_;
+  bool splits_;
+  bool before_;  // whether operators were split
 };
 
 }  // namespace nestgrad

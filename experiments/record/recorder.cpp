@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/platform/memory_meter.h"
+#include "core/platform/threads.h"
 #include "core/tensor/numbers.h"
 #include "experiments/plot/axis.h"
 
@@ -38,6 +39,9 @@ void for_each_piece(const Tensor& t, std::int64_t length, F&& f) {
 }
 
 double mean_of(const Tensor& t) {
+  // Threads divide a sum, so it would depend on what the networks before it
+  // were, which a resumed run has not seen.
+  give_threads_to_convolutions(0);
   if (t.numel() <= kSummedAtOnce) {
     return t.detach().to(at::kCPU).to(at::kDouble).mean().item<double>();
   }

@@ -9,8 +9,7 @@ Json program_facts() {
   const Json host = host_facts();
   Json facts = {{"version", NESTGRAD_VERSION},
                 {"libtorch", host["libtorch"]},
-                {"threads", host["threads"]},
-                {"blas_threads", host["blas_threads"]}};
+                {"threads", host["threads"]}};
   const Json plugins = plugin_facts();
   if (!plugins.empty()) facts["plugins"] = plugins;
   return facts;

@@ -71,8 +71,7 @@ Json host_facts() {
   return {{"libtorch", TORCH_VERSION},
           {"processor", processor()},
           {"cores", available_cores()},
-          {"threads", at::get_num_threads()},
-          {"blas_threads", blas_threads()},
+          {"threads", threads_in_use()},
           {"allocator",
            dlsym(RTLD_DEFAULT, "MallocExtension_ReleaseFreeMemory") != nullptr
                ? "tcmalloc"

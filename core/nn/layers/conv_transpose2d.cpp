@@ -67,6 +67,7 @@ class ConvTranspose2d : public Layer {
   }
 
   Shape output_shape() const override { return output_; }
+  std::int64_t convolved() const override { return numel(output_); }
 
   ParameterSet initial_weights(const Key& key) const override {
     const std::int64_t out = output_[0];

@@ -47,6 +47,8 @@ class Flipout : public Layer {
     return layer_->separates_examples();
   }
 
+  std::int64_t convolved() const override { return layer_->convolved(); }
+
   std::vector<Hyperparameter> hyperparameters() const override {
     std::vector<Hyperparameter> named = layer_->hyperparameters();
     deviation_.declare(named);

@@ -71,6 +71,10 @@ class Residual : public Layer {
     return chain_.separates_examples() && skip_.separates_examples();
   }
 
+  std::int64_t convolved() const override {
+    return std::max(chain_.convolved(), skip_.convolved());
+  }
+
   std::vector<Hyperparameter> hyperparameters() const override {
     std::vector<Hyperparameter> all = chain_.hyperparameters();
     for (Hyperparameter& named : skip_.hyperparameters()) {

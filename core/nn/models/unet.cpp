@@ -4,6 +4,7 @@
 #include "core/nn/batch.h"
 #include "core/nn/layers/shapes.h"
 #include "core/nn/model.h"
+#include "core/platform/threads.h"
 
 namespace nestgrad {
 namespace {
@@ -26,7 +27,7 @@ class UNet : public Model {
   }
 
   UNet(const Config& config, const Shape& input, const Shape& outputs)
-      : depth_(config.integer("depth")) {
+      : depth_(config.integer("depth")), channels_(config.integer("channels")) {
     require_images(config, input);
     if (outputs.size() != 3 || outputs[1] != input[1] ||
         outputs[2] != input[2]) {
@@ -40,16 +41,15 @@ class UNet : public Model {
                   fmt::format("halves the images too often: they are {}",
                               to_string(input)));
     }
-    const std::int64_t first = config.integer("channels");
     std::int64_t in = input[0];
     for (std::int64_t level = 0; level <= depth_; ++level) {
-      add(in, first << level, 3);
-      in = first << level;
+      add(in, channels_ << level, 3);
+      in = channels_ << level;
     }
     for (std::int64_t level = depth_ - 1; level >= 0; --level) {
-      add(3 * (first << level), first << level, 3);
+      add(3 * (channels_ << level), channels_ << level, 3);
     }
-    add(first, outputs[0], 1);
+    add(channels_, outputs[0], 1);
   }
 
   ParameterSet initial_weights(const Key& key) const override {
@@ -65,6 +65,7 @@ class UNet : public Model {
   Tensor apply(const Weights& weights, const Tensor& input,
                const Pass& pass) const override {
     const Tensor batch = with_batch_axes(input, weights.particles());
+    give_threads_to_convolutions(batch.numel() / batch.size(-3) * channels_);
     std::size_t next = 0;
     const auto convolved = [&](const Tensor& x) {
       const std::size_t i = next++;
@@ -99,7 +100,7 @@ class UNet : public Model {
                                        any));
   }
 
-  std::int64_t depth_;
+  std::int64_t depth_, channels_;
   std::vector<std::shared_ptr<const Layer>>
       convolutions_;  // in the order in which they are used
 };

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "core/nn/model.h"
 #include "core/particles.h"
 #include "core/platform/blas.h"
 #include "core/platform/threads.h"
@@ -138,6 +139,50 @@ TEST_CASE("operators are split as long as it is asked for", "[threads]") {
     CHECK(at::get_num_threads() == 2);
   }
   CHECK(as_settled());
+}
+
+TEST_CASE("networks with large convolutions get the threads of BLAS",
+          "[threads]") {
+  const bool own = blas_parallel() == 1;
+  const auto run = [](const Json& model, std::int64_t examples) {
+    const Shape images{1, 28, 28};
+    const auto network = ModelRegistry::instance().make(model, images, {10});
+    const ParameterSet weights = network->initial_weights(Key(1)).leaves();
+    const Tensor y = network->forward(
+        weights, normal(2, {examples, 1, 28, 28}).to(at::kFloat),
+        Pass::evaluation_as(Draw(), {}));
+    gradient(y.square().sum(), weights);
+  };
+  const auto threads = [] {
+    return std::pair{at::get_num_threads(), blas_threads()};
+  };
+  const std::pair of_blas{own ? 1 : 2, own ? 2 : blas_threads()},
+      of_operators{2, own ? 1 : blas_threads()};
+  const Json convnet{{"type", "convnet"}, {"width", 8}};
+  const Json mlp{{"type", "mlp"}, {"hidden", {50}}};
+  const Threads two(2);
+  REQUIRE(threads_in_use() == 2);
+
+  run(convnet, 50);
+  CHECK(threads() == of_operators);
+  run(convnet, 2);
+  CHECK(threads() == of_blas);
+  run(convnet, 50);
+  run(mlp, 500);
+  CHECK(threads() == of_blas);
+  {
+    const SplitOperators particles(1 << 20);
+    run(mlp, 500);
+    CHECK(threads() == of_operators);
+    run(convnet, 50);
+    CHECK(threads() == of_operators);
+  }
+  CHECK(threads() == of_blas);
+  {
+    run(convnet, 50);
+    const SplitOperators particles(1 << 20);
+  }
+  CHECK(threads() == of_operators);
 }
 
 TEST_CASE("particles on two threads move as on one", "[threads]") {

@@ -162,6 +162,22 @@ TEST_CASE("too little memory is one sentence that says what lowers it",
 }
 #endif
 
+TEST_CASE("threads wait shortly for each other unless the user says how",
+          "[program]") {
+  const TemporaryFolder folder;
+  const auto spins = [&](const std::string& before) {
+    return within(folder, "--version", before + " OMP_DISPLAY_ENV=verbose")
+        .output;
+  };
+  CHECK_THAT(spins("unset GOMP_SPINCOUNT;"),
+             ContainsSubstring("GOMP_SPINCOUNT = '1000'"));
+  CHECK_THAT(spins("GOMP_SPINCOUNT=77"),
+             ContainsSubstring("GOMP_SPINCOUNT = '77'"));
+  CHECK_THAT(spins("unset GOMP_SPINCOUNT; OMP_WAIT_POLICY=active"),
+             ContainsSubstring("OMP_WAIT_POLICY = 'ACTIVE'") &&
+                 !ContainsSubstring("'1000'"));
+}
+
 TEST_CASE("a run uses the cores that it may run on", "[program]") {
   const TemporaryFolder folder;
   folder.write("a.json", small(2).dump());
@@ -173,7 +189,6 @@ TEST_CASE("a run uses the cores that it may run on", "[program]") {
   const Json host = json_of(folder.path("run/run.json"))["host"];
   CHECK(host["cores"] == 1);
   CHECK(host["threads"] == 1);
-  CHECK(host["blas_threads"] <= 1);
   REQUIRE(within(folder, "sweep s.json --quiet --out s", on_one_core).code ==
           0);
   CHECK(json_of(folder.path("s/configs/trial-0001-seed-1.json"))["threads"] ==

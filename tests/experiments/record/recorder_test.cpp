@@ -1,6 +1,8 @@
 #include "experiments/record/recorder.h"
 
 #include "core/platform/files.h"
+#include "core/platform/threads.h"
+#include "core/tensor/key.h"
 #include "experiments/record/json_lines.h"
 #include "tests/experiments/run/small_run.h"
 #include "tests/support/support.h"
@@ -39,6 +41,19 @@ Json with_schedule(int steps) {
 }
 
 }  // namespace
+
+TEST_CASE(
+    "the mean of a hyperparameter does not depend on what was computed before",
+    "[recorder][threads]") {
+  const ParameterSet hyper{
+      {"x", Key(1).normal(at::empty({300001}, float64()))}};
+  use_threads(2);
+  const auto before = summary_of(hyper, {});
+  give_threads_to_convolutions(1 << 20);
+  const auto after = summary_of(hyper, {});
+  use_threads(1);
+  CHECK(after == before);
+}
 
 TEST_CASE("a schedule is drawn over training steps, at its start and as found",
           "[record]") {
