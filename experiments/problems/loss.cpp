@@ -150,9 +150,11 @@ Tensor Loss::operator()(const Tensor& outputs, const Tensor& targets,
   }
   Tensor wanted = targets;
   if (target_ == TargetKind::kClasses) {
-    wanted = form_ == Form::kBinaryCrossEntropy
-                 ? targets.unsqueeze(-1)
-                 : at::one_hot(targets, outputs.size(-1));
+    wanted = targets.unsqueeze(-1);
+    if (form_ != Form::kBinaryCrossEntropy) {
+      // One-hot. at::one_hot() reads the targets, and waits for a device.
+      wanted = wanted == at::arange(outputs.size(-1), targets.options());
+    }
     wanted = wanted.to(outputs.scalar_type());
   }
   const Tensor each = of_each_output(outputs, wanted).sum(-1).reshape(-1);
