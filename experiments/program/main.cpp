@@ -82,12 +82,13 @@ int parsed_main(int argc, char** argv) {
 /// Whether nohup or the like ignores SIGHUP.
 bool hangups_are_ignored = false;
 
-/// Threads of GNU's OpenMP wait for each other by spinning for milliseconds. If
-/// another process needs their core, every operator takes that long: two runs
-/// on two cores were 6 times as slow as one. With fewer turns they are twice as
-/// slow, and a run alone loses a twentieth. OpenMP reads this variable when it
-/// is loaded, so the program is started again with it. Does nothing where the
-/// user has said how threads wait, or if it fails.
+/// Threads of GNU's OpenMP spin for milliseconds while they wait for each
+/// other. If another process needs their core, an operator can take that long:
+/// of two runs on two cores, single estimates took 2.6 s instead of 0.2. With
+/// fewer turns both runs are twice as slow as one, and one alone loses a
+/// twentieth. OpenMP reads the variable when it is loaded, so the program is
+/// started again with it. Does nothing where the user has said how threads
+/// wait, or if it fails.
 void start_again_with_short_waits(char** arguments, char** environment) {
   constexpr const char* kPolicy = "OMP_WAIT_POLICY=";
   constexpr const char* kSpins = "GOMP_SPINCOUNT=";

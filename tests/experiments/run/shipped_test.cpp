@@ -85,9 +85,11 @@ TEST_CASE(
     CAPTURE(path);
     Json config = shipped_config(path);
     CHECK_NOTHROW(complete(experiment_schema(), config));
-    // Two of its outer steps take as long as those of all others. What it is
-    // made of is in distill_ift and fashion_mnist_augmentation_network.
-    if (path.find("distill_fashion_mnist") != std::string::npos) {
+    // Two of their outer steps and networks take as long as those of all
+    // others. What they are made of is in distill_ift,
+    // fashion_mnist_augmentation_network and the tests of pools and protocols.
+    if (path.find("distill_fashion_mnist") != std::string::npos ||
+        path.find("distill_frepo") != std::string::npos) {
       ran(shortened(config));
       continue;
     }
