@@ -77,10 +77,7 @@ std::vector<std::string> changed_keys(const Json& about, const Config& config,
         !is_one_of(d.key, {"distributed.divide", "distributed.shares"})) {
       continue;
     }
-    if (other_ranks &&
-        is_one_of(d.key, {"program.threads", "program.blas_threads"})) {
-      continue;
-    }
+    if (other_ranks && d.key == "program.threads") continue;
     if (d.key.rfind("program.", 0) != 0) changed.push_back(d.key);
     if (is_one_of(d.key, allowed)) continue;
     refused +=
