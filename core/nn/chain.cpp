@@ -46,6 +46,7 @@ Chain& Chain::add(const Config& layer) {
 void Chain::append(std::unique_ptr<const Layer> layer) {
   shape_before_ = shape_;
   shape_ = layer->output_shape();
+  convolved_ = std::max(convolved_, layer->convolved());
   counts_.push_back(layer->initial_weights(Key()).size());
   layers_.push_back(std::move(layer));
 }
@@ -95,14 +96,6 @@ bool Chain::separates_examples() const {
   return std::all_of(layers_.begin(), layers_.end(), [](const auto& layer) {
     return layer->separates_examples();
   });
-}
-
-std::int64_t Chain::convolved() const {
-  std::int64_t largest = 0;
-  for (const auto& layer : layers_) {
-    largest = std::max(largest, layer->convolved());
-  }
-  return largest;
 }
 
 std::vector<Hyperparameter> Chain::hyperparameters() const {

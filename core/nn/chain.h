@@ -47,7 +47,7 @@ class Chain {
   bool separates_examples() const;
 
   /// The largest of the layers; see Layer.
-  std::int64_t convolved() const;
+  std::int64_t convolved() const { return convolved_; }
 
   /// The hyperparameters of all layers. A name that several of them use is one
   /// hyperparameter: with one number for all of them or, where they say
@@ -59,7 +59,7 @@ class Chain {
   Tensor through(std::size_t layers, const Weights& weights, const Tensor& x,
                  const Pass& pass) const;
 
-  std::int64_t axes_;
+  std::int64_t axes_, convolved_ = 0;
   Shape shape_, shape_before_;  // after all layers, and before the last
   std::vector<std::shared_ptr<const Layer>> layers_;
   std::vector<std::size_t> counts_;  // the number of weight tensors per layer

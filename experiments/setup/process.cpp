@@ -1,6 +1,5 @@
 #include "experiments/setup/process.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <dlfcn.h>
 #include <fmt/chrono.h>

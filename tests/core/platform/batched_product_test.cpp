@@ -5,11 +5,11 @@
 #include "core/nn/model.h"
 #include "core/particles.h"
 #include "core/platform/blas.h"
-#include "core/platform/threads.h"
 #include "core/tensor/autodiff.h"
 #include "core/tensor/key.h"
 #include "tests/kit/bench.h"
 #include "tests/support/support.h"
+#include "tests/support/threads.h"
 
 namespace nestgrad {
 namespace {
@@ -39,13 +39,6 @@ std::vector<std::pair<std::string, Tensor>> layouts(std::uint64_t key,
        normal(key, {rows, columns, 3}, type).permute({2, 0, 1})},
       {"one number", normal(key, {1, 1, 1}, type).expand({3, rows, columns})}};
 }
-
-/// The settled number of threads, while it lives.
-class Threads {
- public:
-  explicit Threads(int n) { use_threads(n); }
-  ~Threads() { use_threads(1); }  // as everywhere in the tests
-};
 
 }  // namespace
 

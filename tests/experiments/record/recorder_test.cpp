@@ -1,12 +1,12 @@
 #include "experiments/record/recorder.h"
 
 #include "core/platform/files.h"
-#include "core/platform/threads.h"
 #include "core/tensor/key.h"
 #include "experiments/record/json_lines.h"
 #include "tests/experiments/run/small_run.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/threads.h"
 
 namespace nestgrad {
 namespace {
@@ -47,11 +47,10 @@ TEST_CASE(
     "[recorder][threads]") {
   const ParameterSet hyper{
       {"x", Key(1).normal(at::empty({300001}, float64()))}};
-  use_threads(2);
+  const Threads two(2);
   const auto before = summary_of(hyper, {});
   give_threads_to_convolutions(1 << 20);
   const auto after = summary_of(hyper, {});
-  use_threads(1);
   CHECK(after == before);
 }
 
