@@ -20,17 +20,19 @@ class Frepo : public Protocol {
                    ? 0
                    : static_cast<std::int64_t>(config.number("steps"))),
         lr_(config.number("lr")),
+        batch_(config.integer("batch")),
         augment_(config.boolean("augment")) {}
 
   static Schema schema() {
     return Schema(
-               "Adam on the squared error, batches of 500, augmentation, an "
-               "average of the weights (FRePo).")
+               "Adam on the squared error, augmentation, an average of the "
+               "weights (FRePo).")
         .number("steps", "auto",
                 "Training steps; auto: 1000 for up to 10 examples, 2000 for up "
                 "to 100, 5000 beyond.",
                 at_least(1), {"auto"})
         .number("lr", 3e-4, "The largest learning rate.", above(0))
+        .integer("batch", 500, "Examples per training step.", at_least(1))
         .boolean("augment", true,
                  "Whether images are changed at random in training.");
   }
@@ -64,13 +66,14 @@ class Frepo : public Protocol {
              {"rule", {{"type", "adam"}, {"lr", lr}}}},
             augment,
             "squared_error",
-            500,
+            batch_,
             steps};
   }
 
  private:
   std::int64_t steps_;
   double lr_;
+  std::int64_t batch_;
   bool augment_;
 };
 

@@ -173,6 +173,10 @@ TEST_CASE("the protocol frepo trains as its paper's program does",
   CHECK(frepo.steps == 1000);
   CHECK(training("frepo", 100, kGrey).steps == 2000);
   CHECK(training("frepo", 500, kGrey).steps == 5000);
+  const Protocol::Training cheaper =
+      training({{"type", "frepo"}, {"steps", 300}, {"batch", 100}}, 500, kGrey);
+  CHECK(cheaper.steps == 300);
+  CHECK(cheaper.batch == 100);
   const auto kinds = [](const Protocol::Training& training) {
     std::vector<std::string> out;
     for (const Json& layer : training.augment[0]["layers"]) {
