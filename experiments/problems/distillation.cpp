@@ -56,6 +56,10 @@ constexpr double kLeastLogit = -5, kLeastJudged = -50;
 ///   valid_loss = mean_t |y(x_t) - Y_t|^2 / 2 - mean_i min(top_i, 1/C)
 ///
 /// top_i is how far the largest number of the label Y_i is above the second.
+/// With a `temperature` tau, the first term is the cross entropy of softmax(y /
+/// tau) instead, which asks that the right class is ahead, not that y is 1
+/// there (Platt scaling, in RFAD: Loo, Hasani, Amini and Rus 2022, "Efficient
+/// dataset distillation using random feature approximation").
 class Distillation : public NetworkProblem {
  public:
   Distillation(const Config& config, const ProblemContext& context)
@@ -67,6 +71,7 @@ class Distillation : public NetworkProblem {
                   : Labels::kProbabilities),
         by_ridge_(config.text("head") == "kernel_ridge"),
         ridge_(config.number("ridge")),
+        temperature_(config.number_or("temperature", 0)),
         examples_(config.integer("examples")),
         train_batches_(examples_, config.integer("batch"),
                        context.key.fold("train"), context.options.device()),
@@ -83,6 +88,9 @@ class Distillation : public NetworkProblem {
     }
     if (by_ridge_ && kind_ != Labels::kTargets) {
       config.fail("head", "\"kernel_ridge\" needs the loss \"squared_error\"");
+    }
+    if (config.has("temperature") && !by_ridge_) {
+      config.fail("temperature", "is a key of the head \"kernel_ridge\"");
     }
     if (by_ridge_ && !model_->abilities().features) {
       config.fail("head",
@@ -133,6 +141,11 @@ class Distillation : public NetworkProblem {
         .number("ridge", 1e-6,
                 "Of kernel_ridge: lambda, in units of the mean squared length "
                 "of the features.",
+                above(0))
+        .number("temperature", kAbsent,
+                "Of kernel_ridge: what its answers are divided by for the "
+                "cross entropy of real examples (RFAD). Default: they are "
+                "judged by the squared error.",
                 above(0));
   }
 
@@ -176,7 +189,11 @@ class Distillation : public NetworkProblem {
                             labels - mean, ridge_);
     const Tensor two = std::get<0>(labels.topk(2, 1));
     const Tensor top = two.select(1, 0) - two.select(1, 1);
-    return fit(answers, batch.target) - top.clamp_max(mean).mean();
+    const Tensor loss =
+        temperature_ > 0
+            ? at::cross_entropy_loss(answers / temperature_, batch.target)
+            : fit(answers, batch.target);
+    return loss - top.clamp_max(mean).mean();
   }
 
   ProblemAbilities abilities() const override {
@@ -318,6 +335,7 @@ class Distillation : public NetworkProblem {
   Labels kind_;
   bool by_ridge_;  // the head, not that of the network
   double ridge_;
+  double temperature_;  // 0: the squared error
   std::int64_t examples_;
   BatchSchedule train_batches_, real_batches_;
   Key key_;

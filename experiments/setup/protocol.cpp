@@ -55,7 +55,8 @@ Config with_protocol(const Config& config, const Experiment& experiment,
   own["loss"] = training.loss;
   own["soft_labels"] = "probabilities";
   own["head"] = "network";
-  own["start"] = "noise";  // of which only the shape is asked
+  own.erase("temperature");  // of the other head
+  own["start"] = "noise";    // of which only the shape is asked
   own["baselines"] = Json::array();
   own["batch"] = training.batch >= examples ? 0 : training.batch;
   json["hyperparameters"] = {{"inputs", Json::object()},

@@ -187,6 +187,15 @@ TEST_CASE("real examples are judged by the closed form, labels by their margin",
   CHECK(problem->valid_loss(w.zeros(), hyper, Draw()).item<double>() ==
         Approx(error - margin).epsilon(1e-9));
 
+  // By the cross entropy of what is twice as large.
+  json["temperature"] = 0.5;
+  const Tensor logits = (2 * answers).log_softmax(1);
+  const double entropy = -(wanted * logits).sum(1).mean().item<double>();
+  CHECK(ProblemRegistry::instance()
+            .make(json, {float64(), Key(1)})
+            ->valid_loss(w, hyper, Draw())
+            .item<double>() == Approx(entropy - margin).epsilon(1e-9));
+
   // The network itself learns the labels as numbers.
   const Tensor outputs = at::linear(x, w.at("0.weight"), w.at("0.bias"));
   CHECK(problem->train_loss(w, hyper, Draw()).item<double>() ==
@@ -238,6 +247,18 @@ TEST_CASE("estimates with the kernel ridge head meet central differences",
   }
 }
 
+TEST_CASE("the derivative by the cross entropy meets central differences",
+          "[kernel_ridge]") {
+  const TemporaryFolder folder;
+  Json json = frepo(6);
+  json["problem"]["model"]["hidden"] = {8, 5};
+  json["problem"]["temperature"] = 0.1;
+  folder.write("d.json", json.dump());
+  const Ended judged = program(folder.path(""), "check d.json");
+  CAPTURE(judged.output);
+  CHECK(judged.code == 0);
+}
+
 TEST_CASE("the memory of the closed form does not depend on inner steps",
           "[kernel_ridge]") {
   const auto peak = [](std::int64_t window) {
@@ -264,6 +285,12 @@ TEST_CASE("a head or a loss that does not fit is told", "[kernel_ridge]") {
                     ContainsSubstring("/head: \"kernel_ridge\" needs the loss "
                                       "\"squared_error\""));
   CHECK_THROWS_WITH(with("ridge", 0), ContainsSubstring("/ridge"));
+  CHECK_THROWS_WITH(with("temperature", 0), ContainsSubstring("/temperature"));
+  Json json = frepo(3)["problem"];
+  json["head"] = "network";
+  json["temperature"] = 1;
+  CHECK_THROWS_WITH(ProblemRegistry::instance().make(json, {float64(), Key(1)}),
+                    ContainsSubstring("/temperature: is a key of the head"));
   CHECK_THROWS_WITH(with("loss", "huber"), ContainsSubstring("/loss"));
   CHECK_THROWS_WITH(with("data", "numbers_for_tests"),
                     ContainsSubstring("/data: must have classes"));

@@ -192,6 +192,18 @@ TEST_CASE("the protocol frepo trains as its paper's program does",
   CHECK(training("frepo", 10, {4}).augment == Json::array());
 }
 
+TEST_CASE("a protocol judges networks, whatever head they were learned for",
+          "[protocol]") {
+  Json json = small_distillation("frepo");
+  json["problem"]["loss"] = "squared_error";
+  json["problem"]["head"] = "kernel_ridge";
+  json["problem"]["temperature"] = 0.1;
+  const Config whole(complete(experiment_schema(), json));
+  const Config judge = with_protocol(whole, Experiment(whole));
+  CHECK(judge.object("problem").text("head") == "network");
+  CHECK_NOTHROW(Experiment(judge));
+}
+
 TEST_CASE("the augmentation of a protocol comes before that of its network",
           "[protocol]") {
   Json model = narrow_convnet();
