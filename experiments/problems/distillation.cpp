@@ -191,7 +191,7 @@ class Distillation : public NetworkProblem {
     const Tensor top = two.select(1, 0) - two.select(1, 1);
     const Tensor loss =
         temperature_ > 0
-            ? at::cross_entropy_loss(answers / temperature_, batch.target)
+            ? Loss()(answers / temperature_, batch.target, at::Reduction::Mean)
             : fit(answers, batch.target);
     return loss - top.clamp_max(mean).mean();
   }
