@@ -151,6 +151,10 @@ class BilevelProblem {
   virtual Metrics evaluate(const ParameterSet& weights,
                            const ParameterSet& hyper) const;
 
+  /// The metric of evaluate() that tells a better result. Default: the
+  /// validation loss.
+  virtual std::string metric() const { return "valid_loss"; }
+
   /// For a problem whose hyperparameters are training examples: these examples,
   /// with inputs in the units of the data source. Default: none, both tensors
   /// undefined.
@@ -244,6 +248,7 @@ class ProblemDecorator : public BilevelProblem {
                      const Draw& draw) const override;
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override;
+  std::string metric() const override { return problem_->metric(); }
   SoftExamples learned_examples(const ParameterSet& hyper) const override;
   Json network(const ParameterSet& hyper) const override;
   std::vector<std::pair<std::string, ParameterSet>> baselines() const override {

@@ -91,8 +91,8 @@ class HypergradientEstimator {
   /// Where they stand in training.
   virtual TrainingPosition position() const { return {}; }
 
-  /// The metric of BilevelProblem::evaluate() that takes the place of the
-  /// validation loss; "" if none does.
+  /// The metric of BilevelProblem::evaluate() that takes the place of that of
+  /// the problem; "" if none does.
   virtual std::string metric() const { return ""; }
 
   /// Saves or restores all that changes between calls.

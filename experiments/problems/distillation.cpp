@@ -240,6 +240,12 @@ class Distillation : public NetworkProblem {
     return metrics;
   }
 
+  /// With a temperature labels may be of any size, and with them the outputs of
+  /// networks that learn from them: their squared errors say little.
+  std::string metric() const override {
+    return temperature_ > 0 ? "valid_accuracy" : NetworkProblem::metric();
+  }
+
   SoftExamples learned_examples(const ParameterSet& hyper) const override {
     return {data_.in_source_units(hyper.at("inputs")), labels(hyper),
             data_.train.target_names};

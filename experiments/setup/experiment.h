@@ -148,10 +148,10 @@ class Experiment {
   const Truncation& truncation() const { return cut_; }
 
   /// The metric that tells a better result: that of the estimator, if it has
-  /// one, and otherwise the validation loss.
+  /// one, and otherwise that of the problem.
   std::string judged_metric() const {
     const std::string own = estimator_->metric();
-    return own.empty() ? "valid_loss" : own;
+    return own.empty() ? problem_->metric() : own;
   }
 
   /// The rule of tuning, before its first step.

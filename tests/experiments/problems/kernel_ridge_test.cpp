@@ -51,6 +51,14 @@ Estimate first_estimate(const Json& json) {
   return estimator->estimate(experiment.initial_hyper());
 }
 
+void check_by_differences(const Json& json) {
+  const TemporaryFolder folder;
+  folder.write("d.json", json.dump());
+  const Ended judged = program(folder.path(""), "check d.json");
+  CAPTURE(json["estimator"].dump(), judged.output);
+  CHECK(judged.code == 0);
+}
+
 }  // namespace
 
 TEST_CASE("kernel ridge regression is ridge regression of the last layer",
@@ -229,7 +237,6 @@ TEST_CASE(
 
 TEST_CASE("estimates with the kernel ridge head meet central differences",
           "[kernel_ridge]") {
-  const TemporaryFolder folder;
   Json json = frepo(6);
   json["problem"]["model"]["hidden"] = {8, 5};
   // Weights that have a minimum, for the implicit method.
@@ -240,23 +247,26 @@ TEST_CASE("estimates with the kernel ridge head meet central differences",
         Json{{"type", "unrolled"}, {"window", 3}},
         Json{{"type", "ift"}, {"window", 500}, {"solver", "dense"}}}) {
     json["estimator"] = section;
-    folder.write("d.json", json.dump());
-    const Ended judged = program(folder.path(""), "check d.json");
-    CAPTURE(section.dump(), judged.output);
-    CHECK(judged.code == 0);
+    check_by_differences(json);
   }
 }
 
 TEST_CASE("the derivative by the cross entropy meets central differences",
           "[kernel_ridge]") {
-  const TemporaryFolder folder;
   Json json = frepo(6);
   json["problem"]["model"]["hidden"] = {8, 5};
   json["problem"]["temperature"] = 0.1;
-  folder.write("d.json", json.dump());
-  const Ended judged = program(folder.path(""), "check d.json");
-  CAPTURE(judged.output);
-  CHECK(judged.code == 0);
+  check_by_differences(json);
+}
+
+TEST_CASE(
+    "with a temperature the result is judged by accuracy, without one by the "
+    "loss",
+    "[kernel_ridge]") {
+  Json json = frepo(6);
+  CHECK(experiment_of(json).judged_metric() == "valid_loss");
+  json["problem"]["temperature"] = 0.1;
+  CHECK(experiment_of(json).judged_metric() == "valid_accuracy");
 }
 
 TEST_CASE("the memory of the closed form does not depend on inner steps",
