@@ -1,5 +1,6 @@
 #include "core/training_loop.h"
 
+#include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
@@ -9,6 +10,7 @@
 #include "core/particles.h"
 #include "core/platform/error.h"
 #include "core/platform/threads.h"
+#include "core/tensor/part.h"
 
 namespace nestgrad {
 
@@ -36,6 +38,11 @@ TrainState TrainingLoop::start(const ParameterSet& hyper, const Key& run,
       particles > 0 ? repeated(optimizer_->slots(particle(weights, 0).detach()),
                                particles)
                     : optimizer_->slots(weights.detach());
+  if (sums_losses()) {
+    const auto options = weights.tensors().front().options();
+    slots.insert(kLossSum, particles > 0 ? at::zeros({particles}, options)
+                                         : at::zeros({}, options));
+  }
   return {std::move(weights), std::move(slots), 0, particles};
 }
 
@@ -87,15 +94,58 @@ TrainState TrainingLoop::stepwise(TrainState state, std::int64_t count,
   // They are the same in all steps.
   const ParameterSet units = natural(h, state.particles);
   while (count-- > 0) {
-    state = moved(state, train_gradient(state, h, runs, tape), units, runs);
+    state = moved(state, train_gradient(state, h, runs, tape), h, units, runs);
   }
   return state;
 }
 
+Draw TrainingLoop::draw_after(const TrainState& state, const Runs& runs) const {
+  Draw out = draw(state, runs);
+  // Each run has a place of its own in the order of minibatches.
+  const auto for_validation = [](Draw& draw, const Key& run) {
+    draw.step += static_cast<std::int64_t>(run.bits() & 0x7fffffff);
+    draw.key = draw.key.fold("valid");
+    draw.order = 0;
+  };
+  for_validation(out, runs.first());
+  if (!out.groups) return out;
+  std::vector<Draw> each = *out.groups;
+  for (std::size_t i = 0; i < each.size(); ++i) {
+    for_validation(each[i], runs.groups()[i].run);
+  }
+  out.groups = std::make_shared<std::vector<Draw>>(std::move(each));
+  return out;
+}
+
+Tensor TrainingLoop::loss_sum(const Tensor& before, const TrainState& state,
+                              const ParameterSet& hyper,
+                              const Runs& runs) const {
+  const Draw draw = draw_after(state, runs);
+  const Tensor loss =
+      (state.particles > 0 ? valid_losses(*problem_, state.weights, hyper, draw)
+                           : problem_->valid_loss(state.weights, hyper, draw))
+          .to(before.scalar_type());
+  return state.step % summed_ == 1 % summed_ ? loss : before + loss;
+}
+
 TrainState TrainingLoop::moved(const TrainState& state,
                                const ParameterSet& gradient,
+                               const ParameterSet& hyper,
                                const ParameterSet& natural,
                                const Runs& runs) const {
+  if (!sums_losses()) return by_rule(state, gradient, natural, runs);
+  TrainState own = state;
+  own.slots = part(state.slots, 0, state.slots.size() - 1);
+  TrainState next = by_rule(own, gradient, natural, runs);
+  next.slots.insert(kLossSum,
+                    loss_sum(state.slots.tensors().back(), next, hyper, runs));
+  return next;
+}
+
+TrainState TrainingLoop::by_rule(const TrainState& state,
+                                 const ParameterSet& gradient,
+                                 const ParameterSet& natural,
+                                 const Runs& runs) const {
   if (!runs.staggered() ||
       optimizer_->same_at_every_step(natural, state.particles)) {
     return optimizer_->step(state, gradient, natural);

@@ -78,10 +78,28 @@ class TrainingLoop {
 
   /// The loop of another problem with the same rule and minibatches.
   TrainingLoop of(std::shared_ptr<const BilevelProblem> problem) const {
-    return {
+    TrainingLoop out(
         std::move(problem), optimizer_, minibatches_,
         replays_ ? std::make_shared<ReplayCache>(replays_->device()) : nullptr,
-        world_};
+        world_);
+    out.summed_ = summed_;
+    return out;
+  }
+
+  /// The slot in which summing_losses() keeps the sum, the last one: a scalar,
+  /// or [particles].
+  static constexpr const char* kLossSum = "loss_sum";
+
+  /// The same loop, which adds up the validation losses after the steps of each
+  /// window of `window` steps. In a step from (w, sum) to (w', sum'),
+  ///
+  ///   sum' = (0 where a window begins, else sum) + L(w', h)
+  ///
+  /// The draw of L follows from the run and the number of the step.
+  TrainingLoop summing_losses(std::int64_t window) const {
+    TrainingLoop out = *this;
+    out.summed_ = window;
+    return out;
   }
 
   /// The same loop, whose evaluations are made by this rank alone; see
@@ -135,18 +153,27 @@ class TrainingLoop {
   Draw draw(const TrainState& state, const Runs& runs) const;
 
   // A step of one run in two halves, for methods that act between them:
-  // step(state, ...) = apply(state, train_gradient(state, ...), hyper).
+  // step(state, ...) = apply(state, train_gradient(state, ...), ...).
 
   /// The gradient of the training loss in the step from `state`.
   ParameterSet train_gradient(const TrainState& state,
                               const ParameterSet& hyper, const Runs& runs,
                               Tape tape) const;
 
-  /// The update of the training rule, on the tape of its arguments.
+  /// What the gradient makes of the state, on the tape of the arguments.
   TrainState apply(const TrainState& state, const ParameterSet& gradient,
-                   const ParameterSet& hyper) const {
-    return optimizer_->step(state, gradient, natural(hyper, state.particles));
+                   const ParameterSet& hyper, const Runs& runs) const {
+    return moved(state, gradient, hyper, natural(hyper, state.particles), runs);
   }
+
+  // For methods that take both halves by themselves and sum_losses():
+
+  bool sums_losses() const { return summed_ > 0; }
+
+  /// The sum after a step that has led from a state with the sum `before` to
+  /// `state`, whose slots are not needed.
+  Tensor loss_sum(const Tensor& before, const TrainState& state,
+                  const ParameterSet& hyper, const Runs& runs) const;
 
  private:
   ParameterSet natural(const ParameterSet& hyper, std::int64_t particles) const;
@@ -156,9 +183,18 @@ class TrainingLoop {
                       const ParameterSet& hyper, const Runs& runs,
                       Tape tape) const;
 
-  /// The update of the training rule. `natural`: see Optimizer::step().
+  /// The rest of a step once the gradient is known. `natural`: see
+  /// Optimizer::step().
   TrainState moved(const TrainState& state, const ParameterSet& gradient,
-                   const ParameterSet& natural, const Runs& runs) const;
+                   const ParameterSet& hyper, const ParameterSet& natural,
+                   const Runs& runs) const;
+
+  /// The update of the training rule alone.
+  TrainState by_rule(const TrainState& state, const ParameterSet& gradient,
+                     const ParameterSet& natural, const Runs& runs) const;
+
+  /// The draw of the validation loss after the step that has led to `state`.
+  Draw draw_after(const TrainState& state, const Runs& runs) const;
 
   Draw draw(std::int64_t step, std::int64_t particles, const Key& run) const {
     Draw out{step, run.fold("step").fold(static_cast<std::uint64_t>(step)),
@@ -174,6 +210,7 @@ class TrainingLoop {
   std::shared_ptr<ReplayCache> replays_;
   std::shared_ptr<World> world_;
   bool on_this_rank_ = false;
+  std::int64_t summed_ = 0;  // the window of summing_losses(); 0: no sums
 };
 
 }  // namespace nestgrad

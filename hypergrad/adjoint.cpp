@@ -12,12 +12,11 @@ TapedSteps::TapedSteps(const TrainingLoop& loop, const TrainState& from,
       end(loop.steps(start, steps, hyper, run, Tape::kOn)) {}
 
 Adjoint::Adjoint(const TrainingLoop& loop, const Key& run,
-                 const ParameterSet& hyper, const TrainState& end,
-                 const Partials& loss)
+                 const ParameterSet& hyper, const Partials& loss)
     : loop_(loop),
       run_(run),
       hyper_(hyper),
-      state_(TrainState{loss.weights, end.slots.zeros(), end.step}.joined()),
+      state_(loss.weights),
       gradient_(loss.hyper) {}
 
 void Adjoint::through(const ParameterSet& weights, std::int64_t step,
@@ -26,7 +25,7 @@ void Adjoint::through(const ParameterSet& weights, std::int64_t step,
   TrainState s{weights.leaves(), {}, step};
   const ParameterSet g = loop_.train_gradient(s, h, run_, Tape::kOn);
   s.slots = slots(g.detach()).leaves();
-  take(pulled(loop_.apply(s, g, h), s, h, state_));
+  take(pulled(loop_.apply(s, g, h, run_), s, h, state_));
 }
 
 Adjoint::Pulled Adjoint::pulled(const TrainState& end, const TrainState& start,

@@ -18,10 +18,10 @@ struct TapedSteps {
   TrainState end;
 };
 
-/// The derivative of a loss of trained weights, carried back through training
-/// one stretch of steps at a time. With s = (weights, slots),
+/// The derivative of a loss of the state that training has led to, carried back
+/// through training one stretch of steps at a time. With s = (weights, slots),
 ///
-///   at first     a = (dL/dw, 0)              g = dL/dh
+///   at first     a = dL/ds                   g = dL/dh
 ///   a stretch    g <- g + (d s' / dh)' a     a <- (d s' / ds)' a
 ///
 /// where s' is the state at the end of the stretch and s that at its start.
@@ -29,10 +29,11 @@ struct TapedSteps {
 /// come from: kept, trained again, or run backwards.
 class Adjoint {
  public:
-  /// `loop` outlives this. `end` is where training ended, `loss` the partial
-  /// derivatives of L there; `run` the key of training.
+  /// `loop` outlives this. `loss` are the partial derivatives of a loss of the
+  /// state where training ended, `loss.weights` those by TrainState::joined();
+  /// `run` is the key of training.
   Adjoint(const TrainingLoop& loop, const Key& run, const ParameterSet& hyper,
-          const TrainState& end, const Partials& loss);
+          const Partials& loss);
 
   /// Back through the `steps` steps from `start` to where the adjoint stands.
   void through(const TrainState& start, std::int64_t steps);

@@ -82,7 +82,7 @@ class Apo : public SingleRun {
     const Key key = run_.run_key();
     const ParameterSet g =
         loop_.train_gradient(state, hyper, key, through_gradient_);
-    const ParameterSet ahead = loop_.apply(state, g, hyper).weights;
+    const ParameterSet ahead = loop_.apply(state, g, hyper, key).weights;
     const ParameterSet step = ahead - w;
     Tensor q = linearized_ ? dot(g.detach(), step)
                            : problem().train_loss(ahead, hyper_,

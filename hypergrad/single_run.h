@@ -33,12 +33,12 @@ class SingleRun : public HypergradientEstimator {
     while (turns-- > 0) run_.advance(hyper);
   }
 
-  /// The weights after `steps` steps from the start of the run with this key.
+  /// The state after `steps` steps from the start of the run with this key.
   /// `hyper` is the same in all steps. Off the tape.
-  ParameterSet trained(std::int64_t steps, const ParameterSet& hyper,
-                       const Key& run) const {
+  TrainState trained(std::int64_t steps, const ParameterSet& hyper,
+                     const Key& run) const {
     const ParameterSet h = hyper.detach();
-    return loop_.steps(loop_.start(h, run).detach(), steps, h, run).weights;
+    return loop_.steps(loop_.start(h, run).detach(), steps, h, run);
   }
 
   const BilevelProblem& problem() const { return *loop_.problem(); }

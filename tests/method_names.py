@@ -52,6 +52,8 @@ EXCUSED = {
     ("experiments/run/runner.cpp", "checkpoints"): "a folder of a run",
     ("hypergrad/evolution/particle_group.cpp", "last"):
         "a part of a checkpoint",
+    ("hypergrad/evolution/objective.cpp", "last"): "a choice of `objective`",
+    ("hypergrad/window_loss.cpp", "last"): "a choice of `objective`",
     ("hypergrad/self_tuning/best_response.cpp", "rho"): "a set of tensors",
     ("hypergrad/self_tuning/response_problem.h", "stn"): "a set of tensors",
 }

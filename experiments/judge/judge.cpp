@@ -11,6 +11,7 @@
 #include "hypergrad/implicit/implicit_system.h"
 #include "hypergrad/solvers/named_solver.h"
 #include "hypergrad/unrolled/checkpoint_schedule.h"
+#include "hypergrad/window_loss.h"
 
 namespace nestgrad {
 namespace {
@@ -69,6 +70,7 @@ Tensor directions(const Tensor& gradient, std::int64_t few, const Key& key) {
 /// The derivative of L through all steps of the present run. About sqrt(steps)
 /// states are kept.
 Reference through_training(const TrainingLoop& loop, const InnerRun& run,
+                           const WindowLoss& window_loss,
                            const ParameterSet& hyper) {
   const ParameterSet h = hyper.leaves();
   const TrainState start = loop.start(h, run.run_key());
@@ -76,10 +78,13 @@ Reference through_training(const TrainingLoop& loop, const InnerRun& run,
   CheckpointedWindow window(CheckpointSchedule::square_root(steps), loop,
                             start.detach(), steps, hyper, run.run_key());
   const TrainState end = window.end();
-  const ParameterSet w = end.weights.leaves();
-  Adjoint adjoint(
-      loop, run.run_key(), hyper, end,
-      partials(loop.problem()->valid_loss(w, h, run.draw("valid")), w, h));
+  const ParameterSet s = end.joined().leaves();
+  // A run that begins with each window may be shorter than the longest.
+  const std::int64_t of_window = (steps - 1) % run.truncation().window + 1;
+  Adjoint adjoint(loop, run.run_key(), hyper,
+                  partials(window_loss(*loop.problem(), end.with(s), h,
+                                       run.draw("valid"), of_window),
+                           s, h));
   window.back(adjoint);
   adjoint.through(start.weights, h);
   return {adjoint.gradient(),
@@ -242,14 +247,18 @@ Reference make_reference(const Experiment& experiment, const Config& estimator,
         fmt::format("the training loss has no derivative by '{}'", h.name);
     return none;
   }
-  const TrainingLoop loop = target == Target::kTraining
-                                ? flattened(experiment.loop())
-                                : experiment.loop();
-  InnerRun run(loop, Truncation::read(estimator));
+  const Truncation cut = Truncation::read(estimator);
+  const WindowLoss window_loss(estimator);
+  const TrainingLoop loop =
+      target == Target::kTraining
+          ? window_loss.loop(flattened(experiment.loop()), cut)
+          : experiment.loop();
+  InnerRun run(loop, cut);
   run.begin(hyper, experiment.tuning_key());
   for (std::int64_t i = 0; i < turns; ++i) run.advance(hyper);
-  return target == Target::kTraining ? through_training(loop, run, hyper)
-                                     : by_implicit_system(run, hyper, target);
+  return target == Target::kTraining
+             ? through_training(loop, run, window_loss, hyper)
+             : by_implicit_system(run, hyper, target);
 }
 
 }  // namespace nestgrad

@@ -19,9 +19,10 @@ class Es : public Evolution {
       : Evolution(config, loop) {}
 
   static Schema schema() {
-    return with_common_keys(Schema(
-        "Evolution strategy: windows trained at perturbed hyperparameters; "
-        "no derivatives."));
+    return with_common_keys(
+        Schema("Evolution strategy: windows trained at perturbed "
+               "hyperparameters; no derivatives.")
+            .also(WindowLoss::key()));
   }
 
  private:

@@ -48,14 +48,15 @@ Schema Evolution::with_common_keys(Schema schema) {
 
 Evolution::Evolution(const Config& config, const TrainingLoop& loop,
                      std::shared_ptr<const EvolutionObjective> objective)
-    : SingleRun(config, loop),
+    : SingleRun(config,
+                WindowLoss(config).loop(loop, Truncation::read(config))),
       sigma_(config.number("sigma")),
       pairs_(config.integer("particles") / 2),
       limit_(config),
       normalized_(config.boolean("normalize")),
       staggered_(config.boolean("staggered")),
       objective_(objective ? std::move(objective)
-                           : std::make_shared<LossAtEnd>(config, loop)) {
+                           : std::make_shared<LossOrMetric>(config, loop_)) {
   if (config.integer("particles") % 2 != 0) {
     config.fail("particles", "must be even");
   }

@@ -56,7 +56,8 @@ class Evolution : public SingleRun {
   /// Adds the keys that every evolution strategy has.
   static Schema with_common_keys(Schema schema);
 
-  /// Minimises `objective`, by default LossAtEnd.
+  /// Minimises `objective`, by default LossOrMetric, for which a schema may add
+  /// WindowLoss::key().
   Evolution(const Config& config, const TrainingLoop& loop,
             std::shared_ptr<const EvolutionObjective> objective = nullptr);
 

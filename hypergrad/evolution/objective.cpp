@@ -57,12 +57,24 @@ Tensor EvolutionObjective::losses(const TrainState& state,
   return at::tensor(out, at::kDouble);
 }
 
-EvolutionObjective::Outcome LossAtEnd::of_window(const TrainingWindow& window,
-                                                 const ParameterSet& hyper,
-                                                 Tape tape) const {
+LossOrMetric::LossOrMetric(const Config& config, const TrainingLoop& loop)
+    : EvolutionObjective(config, loop), window_loss_(config) {
+  if (has_metric() && !window_loss_.at_end()) {
+    config.fail("objective",
+                "must be \"last\" with a metric, which is that of the "
+                "window's end");
+  }
+}
+
+EvolutionObjective::Outcome LossOrMetric::of_window(
+    const TrainingWindow& window, const ParameterSet& hyper, Tape tape) const {
   const TrainState end =
       loop().steps(window.start, window.steps, hyper, window.runs, tape);
-  return {end, losses(end, hyper, window.draw, tape)};
+  if (window_loss_.at_end()) {
+    return {end, losses(end, hyper, window.draw, tape)};
+  }
+  return {end, window_loss_(*loop().problem(), end, hyper, window.draw,
+                            window.steps)};
 }
 
 }  // namespace nestgrad

@@ -4,6 +4,7 @@
 
 #include "core/training_loop.h"
 #include "hypergrad/estimator.h"
+#include "hypergrad/window_loss.h"
 
 namespace nestgrad {
 
@@ -18,7 +19,7 @@ struct TrainingWindow {
 /// What an evolution strategy minimises: a number for one window of training.
 ///
 /// The number may depend on the weights at every step of the window, since
-/// of_window() does the training. To minimise something else than LossAtEnd,
+/// of_window() does the training. To minimise something else than WindowLoss,
 /// override of_window() and give the objective to the constructor of Evolution.
 class EvolutionObjective {
  public:
@@ -73,10 +74,12 @@ class EvolutionObjective {
   std::string metric_;  // "" for the validation loss
 };
 
-/// The validation loss, or the metric, at the end of the window.
-class LossAtEnd : public EvolutionObjective {
+/// The WindowLoss, or the metric at the end of the window.
+class LossOrMetric : public EvolutionObjective {
  public:
-  using EvolutionObjective::EvolutionObjective;
+  /// Throws ConfigError for a metric with an "objective" other than "last". The
+  /// loop is that of WindowLoss.
+  LossOrMetric(const Config& config, const TrainingLoop& loop);
 
   Outcome of_window(const TrainingWindow& window, const ParameterSet& hyper,
                     Tape tape) const override;
@@ -87,6 +90,9 @@ class LossAtEnd : public EvolutionObjective {
   Target target() const override {
     return has_metric() ? Target::kOwn : Target::kTraining;
   }
+
+ private:
+  WindowLoss window_loss_;
 };
 
 }  // namespace nestgrad

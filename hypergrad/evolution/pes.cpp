@@ -40,6 +40,11 @@ class Pes : public Evolution {
         redraw_(config.integer("redraw")),
         analytic_(config.boolean("analytic")),
         telescoped_(config.boolean("telescoped")) {
+    if (telescoped_ && !WindowLoss(config).at_end()) {
+      config.fail("telescoped",
+                  "is for the loss at the end of a run; \"objective\" asks for "
+                  "those of all steps");
+    }
     if (analytic_ && telescoped_) {
       config.fail("analytic", "cannot be combined with \"telescoped\"");
     }
@@ -64,7 +69,7 @@ class Pes : public Evolution {
 
  protected:
   static Schema with_redraw(const char* meaning, std::int64_t redraw) {
-    return with_common_keys(Schema(meaning))
+    return with_common_keys(Schema(meaning).also(WindowLoss::key()))
         .integer("redraw", redraw,
                  "Windows that share a perturbation: 1 is PES, 0 (all of a "
                  "run) is ES-Single.",

@@ -30,6 +30,7 @@ class FiniteDifference : public WindowEstimator {
     return HyperLimit::add_key(
         Schema(
             "Central differences of a window of training: slow and accurate.")
+            .also(WindowLoss::key())
             .number("difference", 1e-5,
                     "How far each hyperparameter is moved, in the coordinates "
                     "in which it is tuned.",
@@ -68,7 +69,7 @@ class FiniteDifference : public WindowEstimator {
       gradient[i] =
           (loss(hyper.unflatten(up)) - loss(hyper.unflatten(down))) / distance;
     }
-    return {hyper.unflatten(gradient), valid_loss(end.weights, hyper)};
+    return {hyper.unflatten(gradient), value(end, hyper)};
   }
 
   double difference_;

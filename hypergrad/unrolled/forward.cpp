@@ -13,7 +13,7 @@ namespace {
 /// learning, Williams and Zipser 1989). Beside the state s = (weights, slots)
 /// it carries one tangent z_i = ds / dh_i per hyperparameter,
 ///
-///   z_i <- (ds' / ds) z_i + ds' / dh_i,     g_i = dL/dh_i + (dL/dw)' z_i,
+///   z_i <- (ds' / ds) z_i + ds' / dh_i,     g_i = dL/dh_i + (dL/ds)' z_i,
 ///
 /// so memory does not depend on the window, and time grows with the number of
 /// hyperparameters. Exact for the window. With real_time the tangents go on
@@ -29,6 +29,7 @@ class Forward : public WindowEstimator {
   static Schema schema() {
     return HyperLimit::add_key(
         Schema("Forward mode: one tangent per hyperparameter.")
+            .also(WindowLoss::key())
             .boolean("real_time", false,
                      "Whether tangents go on from window to window, so that "
                      "every estimate is that of all training since the run "
@@ -56,7 +57,7 @@ class Forward : public WindowEstimator {
   Objective claim() const override {
     if (!real_time_) return WindowEstimator::claim();
     return [this, steps = steps_, key = key_](const ParameterSet& hyper) {
-      return valid_loss(trained(steps, hyper, key), hyper);
+      return value(trained(steps, hyper, key), hyper);
     };
   }
 
@@ -99,12 +100,12 @@ class Forward : public WindowEstimator {
     if (run_.state().step == state.step) tangents_ = tangents;
     steps_ = state.step;
 
-    const Partials loss = direct_partials(state.weights, hyper);
-    std::vector<Tensor> by_weights;
+    const Partials loss = partials_at(state, hyper);
+    std::vector<Tensor> by_state;
     for (const ParameterSet& tangent : tangents) {
-      by_weights.push_back(dot(loss.weights, state.with(tangent).weights));
+      by_state.push_back(dot(loss.weights, tangent));
     }
-    return {hyper.unflatten(loss.hyper.flatten() + at::stack(by_weights)),
+    return {hyper.unflatten(loss.hyper.flatten() + at::stack(by_state)),
             loss.loss};
   }
 

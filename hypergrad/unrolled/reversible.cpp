@@ -37,8 +37,9 @@ class Reversible : public WindowEstimator {
 
   static Schema schema() {
     return Schema(
-        "Backpropagation through a window of SGD with momentum that runs "
-        "training backwards instead of keeping it.");
+               "Backpropagation through a window of SGD with momentum that "
+               "runs training backwards instead of keeping it.")
+        .also(WindowLoss::key());
   }
 
   Footprint footprint() const override {
@@ -68,12 +69,12 @@ class Reversible : public WindowEstimator {
     const double bits = static_cast<double>(position.lost.bits());
     const TrainState end = training.state(position);
     run_.finish_turn(end);
-    const Partials loss = direct_partials(end.weights, hyper);
+    const Partials loss = partials_at(end, hyper);
     if (!trouble.empty()) {
       return {hyper.zeros(), loss.loss, Status::kDiverged, {}, trouble};
     }
 
-    Adjoint adjoint(loop_, window.second, hyper, end, loss);
+    Adjoint adjoint(loop_, window.second, hyper, loss);
     while (position.step > window.first.step) training.undo(position, adjoint);
     Estimate out{adjoint.gradient(), loss.loss};
     out.metrics["bits_per_weight_and_step"] =
@@ -100,11 +101,13 @@ class Reversible : public WindowEstimator {
     explicit Position(const TrainState& start)
         : w(start.weights.tensors()[0]),
           v(start.slots.tensors()[0]),
+          loss_sum(start.slots.tensors().back()),
           lost(v),
           step(start.step) {}
 
     ExactVector w, v;
-    BitBuffer lost;  // what the products with m push out of v
+    Tensor loss_sum;  // if the loop sums losses
+    BitBuffer lost;   // what the products with m push out of v
     std::int64_t step;
   };
 
@@ -116,8 +119,14 @@ class Reversible : public WindowEstimator {
     TrainState like;  // gives the names of the sets
 
     TrainState state(const Position& position) const {
-      return {like.weights.with({position.w.values()}),
-              like.slots.with({position.v.values()}), position.step};
+      return {like.weights.with({position.w.values()}), slots(position),
+              position.step};
+    }
+
+    ParameterSet slots(const Position& position) const {
+      std::vector<Tensor> out = {position.v.values()};
+      if (loop.sums_losses()) out.push_back(position.loss_sum);
+      return like.slots.with(std::move(out));
     }
 
     /// Returns what is wrong, or "".
@@ -137,6 +146,13 @@ class Reversible : public WindowEstimator {
       position.v.add(push(g, now.weights, rule));
       position.w.subtract(rule.lr, position.v);
       ++position.step;
+      if (loop.sums_losses()) {
+        const at::NoGradGuard no_tape;
+        position.loss_sum = loop.loss_sum(
+            position.loss_sum,
+            {like.weights.with({position.w.values()}), {}, position.step},
+            hyper, run);
+      }
       if (!position.w.overflowed() && !position.v.overflowed()) return "";
       return fmt::format(
           "a weight or its velocity is not below 2048 after training step {}, "
@@ -153,7 +169,7 @@ class Reversible : public WindowEstimator {
       adjoint.through(w, position.step, [&](const ParameterSet& g) {
         position.v.subtract(push(g, w, rule));
         position.lost.divide(position.v, Ratio::near(rule.momentum));
-        return like.slots.with({position.v.values()});
+        return slots(position);
       });
     }
 

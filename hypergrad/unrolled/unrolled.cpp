@@ -61,6 +61,7 @@ class Unrolled : public WindowEstimator {
 
   static Schema schema() {
     return Schema("Backpropagation through a window of inner training.")
+        .also(WindowLoss::key())
         .integer("last", 0,
                  "Steps of the window that are differentiated, counted from "
                  "its end; 0: all.",
@@ -83,7 +84,7 @@ class Unrolled : public WindowEstimator {
     if (last_ == 0) return WindowEstimator::claim();
     return [this](const ParameterSet& hyper) {
       const ParameterSet h = hyper.detach();
-      return valid_loss(loop_.steps(from_, steps_, h, key_).weights, h);
+      return value(loop_.steps(from_, steps_, h, key_), h);
     };
   }
 
@@ -135,8 +136,8 @@ class Unrolled : public WindowEstimator {
                               replays());
     const TrainState end = window.end();
     run_.finish_turn(end);
-    const Partials loss = direct_partials(end.weights, hyper);
-    Adjoint adjoint(loop_, key_, constant, end, loss);
+    const Partials loss = partials_at(end, hyper);
+    Adjoint adjoint(loop_, key_, constant, loss);
     window.back(adjoint);
     adjoint.through(start.weights, h);
     Estimate out{adjoint.gradient(), loss.loss};
@@ -162,8 +163,7 @@ class Unrolled : public WindowEstimator {
   Estimate on_one_tape(const TrainState& start, const ParameterSet& h) {
     const TrainState end = loop_.steps(start, steps_, h, key_, Tape::kOn);
     run_.finish_turn(end);
-    const Tensor loss =
-        problem().valid_loss(end.weights, h, run_.draw("valid"));
+    const Tensor loss = this->loss(end, h);
     return {gradient(loss, h), Number(loss)};
   }
 
@@ -176,8 +176,7 @@ class Unrolled : public WindowEstimator {
       const MemoryMeter memory;
       const TapedSteps taped_steps(loop_, start, steps, hyper, key_);
       const TrainState end = taped_steps.end.detach();
-      Adjoint adjoint(loop_, key_, hyper, end,
-                      direct_partials(end.weights, hyper));
+      Adjoint adjoint(loop_, key_, hyper, partials_at(end, hyper));
       adjoint.through(taped_steps);
       return static_cast<double>(memory.peak());
     };

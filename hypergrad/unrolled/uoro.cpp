@@ -14,7 +14,7 @@ namespace {
 /// place of the matrix of tangents. With random signs nu, new in every step,
 ///
 ///   u <- rho_0 (ds'/ds) u + rho_1 nu,   v <- v / rho_0 + nu' (ds'/dh) / rho_1,
-///   g  = dL/dh + (dL/dw . u) v,
+///   g  = dL/dh + (dL/ds . u) v,
 ///
 /// and E[u v'] = ds/dh. rho_0 and rho_1 make both terms equally long. It takes
 /// the memory of one step and the time of three, whatever the number of
@@ -26,8 +26,9 @@ class Uoro : public WindowEstimator {
 
   static Schema schema() {
     return Schema(
-        "Unbiased online recurrent optimization: forward mode over all of "
-        "training by one random product of vectors.");
+               "Unbiased online recurrent optimization: forward mode over all "
+               "of training by one random product of vectors.")
+        .also(WindowLoss::key());
   }
 
   void begin(const ParameterSet& hyper, const Key& key) override {
@@ -56,8 +57,7 @@ class Uoro : public WindowEstimator {
   Objective mean_claim() const override {
     return [this](const ParameterSet& hyper) {
       const auto [start, key] = before_.window_start(hyper.detach());
-      return valid_loss(trained(start.step + before_.length(), hyper, key),
-                        hyper);
+      return value(trained(start.step + before_.length(), hyper, key), hyper);
     };
   }
 
@@ -96,9 +96,8 @@ class Uoro : public WindowEstimator {
       of_hyper_ = v;
       steps_ = count;
     }
-    const Partials loss = direct_partials(state.weights, hyper);
-    const double along =
-        dot(loss.weights, state.with(u).weights).item<double>();
+    const Partials loss = partials_at(state, hyper);
+    const double along = dot(loss.weights, u).item<double>();
     return {add(loss.hyper, along, v), loss.loss};
   }
 

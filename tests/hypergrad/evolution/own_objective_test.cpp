@@ -103,6 +103,22 @@ TEST_CASE("an objective from outside is minimised: losses summed over a window",
   CHECK(error < 0.1 * std::abs(truth));
 
   CHECK(last.objective == Approx(of_training(theta(0.5))));
+
+  // The program's own sum of losses is the same objective.
+  const auto built_in =
+      EstimatorRegistry::instance().make({{"type", "pes"},
+                                          {"particles", 20},
+                                          {"window", kWindow},
+                                          {"objective", "sum"}},
+                                         loop);
+  built_in->begin(theta(0.5), Key(1));
+  built_in->reseed(Key(99));
+  Estimate other;
+  for (std::int64_t i = 0; i < kWindows; ++i) {
+    other = built_in->estimate(theta(0.5));
+  }
+  CHECK(double(other.objective) == Approx(double(last.objective)));
+  CHECK(other.gradient.flatten().item<double>() == Approx(gradients.back()));
   CHECK(slope_at(estimator->mean_claim(), 0.5) == Approx(truth));
 }
 

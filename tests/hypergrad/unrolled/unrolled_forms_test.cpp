@@ -262,8 +262,8 @@ TEST_CASE("checkpoints keep as many states and make as many steps as they say",
       CheckpointedWindow window(schedule, bench.loop, start, steps, bench.hyper,
                                 Key(1));
       CHECK(window.end().step == steps);
-      Adjoint adjoint(bench.loop, Key(1), bench.hyper, window.end(),
-                      {0, window.end().weights, bench.hyper.zeros()});
+      Adjoint adjoint(bench.loop, Key(1), bench.hyper,
+                      {0, window.end().joined(), bench.hyper.zeros()});
       window.back(adjoint);
       // Every step is on the tape once.
       CHECK(static_cast<std::int64_t>(bench.problem->draws.size()) - steps ==
