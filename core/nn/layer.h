@@ -46,6 +46,21 @@ class Layer {
   virtual std::vector<Hyperparameter> hyperparameters() const { return {}; }
 };
 
+/// A layer over sequences [time, features] that reads them in order, so that it
+/// can also be run one time step at a time, by whoever keeps its state.
+class SteppedLayer : public Layer {
+ public:
+  /// The sizes of the parts of the state of one example, of which all numbers
+  /// are zero before the first step.
+  virtual std::vector<std::int64_t> state_sizes() const = 0;
+
+  /// One time step. x: [batch..., features]; `state`: the parts, [batch...,
+  /// size], which become those after the step. Returns the output, [batch...,
+  /// size of the last axis of apply()].
+  virtual Tensor step(const Weights& weights, const Tensor& x,
+                      std::vector<Tensor>& state) const = 0;
+};
+
 /// The argument is the shape of one example before the layer.
 using LayerRegistry = Registry<Layer, const Shape&>;
 

@@ -48,7 +48,7 @@ ParameterSet Dynamics::train_gradient(const ParameterSet& weights,
       std::all_of(draw.groups->begin(), draw.groups->end(),
                   [&](const Draw& group) { return group.step == draw.step; });
   return weights.with(
-      {state - (one_step ? next(state, hyper, draw.step)
+      {state - (one_step ? next(state, hyper, draw)
                          : next_of_groups(state, hyper, *draw.groups))});
 }
 
@@ -58,8 +58,7 @@ Tensor Dynamics::next_of_groups(const Tensor& state, const ParameterSet& hyper,
   std::int64_t first = 0;
   for (const Draw& group : groups) {
     out.push_back(next(state.narrow(0, first, group.particles),
-                       particles_of(hyper, first, group.particles),
-                       group.step));
+                       particles_of(hyper, first, group.particles), group));
     first += group.particles;
   }
   return at::cat(out);

@@ -7,13 +7,13 @@ namespace nestgrad {
 /// A problem whose "training" iterates a given map of a state instead of
 /// descending on a loss:
 ///
-///   s' = next(s, h)
+///   s' = next(s, h, draw)
 ///
-/// The gradient of its training loss is s - next(s, h), so a step of sgd with
-/// lr 1 and no momentum is the map. This field need not be the gradient of a
-/// function, and the value of the training loss is meaningless. Derivatives of
-/// steps, of any order, with respect to state and hyperparameters are those of
-/// next().
+/// The gradient of its training loss is s - next(s, h, draw), so a step of sgd
+/// with lr 1 and no momentum is the map. This field need not be the gradient of
+/// a function, and the value of the training loss is meaningless. Derivatives
+/// of steps, of any order, with respect to state and hyperparameters are those
+/// of next().
 class Dynamics : public BilevelProblem {
  public:
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
@@ -34,10 +34,10 @@ class Dynamics : public BilevelProblem {
                    const ParameterSet& hyper) const override;
 
  protected:
-  /// The state after one step. `state` is the weight "state", [n], or
-  /// [particles, n]; the result has the same shape.
+  /// The state after step number `draw.step`. `state` is the weight "state",
+  /// [n], or [particles, n]; the result has the same shape.
   virtual Tensor next(const Tensor& state, const ParameterSet& hyper,
-                      std::int64_t step) const = 0;
+                      const Draw& draw) const = 0;
 
   /// The same for groups of particles that stand at different steps; see
   /// Draw::groups. The default calls next() for each of them.

@@ -67,7 +67,7 @@ class InfluenceBalancing : public Dynamics {
 
  private:
   Tensor next(const Tensor& state, const ParameterSet& hyper,
-              std::int64_t) const override {
+              const Draw&) const override {
     return at::matmul(state, a_.t()) + hyper.at("theta").unsqueeze(-1) * signs_;
   }
 

@@ -86,8 +86,8 @@ class Lorenz : public Dynamics {
   }
 
   Tensor next(const Tensor& state, const ParameterSet& hyper,
-              std::int64_t step) const override {
-    return compared(state, hyper, truth_[known(step + 1)]);
+              const Draw& draw) const override {
+    return compared(state, hyper, truth_[known(draw.step + 1)]);
   }
 
   Tensor next_of_groups(const Tensor& state, const ParameterSet& hyper,

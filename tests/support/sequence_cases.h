@@ -42,6 +42,17 @@ inline Tensor gru_states(const ParameterSet& w, const Tensor& x) {
                              /*bidirectional=*/false, /*batch_first=*/true));
 }
 
+/// The states of a network without gates, by LibTorch.
+inline Tensor rnn_states(const ParameterSet& w, const Tensor& x) {
+  const auto layers = static_cast<std::int64_t>(w.size() / 4);
+  const Tensor start =
+      at::zeros({layers, x.size(0), w.tensors()[1].size(1)}, x.options());
+  return std::get<0>(at::rnn_tanh(x, start, w.tensors(), /*has_biases=*/true,
+                                  layers, /*dropout=*/0, /*train=*/false,
+                                  /*bidirectional=*/false,
+                                  /*batch_first=*/true));
+}
+
 /// A vector of step t whose pairs of numbers are complex numbers, each times
 /// exp(i t 10000^(-2 j / d)).
 inline Tensor rotated(const Tensor& vector, std::int64_t t) {
@@ -182,6 +193,14 @@ inline std::vector<LayerCase> sequence_cases() {
        {3, 1},
        {3, 2},
        gru_states},
+      {{{"type", "rnn"}, {"hidden", 2}},
+       {3, 2},
+       {2},
+       [](W w, X x) { return rnn_states(w, x).select(1, 2); }},
+      {{{"type", "rnn"}, {"hidden", 2}, {"layers", 2}, {"output", "all"}},
+       {3, 1},
+       {3, 2},
+       rnn_states},
   };
 }
 

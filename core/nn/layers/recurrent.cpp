@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/nn/layers/initial.h"
@@ -9,15 +10,15 @@ namespace nestgrad {
 namespace {
 
 /// A recurrent network that begins at zero with every sequence. `parts` of its
-/// numbers are affine in the input x_t and `parts` in the state h, each of the
-/// size of the state.
+/// numbers are affine in the input x_t and `parts` in h, the first part of its
+/// state, each of the size of h.
 ///
 /// The names, shapes and order of the weights are PyTorch's: weight_ih [parts
 /// hidden, features], weight_hh [parts hidden, hidden], bias_ih and bias_hh
 /// [parts hidden], all U(+-1/sqrt(hidden)) at the start; with "_l0", "_l1", ...
 /// after the name if there are more layers than one. An example that has
 /// weights of its own has the same ones in every step.
-class Recurrent : public Layer {
+class Recurrent : public SteppedLayer {
  public:
   Shape output_shape() const override {
     return last_only_ ? Shape{hidden_} : Shape{time_, hidden_};
@@ -45,11 +46,39 @@ class Recurrent : public Layer {
   Tensor apply(const Weights& weights, const Tensor& input,
                const Pass&) const override {
     Tensor x = input;
-    for (std::size_t first = 0; first < weights.size(); first += 4) {
-      const WeightSlice w = weights.slice(first, 4);
-      x = states(w, w.linear(x, kInput, kInputBias));
+    for (std::size_t first = 0; first < weights.size(); first += kTensors) {
+      const WeightSlice w = weights.slice(first, kTensors);
+      const Tensor read = w.linear(x, kInput, kInputBias);
+      std::vector<Tensor> state = zeros(read), outputs;
+      for (const Tensor& now : read.unbind(-2)) {
+        state = next(now, of_state(w, state), state);
+        outputs.push_back(state.front());
+      }
+      x = at::stack(outputs, -2);
     }
     return last_only_ ? x.select(-2, -1) : x;
+  }
+
+  std::vector<std::int64_t> state_sizes() const override {
+    return std::vector<std::int64_t>(
+        static_cast<std::size_t>(layers_ * state_parts()), hidden_);
+  }
+
+  Tensor step(const Weights& weights, const Tensor& x,
+              std::vector<Tensor>& state) const override {
+    Tensor output = x;
+    const std::size_t parts = state.size() * kTensors / weights.size();
+    for (std::size_t i = 0; i * kTensors < weights.size(); ++i) {
+      const WeightSlice w = weights.slice(i * kTensors, kTensors);
+      const auto first = state.begin() + static_cast<std::ptrdiff_t>(i * parts);
+      const auto end = first + static_cast<std::ptrdiff_t>(parts);
+      const std::vector<Tensor> own(first, end);
+      const std::vector<Tensor> after =
+          next(w.linear(output, kInput, kInputBias), of_state(w, own), own);
+      std::copy(after.begin(), after.end(), first);
+      output = after.front();
+    }
+    return output;
   }
 
  protected:
@@ -77,28 +106,53 @@ class Recurrent : public Layer {
                 {"last", "all"});
   }
 
-  /// The states after all steps, [batch..., time, hidden]. `read`: what is
-  /// affine in the input, [batch..., time, parts hidden].
-  virtual Tensor states(const Weights& w, const Tensor& read) const = 0;
+  /// How many parts the state of one of the stacked networks has, all of the
+  /// size of h.
+  virtual std::int64_t state_parts() const = 0;
 
-  /// What is affine in the state h, [batch..., parts hidden].
-  static Tensor of_state(const Weights& w, const Tensor& h) {
-    return w.linear(h, kState, kStateBias);
+  /// The state after a step, [batch..., hidden] each. `read` and `recalled`:
+  /// what is affine in the input and in h, [batch..., parts hidden].
+  virtual std::vector<Tensor> next(const Tensor& read, const Tensor& recalled,
+                                   const std::vector<Tensor>& state) const = 0;
+
+ private:
+  enum : std::size_t { kInput, kState, kInputBias, kStateBias, kTensors };
+
+  static Tensor of_state(const Weights& w, const std::vector<Tensor>& state) {
+    return w.linear(state.front(), kState, kStateBias);
   }
 
-  /// The state before the first step.
-  Tensor zeros(const Tensor& read) const {
+  /// The state before the first step. `read`: [batch..., time, parts hidden].
+  std::vector<Tensor> zeros(const Tensor& read) const {
     std::vector<std::int64_t> sizes = read.sizes().vec();
     sizes.erase(sizes.end() - 2);
     sizes.back() = hidden_;
-    return at::zeros(sizes, read.options());
+    return std::vector<Tensor>(static_cast<std::size_t>(state_parts()),
+                               at::zeros(sizes, read.options()));
   }
-
- private:
-  enum : std::size_t { kInput, kState, kInputBias, kStateBias };
 
   std::int64_t parts_, hidden_, layers_, time_, features_;
   bool last_only_;
+};
+
+/// The network of Elman 1990, torch.nn.RNN:
+///   h <- tanh(W_ih x_t + b_ih + W_hh h + b_hh).
+class Rnn : public Recurrent {
+ public:
+  static Schema schema() {
+    return recurrent_schema("A recurrent network without gates.");
+  }
+
+  Rnn(const Config& config, const Shape& input)
+      : Recurrent(config, input, /*parts=*/1) {}
+
+ private:
+  std::int64_t state_parts() const override { return 1; }
+
+  std::vector<Tensor> next(const Tensor& read, const Tensor& recalled,
+                           const std::vector<Tensor>&) const override {
+    return {(read + recalled).tanh()};
+  }
 };
 
 /// A long short-term memory (Hochreiter and Schmidhuber 1997), torch.nn.LSTM:
@@ -114,16 +168,14 @@ class Lstm : public Recurrent {
       : Recurrent(config, input, /*parts=*/4) {}
 
  private:
-  Tensor states(const Weights& w, const Tensor& read) const override {
-    Tensor h = zeros(read), c = h;
-    std::vector<Tensor> states;
-    for (const Tensor& now : read.unbind(-2)) {
-      const std::vector<Tensor> gate = (of_state(w, h) + now).chunk(4, -1);
-      c = gate[1].sigmoid() * c + gate[0].sigmoid() * gate[2].tanh();
-      h = gate[3].sigmoid() * c.tanh();
-      states.push_back(h);
-    }
-    return at::stack(states, -2);
+  std::int64_t state_parts() const override { return 2; }
+
+  std::vector<Tensor> next(const Tensor& read, const Tensor& recalled,
+                           const std::vector<Tensor>& state) const override {
+    const std::vector<Tensor> gate = (recalled + read).chunk(4, -1);
+    const Tensor c =
+        gate[1].sigmoid() * state[1] + gate[0].sigmoid() * gate[2].tanh();
+    return {gate[3].sigmoid() * c.tanh(), c};
   }
 };
 
@@ -141,21 +193,19 @@ class Gru : public Recurrent {
       : Recurrent(config, input, /*parts=*/3) {}
 
  private:
-  Tensor states(const Weights& w, const Tensor& read) const override {
-    Tensor h = zeros(read);
-    std::vector<Tensor> states;
-    for (const Tensor& now : read.unbind(-2)) {
-      const std::vector<Tensor> in = now.chunk(3, -1);
-      const std::vector<Tensor> of = of_state(w, h).chunk(3, -1);
-      const Tensor r = (in[0] + of[0]).sigmoid();
-      const Tensor z = (in[1] + of[1]).sigmoid();
-      h = (1 - z) * (in[2] + r * of[2]).tanh() + z * h;
-      states.push_back(h);
-    }
-    return at::stack(states, -2);
+  std::int64_t state_parts() const override { return 1; }
+
+  std::vector<Tensor> next(const Tensor& read, const Tensor& recalled,
+                           const std::vector<Tensor>& state) const override {
+    const std::vector<Tensor> in = read.chunk(3, -1);
+    const std::vector<Tensor> of = recalled.chunk(3, -1);
+    const Tensor r = (in[0] + of[0]).sigmoid();
+    const Tensor z = (in[1] + of[1]).sigmoid();
+    return {(1 - z) * (in[2] + r * of[2]).tanh() + z * state.front()};
   }
 };
 
+NESTGRAD_REGISTER(LayerRegistry, "rnn", Rnn)
 NESTGRAD_REGISTER(LayerRegistry, "lstm", Lstm)
 NESTGRAD_REGISTER(LayerRegistry, "gru", Gru)
 

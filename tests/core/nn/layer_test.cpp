@@ -134,6 +134,7 @@ TEST_CASE("recurrent layers name their weights as PyTorch does", "[layers]") {
     }
     return text;
   };
+  CHECK(names("rnn", 1) == "weight_ih 5x3 weight_hh 5x5 bias_ih 5 bias_hh 5 ");
   CHECK(names("gru", 1) ==
         "weight_ih 15x3 weight_hh 15x5 bias_ih 15 bias_hh 15 ");
   CHECK(names("lstm", 1) ==
