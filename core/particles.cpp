@@ -14,6 +14,7 @@ using Loss = Tensor (BilevelProblem::*)(const ParameterSet&,
 Tensor losses(const BilevelProblem& problem, Loss loss,
               const ParameterSet& weights, const ParameterSet& hyper,
               const Draw& draw) {
+  if (draw.particles == 0) return (problem.*loss)(weights, hyper, draw);
   if (problem.abilities().particles) {
     const SplitOperators split(weights.numel());
     return (problem.*loss)(weights, hyper, draw);

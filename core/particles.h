@@ -46,8 +46,8 @@ Tensor dots(const ParameterSet& all, const ParameterSet& one);
 /// against `like`.
 Tensor along_first(const Tensor& numbers, const Tensor& like);
 
-/// The losses of draw.particles particles, [particles]: in one call if the
-/// problem evaluates particles together, otherwise one by one.
+/// The losses of draw.particles particles, [particles], in one call if the
+/// problem evaluates them together, otherwise one by one; without, the loss.
 Tensor train_losses(const BilevelProblem& problem, const ParameterSet& weights,
                     const ParameterSet& hyper, const Draw& draw);
 Tensor valid_losses(const BilevelProblem& problem, const ParameterSet& weights,

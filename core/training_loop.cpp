@@ -120,10 +120,8 @@ Draw TrainingLoop::draw_after(const TrainState& state, const Runs& runs) const {
 Tensor TrainingLoop::loss_sum(const Tensor& before, const TrainState& state,
                               const ParameterSet& hyper,
                               const Runs& runs) const {
-  const Draw draw = draw_after(state, runs);
   const Tensor loss =
-      (state.particles > 0 ? valid_losses(*problem_, state.weights, hyper, draw)
-                           : problem_->valid_loss(state.weights, hyper, draw))
+      valid_losses(*problem_, state.weights, hyper, draw_after(state, runs))
           .to(before.scalar_type());
   return state.step % summed_ == 1 % summed_ ? loss : before + loss;
 }

@@ -35,10 +35,7 @@ TrainingLoop WindowLoss::loop(const TrainingLoop& loop,
 Tensor WindowLoss::operator()(const BilevelProblem& problem,
                               const TrainState& end, const ParameterSet& hyper,
                               const Draw& draw, std::int64_t steps) const {
-  if (at_end()) {
-    return end.particles > 0 ? valid_losses(problem, end.weights, hyper, draw)
-                             : problem.valid_loss(end.weights, hyper, draw);
-  }
+  if (at_end()) return valid_losses(problem, end.weights, hyper, draw);
   const Tensor& sum = end.slots.at(TrainingLoop::kLossSum);
   return form_ == Form::kMean ? sum / static_cast<double>(steps) : sum;
 }

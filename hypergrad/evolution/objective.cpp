@@ -41,9 +41,7 @@ Tensor EvolutionObjective::losses(const TrainState& state,
   const at::AutoGradMode mode(tape == Tape::kOn);
   draw.particles = state.particles;
   if (!has_metric()) {
-    return state.particles > 0
-               ? valid_losses(*loop_.problem(), state.weights, hyper, draw)
-               : loop_.problem()->valid_loss(state.weights, hyper, draw);
+    return valid_losses(*loop_.problem(), state.weights, hyper, draw);
   }
   if (state.particles == 0) {
     return at::scalar_tensor(value_of_metric(state.weights, hyper),

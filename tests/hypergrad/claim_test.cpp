@@ -20,10 +20,7 @@ std::vector<double> errors(HypergradientEstimator& estimator,
     const ParameterSet gradient = estimator.estimate(hyper).gradient;
     const Objective claim = estimator.claim();
     if (claim && i != 1) {
-      const ParameterSet reference =
-          central_differences(hyper, [&](const ParameterSet& h) {
-            return at::scalar_tensor(claim(h), float64());
-          });
+      const ParameterSet reference = central_differences(hyper, claim);
       const double error = norm(gradient - reference).item<double>();
       // Both may be zero.
       out.push_back(error == 0 ? 0 : error / norm(gradient).item<double>());

@@ -147,10 +147,7 @@ void judge_claim(Findings& findings, const Json& section, const Bench& bench) {
     const Objective claim = estimator->claim();
     if (!claim) return;
     if (i != 1) {
-      const ParameterSet reference =
-          central_differences(hyper, [&](const ParameterSet& h) {
-            return at::scalar_tensor(claim(h), float64());
-          });
+      const ParameterSet reference = central_differences(hyper, claim);
       const double error = norm(gradient - reference).item<double>();
       const double size = norm(gradient).item<double>();
       findings.expect(error <= 1e-6 * size,

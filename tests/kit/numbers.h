@@ -23,8 +23,11 @@ inline at::TensorOptions float64() {
   return at::TensorOptions().dtype(at::kDouble).device(judging_device());
 }
 
+inline double as_double(double number) { return number; }
+inline double as_double(const Tensor& scalar) { return scalar.item<double>(); }
+
 /// df / dx by central differences, alike to `x`, whose numbers are in double
-/// precision; `f` takes a set alike to `x` and returns a scalar tensor.
+/// precision; `f` takes a set alike to `x` and returns a double or a scalar.
 template <class F>
 ParameterSet central_differences(const ParameterSet& x, F&& f,
                                  double step = 1e-5) {
@@ -34,7 +37,7 @@ ParameterSet central_differences(const ParameterSet& x, F&& f,
     const auto moved = [&](double by) {
       Tensor flat = base.clone();
       flat[i] += by;
-      return f(x.unflatten(flat)).template item<double>();
+      return as_double(f(x.unflatten(flat)));
     };
     out[i] = (moved(step) - moved(-step)) / (2 * step);
   }

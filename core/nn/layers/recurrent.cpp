@@ -67,15 +67,13 @@ class Recurrent : public SteppedLayer {
   Tensor step(const Weights& weights, const Tensor& x,
               std::vector<Tensor>& state) const override {
     Tensor output = x;
-    const std::size_t parts = state.size() * kTensors / weights.size();
-    for (std::size_t i = 0; i * kTensors < weights.size(); ++i) {
-      const WeightSlice w = weights.slice(i * kTensors, kTensors);
-      const auto first = state.begin() + static_cast<std::ptrdiff_t>(i * parts);
-      const auto end = first + static_cast<std::ptrdiff_t>(parts);
-      const std::vector<Tensor> own(first, end);
-      const std::vector<Tensor> after =
-          next(w.linear(output, kInput, kInputBias), of_state(w, own), own);
-      std::copy(after.begin(), after.end(), first);
+    auto part = state.begin();
+    for (std::size_t first = 0; first < weights.size(); first += kTensors) {
+      const WeightSlice w = weights.slice(first, kTensors);
+      const std::vector<Tensor> before(part, part + state_parts());
+      const std::vector<Tensor> after = next(
+          w.linear(output, kInput, kInputBias), of_state(w, before), before);
+      part = std::copy(after.begin(), after.end(), part);
       output = after.front();
     }
     return output;
