@@ -6,6 +6,7 @@
 #include "hypergrad/estimator.h"
 #include "tests/kit/bench.h"
 #include "tests/kit/numbers.h"
+#include "tests/support/dropout_network.h"
 #include "tests/support/support.h"
 
 namespace nestgrad {
@@ -18,27 +19,14 @@ bool has_key(const std::string& estimator) {
       .contains("objective");
 }
 
-/// A small network with dropout, on minibatches in training and validation.
+/// The rule's numbers are tuned; validation has minibatches of five, too.
 Experiment experiment() {
+  Json problem = dropout_network();
+  problem["valid_batch"] = 5;
   return Experiment(Config(complete(
       experiment_schema(),
       Json{{"precision", "float64"},
-           {"problem",
-            {{"type", "classification"},
-             {"data",
-              {{"type", "gaussian_clusters"},
-               {"train", 40},
-               {"valid", 20},
-               {"test", 20}}},
-             {"model",
-              {{"type", "sequential"},
-               {"layers",
-                {{{"type", "linear"}, {"out", 8}},
-                 "tanh",
-                 {{"type", "dropout"}, {"rate", 0.2}},
-                 {{"type", "linear"}, {"out", 3}}}}}},
-             {"batch", 8},
-             {"valid_batch", 5}}},
+           {"problem", problem},
            {"hyperparameters",
             {{"lr", {{"initial", 0.05}, {"coordinates", "log"}}},
              {"momentum", {{"initial", 0.9}, {"coordinates", "real"}}}}},

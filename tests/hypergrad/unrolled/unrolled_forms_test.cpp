@@ -6,6 +6,7 @@
 #include "tests/kit/bench.h"
 #include "tests/kit/numbers.h"
 #include "tests/support/counting_problem.h"
+#include "tests/support/dropout_network.h"
 
 namespace nestgrad {
 namespace {
@@ -19,7 +20,7 @@ const Json kAdam = {
 const Json kAdamW = {
     {"type", "adamw"}, {"lr", "$lr"}, {"weight_decay", "$decay"}};
 
-/// A small network with dropout on minibatches; the rule's numbers are tuned.
+/// The numbers of the rule are tuned.
 /// 0.9 is a momentum that exact arithmetic holds exactly, as 9 / 10.
 Json experiment(const Json& rule) {
   const double lr = rule == kSgd ? 0.05 : 0.005;
@@ -29,21 +30,7 @@ Json experiment(const Json& rule) {
     hyper["momentum"] = {{"initial", 0.9}, {"coordinates", "real"}};
   }
   return {{"precision", "float64"},
-          {"problem",
-           {{"type", "classification"},
-            {"data",
-             {{"type", "gaussian_clusters"},
-              {"train", 40},
-              {"valid", 20},
-              {"test", 20}}},
-            {"model",
-             {{"type", "sequential"},
-              {"layers",
-               {{{"type", "linear"}, {"out", 8}},
-                "tanh",
-                {{"type", "dropout"}, {"rate", 0.2}},
-                {{"type", "linear"}, {"out", 3}}}}}},
-            {"batch", 8}}},
+          {"problem", dropout_network()},
           {"hyperparameters", hyper},
           {"inner", rule},
           {"estimator", "unrolled"}};
