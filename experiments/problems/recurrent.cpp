@@ -40,6 +40,7 @@ class RecurrentNetwork : public Dynamics {
       if (!part->inputs.defined() || part->size() == 0) continue;
       tokens_ = std::max(tokens_, part->inputs.max().item<std::int64_t>() + 1);
     }
+    every_token_ = at::arange(tokens_, data_.train.inputs.options());
     const Shape sequence = {length(), tokens_};
     cell_ = stepped(config, LayerRegistry::instance().make(
                                 config.object("cell"), sequence));
@@ -158,7 +159,8 @@ class RecurrentNetwork : public Dynamics {
   /// `parts` of the state, [batch..., size], become those after it.
   Tensor read(const ParameterSet& hyper, std::int64_t particles,
               const Tensor& tokens, std::vector<Tensor>& parts) const {
-    Tensor x = at::one_hot(tokens, tokens_).to(options_);
+    // at::one_hot() reads the tokens, and waits for a device.
+    Tensor x = (tokens.unsqueeze(-1) == every_token_).to(options_);
     if (particles > 0) x = x.expand({particles, -1, -1});
     return with_weights(
         hyper, particles, [&](const Weights& cell, const Weights& readout) {
@@ -231,6 +233,7 @@ class RecurrentNetwork : public Dynamics {
   Splits data_;
   BatchSchedule sequences_;
   std::int64_t tokens_ = 0;
+  Tensor every_token_;  // 0 to tokens_ - 1
   std::unique_ptr<const SteppedLayer> cell_;
   std::unique_ptr<const Layer> readout_;
   ParameterSet initial_;     // the tensors of the cell, then of the readout
