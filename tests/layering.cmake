@@ -25,6 +25,7 @@ room(core/nn/foreign ${base})
 room(core/nn ${base} core core/nn/foreign)
 room(core/nn/layers ${base} core core/nn)
 room(core/nn/layers/augmentation ${base} core core/nn core/nn/layers)
+room(core/nn/layers/reversible ${base} core/nn core/nn/layers)
 room(core/nn/exported ${base} core core/nn core/nn/foreign)
 room(core/nn/models ${base} core core/nn core/nn/foreign core/nn/layers
      core/nn/exported)
@@ -45,6 +46,8 @@ room(experiments/problems/coresets ${base} core experiments/data
      experiments/data/arrays)
 room(experiments/problems ${base} core core/nn experiments/data
      experiments/problems/coresets)
+room(experiments/problems/diffusion ${base} core core/nn experiments/data
+     experiments/problems)
 room(experiments/plot ${base})
 room(experiments/setup ${base} core core/distributed core/parallel core/nn
      hypergrad)
@@ -82,6 +85,7 @@ set(excused_experiments/problems/quadratic.cpp "at::randn?\\(")
 set(excused_core/platform/batched_product.cpp "backward\\(")
 set(excused_core/nn/evolved_loss.cpp "backward\\(")
 set(excused_core/nn/penalty.cpp "backward\\(")
+set(excused_core/nn/layers/reversible/reversible_layer.cpp "backward\\(")
 set(excused_experiments/problems/dynamics.cpp "backward\\(")
 set(excused_core/tensor/autodiff.cpp "autograd::grad\\(")
 

@@ -41,6 +41,8 @@ EXCUSED = {
         "a way to compute products has the same name as an estimator",
     ("core/nn/layers/pooling.cpp", "last"): "a choice of a layer",
     ("core/nn/layers/recurrent.cpp", "last"): "a choice of both layers",
+    ("core/nn/layers/reversible/reversible_layer.cpp", "last"):
+        "a choice of both layers",
     ("core/nn/models/transformer.cpp", "last"): "a choice of this model",
     ("experiments/run/results.cpp", "last"): "a choice of outer.select",
     ("experiments/run/restore.cpp", "last"): "a choice of outer.select",

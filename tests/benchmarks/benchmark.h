@@ -58,6 +58,11 @@ std::vector<Workload> unrolled_workloads();
 /// Reverse mode through gradient descent on 2 (W5Q) and on 10 (W5R) weights.
 std::vector<Workload> quadratic_workloads();
 
+/// Backpropagation through 400 steps of a recurrent network that recomputes its
+/// states, against one that keeps them (W7). Only the first one rounds, which
+/// is the difference of the results.
+std::vector<Workload> reversible_workloads();
+
 /// Numbers uniform in [-bound, bound) from splitmix64, rounded to float32 and
 /// then converted to the type of `options`.
 Tensor uniform(std::uint64_t seed, at::IntArrayRef sizes, double bound,

@@ -168,7 +168,8 @@ int run(std::vector<std::string> arguments) {
              "nestgrad ms", "by hand ms", "ratio", "nestgrad MiB",
              "by hand MiB", "difference");
   for (const auto& workloads :
-       {neumann_workloads(), unrolled_workloads(), quadratic_workloads()}) {
+       {neumann_workloads(), unrolled_workloads(), quadratic_workloads(),
+        reversible_workloads()}) {
     for (const Workload& workload : workloads) {
       if (workload.name.find(filter) == std::string::npos) continue;
       compare(workload, place, clock);

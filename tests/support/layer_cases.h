@@ -8,6 +8,7 @@
 
 #include "core/nn/weight_forms.h"
 #include "tests/support/layer_case.h"
+#include "tests/support/reversible_cases.h"
 #include "tests/support/sequence_cases.h"
 
 namespace nestgrad {
@@ -242,6 +243,13 @@ inline std::vector<LayerCase> vector_cases() {
        [](W, X x) {
          return x * at::tensor({1., 0.}, float64()).view({2, 1, 1});
        }},
+      {{{"type", "mask"}, {"share", 0.9}, {"least", 0.1}},
+       {40, 2, 3},
+       {40, 2, 3},
+       [](W w, X x) {
+         return at::where(w.at("kept").view({40, 1, 1}) > 0.5, x,
+                          at::zeros_like(x));
+       }},
       {{{"type", "linear"}, {"out", 2}, {"bias", false}},
        {2, 3},
        {2, 2},
@@ -325,6 +333,7 @@ inline std::vector<LayerCase> layer_cases() {
   for (LayerCase& c : image_cases()) cases.push_back(std::move(c));
   for (LayerCase& c : vector_cases()) cases.push_back(std::move(c));
   for (LayerCase& c : sequence_cases()) cases.push_back(std::move(c));
+  for (LayerCase& c : reversible_cases()) cases.push_back(std::move(c));
   for (LayerCase& c : training_cases()) cases.push_back(std::move(c));
   return cases;
 }

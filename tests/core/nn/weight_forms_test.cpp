@@ -21,6 +21,7 @@ struct Function {
   Tensor x;              // [examples, ...]
   bool mixes_examples;   // except for this one
   std::function<Tensor(const Weights&, const Tensor& x)> apply;
+  bool rounds = false;  // see LayerCase
 
   bool of_tokens() const { return !at::isFloatingType(x.scalar_type()); }
 };
@@ -38,7 +39,8 @@ std::vector<Function> all_layers() {
                              pass.hyper_axis = HyperAxis::kParticles;
                            }
                            return layer->apply(weights, x, pass);
-                         }});
+                         },
+                         c.rounds});
   }
   return functions;
 }
@@ -245,7 +247,7 @@ TEST_CASE(
     "[weights]") {
   for_all([](const Function& f, const Form& form) {
     const ParameterSet numbers = numbers_for(f, form);
-    if (numbers.empty()) return;
+    if (numbers.empty() || f.rounds) return;
     for (const bool first_order : {false, true}) {
       if (first_order && (!form.responds || form.particles)) continue;
       CAPTURE(first_order);
@@ -277,6 +279,39 @@ TEST_CASE(
   });
 }
 
+TEST_CASE(
+    "with any form of weights derivatives of what is rounded are those of each "
+    "example alone",
+    "[weights]") {
+  for_all([](const Function& f, const Form& form) {
+    if (!f.rounds) return;
+    const ParameterSet here = numbers_for(f, form).leaves();
+    const auto derivatives = [&](const Tensor& y) {
+      const Tensor loss = (y * Key(41).normal(y.detach()) + y * y / 2).sum();
+      const ParameterSet slope = gradient(loss, here, Tape::kOn);
+      const Tensor along = dot(slope, Key(43).normal(here));
+      return std::pair(slope.detach().flatten(),
+                       gradient(along, here).flatten());
+    };
+    const auto found = derivatives(output(f, form, here));
+    const Built built(form, here, /*first_order=*/false);
+    const Tensor x = with_batch_axes(f.of_tokens() ? f.x : here.at("x"),
+                                     form.particles ? kParticles : 0);
+    std::vector<Tensor> each;
+    for (std::int64_t p = 0; p < (form.particles ? kParticles : 1); ++p) {
+      for (std::int64_t n = 0; n < kBatch; ++n) {
+        each.push_back(alone(f, weights_of(built.weights(), p, n),
+                             form.particles ? x[p] : x, n));
+      }
+    }
+    Tensor y = at::stack(each);
+    if (form.particles) y = y.unflatten(0, {kParticles, kBatch});
+    const auto expected = derivatives(y);
+    CHECK(distance(found.first, expected.first) < 1e-10);
+    CHECK(distance(found.second, expected.second) < 1e-10);
+  });
+}
+
 TEST_CASE("to first order in a response the output is its derivative",
           "[weights]") {
   for_all([](const Function& f, const Form& form) {
@@ -304,6 +339,21 @@ TEST_CASE("to first order in a response the output is its derivative",
       slope = tangent(y);
     }
     CHECK(distance(value, moved(0)) < 1e-12);
+    if (f.rounds) {
+      ParameterSet start, direction;
+      for (std::size_t i = 0; i < numbers.size(); ++i) {
+        const Tensor& t = numbers.tensors()[i];
+        const std::string& name = numbers.name(i);
+        start.insert(name, name == "u" ? at::zeros_like(t) : t);
+        direction.insert(name, name == "u"   ? t
+                               : name == "x" ? dx
+                                             : at::zeros_like(t));
+      }
+      start = start.leaves();
+      const Pushforward along({{"y", output(f, form, start)}}, start);
+      CHECK(distance(slope, along(direction).at("y")) < 1e-10);
+      return;
+    }
     constexpr double h = 1e-6;
     CHECK(distance(slope, (moved(h) - moved(-h)) / (2 * h)) < 1e-7);
   });
