@@ -195,6 +195,7 @@ class Comparison {
     ComparisonRow out;
     out.name = contestant.name;
     out.estimator = contestant.section.json();
+    out.window = contestant.section.integer("window");
     const auto failed = [&](const std::string& trouble) {
       out.status = "failed";
       out.trouble = trouble;

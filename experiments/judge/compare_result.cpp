@@ -36,6 +36,10 @@ double standard_deviation(const ComparisonRow& row) {
   return row.scatter ? or_nan(row.scatter->standard_deviation) : NAN;
 }
 
+double window(const ComparisonRow& row) {
+  return static_cast<double>(row.window);
+}
+
 double seconds(const ComparisonRow& row) { return or_nan(row.seconds); }
 
 double peak_mib(const ComparisonRow& row) {
@@ -56,8 +60,18 @@ struct View {
   const char* label;
 };
 
-std::vector<View> views(bool over_keys) {
+std::vector<View> views(bool over_keys, bool over_windows) {
   const char* const per_estimate = "seconds per estimate";
+  const char* const steps = "steps of a window";
+  const View bias{error, "relative bias", NAN, window, steps};
+  const View deviation{standard_deviation, "relative standard deviation", NAN,
+                       window, steps};
+  // What is exact would stretch the scale of all others.
+  if (over_windows && over_keys) return {bias, deviation};
+  if (over_windows) {
+    return {{error, "relative error", kLeast, window, steps},
+            {seconds, per_estimate, NAN, window, steps}};
+  }
   if (over_keys) {
     // What is not random has no place on a logarithmic axis.
     return {{error, "relative bias", kLeast, seconds, per_estimate},
@@ -69,30 +83,54 @@ std::vector<View> views(bool over_keys) {
            "MiB of tensors at the peak"}};
 }
 
-/// The panels of one view, of kPerPanel rows each.
+/// The panels of one view, of kPerPanel names each. Rows of one name, which
+/// differ in their windows, are one curve.
 void add_panels(const View& view, const std::vector<ComparisonRow>& rows,
                 std::vector<Panel>& to) {
-  std::vector<double> costs, errors;
+  std::vector<double> reach_x, reach_y;
+  std::vector<Curve> curves;
   for (const ComparisonRow& row : rows) {
-    costs.push_back(view.x(row));
-    const double error = view.y(row);
-    errors.push_back(error < kLeast ? view.least : error);
+    const double x = view.x(row), y = view.y(row);
+    reach_x.push_back(x);
+    reach_y.push_back(y < kLeast ? view.least : y);
+    auto curve =
+        std::find_if(curves.begin(), curves.end(),
+                     [&](const Curve& c) { return c.name == row.name; });
+    if (curve == curves.end()) {
+      curve = curves.insert(curves.end(), {row.name, {}, {}, {}});
+      curve->color = (curves.size() - 1) % kPerPanel;
+    }
+    if (std::isnan(x) || std::isnan(reach_y.back())) continue;
+    const auto place = std::upper_bound(curve->x.begin(), curve->x.end(), x);
+    curve->y.insert(curve->y.begin() + (place - curve->x.begin()),
+                    reach_y.back());
+    curve->x.insert(place, x);
   }
-  for (std::size_t first = 0; first < rows.size(); first += kPerPanel) {
+  for (std::size_t first = 0; first < curves.size(); first += kPerPanel) {
     Panel panel;
     panel.title = view.title;
     panel.x_label = view.label;
     panel.logarithmic = panel.logarithmic_x = true;
-    panel.reach_x = costs;
-    panel.reach_y = errors;
-    const std::size_t end = std::min(rows.size(), first + kPerPanel);
+    panel.reach_x = reach_x;
+    panel.reach_y = reach_y;
+    const std::size_t end = std::min(curves.size(), first + kPerPanel);
     for (std::size_t i = first; i < end; ++i) {
-      if (std::isnan(errors[i])) continue;
-      panel.curves.push_back(
-          {rows[i].name, {costs[i]}, {errors[i]}, i - first});
+      if (!curves[i].x.empty()) panel.curves.push_back(curves[i]);
     }
     to.push_back(std::move(panel));
   }
+}
+
+/// The names of all rows, with their windows if these differ.
+std::vector<std::string> labels(const ComparisonResult& result) {
+  std::vector<std::string> out;
+  for (const ComparisonRow& row : result.rows) {
+    out.push_back(row.name);
+    if (result.over_windows()) {
+      out.back() += fmt::format(", window {}", row.window);
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -143,14 +181,19 @@ Json ComparisonResult::to_json() const {
   return out;
 }
 
+bool ComparisonResult::over_windows() const {
+  return std::any_of(rows.begin(), rows.end(), [&](const ComparisonRow& row) {
+    return row.window != rows.front().window;
+  });
+}
+
 std::string ComparisonResult::text() const {
   std::string out =
       fmt::format("{}:\n{} hyperparameters, hypergradient of norm {:.3g}\n\n",
                   title(), hyperparameters, norm);
   std::size_t width = 9;
-  for (const ComparisonRow& row : rows) {
-    width = std::max(width, row.name.size());
-  }
+  const std::vector<std::string> names = labels(*this);
+  for (const std::string& name : names) width = std::max(width, name.size());
   const auto scatter = [&](const std::string& error,
                            const std::string& deviation) {
     return over_keys() ? fmt::format("  {:>9}  {:>9}", error, deviation) : "";
@@ -166,12 +209,13 @@ std::string ComparisonResult::text() const {
       scatter("+-", "deviation"), rounding("in " + precision), "cosine",
       "norm ratio", "seconds", "train gradients", "valid gradients", "products",
       "MiB");
-  for (const ComparisonRow& row : rows) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const ComparisonRow& row = rows[i];
     const Distance off = row.distance.value_or(Distance());
     out += fmt::format(
         "{:{}}  {:>9.2e}{}{}  {:>8.5f}  {:>10.4g}  {:>8.3g}  {:>15}  {:>15}  "
         "{:>8}  {:>8.4g}\n",
-        row.name, width, error(row),
+        names[i], width, error(row),
         scatter(fmt::format("{:.2e}", standard_error(row)),
                 fmt::format("{:.2e}", standard_deviation(row))),
         rounding(fmt::format("{:.2e}", or_nan(row.rounding.value_or(NAN)))),
@@ -188,7 +232,9 @@ std::string ComparisonResult::text() const {
 
 void ComparisonResult::draw(const std::string& path) const {
   std::vector<Panel> panels;
-  for (const View& view : views(over_keys())) add_panels(view, rows, panels);
+  for (const View& view : views(over_keys(), over_windows())) {
+    add_panels(view, rows, panels);
+  }
   draw_chart(path, title(), panels);
 }
 

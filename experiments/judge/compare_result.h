@@ -26,8 +26,9 @@ struct Scatter {
 
 /// One of the estimators that were compared.
 struct ComparisonRow {
-  std::string name;  ///< its section in words: "unrolled, last 10"
-  Json estimator;    ///< its section, with all defaults
+  std::string name;         ///< its section in words: "unrolled, last 10"
+  Json estimator;           ///< its section, with all defaults
+  std::int64_t window = 0;  ///< training steps of an estimate
 
   // Empty if the method failed before they were known.
   std::optional<EstimateCost> cost;
@@ -58,6 +59,9 @@ struct ComparisonResult {
   std::string precision;              ///< of the configuration
   std::vector<ComparisonRow> rows;
 
+  /// Whether estimators differ in the length of their windows.
+  bool over_windows() const;
+
   /// Whether means of several draws were judged.
   bool over_keys() const { return keys > 1; }
 
@@ -70,7 +74,8 @@ struct ComparisonResult {
   std::string text() const;
 
   /// Draws error against seconds and against memory as a PNG file; over several
-  /// keys, bias and standard deviation against seconds.
+  /// keys, bias and standard deviation against seconds. If windows differ, both
+  /// pictures are over their length.
   void draw(const std::string& path) const;
 };
 
