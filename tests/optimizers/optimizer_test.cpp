@@ -98,7 +98,13 @@ std::vector<Row> rows() {
        {{"lr", 0.1}, {"alpha", 0.9}, {"momentum", 0.7}, {"decay", 0.2}}},
       // Its hyperparameter has numbers of its own.
       {{{"type", "kronecker"}, {"preconditioner", "$p"}, {"lr", 0.3}},
-       {{"p", 0}}}};
+       {{"p", 0}}},
+      {{{"type", "learned"},
+        {"network", "$network"},
+        {"lr", "$lr"},
+        {"hidden", 3},
+        {"length", 20}},
+       {{"lr", 0.1}, {"network", 0}}}};
   out.insert(out.end(), plain.begin(), plain.end());
   return out;
 }
