@@ -66,6 +66,10 @@ ParameterSet BilevelProblem::hyper_of(const SoftExamples&) const {
   throw Unsupported("the hyperparameters of this problem are no examples");
 }
 
+Tensor BilevelProblem::samples(const ParameterSet&, std::int64_t) const {
+  return Tensor();
+}
+
 SoftExamples BilevelProblem::learned_examples(const ParameterSet&) const {
   return {};
 }
@@ -188,6 +192,11 @@ Metrics ProblemDecorator::evaluate(const ParameterSet& weights,
 
 Json ProblemDecorator::network(const ParameterSet& hyper) const {
   return problem_->network(inner_hyper(hyper));
+}
+
+Tensor ProblemDecorator::samples(const ParameterSet& hyper,
+                                 std::int64_t count) const {
+  return problem_->samples(inner_hyper(hyper), count);
 }
 
 SoftExamples ProblemDecorator::learned_examples(

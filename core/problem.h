@@ -76,7 +76,10 @@ struct ProblemAbilities {
 ///
 /// Losses are scalar tensors on the tape of every set that they are given: they
 /// must not detach w or h, nor update them in place. Implicit and unrolled
-/// methods need a twice differentiable train_loss.
+/// methods need a twice differentiable train_loss. One exception: a loss may
+/// hold constant what it computes from w for a further estimate of the same
+/// expectation, as the problem "diffusion" does with samples that it noises
+/// anew. Its derivative is then no longer that of its values.
 class BilevelProblem {
  public:
   static constexpr const char* kKind = "problems";
@@ -164,6 +167,11 @@ class BilevelProblem {
   /// from wherever they come. Default: throws Unsupported.
   virtual ParameterSet hyper_of(const SoftExamples& examples) const;
 
+  /// For a problem that makes examples, from noise for instance: `count` of
+  /// them, the same ones at every call with the same `hyper`, [count, shape of
+  /// an example...], in the units of the data source. Default: undefined.
+  virtual Tensor samples(const ParameterSet& hyper, std::int64_t count) const;
+
   /// How the network of this problem is asked about new examples, in the form
   /// of SavedNetwork (experiments/problems), which reads it again without the
   /// problem and its data. Default: an empty object, there is no network.
@@ -250,6 +258,7 @@ class ProblemDecorator : public BilevelProblem {
                    const ParameterSet& hyper) const override;
   std::string metric() const override { return problem_->metric(); }
   SoftExamples learned_examples(const ParameterSet& hyper) const override;
+  Tensor samples(const ParameterSet& hyper, std::int64_t count) const override;
   Json network(const ParameterSet& hyper) const override;
   std::vector<std::pair<std::string, ParameterSet>> baselines() const override {
     return problem_->baselines();

@@ -98,6 +98,11 @@ bool Chain::separates_examples() const {
   });
 }
 
+bool Chain::rounds() const {
+  return std::any_of(layers_.begin(), layers_.end(),
+                     [](const auto& layer) { return layer->rounds(); });
+}
+
 std::vector<Hyperparameter> Chain::hyperparameters() const {
   std::vector<Hyperparameter> all;
   for (const auto& layer : layers_) {

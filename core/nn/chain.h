@@ -45,6 +45,7 @@ class Chain {
 
   /// Whether all layers do; see Layer.
   bool separates_examples() const;
+  bool rounds() const;
 
   /// The largest of the layers; see Layer.
   std::int64_t convolved() const { return convolved_; }

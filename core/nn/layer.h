@@ -37,6 +37,10 @@ class Layer {
   /// alone. The default; not so in batch_norm.
   virtual bool separates_examples() const { return true; }
 
+  /// Whether numbers are rounded in it. Rounding then counts as the identity
+  /// for derivatives, and these are no limits of differences. The default: no.
+  virtual bool rounds() const { return false; }
+
   /// How many numbers a convolution in it computes for one example, the largest
   /// if there are several. The default: 0, no convolution.
   virtual std::int64_t convolved() const { return 0; }

@@ -19,6 +19,9 @@ struct ModelAbilities {
 
   /// There are features().
   bool features = false;
+
+  /// See Layer::rounds().
+  bool rounds = false;
 };
 
 /// A network whose weights are an argument.
@@ -79,7 +82,7 @@ class Sequential : public Model {
   }
   ModelAbilities abilities() const override {
     return {/*weights_per_example=*/true, chain_.separates_examples(),
-            /*features=*/true};
+            /*features=*/true, chain_.rounds()};
   }
 
  private:

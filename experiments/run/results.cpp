@@ -7,6 +7,7 @@
 #include "core/platform/files.h"
 #include "core/platform/memory_meter.h"
 #include "core/platform/warnings.h"
+#include "experiments/record/samples.h"
 #include "experiments/record/table.h"
 #include "experiments/setup/process.h"
 
@@ -94,6 +95,8 @@ void Results::write(const RunFolder& folder, const HandedOut& found) const {
   draw_chart(folder.file("trajectory.png"),
              std::filesystem::path(folder.path()).filename().string(),
              recorder.panels(natural));
+  write_samples(folder, experiment.problem(), experiment.initial_hyper(),
+                hyper);
   if (examples == nullptr) return;
   const SoftExamples learned = experiment.problem().learned_examples(hyper);
   write_learned_examples(folder, learned);

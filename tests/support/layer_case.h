@@ -18,10 +18,6 @@ struct LayerCase {
   Shape output;
   std::function<Tensor(const ParameterSet& weights, const Tensor& x)> expected;
 
-  /// Its numbers are rounded, which counts as the identity for derivatives: so
-  /// they are no limits of differences.
-  bool rounds = false;
-
   std::string type() const { return config["type"].get<std::string>(); }
   std::unique_ptr<Layer> make() const {
     return LayerRegistry::instance().make(config, input);

@@ -104,7 +104,7 @@ inline Tensor rev_lstm_states(const ParameterSet& w, const Tensor& x,
 inline std::vector<LayerCase> reversible_cases() {
   using W = const ParameterSet&;
   using X = const Tensor&;
-  std::vector<LayerCase> cases = {
+  return {
       {{{"type", "rev_gru"}, {"hidden", 4}},
        {3, 2},
        {4},
@@ -131,8 +131,6 @@ inline std::vector<LayerCase> reversible_cases() {
        {3, 2},
        [](W w, X x) { return rev_lstm_states(w, x, 1); }},
   };
-  for (LayerCase& c : cases) c.rounds = true;
-  return cases;
 }
 
 }  // namespace nestgrad

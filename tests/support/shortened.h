@@ -30,6 +30,10 @@ inline Json shortened(Json config, std::int64_t outer_steps = 2) {
       problem["data"]["test"] = 50;
     }
     if (problem.value("examples", 0) > 20) problem["examples"] = 20;
+    if (problem.contains("pretraining")) problem["pretraining"]["steps"] = 5;
+    if (problem.contains("reward") && problem["reward"].contains("steps")) {
+      problem["reward"]["steps"] = 5;
+    }
   }
   config["device"] = "cpu";
   return config;

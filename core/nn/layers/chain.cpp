@@ -29,6 +29,7 @@ class ChainLayer : public Layer {
   bool separates_examples() const override {
     return chain_.separates_examples();
   }
+  bool rounds() const override { return chain_.rounds(); }
   std::int64_t convolved() const override { return chain_.convolved(); }
   std::vector<Hyperparameter> hyperparameters() const override {
     return chain_.hyperparameters();

@@ -47,6 +47,8 @@ class Flipout : public Layer {
     return layer_->separates_examples();
   }
 
+  bool rounds() const override { return layer_->rounds(); }
+
   std::int64_t convolved() const override { return layer_->convolved(); }
 
   std::vector<Hyperparameter> hyperparameters() const override {

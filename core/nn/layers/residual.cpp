@@ -71,6 +71,8 @@ class Residual : public Layer {
     return chain_.separates_examples() && skip_.separates_examples();
   }
 
+  bool rounds() const override { return chain_.rounds() || skip_.rounds(); }
+
   std::int64_t convolved() const override {
     return std::max(chain_.convolved(), skip_.convolved());
   }

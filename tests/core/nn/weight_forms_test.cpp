@@ -21,7 +21,7 @@ struct Function {
   Tensor x;              // [examples, ...]
   bool mixes_examples;   // except for this one
   std::function<Tensor(const Weights&, const Tensor& x)> apply;
-  bool rounds = false;  // see LayerCase
+  bool rounds = false;  // see Layer
 
   bool of_tokens() const { return !at::isFloatingType(x.scalar_type()); }
 };
@@ -40,7 +40,7 @@ std::vector<Function> all_layers() {
                            }
                            return layer->apply(weights, x, pass);
                          },
-                         c.rounds});
+                         layer->rounds()});
   }
   return functions;
 }

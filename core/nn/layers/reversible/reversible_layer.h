@@ -77,6 +77,7 @@ class ReversibleLayer : public Layer {
   ParameterSet initial_weights(const Key& key) const override;
   Tensor apply(const Weights& weights, const Tensor& x,
                const Pass& pass) const override;
+  bool rounds() const override { return true; }
 
  protected:
   static Schema reversible_schema(std::string meaning);

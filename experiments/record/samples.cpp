@@ -1,0 +1,45 @@
+#include "experiments/record/samples.h"
+
+#include <ATen/ATen.h>
+
+#include "core/platform/files.h"
+#include "experiments/data/arrays/npz_file.h"
+#include "experiments/record/image_sheet.h"
+
+namespace nestgrad {
+namespace {
+
+constexpr std::int64_t kStoredSamples = 256;
+constexpr std::int64_t kShownSamples = 16;
+
+std::string draw_samples(const Tensor& before, const Tensor& after) {
+  const std::vector<std::string> labels = {"before", "after"};
+  ImageSheet sheet(kShownSamples, 2, ImageSheet::width_of(labels));
+  const Exposure exposure(before.slice(0, 0, kShownSamples));
+  for (std::int64_t row = 0; row < 2; ++row) {
+    sheet.label_row(row, labels[static_cast<std::size_t>(row)]);
+    for (std::int64_t i = 0; i < kShownSamples; ++i) {
+      sheet.put(exposure((row == 0 ? before : after)[i]), i, row);
+    }
+  }
+  return sheet.png();
+}
+
+}  // namespace
+
+void write_samples(const RunFolder& folder, const BilevelProblem& problem,
+                   const ParameterSet& before, const ParameterSet& after) {
+  const auto of = [&](const ParameterSet& hyper) {
+    const Tensor samples = problem.samples(hyper, kStoredSamples);
+    return samples.defined() ? samples.detach().to(at::kCPU, at::kFloat)
+                             : samples;
+  };
+  const Tensor first = of(before);
+  if (!first.defined()) return;
+  const Tensor second = of(after);
+  save_npz(folder.file("samples.npz"), {{"before", first}, {"after", second}});
+  if (!are_images(first)) return;
+  write_file(folder.file("samples.png"), draw_samples(first, second));
+}
+
+}  // namespace nestgrad
