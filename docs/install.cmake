@@ -3,7 +3,7 @@
 # `cmake --install` includes this with `root`, this tree, and `documents`, where
 # they go.
 file(GLOB files ${root}/README.md ${root}/LICENSE ${root}/docs/*.md
-     ${root}/docs/*.png ${root}/experiments/report/uPlot*LICENSE*)
+     ${root}/docs/pictures/*.png ${root}/experiments/report/uPlot*LICENSE*)
 foreach(page ${files})
   if(NOT page MATCHES "[.]md$")
     continue()

@@ -54,10 +54,13 @@ room(experiments/setup ${base} core core/distributed core/parallel core/nn
 room(experiments/setup/protocols ${base} core/nn experiments/setup)
 room(experiments/record ${base} core hypergrad experiments/data
      experiments/data/arrays experiments/plot experiments/setup)
+room(experiments/record/examples ${base} core experiments/data/arrays
+     experiments/plot experiments/record)
 room(experiments/judge ${base} core core/distributed hypergrad hypergrad/solvers
      hypergrad/implicit hypergrad/unrolled experiments/plot experiments/setup experiments/record)
 room(experiments/run ${base} core core/distributed hypergrad experiments/setup
-     experiments/record experiments/judge experiments/problems/coresets)
+     experiments/record experiments/record/examples experiments/judge
+     experiments/problems/coresets)
 room(experiments/sweep ${base} core core/distributed experiments/plot experiments/setup
      experiments/record experiments/run)
 room(experiments/report ${base} experiments/plot experiments/setup

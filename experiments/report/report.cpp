@@ -20,8 +20,8 @@ namespace {
 /// Rows of a chart. A screen cannot show more points of a line.
 constexpr std::size_t kMostRows = 2000;
 
-constexpr const char* kPictures[] = {"distilled.png",
-                                     "distilled_over_time.png"};
+constexpr const char* kPictures[] = {"distilled.png", "distilled_over_time.png",
+                                     "samples.png"};
 
 /// The files of the page's script, in their order within it.
 constexpr const char* kScripts[] = {

@@ -7,7 +7,7 @@
 #include "core/platform/files.h"
 #include "core/platform/memory_meter.h"
 #include "core/platform/warnings.h"
-#include "experiments/record/samples.h"
+#include "experiments/record/examples/samples.h"
 #include "experiments/record/table.h"
 #include "experiments/setup/process.h"
 

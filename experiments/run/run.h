@@ -13,7 +13,7 @@
 #include "experiments/record/checkpoints.h"
 #include "experiments/record/console.h"
 #include "experiments/record/estimate_summary.h"
-#include "experiments/record/learned_examples.h"
+#include "experiments/record/examples/learned_examples.h"
 #include "experiments/record/recorder.h"
 #include "experiments/record/run_folder.h"
 #include "experiments/run/final_runs.h"

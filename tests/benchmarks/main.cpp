@@ -8,6 +8,7 @@
 //   nestgrad_bench --dropout-origins CONFIG
 //   nestgrad_bench --dropout-starts CONFIG FILE.png
 //   nestgrad_bench --outer-step CONFIG
+//   nestgrad_bench --learned-optimizer CONFIG
 //
 // FILTER selects the workloads whose names contain it. Both sides run
 // alternately in one process. The table shows the median times of a run, the
@@ -17,8 +18,8 @@
 // time instead of wall time, for a busy machine. --device: memory is that of
 // tensors. --device-graphs: the library records, the loops by hand do not; what
 // recordings hold is not counted. --scaling: see scaling.h; --self-tuning:
-// self_tuning.h; --particles: particles.h; --outer-step: distillation.h; the
-// others: dropout_study.h.
+// self_tuning.h; --particles: particles.h; --outer-step: distillation.h;
+// --learned-optimizer: learned_optimizer_study.h; the others: dropout_study.h.
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -26,6 +27,7 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <functional>
 
 #include "benchmark.h"
 #include "core/platform/memory_meter.h"
@@ -33,6 +35,7 @@
 #include "distillation.h"
 #include "dropout_study.h"
 #include "experiments/setup/process.h"
+#include "learned_optimizer_study.h"
 #include "median.h"
 #include "particles.h"
 #include "resident.h"
@@ -117,41 +120,46 @@ Place take_place(std::vector<std::string>& arguments) {
   return place;
 }
 
+/// What is measured in place of the workloads, by the option that asks for it.
+struct Study {
+  const char* option;
+  const char* needs;  // in words
+  std::size_t arguments;
+  std::function<void(const Place&, const std::vector<std::string>&)> run;
+};
+
+using Texts = std::vector<std::string>;
+
+std::vector<Study> studies() {
+  constexpr const char* kConfig = "a configuration";
+  return {
+      {"--scaling", "the name of a PNG file", 1,
+       [](const Place&, const Texts& a) { measure_scaling(a[0]); }},
+      {"--self-tuning", "no argument", 0,
+       [](const Place&, const Texts&) { measure_self_tuning(); }},
+      {"--particles", "no argument", 0,
+       [](const Place& place, const Texts&) { measure_particles(place); }},
+      {"--learned-optimizer", kConfig, 1,
+       [](const Place&, const Texts& a) {
+         study_learned_optimizer(a[0], /*steps=*/500);
+       }},
+      {"--dropout-study", kConfig, 1,
+       [](const Place&, const Texts& a) { study_dropout(a[0]); }},
+      {"--dropout-origins", kConfig, 1,
+       [](const Place&, const Texts& a) { study_origins(a[0]); }},
+      {"--outer-step", kConfig, 1,
+       [](const Place&, const Texts& a) { measure_outer_step(a[0]); }},
+      {"--dropout-starts", "a configuration and the name of a PNG file", 2,
+       [](const Place&, const Texts& a) { draw_dropout_starts(a[0], a[1]); }}};
+}
+
 int run(std::vector<std::string> arguments) {
   const Place place = take_place(arguments);
-  if (!arguments.empty() && arguments[0] == "--scaling") {
-    require(arguments.size() == 2, "--scaling needs the name of a PNG file");
-    measure_scaling(arguments[1]);
-    return 0;
-  }
-  if (!arguments.empty() && arguments[0] == "--self-tuning") {
-    measure_self_tuning();
-    return 0;
-  }
-  if (!arguments.empty() && arguments[0] == "--particles") {
-    measure_particles(place);
-    return 0;
-  }
-  if (!arguments.empty() && arguments[0] == "--dropout-study") {
-    require(arguments.size() == 2, "--dropout-study needs a configuration");
-    study_dropout(arguments[1]);
-    return 0;
-  }
-  if (!arguments.empty() && arguments[0] == "--dropout-origins") {
-    require(arguments.size() == 2, "--dropout-origins needs a configuration");
-    study_origins(arguments[1]);
-    return 0;
-  }
-  if (!arguments.empty() && arguments[0] == "--outer-step") {
-    require(arguments.size() == 2, "--outer-step needs a configuration");
-    measure_outer_step(arguments[1]);
-    return 0;
-  }
-  if (!arguments.empty() && arguments[0] == "--dropout-starts") {
-    require(
-        arguments.size() == 3,
-        "--dropout-starts needs a configuration and the name of a PNG file");
-    draw_dropout_starts(arguments[1], arguments[2]);
+  for (const Study& study : studies()) {
+    if (arguments.empty() || arguments[0] != study.option) continue;
+    require(arguments.size() == 1 + study.arguments, "{} needs {}",
+            study.option, study.needs);
+    study.run(place, {arguments.begin() + 1, arguments.end()});
     return 0;
   }
   Clock clock = wall_seconds;

@@ -153,6 +153,7 @@ function addEvaluations(place, run) {
 const kPictures = {
   "distilled.png": "learned images",
   "distilled_over_time.png": "the first of each class over the outer steps",
+  "samples.png": "samples from the same noise before and after tuning",
 };
 
 function addImages(place, run) {

@@ -6,7 +6,7 @@
 #include "core/tensor/autodiff.h"
 #include "experiments/data/arrays/npz_file.h"
 #include "experiments/problems/coresets/coreset.h"
-#include "experiments/record/learned_examples.h"
+#include "experiments/record/examples/learned_examples.h"
 #include "experiments/run/final_runs.h"
 #include "experiments/setup/experiment.h"
 #include "tests/experiments/plot/picture.h"

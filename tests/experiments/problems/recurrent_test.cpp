@@ -5,10 +5,12 @@
 
 #include "core/nn/weight_forms.h"
 #include "core/tensor/autodiff.h"
+#include "experiments/data/data.h"
 #include "experiments/setup/experiment.h"
 #include "tests/kit/contract.h"
 #include "tests/kit/numbers.h"
 #include "tests/support/support.h"
+#include "tests/support/temporary_folder.h"
 
 namespace nestgrad {
 namespace {
@@ -152,7 +154,24 @@ TEST_CASE(
     "forward mode in real time, pes and es_single follow the gradient "
     "through time with windows of one step, truncation does not",
     "[recurrent]") {
-  const Experiment made = recurrent_experiment(copying());
+  // The copy task, or a text whose words end with their first letter.
+  const bool text = GENERATE(false, true);
+  CAPTURE(text);
+  const TemporaryFolder folder;
+  Json json = copying();
+  if (text) {
+    std::string letters;
+    for (unsigned i = 0; i < 60; ++i) {
+      const std::string letter = i * 7 % 16 % 3 == 0 ? "a" : "b";
+      letters += letter + "......" + letter;
+    }
+    folder.write("text", letters);
+    json["problem"]["data"] = {
+        {"type", "text"},   {"file", folder.path("text")},
+        {"length", kSteps}, {"train", 20},
+        {"valid", 10},      {"test", 10}};
+  }
+  const Experiment made = recurrent_experiment(json);
   const ParameterSet hyper = trained_a_little(made);
   const ParameterSet exact = of_run(made, hyper, estimator("unrolled", kSteps));
   const auto cosine = [&](const ParameterSet& g) {

@@ -1,10 +1,10 @@
-#include "experiments/record/samples.h"
+#include "experiments/record/examples/samples.h"
 
 #include <ATen/ATen.h>
 
 #include "core/platform/files.h"
 #include "experiments/data/arrays/npz_file.h"
-#include "experiments/record/image_sheet.h"
+#include "experiments/record/examples/image_sheet.h"
 
 namespace nestgrad {
 namespace {

@@ -1,4 +1,4 @@
-#include "experiments/record/learned_examples.h"
+#include "experiments/record/examples/learned_examples.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -8,7 +8,7 @@
 #include "core/platform/files.h"
 #include "experiments/data/arrays/idx_file.h"
 #include "experiments/data/arrays/npz_file.h"
-#include "experiments/record/image_sheet.h"
+#include "experiments/record/examples/image_sheet.h"
 
 namespace nestgrad {
 namespace {

@@ -1,4 +1,4 @@
-#include "experiments/record/image_sheet.h"
+#include "experiments/record/examples/image_sheet.h"
 
 #include <ATen/ATen.h>
 
