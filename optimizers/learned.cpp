@@ -5,6 +5,7 @@
 
 #include "core/hyperparameter.h"
 #include "core/optimizer.h"
+#include "core/particles.h"
 #include "core/storage/safetensors.h"
 #include "core/tensor/key.h"
 #include "core/tensor/part.h"
@@ -117,22 +118,13 @@ class Learned : public Optimizer {
   }
 
   Tensor read(const Config& config) const {
-    const std::string path = config.path("file");
-    ParameterSet all;
-    try {
-      all = load_safetensors(path, {"network"});
-    } catch (const Error& error) {
-      config.fail("file", error.what());
-    }
-    if (!all.contains("network")) {
-      config.fail("file", fmt::format("'{}' has no tensor 'network'", path));
-    }
-    const Tensor& numbers = all.at("network");
+    const Tensor numbers = load_tensor(config, "file", "network");
     if (numbers.numel() != count()) {
-      config.fail("file",
-                  fmt::format("'{}' has a network of {} numbers, but with {} "
-                              "hidden units it has {}",
-                              path, numbers.numel(), hidden_, count()));
+      config.fail(
+          "file",
+          fmt::format("'{}' has a network of {} numbers, but with {} "
+                      "hidden units it has {}",
+                      config.path("file"), numbers.numel(), hidden_, count()));
     }
     return numbers.flatten();
   }
@@ -140,8 +132,11 @@ class Learned : public Optimizer {
   TrainState update(const TrainState& state, const ParameterSet& gradient,
                     const ParameterSet& natural) const override {
     const std::size_t n = state.weights.size();
+    const bool several = state.particles > 0;
+    const ParameterSet one =
+        several ? particle(state.weights, 0) : state.weights;
     const auto joined = [&](const ParameterSet& set) {
-      return flat(set, state.particles);
+      return several ? set.flatten_each() : set.flatten();
     };
     const Tensor w = joined(state.weights), g = joined(gradient);
     const auto t = static_cast<double>(state.step + 1);
@@ -157,8 +152,18 @@ class Learned : public Optimizer {
     const Tensor r = (slot(kSecondDecay, g * g) + 1e-30).sqrt() + 1e-8;
     for (Tensor& u : directions) u = u / r;
 
-    const Tensor q_of_w = tensor_size(state.weights, w, state.particles);
-    const Tensor q_of_r = tensor_size(state.weights, r, state.particles);
+    // The root mean square of each tensor, at each of its numbers.
+    const auto q = [&](const Tensor& x) {
+      std::vector<Tensor> sizes;
+      for (const Tensor& t : one.unflatten(x).tensors()) {
+        const Tensor numbers =
+            several ? t.reshape({t.size(0), -1}) : t.reshape(-1);
+        const Tensor mean = numbers.square().mean(-1, /*keepdim=*/true);
+        sizes.push_back((mean + 1e-12).sqrt().expand_as(numbers));
+      }
+      return at::cat(sizes, -1);
+    };
+    const Tensor q_of_w = q(w), q_of_r = q(r);
     std::vector<Tensor> features = {g / r};
     features.insert(features.end(), directions.begin(), directions.end());
     features.push_back(w / q_of_w);
@@ -171,12 +176,10 @@ class Learned : public Optimizer {
     const Tensor correction =
         out.select(-1, 1).exp() * (directions[1] + out.select(-1, 0));
     const Tensor seen = (slots.back() > 0).to(w.scalar_type());
-    const ParameterSet step =
-        split(correction * seen, state.weights, state.particles);
+    const ParameterSet step = one.unflatten(correction * seen);
     std::vector<Tensor> after;
     for (const Tensor& s : slots) {
-      const ParameterSet set = split(s, state.weights, state.particles);
-      after.insert(after.end(), set.tensors().begin(), set.tensors().end());
+      for (const Tensor& t : one.unflatten(s).tensors()) after.push_back(t);
     }
     return {subtract(state.weights, lr_.scale(natural, state), step),
             state.slots.with(std::move(after)), state.step + 1};
@@ -202,43 +205,6 @@ class Learned : public Optimizer {
     };
     const Tensor x = layer(features, hidden_).tanh();
     return layer(layer(x, hidden_).tanh(), kOutputs);
-  }
-
-  /// All tensors as one vector, [particles..., weights].
-  static Tensor flat(const ParameterSet& set, std::int64_t particles) {
-    std::vector<Tensor> all;
-    for (const Tensor& x : set.tensors()) {
-      all.push_back(particles > 0 ? x.reshape({particles, -1}) : x.flatten());
-    }
-    return at::cat(all, -1);
-  }
-
-  static ParameterSet split(const Tensor& all, const ParameterSet& like,
-                            std::int64_t particles) {
-    const std::int64_t runs = std::max<std::int64_t>(particles, 1);
-    std::int64_t first = 0;
-    return like.map([&](const Tensor& x) {
-      const std::int64_t n = x.numel() / runs;
-      first += n;
-      return all.narrow(-1, first - n, n).reshape(x.sizes());
-    });
-  }
-
-  /// q: the root mean square of each tensor, at each of its numbers.
-  static Tensor tensor_size(const ParameterSet& like, const Tensor& all,
-                            std::int64_t particles) {
-    const std::int64_t runs = std::max<std::int64_t>(particles, 1);
-    std::vector<Tensor> sizes;
-    std::int64_t first = 0;
-    for (const Tensor& x : like.tensors()) {
-      const std::int64_t n = x.numel() / runs;
-      const Tensor mine = all.narrow(-1, first, n);
-      const Tensor q =
-          (mine.square().mean(-1, /*keepdim=*/true) + 1e-12).sqrt();
-      sizes.push_back(q.expand_as(mine));
-      first += n;
-    }
-    return at::cat(sizes, -1);
   }
 
   Setting lr_;

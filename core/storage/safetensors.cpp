@@ -339,6 +339,22 @@ ParameterSet load_safetensors(const std::string& path,
   });
 }
 
+Tensor load_tensor(const Config& config, const std::string& key,
+                   const std::string& name, const std::string& key_of_name) {
+  const std::string path = config.path(key);
+  ParameterSet found;
+  try {
+    found = load_safetensors(path, {name});
+  } catch (const Error& error) {
+    config.fail(key, error.what());
+  }
+  if (found.empty()) {
+    config.fail(key_of_name,
+                fmt::format("'{}' has no tensor '{}'", path, name));
+  }
+  return found.tensors()[0];
+}
+
 std::vector<std::string> safetensors_names(const std::string& path) {
   const std::string bytes = read_file(path);
   return reported_at(path, [&] {

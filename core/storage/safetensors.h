@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/config/config.h"
 #include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
@@ -52,6 +53,15 @@ ParameterSet load_safetensors(const std::string& path);
 /// names may have any type.
 ParameterSet load_safetensors(const std::string& path,
                               const std::vector<std::string>& wanted);
+
+/// The tensor `name` of the file that config.path(key) is. What is wrong is an
+/// error at that key, or at `key_of_name` if the file has no such tensor.
+Tensor load_tensor(const Config& config, const std::string& key,
+                   const std::string& name, const std::string& key_of_name);
+inline Tensor load_tensor(const Config& config, const std::string& key,
+                          const std::string& name) {
+  return load_tensor(config, key, name, key);
+}
 
 /// The names of all tensors of a file, of any type, in the order of the header.
 std::vector<std::string> safetensors_names(const std::string& path);

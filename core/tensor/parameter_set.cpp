@@ -100,21 +100,33 @@ Tensor ParameterSet::flatten() const {
   return flat.empty() ? at::empty({0}) : at::cat(flat);
 }
 
+Tensor ParameterSet::flatten_each() const {
+  std::vector<Tensor> flat;
+  flat.reserve(size());
+  for (const Tensor& t : tensors_) flat.push_back(t.reshape({t.size(0), -1}));
+  return at::cat(flat, 1);
+}
+
 ParameterSet ParameterSet::unflatten(const Tensor& flat) const {
-  require(flat.dim() == 1 && flat.numel() == numel(),
-          "expected a vector of {} numbers, got {}", numel(), flat.numel());
+  const bool several = flat.dim() == 2;
+  require((several || flat.dim() == 1) && flat.size(-1) == numel(),
+          "expected a vector of {} numbers, got the shape [{}]", numel(),
+          fmt::join(flat.sizes().vec(), ", "));
   std::vector<Tensor> out{flat};
   if (size() != 1) {
     std::vector<std::int64_t> sizes;
     sizes.reserve(size());
     for (const Tensor& t : tensors_) sizes.push_back(t.numel());
-    out = flat.split_with_sizes(sizes);
+    out = flat.split_with_sizes(sizes, -1);
   }
   for (std::size_t i = 0; i < size(); ++i) {
-    if (tensors_[i].dim() != 1) out[i] = out[i].view(tensors_[i].sizes());
+    if (tensors_[i].dim() == 1) continue;
+    std::vector<std::int64_t> sizes = tensors_[i].sizes().vec();
+    if (several) sizes.insert(sizes.begin(), flat.size(0));
+    out[i] = out[i].view(sizes);
   }
   ParameterSet set = with(std::move(out));
-  set.whole_ = flat;
+  if (!several) set.whole_ = flat;
   return set;
 }
 

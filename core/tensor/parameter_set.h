@@ -94,8 +94,13 @@ class ParameterSet {
   /// All numbers as one vector, in order. Stays on the tape.
   Tensor flatten() const;
 
-  /// The inverse of flatten(): cuts `flat` into a set alike to this one, whose
-  /// tensors are views of `flat`.
+  /// The same for sets side by side, which the first axis of each tensor
+  /// counts: [sets, numbers of one].
+  Tensor flatten_each() const;
+
+  /// The inverse of both: cuts `flat`, [numbers] or [sets, numbers], into a set
+  /// alike to this one, or one with an axis more before those of each tensor.
+  /// The tensors are views of `flat`.
   ParameterSet unflatten(const Tensor& flat) const;
 
   /// The vector that unflatten() cut this set from; undefined for other sets.

@@ -136,23 +136,15 @@ class RecurrentNetwork : public Dynamics {
   template <class F>
   auto with_weights(const ParameterSet& hyper, std::int64_t particles,
                     F&& f) const {
-    const Tensor& all = hyper.at(kNetwork);
-    std::vector<Tensor> tensors;
-    std::int64_t first = 0;
-    for (const Tensor& like : initial_.tensors()) {
-      std::vector<std::int64_t> sizes = like.sizes().vec();
-      if (particles > 0) sizes.insert(sizes.begin(), particles);
-      tensors.push_back(all.narrow(-1, first, like.numel()).reshape(sizes));
-      first += like.numel();
-    }
-    const std::size_t of_readout = tensors.size() - of_cell_;
+    const ParameterSet all = initial_.unflatten(hyper.at(kNetwork));
+    const std::size_t of_readout = all.size() - of_cell_;
     const auto cut = [&](const Weights& weights) {
       return f(weights.slice(0, of_cell_), weights.slice(of_cell_, of_readout));
     };
     if (particles > 0) {
-      return cut(ParticleWeights(std::move(tensors), particles));
+      return cut(ParticleWeights(all, particles));
     }
-    return cut(SharedWeights(std::move(tensors)));
+    return cut(SharedWeights(all));
   }
 
   /// The logits after one token of each sequence, [batch..., classes], whose

@@ -190,5 +190,10 @@ int run(std::vector<std::string> arguments) {
 }  // namespace nestgrad
 
 int main(int argc, char** argv) {
-  return nestgrad::run({argv + 1, argv + argc});
+  try {
+    return nestgrad::run({argv + 1, argv + argc});
+  } catch (const nestgrad::Error& error) {
+    fmt::print(stderr, "nestgrad_bench: {}\n", error.what());
+    return 2;
+  }
 }

@@ -130,13 +130,6 @@ class Lora : public Layer {
 
   /// "weight" and, if it is named, "bias".
   ParameterSet read(const Config& config) const {
-    ParameterSet all;
-    const std::string path = config.path("file");
-    try {
-      all = load_safetensors(path);
-    } catch (const Error& error) {
-      config.fail("file", error.what());
-    }
     if (config.has("seed")) {
       config.fail("seed", "must be left out where a file has W");
     }
@@ -144,17 +137,15 @@ class Lora : public Layer {
     for (const char* key : {"weight", "bias"}) {
       const bool named = config.has(key);
       if (!named && key == std::string("bias")) continue;
-      const std::string name = named ? config.text(key) : key;
-      if (!all.contains(name)) {
-        config.fail(key, fmt::format("'{}' has no tensor '{}'", path, name));
-      }
-      const auto type = all.at(name).scalar_type();
+      const Tensor tensor =
+          load_tensor(config, "file", named ? config.text(key) : key, key);
+      const auto type = tensor.scalar_type();
       if (!at::isFloatingType(type)) {
         config.fail(key, fmt::format("must be floating-point numbers, but is "
                                      "of the type {}",
                                      c10::toString(type)));
       }
-      fixed.insert(key, all.at(name));
+      fixed.insert(key, tensor);
     }
     const Tensor w = fixed.at("weight");
     if (w.dim() != 2 || w.size(1) != in_) {

@@ -16,29 +16,27 @@ class Classifier : public Reward {
  public:
   Classifier(const Config& config, const SampledData& data, const Key& key)
       : class_(config.integer("class")) {
-    if (data.class_count == 0) {
-      config.fail("type", "needs examples with classes");
+    const Dataset& examples = data.examples;
+    if (examples.classes == 0 || examples.targets.dim() != 1) {
+      config.fail("type", "needs examples with a class each");
     }
-    if (class_ >= data.class_count) {
+    if (class_ >= examples.classes) {
       config.fail("class", fmt::format("must be below {}, the number of "
                                        "classes; is {}",
-                                       data.class_count, class_));
+                                       examples.classes, class_));
     }
     model_ = ModelRegistry::instance().make(
-        Json{{"type", "mlp"}}, {data.examples.size(1)}, {data.class_count});
-    const BatchSchedule batches(data.examples.size(0), kBatch,
-                                key.fold("batches"), data.examples.device());
-    weights_ = trained(
-        {config.integer("steps"), 1e-3},
-        model_->initial_weights(key).to(data.examples.options()),
-        [&](const ParameterSet& w, std::int64_t step) {
-          const Tensor rows = batches.rows(step);
-          const auto of = [&](const Tensor& all) {
-            return rows.defined() ? all.index_select(0, rows) : all;
-          };
-          return at::cross_entropy_loss(
-              model_->forward(w, of(data.examples), Pass()), of(data.classes));
-        });
+        Json{{"type", "mlp"}}, {data.numbers()}, {examples.classes});
+    const BatchSchedule batches(examples.size(), kBatch, key.fold("batches"),
+                                examples.rows_device());
+    weights_ =
+        trained({config.integer("steps"), 1e-3},
+                model_->initial_weights(key).to(examples.inputs.options()),
+                [&](const ParameterSet& w, std::int64_t step) {
+                  const Batch batch = examples.rows(batches.rows(step));
+                  return at::cross_entropy_loss(
+                      model_->forward(w, batch.input, Pass()), batch.target);
+                });
   }
 
   static Schema schema() {

@@ -29,7 +29,7 @@ class Compressibility : public Reward {
     cosine.select(0, 0).mul_(std::sqrt(0.5));
     const Tensor both =
         at::einsum("ai,bj->abij", {cosine, cosine}).flatten(0, 1).slice(0, 1);
-    kernels_ = both.unsqueeze(1).to(data.examples.options());
+    kernels_ = both.unsqueeze(1).to(data.examples.inputs.options());
   }
 
   static Schema schema() {

@@ -4,8 +4,6 @@
 
 #include <cmath>
 
-#include "core/dataset.h"
-
 namespace nestgrad {
 namespace {
 
@@ -63,19 +61,17 @@ Tensor Denoiser::loss(const ParameterSet& weights, const Tensor& examples,
       .mean();
 }
 
-ParameterSet Denoiser::trained_on(const Tensor& examples, std::int64_t batch,
+ParameterSet Denoiser::trained_on(const Dataset& examples, std::int64_t batch,
                                   const ShortTraining& training,
                                   const Key& key) const {
-  const BatchSchedule batches(examples.size(0), batch, key.fold("batches"),
-                              examples.device());
-  return trained(
-      training, initial_weights(key),
-      [&](const ParameterSet& w, std::int64_t step) {
-        const Tensor rows = batches.rows(step);
-        return loss(w,
-                    rows.defined() ? examples.index_select(0, rows) : examples,
-                    key.fold("step").fold(static_cast<std::uint64_t>(step)));
-      });
+  const BatchSchedule batches(examples.size(), batch, key.fold("batches"),
+                              examples.rows_device());
+  return trained(training, initial_weights(key),
+                 [&](const ParameterSet& w, std::int64_t step) {
+                   return loss(
+                       w, examples.rows(batches.rows(step)).input,
+                       key.fold("step").fold(static_cast<std::uint64_t>(step)));
+                 });
 }
 
 Tensor Denoiser::velocity(const ParameterSet& weights, const Tensor& x_t,

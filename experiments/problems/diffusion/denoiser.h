@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/dataset.h"
 #include "core/nn/model.h"
 #include "experiments/problems/diffusion/training.h"
 
@@ -45,7 +46,7 @@ class Denoiser {
               const Key& key) const;
 
   /// Weights trained on the examples, `batch` of them at a time.
-  ParameterSet trained_on(const Tensor& examples, std::int64_t batch,
+  ParameterSet trained_on(const Dataset& examples, std::int64_t batch,
                           const ShortTraining& training, const Key& key) const;
 
  private:

@@ -163,7 +163,7 @@ class Diffusion : public Dynamics {
     const ParameterSet network = network_of(hyper);
     const Tensor made = sampled(network, kEvaluated);
     const double reward = reward_->of(made).mean().item<double>();
-    const Tensor examples = data_.examples.slice(0, 0, kEvaluated);
+    const Tensor examples = data_.examples.inputs.slice(0, 0, kEvaluated);
     Metrics metrics = {
         {"valid_loss", -reward},
         {"reward", reward},
@@ -175,7 +175,6 @@ class Diffusion : public Dynamics {
     return metrics;
   }
 
- private:
   /// In the units of the source.
   Tensor samples(const ParameterSet& hyper, std::int64_t count) const override {
     const at::NoGradGuard no_tape;
@@ -191,7 +190,7 @@ class Diffusion : public Dynamics {
       "The denoiser: its weights, or an update of low rank of them.";
   static constexpr std::int64_t kEvaluated = 512;  // samples and examples
 
-  std::int64_t size() const { return data_.examples.size(1); }
+  std::int64_t size() const { return data_.numbers(); }
 
   /// The time after k steps of the sampler, from 1 to 0.
   double time_after(std::int64_t k) const {
@@ -212,9 +211,9 @@ class Diffusion : public Dynamics {
   SampledData read_data(const Config& config, const ProblemContext& context) {
     const Splits splits = load_splits(
         config.object("data"), context.key.fold("data"), context.options);
-    const Dataset train = splits.train.loaded();
+    Dataset examples = splits.train.loaded();
     scaling_ = splits.scaling;
-    Tensor x = train.inputs;
+    Tensor x = examples.inputs;
     if (!at::isFloatingType(x.scalar_type())) {
       config.fail("data", "must have inputs that are real numbers");
     }
@@ -230,9 +229,8 @@ class Diffusion : public Dynamics {
       }
       x = at::avg_pool2d(x, {side, side});
     }
-    const bool classes = train.classes > 0 && train.targets.dim() == 1;
-    return {x.flatten(1), classes ? train.targets : Tensor(),
-            classes ? train.classes : 0, x.sizes().slice(1).vec()};
+    examples.inputs = x.flatten(1);
+    return {std::move(examples), x.sizes().slice(1).vec()};
   }
 
   /// The base with the updates of two other runs.
@@ -242,31 +240,17 @@ class Diffusion : public Dynamics {
     for (const auto& [key, factor] :
          {std::pair("first", share), std::pair("second", 1 - share)}) {
       const LowRank update(base.zeros(), rank, alpha);
-      const Tensor numbers = read(section, key);
-      if (numbers.numel() != update.initial(Key()).numel()) {
-        section.fail(key,
-                     fmt::format("'{}' has an update of {} numbers, not of "
-                                 "{}",
-                                 section.path(key), numbers.numel(),
-                                 update.initial(Key()).numel()));
+      const Tensor numbers = load_tensor(section, key, kNetwork).flatten();
+      if (numbers.numel() != update.count()) {
+        section.fail(key, fmt::format("'{}' has an update of {} numbers, not "
+                                      "of {}",
+                                      section.path(key), numbers.numel(),
+                                      update.count()));
       }
       base = add(base, factor,
                  update.updated(numbers.to(base.tensors()[0].options())));
     }
     return base;
-  }
-
-  /// The vector "network" of a file.
-  static Tensor read(const Config& section, const std::string& key) {
-    const std::string path = section.path(key);
-    try {
-      const ParameterSet all = load_safetensors(path, {kNetwork});
-      require(all.contains(kNetwork), "'{}' has no tensor '{}'", path,
-              kNetwork);
-      return all.at(kNetwork).flatten();
-    } catch (const Error& error) {
-      section.fail(key, error.what());
-    }
   }
 
   ParameterSet network_of(const ParameterSet& hyper) const {

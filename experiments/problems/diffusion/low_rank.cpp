@@ -4,42 +4,39 @@
 
 #include <cmath>
 
-#include "core/platform/error.h"
-
 namespace nestgrad {
 
 LowRank::LowRank(ParameterSet base, std::int64_t rank, double alpha)
-    : base_(std::move(base)),
-      rank_(rank),
-      scale_(alpha / static_cast<double>(rank)) {}
-
-Tensor LowRank::initial(const Key& key) const {
-  std::vector<Tensor> all;
+    : base_(std::move(base)), scale_(alpha / static_cast<double>(rank)) {
   for (std::size_t i = 0; i < base_.size(); ++i) {
     const Tensor& w = base_.tensors()[i];
     if (w.dim() < 2) continue;
     const std::int64_t out = w.size(0), in = w.numel() / out;
-    const Tensor a = key.fold(i).uniform(at::empty({rank_ * in}, w.options()));
-    all.push_back((2 * a - 1) / std::sqrt(static_cast<double>(in)));
-    all.push_back(at::zeros({out * rank_}, w.options()));
+    factors_.insert(base_.name(i) + ".a", at::zeros({rank, in}, w.options()));
+    factors_.insert(base_.name(i) + ".b", at::zeros({out, rank}, w.options()));
   }
-  return at::cat(all);
+}
+
+Tensor LowRank::initial(const Key& key) const {
+  std::vector<Tensor> all = factors_.tensors();
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < base_.size(); ++i) {
+    if (base_.tensors()[i].dim() < 2) continue;
+    Tensor& a = all[next];
+    a = (2 * key.fold(i).uniform(a) - 1) /
+        std::sqrt(static_cast<double>(a.size(1)));
+    next += 2;
+  }
+  return factors_.with(std::move(all)).flatten();
 }
 
 ParameterSet LowRank::updated(const Tensor& numbers) const {
-  std::int64_t first = 0;
-  const auto next = [&](std::int64_t rows, std::int64_t columns) {
-    first += rows * columns;
-    require(first <= numbers.numel(),
-            "an update of rank {} needs more than {} numbers", rank_,
-            numbers.numel());
-    return numbers.narrow(0, first - rows * columns, rows * columns)
-        .view({rows, columns});
-  };
+  const ParameterSet factors = factors_.unflatten(numbers);
+  std::size_t next = 0;
   return base_.map([&](const Tensor& w) {
     if (w.dim() < 2) return w;
-    const std::int64_t out = w.size(0), in = w.numel() / out;
-    const Tensor a = next(rank_, in), b = next(out, rank_);
+    const Tensor& a = factors.tensors()[next++];
+    const Tensor& b = factors.tensors()[next++];
     return w + scale_ * b.mm(a).view(w.sizes());
   });
 }

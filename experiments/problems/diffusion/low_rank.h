@@ -16,6 +16,9 @@ class LowRank {
  public:
   LowRank(ParameterSet base, std::int64_t rank, double alpha);
 
+  /// How many numbers an update has.
+  std::int64_t count() const { return factors_.numel(); }
+
   /// A is U(+-1/sqrt(in)) and B is 0, so that the first update is none.
   Tensor initial(const Key& key) const;
 
@@ -24,7 +27,7 @@ class LowRank {
 
  private:
   ParameterSet base_;
-  std::int64_t rank_;
+  ParameterSet factors_;  // zeros: A, B of each matrix, in order
   double scale_;
 };
 

@@ -14,12 +14,13 @@ class Region : public Reward {
   Region(const Config& config, const SampledData& data, const Key&)
       : radius_(config.number("radius")) {
     const std::vector<double> center = config.numbers("center");
-    if (static_cast<std::int64_t>(center.size()) != data.examples.size(1)) {
+    if (static_cast<std::int64_t>(center.size()) != data.numbers()) {
       config.fail("center",
                   fmt::format("must have {} numbers, as examples have; has {}",
-                              data.examples.size(1), center.size()));
+                              data.numbers(), center.size()));
     }
-    center_ = at::tensor(center, at::kDouble).to(data.examples.options());
+    center_ =
+        at::tensor(center, at::kDouble).to(data.examples.inputs.options());
   }
 
   static Schema schema() {

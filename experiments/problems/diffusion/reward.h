@@ -19,10 +19,10 @@ class Reward {
 
 /// What the samples imitate: examples, flattened, in the units of the samples.
 struct SampledData {
-  Tensor examples;                  ///< [examples, numbers]
-  Tensor classes;                   ///< int64, [examples]; undefined without
-  std::int64_t class_count;         ///< 0 without
-  std::vector<std::int64_t> shape;  ///< of one example
+  Dataset examples;                 ///< [examples, numbers], in memory
+  std::vector<std::int64_t> shape;  ///< of one example before it was flattened
+
+  std::int64_t numbers() const { return examples.inputs.size(1); }
 };
 
 /// The key is for what a reward has to draw.

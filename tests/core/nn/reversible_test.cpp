@@ -138,6 +138,9 @@ TEST_CASE("what is no number makes a reversible state NaN, and nothing breaks",
     state.update(at::full({2}, bad, float64()), half);
     CHECK_FALSE(state.finite());
     CHECK(state.values().isnan().all().item<bool>());
+    state.update(half, half);
+    CHECK(state.values().isnan().all().item<bool>());
+    CHECK_THROWS_AS(state.undo(half, half), Error);
     ReversibleState other({2}, float64());
     other.update(half, at::full({2}, bad, float64()));
     CHECK_FALSE(other.finite());

@@ -142,7 +142,25 @@ TEST_CASE("unflatten is the inverse of flatten and gives views",
   flat.fill_(5);
   CHECK(same_numbers(cut, at::full_like(flat, 5)));
   CHECK_THROWS_AS(a.unflatten(flat.narrow(0, 0, flat.numel() - 1)), Error);
-  CHECK_THROWS_AS(a.unflatten(flat.view({1, -1})), Error);
+  CHECK_THROWS_AS(a.unflatten(flat.view({1, 1, -1})), Error);
+}
+
+TEST_CASE("sets side by side are flattened and cut each by itself",
+          "[parameter_set]") {
+  const bool one = GENERATE(false, true);
+  CAPTURE(one);
+  const ParameterSet a = one ? sample().subset("0.w") : sample();
+  const Tensor flat = at::stack({a.flatten(), 2 * a.flatten()});
+  const ParameterSet cut = a.unflatten(flat);
+  for (const std::int64_t i : {0, 1}) {
+    const ParameterSet mine =
+        cut.map([&](const Tensor& t) { return t.select(0, i); });
+    REQUIRE(alike(mine, a));
+    CHECK(same_numbers(mine, flat[i]));
+  }
+  CHECK(at::equal(cut.flatten_each(), flat));
+  CHECK_FALSE(cut.whole().defined());
+  CHECK_THROWS_AS(a.unflatten(flat.narrow(1, 1, flat.size(1) - 1)), Error);
 }
 
 TEST_CASE("an empty set can be flattened and cut again", "[parameter_set]") {

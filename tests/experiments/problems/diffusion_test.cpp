@@ -66,7 +66,7 @@ double cosine_of(const ParameterSet& a, const ParameterSet& b) {
 
 SampledData some_points() {
   const Tensor x = Key(1).normal(at::empty({60, 2}, float64()));
-  return {x, (x.select(1, 0) > 0).to(at::kLong), 2, {2}};
+  return {{x, (x.select(1, 0) > 0).to(at::kLong), 2}, {2}};
 }
 
 std::unique_ptr<Reward> reward(const Json& json, const SampledData& data) {
@@ -74,7 +74,7 @@ std::unique_ptr<Reward> reward(const Json& json, const SampledData& data) {
 }
 
 SampledData some_images() {
-  return {Key(1).normal(at::empty({3, 64}, float64())), {}, 0, {1, 8, 8}};
+  return {{Key(1).normal(at::empty({3, 64}, float64()))}, {1, 8, 8}};
 }
 
 }  // namespace
@@ -109,7 +109,8 @@ TEST_CASE("samples of a trained denoiser imitate the data", "[diffusion]") {
       Config(complete(ModelRegistry::instance(),
                       Json{{"type", "mlp"}, {"hidden", {64, 64}}})),
       2, float64());
-  const ParameterSet w = denoiser.trained_on(x, 128, {1500, 0.005}, Key(3));
+  const ParameterSet w =
+      denoiser.trained_on(Dataset{x}, 128, {1500, 0.005}, Key(3));
   const at::NoGradGuard no_tape;
   Tensor sample = Key(4).normal(at::empty({1000, 2}, float64()));
   for (int k = 0; k < 20; ++k) {
@@ -146,9 +147,10 @@ TEST_CASE("rewards are their formulas", "[diffusion]") {
   const auto classifier =
       reward(Json{{"type", "classifier"}, {"class", 1}, {"steps", 300}},
              some_points());
-  const Tensor r = classifier->of(some_points().examples);
+  const Dataset examples = some_points().examples;
+  const Tensor r = classifier->of(examples.inputs);
   CHECK((r <= 0).all().item<bool>());
-  const Tensor right = (r > std::log(0.5)) == (some_points().classes == 1);
+  const Tensor right = (r > std::log(0.5)) == (examples.targets == 1);
   CHECK(right.to(at::kDouble).mean().item<double>() > 0.9);
 }
 
@@ -160,7 +162,7 @@ TEST_CASE("derivatives of rewards equal central differences", "[diffusion]") {
     testing::judge_derivatives(
         findings, "the reward",
         [&](const ParameterSet& at) { return made->of(at.at("x")).sum(); },
-        {{"x", 1.3 * data.examples}}, true, 1e-6);
+        {{"x", 1.3 * data.examples.inputs}}, true, 1e-6);
     CHECK(findings.take().empty());
   };
   judge({{"type", "region"}, {"center", {1, 2}}, {"radius", 0.1}},

@@ -15,14 +15,9 @@ constexpr int kSpilledBits = 32;
 
 std::int64_t* data(const Tensor& t) { return t.data_ptr<std::int64_t>(); }
 
-/// In float64, contiguous, on the CPU. What is no number becomes one, so that
-/// it can be counted with.
-Tensor numbers_of(const Tensor& x, const Tensor& like, double instead) {
-  return x.detach()
-      .to(at::kCPU, at::kDouble)
-      .nan_to_num(instead, instead, instead)
-      .expand_as(like)
-      .contiguous();
+/// In float64, contiguous, on the CPU.
+Tensor numbers_of(const Tensor& x, const Tensor& like) {
+  return x.detach().to(at::kCPU, at::kDouble).expand_as(like).contiguous();
 }
 
 /// Rounded down, for a positive n.
@@ -62,8 +57,8 @@ Tensor ReversibleState::nearest_factor(const Tensor& keep) {
 void ReversibleState::update(const Tensor& keep, const Tensor& add) {
   finite_ = finite_ && at::isfinite(keep).all().item<bool>() &&
             at::isfinite(add).all().item<bool>();
-  const Tensor factors = numbers_of(keep, c_, 1),
-               added = numbers_of(add, c_, 0);
+  if (!finite_) return;
+  const Tensor factors = numbers_of(keep, c_), added = numbers_of(add, c_);
   const double* const k = factors.data_ptr<double>();
   const double* const a = added.data_ptr<double>();
   std::int64_t *const c = data(c_), *const i = data(i_);
@@ -95,9 +90,8 @@ void ReversibleState::update(const Tensor& keep, const Tensor& add) {
 }
 
 void ReversibleState::undo(const Tensor& keep, const Tensor& add) {
-  require(!stack_.empty(), "there is no update to undo");
-  const Tensor factors = numbers_of(keep, c_, 1),
-               added = numbers_of(add, c_, 0);
+  require(finite_ && !stack_.empty(), "there is no update to undo");
+  const Tensor factors = numbers_of(keep, c_), added = numbers_of(add, c_);
   const double* const k = factors.data_ptr<double>();
   const double* const a = added.data_ptr<double>();
   std::int64_t *const c = data(c_), *const i = data(i_);

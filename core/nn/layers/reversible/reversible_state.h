@@ -31,7 +31,8 @@ using at::Tensor;
 /// renormalization of asymmetric numeral systems; Duda 2013).
 ///
 /// The numbers live on the CPU; keep and add may be elsewhere. If one of these
-/// is infinite or NaN, all values are NaN from then on.
+/// is infinite or NaN, all values are NaN from then on, and no update can be
+/// undone.
 class ReversibleState {
  public:
   static constexpr int kFactorBits = 10;
