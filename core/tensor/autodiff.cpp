@@ -92,6 +92,12 @@ ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
   return wrt.with(grad(out.tensors(), wrt.tensors(), v.tensors(), graph, tape));
 }
 
+std::vector<Tensor> vjp(const std::vector<Tensor>& out,
+                        const std::vector<Tensor>& wrt,
+                        const std::vector<Tensor>& v, Tape tape, Graph graph) {
+  return grad(out, wrt, v, graph, tape);
+}
+
 ParameterSet without_numbers(const ParameterSet& out) {
   using namespace torch::autograd::impl;
   return out.map([](const Tensor& t) {

@@ -39,6 +39,12 @@ ParameterSet vjp(const ParameterSet& out, const ParameterSet& wrt,
                  const ParameterSet& v, Tape tape = Tape::kOff,
                  Graph graph = Graph::kKeep);
 
+/// The same for lists of tensors, which saves small networks the names.
+std::vector<Tensor> vjp(const std::vector<Tensor>& out,
+                        const std::vector<Tensor>& wrt,
+                        const std::vector<Tensor>& v, Tape tape = Tape::kOff,
+                        Graph graph = Graph::kKeep);
+
 /// The same places on the tape for vjp(), which does not need the numbers of
 /// `out`, so that these leave memory. Numbers of the result are zeros, and
 /// nothing may be written into them.

@@ -9,6 +9,7 @@
 //   nestgrad_bench --dropout-starts CONFIG FILE.png
 //   nestgrad_bench --outer-step CONFIG
 //   nestgrad_bench --learned-optimizer CONFIG
+//   nestgrad_bench --forgotten-bits
 //
 // FILTER selects the workloads whose names contain it. Both sides run
 // alternately in one process. The table shows the median times of a run, the
@@ -19,7 +20,8 @@
 // tensors. --device-graphs: the library records, the loops by hand do not; what
 // recordings hold is not counted. --scaling: see scaling.h; --self-tuning:
 // self_tuning.h; --particles: particles.h; --outer-step: distillation.h;
-// --learned-optimizer: learned_optimizer_study.h; the others: dropout_study.h.
+// --learned-optimizer: learned_optimizer_study.h; --forgotten-bits:
+// benchmark.h; the others: dropout_study.h.
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -143,6 +145,8 @@ std::vector<Study> studies() {
        [](const Place&, const Texts& a) {
          study_learned_optimizer(a[0], /*steps=*/500);
        }},
+      {"--forgotten-bits", "no argument", 0,
+       [](const Place&, const Texts&) { measure_forgotten_bits(); }},
       {"--dropout-study", kConfig, 1,
        [](const Place&, const Texts& a) { study_dropout(a[0]); }},
       {"--dropout-origins", kConfig, 1,

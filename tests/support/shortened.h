@@ -4,6 +4,15 @@
 
 namespace nestgrad {
 
+/// What a problem trains before tuning is trained for a few steps.
+inline void shorten_pretraining(Json& problem) {
+  if (!problem.is_object()) return;
+  if (problem.contains("pretraining")) problem["pretraining"]["steps"] = 5;
+  if (problem.contains("reward") && problem["reward"].contains("steps")) {
+    problem["reward"]["steps"] = 5;
+  }
+}
+
 /// The same configuration with little work: few steps, few examples.
 inline Json shortened(Json config, std::int64_t outer_steps = 2) {
   Json& estimator = config["estimator"];
@@ -30,11 +39,8 @@ inline Json shortened(Json config, std::int64_t outer_steps = 2) {
       problem["data"]["test"] = 50;
     }
     if (problem.value("examples", 0) > 20) problem["examples"] = 20;
-    if (problem.contains("pretraining")) problem["pretraining"]["steps"] = 5;
-    if (problem.contains("reward") && problem["reward"].contains("steps")) {
-      problem["reward"]["steps"] = 5;
-    }
   }
+  shorten_pretraining(problem);
   config["device"] = "cpu";
   return config;
 }

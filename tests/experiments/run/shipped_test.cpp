@@ -94,9 +94,10 @@ TEST_CASE(
       continue;
     }
     // The memory of a run does not depend on how many outer steps it has, nor
-    // on how many networks are trained one after another.
+    // on how many networks are trained one after another or before.
     config["outer"]["steps"] = config["record"]["retrain"] = 2;
     config["record"]["networks"] = 1;
+    shorten_pretraining(config["problem"]);
     const Json plan =
         make_plan(Config(complete(experiment_schema(), config))).to_json();
     CHECK(plan["tensor_mib"]["peak"].get<double>() ==

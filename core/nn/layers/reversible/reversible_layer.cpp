@@ -63,16 +63,19 @@ class Reading {
   /// v * output by x and by each weight.
   ParameterSet backwards(const std::vector<Tensor>& weights, const Tensor& x,
                          const Tensor& v) {
-    std::vector<Tensor> state = values(), adjoint, total;
+    std::vector<Tensor> state = values(), adjoint, leaves, total;
     for (const Tensor& part : state) adjoint.push_back(at::zeros_like(part));
-    for (const Tensor& w : weights) total.push_back(at::zeros_like(w));
+    for (const Tensor& w : weights) {
+      leaves.push_back(leaf(w));
+      total.push_back(at::zeros_like(w));
+    }
     Tensor of_x = at::zeros_like(x);
     const std::int64_t steps = x.size(-2);
     for (std::int64_t t = steps; t-- > 0;) {
       if (!last_only_) add_output(v.select(-2, t), adjoint);
       if (last_only_ && t == steps - 1) add_output(v, adjoint);
       for (std::size_t j = exact_.size(); j-- > 0;) {
-        undo(j, weights, x.select(-2, t), state, adjoint, total,
+        undo(j, leaves, x.select(-2, t), state, adjoint, total,
              of_x.select(-2, t));
       }
     }
@@ -101,6 +104,8 @@ class Reading {
     return out;
   }
 
+  static Tensor leaf(const Tensor& t) { return t.detach().requires_grad_(); }
+
   WeightSlice of_part(const Weights& weights, std::size_t j) const {
     return weights.slice(first_weight_[j],
                          first_weight_[j + 1] - first_weight_[j]);
@@ -123,40 +128,37 @@ class Reading {
         .add_(v.narrow(-1, first, slice_ - first));
   }
 
-  /// Undoes the change of part j. `state` and `adjoint`, the derivatives by it,
-  /// become those before the change; those by the weights and by the input are
-  /// added to `total` and `of_x`.
+  /// Undoes the change of part j. `weights` are leaves. `state` and `adjoint`,
+  /// the derivatives by it, become those before the change; those by the
+  /// weights and by the input are added to `total` and `of_x`.
   void undo(std::size_t j, const std::vector<Tensor>& weights, const Tensor& x,
             std::vector<Tensor>& state, std::vector<Tensor>& adjoint,
             std::vector<Tensor>& total, Tensor of_x) {
-    ParameterSet from{{"x", x}};
+    // The input, the other parts, and the weights.
+    std::vector<Tensor> from = {leaf(x)}, others(state.size());
     for (std::size_t k = 0; k < state.size(); ++k) {
-      if (k != j) from.insert("state" + std::to_string(k), state[k]);
+      if (k == j) continue;
+      others[k] = leaf(state[k]);
+      from.push_back(others[k]);
     }
-    for (std::size_t i = first_weight_[j]; i < first_weight_[j + 1]; ++i) {
-      from.insert("weight" + std::to_string(i), weights[i]);
-    }
-    from = from.leaves();
-    const auto of_from = from.tensors().begin();
-    std::vector<Tensor> others(of_from + 1,
-                               of_from + static_cast<int>(state.size()));
-    others.insert(others.begin() + static_cast<int>(j), Tensor());
-    const SharedWeights own(std::vector<Tensor>(
-        of_from + static_cast<int>(state.size()), from.tensors().end()));
+    const std::vector<Tensor> own(
+        weights.begin() + static_cast<std::ptrdiff_t>(first_weight_[j]),
+        weights.begin() + static_cast<std::ptrdiff_t>(first_weight_[j + 1]));
+    from.insert(from.end(), own.begin(), own.end());
 
     ReversibleCell::Change change;
     {
       const at::AutoGradMode on_tape(true);
-      change = cell_->change(j, own, from.tensors()[0], others);
+      change = cell_->change(j, SharedWeights(own), from[0], others);
     }
-    const ParameterSet out{{"keep", change.keep}, {"add", change.add}};
     exact_[j].undo(change.keep, change.add);
     state[j] = exact_[j].values();
-    const ParameterSet by =
-        vjp(out, from, out.with({adjoint[j] * state[j], adjoint[j]}),
-            Tape::kOff, Graph::kConsume);
+    const std::vector<Tensor> keep_and_add = {change.keep, change.add};
+    const std::vector<Tensor> v = {adjoint[j] * state[j], adjoint[j]};
+    const std::vector<Tensor> by =
+        vjp(keep_and_add, from, v, Tape::kOff, Graph::kConsume);
     adjoint[j] = adjoint[j] * change.keep.detach();
-    auto next = by.tensors().begin();
+    auto next = by.begin();
     of_x.add_(*next++);
     for (std::size_t k = 0; k < state.size(); ++k) {
       if (k != j) adjoint[k].add_(*next++);
