@@ -60,7 +60,7 @@ class Learned : public Optimizer {
     return Schema(
                "A learned optimizer: one small network for all weights "
                "corrects the step of Adam.")
-        .setting("lr", 0.001, "Learning rate of the step that is corrected.",
+        .setting("lr", 0.003, "Learning rate of the step that is corrected.",
                  at_least(0))
         .integer("length", 500,
                  "Steps of a training run, so that the network knows how far "

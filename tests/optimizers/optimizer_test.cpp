@@ -9,111 +9,18 @@
 #include "core/hyper_space.h"
 #include "core/tensor/autodiff.h"
 #include "tests/kit/contract.h"
+#include "tests/optimizers/optimizer_rows.h"
 #include "tests/optimizers/some_weights.h"
 #include "tests/support/support.h"
 
 namespace nestgrad {
 namespace {
 
-/// A rule whose settings are all hyperparameters.
-struct Row {
-  Json json;
-  std::map<std::string, double> settings;
-};
-
-/// Rules around another rule.
-std::vector<Row> wrapping_rows() {
-  return {
-      // Gradients are cut,
-      {{{"type", "clipped"},
-        {"max_norm", "$max_norm"},
-        {"rule", {{"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}}},
-       {{"max_norm", 0.5}, {"lr", 0.3}, {"momentum", 0.7}}},
-      // or pass.
-      {{{"type", "clipped"},
-        {"max_norm", "$max_norm"},
-        {"rule", {{"type", "adam"}, {"lr", "$lr"}}}},
-       {{"max_norm", 50}, {"lr", 0.1}}},
-      {{{"type", "ema"},
-        {"decay", 0.7},
-        {"rule", {{"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}}},
-       {{"lr", 0.3}, {"momentum", 0.7}}},
-      // The same in units of a running mean of norms.
-      {{{"type", "clipped"},
-        {"max_norm", "$max_norm"},
-        {"relative", true},
-        {"rule", {{"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}}},
-       {{"max_norm", 0.5}, {"lr", 0.3}, {"momentum", 0.7}}},
-      {{{"type", "clipped"},
-        {"max_norm", "$max_norm"},
-        {"relative", true},
-        {"rule", {{"type", "adam"}, {"lr", "$lr"}}}},
-       {{"max_norm", 50}, {"lr", 0.1}}},
-      {{{"type", "clipped"},
-        {"max_norm", "$max_norm"},
-        {"rule",
-         {{"type", "kronecker"}, {"preconditioner", "$p"}, {"lr", 0.3}}}},
-       {{"max_norm", 0.5}, {"p", 0}}}};
-}
-
-std::vector<Row> rows() {
-  std::vector<Row> out = wrapping_rows();
-  const std::vector<Row> plain = {
-      {{{"type", "sgd"}, {"lr", "$lr"}}, {{"lr", 0.3}}},
-      {{{"type", "sgd"},
-        {"lr", "$lr"},
-        {"momentum", "$momentum"},
-        {"weight_decay", "$decay"}},
-       {{"lr", 0.3}, {"momentum", 0.7}, {"decay", 0.2}}},
-      {{{"type", "sgd"},
-        {"lr", "$lr"},
-        {"momentum", "$momentum"},
-        {"nesterov", true}},
-       {{"lr", 0.3}, {"momentum", 0.7}}},
-      {{{"type", "adam"},
-        {"lr", "$lr"},
-        {"beta1", "$beta1"},
-        {"beta2", "$beta2"},
-        {"weight_decay", "$decay"}},
-       {{"lr", 0.1}, {"beta1", 0.8}, {"beta2", 0.9}, {"decay", 0.2}}},
-      {{{"type", "adamw"},
-        {"lr", "$lr"},
-        {"beta1", "$beta1"},
-        {"beta2", "$beta2"},
-        {"weight_decay", "$decay"}},
-       {{"lr", 0.1}, {"beta1", 0.8}, {"beta2", 0.9}, {"decay", 0.2}}},
-      {{{"type", "lamb"},
-        {"lr", "$lr"},
-        {"beta1", "$beta1"},
-        {"beta2", "$beta2"},
-        {"weight_decay", "$decay"}},
-       {{"lr", 0.1}, {"beta1", 0.8}, {"beta2", 0.9}, {"decay", 0.2}}},
-      {{{"type", "rmsprop"}, {"lr", "$lr"}, {"alpha", "$alpha"}},
-       {{"lr", 0.1}, {"alpha", 0.9}}},
-      {{{"type", "rmsprop"},
-        {"lr", "$lr"},
-        {"alpha", "$alpha"},
-        {"momentum", "$momentum"},
-        {"weight_decay", "$decay"}},
-       {{"lr", 0.1}, {"alpha", 0.9}, {"momentum", 0.7}, {"decay", 0.2}}},
-      // Its hyperparameter has numbers of its own.
-      {{{"type", "kronecker"}, {"preconditioner", "$p"}, {"lr", 0.3}},
-       {{"p", 0}}},
-      {{{"type", "learned"},
-        {"network", "$network"},
-        {"lr", "$lr"},
-        {"hidden", 3},
-        {"length", 20}},
-       {{"lr", 0.1}, {"network", 0}}}};
-  out.insert(out.end(), plain.begin(), plain.end());
-  return out;
-}
-
-std::unique_ptr<Optimizer> rule_of(const Row& row) {
+std::unique_ptr<Optimizer> rule_of(const RuleRow& row) {
   return OptimizerRegistry::instance().make(row.json);
 }
 
-ParameterSet natural_of(const Row& row) {
+ParameterSet natural_of(const RuleRow& row) {
   ParameterSet out;
   for (const Hyperparameter& h : rule_of(row)->hyperparameters(weights())) {
     const Tensor n = at::arange(h.initial.numel(), float64());
@@ -140,9 +47,9 @@ ParameterSet probe(const ParameterSet& like) {
 }
 
 /// The rules that are made of numbers alone.
-std::vector<Row> rows_of_numbers() {
-  std::vector<Row> out;
-  for (const Row& row : rows()) {
+std::vector<RuleRow> rows_of_numbers() {
+  std::vector<RuleRow> out;
+  for (const RuleRow& row : rule_rows()) {
     if (rule_of(row)->hyperparameters(weights()).empty()) out.push_back(row);
   }
   return out;
@@ -151,7 +58,7 @@ std::vector<Row> rows_of_numbers() {
 constexpr int kSteps = 3;
 
 /// All that kSteps steps depend on, in one set.
-ParameterSet inputs(const Row& row) {
+ParameterSet inputs(const RuleRow& row) {
   ParameterSet out;
   out.append("weights/", weights());
   out.append("slots/", used_slots(*rule_of(row)));
@@ -178,7 +85,7 @@ Tensor outcome(const Optimizer& rule, const ParameterSet& in) {
 TEST_CASE("every setting of every registered rule has a row here",
           "[optimizer]") {
   std::map<std::string, std::set<std::string>> covered;
-  for (const Row& row : rows()) {
+  for (const RuleRow& row : rule_rows()) {
     auto& keys = covered[row.json.at("type").get<std::string>()];
     for (const auto& [key, value] : row.json.items()) {
       if (value.is_string()) keys.insert(key);
@@ -200,7 +107,7 @@ TEST_CASE("every setting of every registered rule has a row here",
 }
 
 TEST_CASE("every rule keeps its contract", "[optimizer]") {
-  for (const Row& row : rows()) {
+  for (const RuleRow& row : rule_rows()) {
     CAPTURE(row.json.dump());
     CHECK(testing::optimizer_faults(row.json, natural_of(row)) ==
           testing::Faults{});
@@ -218,7 +125,7 @@ TEST_CASE("a gradient entry that was always zero has derivative zero",
           "[optimizer]") {
   const auto type = GENERATE(at::kFloat, at::kDouble);
   CAPTURE(type);
-  for (Row row : rows_of_numbers()) {
+  for (RuleRow row : rows_of_numbers()) {
     // Decay would bring the unit's gradient to life.
     row.json["weight_decay"] = 0;
     row.settings.erase("decay");
@@ -259,7 +166,7 @@ TEST_CASE("a gradient entry that was always zero has derivative zero",
 
 TEST_CASE("weights and slots keep their type beside settings in double",
           "[optimizer]") {
-  for (const Row& row : rows_of_numbers()) {
+  for (const RuleRow& row : rows_of_numbers()) {
     CAPTURE(row.json.dump());
     const auto rule = rule_of(row);
     const ParameterSet natural = natural_of(row).leaves();
@@ -284,7 +191,7 @@ TEST_CASE("weights and slots keep their type beside settings in double",
 }
 
 TEST_CASE("constants count as precisely as hyperparameters", "[optimizer]") {
-  for (const Row& row : rows_of_numbers()) {
+  for (const RuleRow& row : rows_of_numbers()) {
     CAPTURE(row.json.dump());
     // The same settings written as numbers.
     std::string text = row.json.dump();

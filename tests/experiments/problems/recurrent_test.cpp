@@ -67,11 +67,12 @@ ParameterSet of_run(const Experiment& experiment, const ParameterSet& hyper,
   return sum;
 }
 
-/// Weights that know when to be blank, and have yet to learn to remember.
+/// Weights that know when to be blank, and have yet to learn to remember. After
+/// more steps their gradient is small, and what is left of it is chance.
 ParameterSet trained_a_little(const Experiment& experiment) {
   ParameterSet hyper = experiment.initial_hyper();
   const Json exact = estimator("unrolled", kSteps);
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < 150; ++i) {
     hyper = add(hyper, -0.2, of_run(experiment, hyper, exact)).detach();
   }
   return hyper;
