@@ -52,6 +52,11 @@ struct ProblemAbilities {
   /// shows the curvature of penalties and of the model alone.
   bool curved = true;
 
+  /// A network rounds what its losses follow from, and rounding counts as the
+  /// identity for derivatives (see Layer::rounds()). So central differences of
+  /// the losses are no reference for them.
+  bool rounds = false;
+
   /// Both losses take Draw::groups into account, and so does train_gradient.
   /// Only with `particles`.
   bool groups = false;

@@ -199,6 +199,7 @@ class Distillation : public NetworkProblem {
   ProblemAbilities abilities() const override {
     ProblemAbilities out;
     out.outputs = true;
+    out.rounds = model_->abilities().rounds;
     // The closed form looks at all learned examples.
     if (!by_ridge_ && model_->abilities().separates_examples) {
       out.divisible_examples = {train_batches_.batch_size(),

@@ -222,15 +222,16 @@ void judge_refusal(Findings& findings, const Losses& at) {
 }
 
 void judge_by_weights(Findings& findings, const Losses& at) {
-  if (at.problem.abilities().second_derivatives) {
+  if (!at.problem.abilities().second_derivatives) {
+    judge_refusal(findings, at);
+  } else if (!at.problem.abilities().rounds) {
     judge_derivatives(
         findings, "the training loss by the weights",
         [&](const ParameterSet& w) { return at.train(w, at.hyper); },
         at.weights, true, kTolerance,
         at.problem.abilities().train_loss_has_values);
-  } else {
-    judge_refusal(findings, at);
   }
+  if (at.problem.abilities().rounds) return;
   judge_derivatives(
       findings, "the validation loss by the weights",
       [&](const ParameterSet& w) { return at.valid(w, at.hyper); }, at.weights,
@@ -238,6 +239,7 @@ void judge_by_weights(Findings& findings, const Losses& at) {
 }
 
 void judge_by_hyper(Findings& findings, const Losses& at) {
+  if (at.problem.abilities().rounds) return;
   const bool differentiable = all_differentiable(at);
   if (differentiable && at.problem.abilities().train_loss_has_values) {
     judge_derivatives(
