@@ -52,7 +52,8 @@ double spectral_radius(const Optimizer& moves, bool alternating) {
   for (int i = 0; i < 6; ++i) {
     columns.push_back(played(moves, unit[i], alternating));
   }
-  return at::linalg_eigvals(at::stack(columns, 1)).abs().max().item<double>();
+  const Tensor step = at::stack(columns, 1).to(at::kCPU);
+  return at::linalg_eigvals(step).abs().max().item<double>();
 }
 
 TEST_CASE(
