@@ -1,6 +1,7 @@
 #include "core/optimizer.h"
 
 #include "core/particles.h"
+#include "core/platform/error.h"
 #include "core/tensor/part.h"
 
 namespace nestgrad {
@@ -34,13 +35,17 @@ TrainState Optimizer::step(const TrainState& state,
     std::vector<ParameterSet> weights, slots;
     for (std::int64_t i = 0; i < state.particles; ++i) {
       const TrainState next = step(
-          {particle(state.weights, i), particle(state.slots, i), state.step},
+          {particle(state.weights, i), particle(state.slots, i), state.step,
+           /*particles=*/0, state.noise},
           particle(gradient, i), particle(natural, i));
       weights.push_back(next.weights);
       slots.push_back(next.slots);
     }
     return {stacked(weights), stacked(slots), state.step + 1, state.particles};
   }
+  require(!draws_noise() || state.noise,
+          "the rule draws noise, which there is for the weights of a training "
+          "run only");
   const auto as = [](const Tensor& next, const Tensor& before) {
     return next.scalar_type() == before.scalar_type()
                ? next

@@ -7,6 +7,7 @@
 #include "core/hyperparameter.h"
 #include "core/setting.h"
 #include "core/storage/archive.h"
+#include "core/tensor/key.h"
 #include "core/tensor/parameter_set.h"
 
 namespace nestgrad {
@@ -20,6 +21,11 @@ struct TrainState {
   /// If positive, the states of this many particles. Their axis is the first of
   /// every tensor; see Draw::particles.
   std::int64_t particles = 0;
+
+  /// What the noise of the next step is drawn from, the same for all particles.
+  /// A training loop sets it for its own steps, as a function of the run and
+  /// the number of the step, and nobody saves it.
+  std::optional<Key> noise = {};
 
   TrainState detach() const;
 
@@ -102,6 +108,10 @@ class Optimizer {
     (void)natural, (void)particles;
     return false;
   }
+
+  /// Whether update() draws noise, from TrainState::noise. Such a rule trains
+  /// weights in a training loop; nothing else has noise for it.
+  virtual bool draws_noise() const { return false; }
 
   /// Whether the rule treats each weight tensor as a unit, so that the weights
   /// may not be joined into one vector.

@@ -144,9 +144,16 @@ TrainState TrainingLoop::by_rule(const TrainState& state,
                                  const ParameterSet& gradient,
                                  const ParameterSet& natural,
                                  const Runs& runs) const {
-  if (!runs.staggered() ||
-      optimizer_->same_at_every_step(natural, state.particles)) {
-    return optimizer_->step(state, gradient, natural);
+  const bool noisy = optimizer_->draws_noise();
+  const auto noise_of = [](const Key& run, std::int64_t step) {
+    return run.fold("rule").fold(static_cast<std::uint64_t>(step));
+  };
+  const bool alike = !runs.staggered() ||
+                     optimizer_->same_at_every_step(natural, state.particles);
+  if (noisy ? runs.groups().size() == 1 : alike) {
+    TrainState at = state;
+    if (noisy) at.noise = noise_of(runs.first(), state.step);
+    return optimizer_->step(at, gradient, natural);
   }
   const auto groups = static_cast<std::int64_t>(runs.groups().size());
   const std::int64_t size = state.particles / groups;
@@ -155,10 +162,11 @@ TrainState TrainingLoop::by_rule(const TrainState& state,
     const auto own = [&](const ParameterSet& all) {
       return particles_of(all, g * size, size);
     };
-    const std::int64_t ahead = runs.groups()[static_cast<std::size_t>(g)].ahead;
-    const TrainState next = optimizer_->step(
-        {own(state.weights), own(state.slots), state.step + ahead, size},
-        own(gradient), own(natural));
+    const Runs::Group& group = runs.groups()[static_cast<std::size_t>(g)];
+    TrainState at{own(state.weights), own(state.slots),
+                  state.step + group.ahead, size};
+    if (noisy) at.noise = noise_of(group.run, at.step);
+    const TrainState next = optimizer_->step(at, own(gradient), own(natural));
     weights.push_back(next.weights);
     slots.push_back(next.slots);
   }

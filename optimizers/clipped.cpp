@@ -49,6 +49,7 @@ class Clipped : public Optimizer {
 
   bool vectorizes() const override { return !relative_ && rule_->vectorizes(); }
   bool sees_tensors() const override { return rule_->sees_tensors(); }
+  bool draws_noise() const override { return rule_->draws_noise(); }
   std::vector<Hyperparameter> hyperparameters(
       const ParameterSet& weights) const override {
     return rule_->hyperparameters(weights);
@@ -109,7 +110,8 @@ class Clipped : public Optimizer {
     const Tensor next_mean = decay_ * mean + (1 - decay_) * factor * norm;
 
     TrainState next =
-        rule_->step({state.weights, part(state.slots, 0, own), state.step},
+        rule_->step({state.weights, part(state.slots, 0, own), state.step,
+                     /*particles=*/0, state.noise},
                     factor * gradient, natural);
     std::vector<Tensor> slots = next.slots.tensors();
     slots.push_back(next_mean);

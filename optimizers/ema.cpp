@@ -40,6 +40,7 @@ class Ema : public Optimizer {
   bool vectorizes() const override { return rule_->vectorizes(); }
   bool moves_each_number() const override { return rule_->moves_each_number(); }
   bool sees_tensors() const override { return rule_->sees_tensors(); }
+  bool draws_noise() const override { return rule_->draws_noise(); }
   std::vector<Hyperparameter> hyperparameters(
       const ParameterSet& weights) const override {
     return rule_->hyperparameters(weights);
@@ -64,9 +65,9 @@ class Ema : public Optimizer {
                     const ParameterSet& natural) const override {
     const std::size_t n = state.weights.size();
     const ParameterSet of_rule = part(state.slots, n, state.slots.size() - n);
-    TrainState next =
-        rule_->step({state.weights, of_rule, state.step, state.particles},
-                    gradient, natural);
+    TrainState next = rule_->step(
+        {state.weights, of_rule, state.step, state.particles, state.noise},
+        gradient, natural);
     const ParameterSet average = decay_ * part(state.slots, 0, state.weights) +
                                  (1 - decay_) * next.weights;
     std::vector<Tensor> slots = average.tensors();

@@ -59,6 +59,23 @@ std::int64_t steps_of_tuning(const Truncation& cut, std::int64_t warm_up,
                         cut.outer_steps_per_window);
 }
 
+/// Throws ConfigError if a rule, that of the section, can move weights only.
+void require_for_hyperparameters(const Config& section, const Optimizer& rule) {
+  std::vector<Complaint> complaints;
+  for (const std::string& name : references(section.json())) {
+    complaints.push_back(
+        {section.pointer(),
+         fmt::format("\"${}\": the rule that moves the hyperparameters "
+                     "cannot depend on one",
+                     name)});
+  }
+  if (rule.draws_noise()) {
+    complaints.push_back({section.pointer() + "/type",
+                          "draws noise, which is for the weights only"});
+  }
+  if (!complaints.empty()) throw ConfigError(std::move(complaints));
+}
+
 }  // namespace
 
 Config experiment_config(const Json& json,
@@ -139,14 +156,8 @@ Experiment::Experiment(const Config& config, std::shared_ptr<World> world)
   attempt(complaints, "/outer", [&] {
     const Config section = config.object("outer");
     outer_steps_ = section.integer("steps");
-    for (const std::string& name : references(section.json())) {
-      complaints.push_back(
-          {section.pointer(),
-           fmt::format("\"${}\": the rule that moves the hyperparameters "
-                       "cannot depend on one",
-                       name)});
-    }
     outer = OptimizerRegistry::instance().make(section);
+    require_for_hyperparameters(section, *outer);
   });
   attempt(complaints, "/hyperparameters", [&] {
     if (!natural_problem_) return;

@@ -53,6 +53,7 @@ class TinyNetwork : public BilevelProblem {
   ProblemAbilities abilities() const override {
     ProblemAbilities out;
     out.outputs = true;
+    out.game = true;  // the decay has a derivative at constant weights
     return out;
   }
 

@@ -56,8 +56,8 @@ void judge_zeros(Findings& findings, const ParameterSet& zeros,
 
 void judge_step(Findings& findings, const Optimizer& rule,
                 const TrainState& start, const ParameterSet& natural) {
-  const TrainState state{start.weights.clone(), start.slots.clone(),
-                         start.step};
+  const TrainState state{start.weights.clone(), start.slots.clone(), start.step,
+                         /*particles=*/0, start.noise};
   const ParameterSet g = some_gradient(start.weights, 0);
   const ParameterSet settings = natural.clone();
   const TrainState first = rule.step(state, g, settings);
@@ -74,13 +74,20 @@ void judge_step(Findings& findings, const Optimizer& rule,
   findings.expect(
       alike(first.weights, start.weights) && alike(first.slots, start.slots),
       "gives weights or slots of another form");
-  const TrainState later{state.weights, state.slots, state.step + 5};
+  const TrainState later{state.weights, state.slots, state.step + 5,
+                         /*particles=*/0, state.noise};
   const TrainState moved = rule.step(later, g, settings);
   findings.expect(!rule.same_at_every_step(natural, 0) ||
                       (equal(moved.weights, first.weights) &&
                        equal(moved.slots, first.slots)),
                   "does something else in a later step, though it says that "
                   "all steps are alike");
+  TrainState with_other_noise = state;
+  with_other_noise.noise = Key(12);
+  findings.expect(rule.draws_noise() !=
+                      equal(rule.step(with_other_noise, g, settings).weights,
+                            first.weights),
+                  "does not say rightly whether it draws noise");
   findings.expect(particle_error(rule, state, natural) < 1e-12,
                   "moves particles otherwise than each by itself");
 }
@@ -107,7 +114,7 @@ void judge_parts(Findings& findings, const Optimizer& rule,
       const ParameterSet w{
           {start.weights.name(i), some(start.weights.tensors()[i])}};
       const TrainState part =
-          rule.step({w, rule.slots(w).with(slots), start.step},
+          rule.step({w, rule.slots(w).with(slots), start.step, 0, start.noise},
                     w.with({some(gradient.tensors()[i])}), natural);
       findings.expect(
           equal(part.weights, w.with({some(whole.weights.tensors()[i])})) &&
@@ -141,6 +148,7 @@ void judge_slopes(Findings& findings, const Optimizer& rule,
   const auto outcome = [&](const ParameterSet& in) {
     TrainState now{in.subset("weights/"), in.subset("slots/"), 2};
     for (int k = 0; k < kSteps; ++k) {
+      now.noise = start.noise;
       now = rule.step(now, in.subset(fmt::format("gradient {}/", k)),
                       in.subset("natural/"));
     }
@@ -168,7 +176,7 @@ Faults optimizer_faults(const Json& section, const ParameterSet& natural) {
     const ParameterSet weights = some_weights();
     const ParameterSet zeros = rule->slots(weights);
     judge_zeros(findings, zeros, weights);
-    const TrainState start{weights, some_slots(zeros), 4};
+    const TrainState start{weights, some_slots(zeros), 4, 0, Key(11)};
     judge_step(findings, *rule, start, natural);
     judge_parts(findings, *rule, start, natural);
     judge_slopes(findings, *rule, start, natural);

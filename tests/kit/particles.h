@@ -161,15 +161,16 @@ inline double particle_error(const Optimizer& rule, const TrainState& state,
   const auto positive = [](const Tensor& t) { return t.abs(); };
   const TrainState all{some_particles(state.weights, Key(37)),
                        some_particles(state.slots, Key(38)).map(positive),
-                       state.step, kParticles};
+                       state.step, kParticles, state.noise};
   const ParameterSet g =
       all.weights.map([](const Tensor& t) { return (5 * t).sin() + 0.5; });
   const TrainState end = rule.step(all, g, h);
   double worst = 0;
   for (std::int64_t i = 0; i < kParticles; ++i) {
-    const TrainState own = rule.step(
-        {particle(all.weights, i), particle(all.slots, i), state.step},
-        particle(g, i), particle(h, i));
+    const TrainState own =
+        rule.step({particle(all.weights, i), particle(all.slots, i), state.step,
+                   0, state.noise},
+                  particle(g, i), particle(h, i));
     worst = std::max(
         {worst,
          difference(particle(end.weights, i).flatten(), own.weights.flatten()),

@@ -31,6 +31,10 @@ inline std::vector<RuleRow> wrapping_rows() {
         {"decay", 0.7},
         {"rule", {{"type", "sgd"}, {"lr", "$lr"}, {"momentum", "$momentum"}}}},
        {{"lr", 0.3}, {"momentum", 0.7}}},
+      {{{"type", "ema"},
+        {"decay", 0.7},
+        {"rule", {{"type", "sgld"}, {"lr", "$lr"}, {"examples", 3}}}},
+       {{"lr", 0.3}}},
       // The same in units of a running mean of norms.
       {{{"type", "clipped"},
         {"max_norm", "$max_norm"},
@@ -110,6 +114,12 @@ inline std::vector<RuleRow> rule_rows() {
         {"momentum", "$momentum"},
         {"weight_decay", "$decay"}},
        {{"lr", 0.1}, {"alpha", 0.9}, {"momentum", 0.7}, {"decay", 0.2}}},
+      {{{"type", "sgld"},
+        {"lr", "$lr"},
+        {"weight_decay", "$decay"},
+        {"temperature", "$temperature"},
+        {"examples", 3}},
+       {{"lr", 0.3}, {"decay", 0.2}, {"temperature", 0.5}}},
       // Its hyperparameter has numbers of its own.
       {{{"type", "kronecker"}, {"preconditioner", "$p"}, {"lr", 0.3}},
        {{"p", 0}}},

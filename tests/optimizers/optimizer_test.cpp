@@ -73,6 +73,7 @@ ParameterSet inputs(const RuleRow& row) {
 Tensor outcome(const Optimizer& rule, const ParameterSet& in) {
   TrainState state{in.subset("weights/"), in.subset("slots/"), 2};
   for (int k = 0; k < kSteps; ++k) {
+    state.noise = Key(11);
     state = rule.step(state, in.subset(fmt::format("gradient {}/", k)),
                       in.subset("natural/"));
   }
@@ -132,6 +133,7 @@ TEST_CASE("a gradient entry that was always zero has derivative zero",
     if (row.json.contains("rule")) row.json.erase("weight_decay");
     CAPTURE(row.json.dump());
     const auto rule = rule_of(row);
+    if (rule->draws_noise()) continue;  // which moves dead units as well
     ParameterSet x = natural_of(row);
     x.insert("initial", at::tensor({0.7, 0.5}, float64().dtype(type)));
     x.insert("scale", at::scalar_tensor(2, float64().dtype(type)));
@@ -173,6 +175,7 @@ TEST_CASE("weights and slots keep their type beside settings in double",
     const ParameterSet start = weights().to(at::kFloat);
     TrainState state{start, rule->slots(start), 0};
     for (int k = 0; k < 2; ++k) {
+      state.noise = Key(11);
       state = rule->step(state, some_gradient(k).to(at::kFloat), natural);
     }
     REQUIRE(state.weights.at("s").dim() == 0);
