@@ -60,7 +60,11 @@ class InBfloat16 : public Model {
   std::vector<Hyperparameter> hyperparameters() const override {
     return model_->hyperparameters();
   }
-  ModelAbilities abilities() const override { return model_->abilities(); }
+  ModelAbilities abilities() const override {
+    ModelAbilities out = model_->abilities();
+    out.invertible = false;  // what bfloat16 has rounded cannot be undone
+    return out;
+  }
 
  private:
   static at::DeviceType type_of(const Tensor& input) {

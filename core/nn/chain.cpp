@@ -92,6 +92,29 @@ Tensor Chain::through(std::size_t layers, const Weights& weights,
   return y;
 }
 
+bool Chain::is_invertible() const {
+  return std::all_of(layers_.begin(), layers_.end(), [](const auto& layer) {
+    return dynamic_cast<const InvertibleLayer*>(layer.get()) != nullptr;
+  });
+}
+
+std::size_t Chain::first_weight(std::size_t i) const {
+  return std::accumulate(counts_.begin(),
+                         counts_.begin() + static_cast<std::ptrdiff_t>(i),
+                         std::size_t{0});
+}
+
+Tensor Chain::inverse(const Weights& weights, const Tensor& y,
+                      const Pass& pass) const {
+  Tensor x = y;
+  for (std::size_t i = layers_.size(); i-- > 0;) {
+    x = dynamic_cast<const InvertibleLayer&>(*layers_[i])
+            .inverse(weights.slice(first_weight(i), counts_[i]), x,
+                     pass.of_layer(i));
+  }
+  return x;
+}
+
 bool Chain::separates_examples() const {
   return std::all_of(layers_.begin(), layers_.end(), [](const auto& layer) {
     return layer->separates_examples();

@@ -35,6 +35,19 @@ class Chain {
   /// weight tensors is wrong.
   Tensor apply(const Weights& weights, const Tensor& x, const Pass& pass) const;
 
+  /// Whether all layers are; see InvertibleLayer.
+  bool is_invertible() const;
+
+  /// The input of which y is the output. REQUIRES is_invertible().
+  Tensor inverse(const Weights& weights, const Tensor& y,
+                 const Pass& pass) const;
+
+  /// The layer at a position, and the position of its first weight tensor.
+  const Layer& layer(std::size_t i) const { return *layers_[i]; }
+  std::size_t first_weight(std::size_t i) const;
+  std::size_t weights_of(std::size_t i) const { return counts_[i]; }
+  std::size_t layers() const { return layers_.size(); }
+
   /// What the last layer gets, and the axes that an example has there.
   Tensor before_last(const Weights& weights, const Tensor& x,
                      const Pass& pass) const;

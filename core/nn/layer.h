@@ -50,6 +50,15 @@ class Layer {
   virtual std::vector<Hyperparameter> hyperparameters() const { return {}; }
 };
 
+/// A layer whose output has the shape of its input and determines it.
+class InvertibleLayer : public Layer {
+ public:
+  /// The x of which y is the output, up to rounding. On the tape of y and the
+  /// weights.
+  virtual Tensor inverse(const Weights& weights, const Tensor& y,
+                         const Pass& pass) const = 0;
+};
+
 /// A layer over sequences [time, features] that reads them in order, so that it
 /// can also be run one time step at a time, by whoever keeps its state.
 class SteppedLayer : public Layer {

@@ -30,6 +30,10 @@ Tensor Model::features(const Weights&, const Tensor&, const Pass&) const {
   throw Unsupported("this model does not tell what its last layer gets");
 }
 
+Tensor Model::inverse(const Weights&, const Tensor&, const Pass&) const {
+  throw Unsupported("this model has layers that cannot be undone");
+}
+
 Tensor Sequential::apply(const Weights& weights, const Tensor& input,
                          const Pass& pass) const {
   return chain_.apply(weights, batch(weights, input, pass), pass);

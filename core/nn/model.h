@@ -22,6 +22,9 @@ struct ModelAbilities {
 
   /// See Layer::rounds().
   bool rounds = false;
+
+  /// There is an inverse().
+  bool invertible = false;
 };
 
 /// A network whose weights are an argument.
@@ -45,6 +48,11 @@ class Model {
   /// and of the input. Called only if abilities().features.
   virtual Tensor features(const Weights& weights, const Tensor& input,
                           const Pass& pass) const;
+
+  /// The inputs of which `outputs` are the outputs, up to rounding. On the tape
+  /// of the weights and of `outputs`. Called only if abilities().invertible.
+  virtual Tensor inverse(const Weights& weights, const Tensor& outputs,
+                         const Pass& pass) const;
 
   /// apply() with one set of weights for the whole batch.
   Tensor forward(const ParameterSet& weights, const Tensor& input,
@@ -77,12 +85,16 @@ class Sequential : public Model {
                const Pass& pass) const override;
   Tensor features(const Weights& weights, const Tensor& input,
                   const Pass& pass) const override;
+  Tensor inverse(const Weights& weights, const Tensor& outputs,
+                 const Pass& pass) const override {
+    return chain_.inverse(weights, outputs, pass);
+  }
   std::vector<Hyperparameter> hyperparameters() const override {
     return chain_.hyperparameters();
   }
   ModelAbilities abilities() const override {
     return {/*weights_per_example=*/true, chain_.separates_examples(),
-            /*features=*/true, chain_.rounds()};
+            /*features=*/true, chain_.rounds(), chain_.is_invertible()};
   }
 
  private:

@@ -56,6 +56,44 @@ class GaussianClusters : public DataSource {
 
 NESTGRAD_REGISTER(DataRegistry, "gaussian_clusters", GaussianClusters)
 
+/// Centres on a circle, one for each class, and points around them:
+///
+///   x = radius (cos a, sin a) + spread z,   a = 2 pi class / classes,
+///
+/// z standard normal. What a generator of points is often judged by.
+class GaussianRing : public DataSource {
+ public:
+  static Schema schema() {
+    return with_examples("Round clouds of points with centres on a circle.")
+        .integer("classes", 8, "Number of clouds.", at_least(2))
+        .number("radius", 1, "Radius of the circle.", above(0))
+        .number("spread", 0.05, "Standard deviation within a cloud.",
+                at_least(0));
+  }
+
+  explicit GaussianRing(const Config& config)
+      : examples_(config.integer("examples")),
+        classes_(config.integer("classes")),
+        radius_(config.number("radius")),
+        spread_(config.number("spread")) {}
+
+  Examples load(const Key& key) const override {
+    const Tensor targets = turns(examples_, classes_);
+    const Tensor angle =
+        2 * kPi / static_cast<double>(classes_) * targets.to(at::kDouble);
+    const Tensor centres = radius_ * at::stack({angle.cos(), angle.sin()}, 1);
+    return {{centres + spread_ * key.fold("points").normal(centres), targets,
+             classes_},
+            {}};
+  }
+
+ private:
+  std::int64_t examples_, classes_;
+  double radius_, spread_;
+};
+
+NESTGRAD_REGISTER(DataRegistry, "gaussian_ring", GaussianRing)
+
 /// (cos a, sin a) and (1 - cos a, 1/2 - sin a), a uniform in [0, pi), with
 /// noise.
 class TwoMoons : public DataSource {
@@ -152,6 +190,32 @@ class Xor : public DataSource {
 };
 
 NESTGRAD_REGISTER(DataRegistry, "xor", Xor)
+
+/// x standard normal in the plane and the targets (0, x_2): a map that cannot
+/// be undone, which an invertible network that fits it comes close to (Behrmann
+/// et al. 2021).
+class PlaneToLine : public DataSource {
+ public:
+  static Schema schema() {
+    return with_examples(
+        "Points of the plane, with the same point moved to a line as the "
+        "target.");
+  }
+
+  explicit PlaneToLine(const Config& config)
+      : examples_(config.integer("examples")) {}
+
+  Examples load(const Key& key) const override {
+    const Tensor points = key.fold("points").normal(numbers({examples_, 2}));
+    const Tensor keep = at::tensor({0., 1.}, at::kDouble);
+    return {{points, points * keep}, {}};
+  }
+
+ private:
+  std::int64_t examples_;
+};
+
+NESTGRAD_REGISTER(DataRegistry, "plane_to_line", PlaneToLine)
 
 }  // namespace
 }  // namespace nestgrad

@@ -9,45 +9,31 @@
 #include <memory>
 #include <vector>
 
-#include "core/config/json_file.h"
-#include "core/nn/bfloat16.h"
 #include "core/platform/error.h"
-#include "core/platform/files.h"
 #include "core/platform/text.h"
-#include "core/storage/safetensors.h"
 #include "core/tensor/key.h"
 #include "core/tensor/numbers.h"
+#include "experiments/predict/run_network.h"
 #include "experiments/problems/evaluated_parts.h"
-#include "experiments/problems/saved_network.h"
-#include "experiments/record/json_lines.h"
-#include "experiments/record/run_folder.h"
-#include "experiments/setup/experiment.h"
 #include "experiments/setup/precision.h"
 
 namespace nestgrad {
 namespace {
 
-/// The network that a run hands out.
-struct Network {
-  SavedNetwork saved;
-  std::unique_ptr<Model> model;
-  ParameterSet weights;
-
-  /// What it says of inputs as it takes them.
-  Tensor answers(const Tensor& inputs) const {
-    const at::NoGradGuard no_tape;
-    const ParameterSet settings =
-        saved.settings.to(weights.tensors().front().options());
-    const Tensor out = saved.loss.predictions(
-        model->forward(weights, inputs, Pass::evaluation_as(Draw(), settings)));
-    if (saved.loss.target() == TargetKind::kNumbers) {
-      return saved.preparation.targets_in_source_units(out);
-    }
-    if (!saved.loss.gives_logits()) return out;
-    return saved.loss.target() == TargetKind::kClasses ? out.softmax(-1)
-                                                       : out.sigmoid();
+/// What the network of a run says of inputs as it takes them.
+Tensor answers_of(const RunNetwork& network, const Tensor& inputs) {
+  const at::NoGradGuard no_tape;
+  const SavedNetwork& saved = network.saved;
+  const ParameterSet settings = network.settings();
+  const Tensor out = saved.loss.predictions(network.model->forward(
+      network.weights, inputs, Pass::evaluation_as(Draw(), settings)));
+  if (saved.loss.target() == TargetKind::kNumbers) {
+    return saved.preparation.targets_in_source_units(out);
   }
-};
+  if (!saved.loss.gives_logits()) return out;
+  return saved.loss.target() == TargetKind::kClasses ? out.softmax(-1)
+                                                     : out.sigmoid();
+}
 
 /// What the number i of an answer is called.
 std::string name_of(const Preparation& preparation, std::int64_t i) {
@@ -57,7 +43,7 @@ std::string name_of(const Preparation& preparation, std::int64_t i) {
              : std::to_string(i);
 }
 
-std::string header(const Network& network) {
+std::string header(const RunNetwork& network) {
   const bool classes = network.saved.loss.target() == TargetKind::kClasses;
   const bool numbers = network.saved.loss.target() == TargetKind::kNumbers;
   const std::int64_t count = classes ? network.saved.preparation.classes
@@ -79,7 +65,7 @@ std::string digits(double number, at::ScalarType type) {
                              : fmt::format("{:.9g}", number);
 }
 
-std::string row(const Network& network, const std::string& example,
+std::string row(const RunNetwork& network, const std::string& example,
                 const Tensor& answer) {
   const std::vector<double> numbers = to_numbers(answer);
   std::string out = csv_field(example);
@@ -101,16 +87,16 @@ std::string row(const Network& network, const std::string& example,
 /// Throws Error if the answer for the only example changes when another one is
 /// there, so that the answer for it alone says nothing. `bfloat16`: of the
 /// network, whose rounding may differ from batch to batch.
-void require_own_answer(const Network& network, const Tensor& example,
+void require_own_answer(const RunNetwork& network, const Tensor& example,
                         const std::string& data, bool bfloat16) {
   const Tensor other = example.eq(0).to(example.options());
   Tensor of_both;
   try {
-    of_both = network.answers(at::cat({example, other}));
+    of_both = answers_of(network, at::cat({example, other}));
   } catch (const std::exception&) {
     return;  // a network of Python's that takes batches of one example
   }
-  require(at::allclose(network.answers(example), of_both.narrow(0, 0, 1),
+  require(at::allclose(answers_of(network, example), of_both.narrow(0, 0, 1),
                        /*rtol=*/bfloat16 ? 0.05 : 1e-2,
                        /*atol=*/bfloat16 ? 1e-2 : 1e-4, /*equal_nan=*/true),
           "'{}': has one example, but the network normalizes with the "
@@ -123,42 +109,29 @@ void require_own_answer(const Network& network, const Tensor& example,
 
 void predict(const std::string& run, const std::string& data,
              const std::function<void(const std::string&)>& write) {
-  const std::string file = run + "/network.json";
-  require(file_exists(file),
-          "{}: has no network.json, so there is no network to ask", run);
-  const Config config = experiment_config(
-      JsonFile::read(run + "/config.json").json(), folders_of_run(run));
-  const Config problem = config.object("problem");
-  Network network;
-  network.saved = as_written(run, [&] {
-    return SavedNetwork::from_json(JsonFile::read(file).json());
-  });
+  const RunNetwork network = RunNetwork::load(run);
   const SavedNetwork& saved = network.saved;
   require(saved.outputs.size() == 1,
           "{}: its network answers with a sequence for each example, of which "
           "no table is written",
           run);
-  network.model = make_model(problem.object("model"), saved.preparation.shape,
-                             saved.outputs, is_bfloat16(config));
-  network.weights = load_safetensors(run + "/weights.safetensors");
-  require(alike(network.weights, network.model->initial_weights(Key())),
-          "{}: the weights do not fit the model of the configuration", run);
 
   // Without folders, files that the network was trained on need not be there.
-  const NewExamples examples = DataRegistry::instance()
-                                   .make(Config(problem.object("data").json()))
-                                   ->load_new(data, saved.preparation);
+  const NewExamples examples =
+      DataRegistry::instance()
+          .make(Config(network.config.object("problem").object("data").json()))
+          ->load_new(data, saved.preparation);
   const Dataset prepared = saved.preparation.prepared(
       examples.examples, network.weights.tensors().front().scalar_type(),
       "'" + data + "'");
   if (prepared.size() == 1) {
     require_own_answer(network, prepared.loaded().inputs, data,
-                       is_bfloat16(config));
+                       is_bfloat16(network.config));
   }
   write(header(network));
   each_evaluated_part(prepared.size(), [&](std::int64_t first, std::int64_t n) {
     const Tensor answers =
-        network.answers(prepared.loaded(first, n).inputs).contiguous();
+        answers_of(network, prepared.loaded(first, n).inputs).contiguous();
     std::string rows;
     for (std::int64_t i = 0; i < n; ++i) {
       const auto number = static_cast<std::size_t>(first + i);

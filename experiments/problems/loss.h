@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ATen/core/Reduction.h>
+
 #include <string>
 
 #include "core/config/config.h"

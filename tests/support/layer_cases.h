@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/nn/weight_forms.h"
+#include "tests/support/invertible_cases.h"
 #include "tests/support/layer_case.h"
 #include "tests/support/reversible_cases.h"
 #include "tests/support/sequence_cases.h"
@@ -333,6 +334,7 @@ inline std::vector<LayerCase> layer_cases() {
   for (LayerCase& c : image_cases()) cases.push_back(std::move(c));
   for (LayerCase& c : vector_cases()) cases.push_back(std::move(c));
   for (LayerCase& c : sequence_cases()) cases.push_back(std::move(c));
+  for (LayerCase& c : invertible_cases()) cases.push_back(std::move(c));
   for (LayerCase& c : reversible_cases()) cases.push_back(std::move(c));
   for (LayerCase& c : training_cases()) cases.push_back(std::move(c));
   return cases;
