@@ -57,6 +57,11 @@ struct ProblemAbilities {
   /// the losses are no reference for them.
   bool rounds = false;
 
+  /// The two sets are players of a game: weights descend train_loss, and
+  /// hyperparameters descend valid_loss by its derivative at constant weights.
+  /// False for a problem whose hyperparameters act through training alone.
+  bool game = false;
+
   /// Both losses take Draw::groups into account, and so does train_gradient.
   /// Only with `particles`.
   bool groups = false;
@@ -163,6 +168,10 @@ class BilevelProblem {
   /// validation loss.
   virtual std::string metric() const { return "valid_loss"; }
 
+  /// Two metrics of evaluate() whose path through the plane is worth a picture.
+  /// Default: none, both empty.
+  virtual std::pair<std::string, std::string> plane() const { return {}; }
+
   /// For a problem whose hyperparameters are training examples: these examples,
   /// with inputs in the units of the data source. Default: none, both tensors
   /// undefined.
@@ -176,6 +185,14 @@ class BilevelProblem {
   /// them, the same ones at every call with the same `hyper`, [count, shape of
   /// an example...], in the units of the data source. Default: undefined.
   virtual Tensor samples(const ParameterSet& hyper, std::int64_t count) const;
+
+  /// What the hyperparameters lead to where that is more than one result: the
+  /// metrics of each, under a name. May take as long as tuning. Default: none.
+  virtual std::vector<std::pair<std::string, Metrics>> outcomes(
+      const ParameterSet& hyper) const {
+    (void)hyper;
+    return {};
+  }
 
   /// How the network of this problem is asked about new examples, in the form
   /// of SavedNetwork (experiments/problems), which reads it again without the
@@ -262,8 +279,15 @@ class ProblemDecorator : public BilevelProblem {
   Metrics evaluate(const ParameterSet& weights,
                    const ParameterSet& hyper) const override;
   std::string metric() const override { return problem_->metric(); }
+  std::pair<std::string, std::string> plane() const override {
+    return problem_->plane();
+  }
   SoftExamples learned_examples(const ParameterSet& hyper) const override;
   Tensor samples(const ParameterSet& hyper, std::int64_t count) const override;
+  std::vector<std::pair<std::string, Metrics>> outcomes(
+      const ParameterSet& hyper) const override {
+    return problem_->outcomes(inner_hyper(hyper));
+  }
   Json network(const ParameterSet& hyper) const override;
   std::vector<std::pair<std::string, ParameterSet>> baselines() const override {
     return problem_->baselines();

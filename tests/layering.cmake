@@ -26,6 +26,7 @@ room(core/nn ${base} core core/nn/foreign)
 room(core/nn/layers ${base} core core/nn)
 room(core/nn/layers/augmentation ${base} core core/nn core/nn/layers)
 room(core/nn/layers/reversible ${base} core/nn core/nn/layers)
+room(core/nn/layers/invertible ${base} core core/nn core/nn/layers)
 room(core/nn/exported ${base} core core/nn core/nn/foreign)
 room(core/nn/models ${base} core core/nn core/nn/foreign core/nn/layers
      core/nn/exported)
@@ -46,8 +47,13 @@ room(experiments/problems/coresets ${base} core experiments/data
      experiments/data/arrays)
 room(experiments/problems ${base} core core/nn experiments/data
      experiments/problems/coresets)
+room(experiments/problems/sampled ${base} core core/nn experiments/data)
 room(experiments/problems/diffusion ${base} core core/nn experiments/data
-     experiments/problems)
+     experiments/problems experiments/problems/sampled)
+room(experiments/problems/games ${base} core core/nn experiments/data
+     experiments/problems experiments/problems/sampled)
+room(experiments/problems/disentanglement ${base} core core/nn experiments/data
+     experiments/problems experiments/problems/games)
 room(experiments/plot ${base})
 room(experiments/setup ${base} core core/distributed core/parallel core/nn
      hypergrad)
@@ -60,9 +66,11 @@ room(experiments/judge ${base} core core/distributed hypergrad hypergrad/solvers
      hypergrad/implicit hypergrad/unrolled experiments/plot experiments/setup experiments/record)
 room(experiments/run ${base} core core/distributed hypergrad experiments/setup
      experiments/record experiments/record/examples experiments/judge
-     experiments/problems/coresets)
+     experiments/plot experiments/problems/coresets)
 room(experiments/sweep ${base} core core/distributed experiments/plot experiments/setup
      experiments/record experiments/run)
+room(experiments/spectrum ${base} core hypergrad experiments/plot
+     experiments/setup)
 room(experiments/report ${base} experiments/plot experiments/setup
      experiments/record)
 room(experiments/export ${base} core core/nn/models experiments/record
@@ -74,7 +82,7 @@ room(experiments/program ${base} core/distributed experiments/setup experiments/
 room(experiments/program/commands ${base} core core/distributed hypergrad
      experiments/setup
      experiments/record experiments/judge experiments/run experiments/sweep
-     experiments/report experiments/export experiments/predict
+     experiments/spectrum experiments/report experiments/export experiments/predict
      experiments/program
      experiments/program/scaffold)
 room(tests/kit ${base} core core/nn hypergrad hypergrad/solvers
@@ -89,6 +97,7 @@ set(excused_core/platform/batched_product.cpp "backward\\(")
 set(excused_core/nn/evolved_loss.cpp "backward\\(")
 set(excused_core/nn/penalty.cpp "backward\\(")
 set(excused_core/nn/layers/reversible/reversible_layer.cpp "backward\\(")
+set(excused_core/nn/layers/invertible/undone.cpp "backward\\(")
 set(excused_experiments/problems/dynamics.cpp "backward\\(")
 set(excused_core/tensor/autodiff.cpp "autograd::grad\\(")
 

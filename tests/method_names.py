@@ -50,6 +50,8 @@ EXCUSED = {
     ("experiments/setup/experiment_schema.cpp", "last"):
         "a choice of outer.select",
     ("core/nn/models/script_facts.h", "forward"): "a method of a module",
+    ("experiments/problems/games/ridge_rider.cpp", "alternating"):
+        "a key: how both players move",
     ("experiments/run/run.cpp", "checkpoints"): "a folder of a run",
     ("experiments/run/runner.cpp", "checkpoints"): "a folder of a run",
     ("hypergrad/evolution/particle_group.cpp", "last"):

@@ -11,6 +11,7 @@
 #include "core/platform/files.h"
 #include "experiments/plot/axis.h"
 #include "experiments/plot/canvas.h"
+#include "experiments/plot/palette.h"
 
 namespace nestgrad {
 namespace {
@@ -31,14 +32,14 @@ constexpr double kLineSpacing = 15;
 constexpr double kMarker = 3;
 
 constexpr std::size_t kMostPanels = 60;
-constexpr std::size_t kNamedCurves = 8;
+constexpr std::size_t kNamedCurves = palette::kCount;
 constexpr std::size_t kMarkedPoints = 30;  // fewer than these have markers
 constexpr std::size_t kDensePoints = 300;
 
-constexpr Color kInk{0.13, 0.13, 0.13};
-constexpr Color kPale{0.40, 0.40, 0.40};
-constexpr Color kGrid{0.91, 0.91, 0.91};
-constexpr Color kBaseLine{0.55, 0.55, 0.55};
+using palette::kBaseLine;
+using palette::kGrid;
+using palette::kInk;
+using palette::kPale;
 
 constexpr Font kTitleFont{17, kInk, true};
 constexpr Font kHeadingFont{12.5, kInk, true};
@@ -47,17 +48,6 @@ constexpr Font kTickFont{10.5, kPale};
 constexpr Font kNameFont{11, kInk};
 constexpr Font kValueFont{11, kInk, true};
 
-constexpr Color from_bytes(int red, int green, int blue) {
-  return {red / 255.0, green / 255.0, blue / 255.0};
-}
-
-// Okabe and Ito, "Color Universal Design" (2008), for colour-blind readers,
-// too. Yellow is hard to see on white and comes last.
-constexpr Color kPalette[kNamedCurves] = {
-    from_bytes(0, 114, 178), from_bytes(213, 94, 0),
-    from_bytes(0, 158, 115), from_bytes(204, 121, 167),
-    from_bytes(230, 159, 0), from_bytes(86, 180, 233),
-    from_bytes(0, 0, 0),     from_bytes(240, 228, 66)};
 constexpr Color kBundle{0, 114 / 255.0, 178 / 255.0, 0.3};
 
 /// A panel with its axes and the position of its plot.
@@ -73,7 +63,8 @@ struct View {
   double center() const { return (left + right) / 2; }
 
   const Color& color(std::size_t curve) const {
-    return kPalette[panel->curves[curve].color.value_or(curve) % kNamedCurves];
+    return palette::kColors[panel->curves[curve].color.value_or(curve) %
+                            kNamedCurves];
   }
 
   Point place(double x_value, double y_value) const {

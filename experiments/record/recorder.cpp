@@ -275,7 +275,13 @@ void Recorder::remember(const Json& line) {
     if (key.rfind(prefix, 0) != 0) continue;
     evaluation[key.substr(prefix.size())] = number(key);
   }
-  if (!evaluation.empty()) last_evaluation_ = evaluation;
+  if (evaluation.empty()) return;
+  const auto [x, y] = problem_.plane();
+  if (evaluation.count(x) > 0 && evaluation.count(y) > 0) {
+    path_.x.push_back(evaluation[x]);
+    path_.y.push_back(evaluation[y]);
+  }
+  last_evaluation_ = std::move(evaluation);
 }
 
 Json Recorder::tuned() const {

@@ -63,6 +63,9 @@ class Recorder : public Observer {
   /// a logarithmic axis.
   std::vector<Panel> panels(const ParameterSet& natural) const;
 
+  /// The evaluations of the two metrics of BilevelProblem::plane().
+  const Curve& path() const { return path_; }
+
   /// The metrics of the last evaluation.
   const Metrics& last_evaluation() const { return last_evaluation_; }
 
@@ -104,6 +107,7 @@ class Recorder : public Observer {
   NumberNames number_names_;
   Metrics last_evaluation_;
   std::vector<Panel> panels_;
+  Curve path_;
 };
 
 }  // namespace nestgrad

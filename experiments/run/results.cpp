@@ -7,6 +7,7 @@
 #include "core/platform/files.h"
 #include "core/platform/memory_meter.h"
 #include "core/platform/warnings.h"
+#include "experiments/plot/plane.h"
 #include "experiments/record/examples/samples.h"
 #include "experiments/record/table.h"
 #include "experiments/setup/process.h"
@@ -92,9 +93,13 @@ void Results::write(const RunFolder& folder, const HandedOut& found) const {
   folder.write("weights.safetensors", found.weights);
   const Json network = experiment.problem().network(hyper);
   if (!network.empty()) folder.write("network.json", network);
-  draw_chart(folder.file("trajectory.png"),
-             std::filesystem::path(folder.path()).filename().string(),
-             recorder.panels(natural));
+  const std::string name =
+      std::filesystem::path(folder.path()).filename().string();
+  draw_chart(folder.file("trajectory.png"), name, recorder.panels(natural));
+  if (const Curve& path = recorder.path(); !path.x.empty()) {
+    const auto [x, y] = experiment.problem().plane();
+    draw_plane(folder.file("plane.png"), {name, x, y, {path}});
+  }
   write_samples(folder, experiment.problem(), experiment.initial_hyper(),
                 hyper);
   if (examples == nullptr) return;
@@ -126,6 +131,9 @@ RunSummary Results::summary(const Ending& ending) const {
   out.unmoved = unmoved_in(ending.steps, out.start,
                            experiment.natural(experiment.hyper()));
   if (out.retrained.size() == 2) out.verdict = verdict(out);
+  if (ending.termination != "stopped" && ending.termination != "diverged") {
+    out.outcomes = experiment.problem().outcomes(ending.hyper);
+  }
   return out;
 }
 
@@ -166,6 +174,9 @@ Json RunSummary::to_json() const {
   for (const FinalRun& run : baselines) {
     out["baselines"][run.name] = run.to_json();
   }
+  for (const auto& [name, metrics] : outcomes) {
+    out["outcomes"].push_back({{"name", name}, {"metrics", metrics}});
+  }
   if (verdict) out["verdict"] = verdict->to_json();
   if (gap) out["warm_cold_gap"] = gap->to_json();
   std::vector<std::string> all = warnings;
@@ -200,6 +211,12 @@ std::string RunSummary::text() const {
   add("other model", other_models);
   add("baseline", baselines);
   std::string out = fmt::format("\n{}\n", format_table(rows));
+  if (!outcomes.empty()) {
+    std::vector<Row> each;
+    for (const auto& [name, metrics] : outcomes)
+      each.push_back({name, metrics});
+    out += fmt::format("{}\n", format_table(each));
+  }
   if (!found.empty()) {
     out += fmt::format("{:20}{}\n", "handed out",
                        ending.selected.text(ending.steps));

@@ -61,6 +61,9 @@ struct RunSummary {
   /// those found and other models; with the problem's baselines.
   std::vector<FinalRun> retrained, other_models, baselines;
   std::optional<WarmColdGap> gap;  ///< empty if it cannot be told
+
+  /// Those of the problem at the hyperparameters found.
+  std::vector<std::pair<std::string, Metrics>> outcomes;
   std::optional<Verdict> verdict;  ///< empty if there is none
 
   /// A sentence on each hyperparameter that after all outer steps is what it

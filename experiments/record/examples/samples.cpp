@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 
 #include "core/platform/files.h"
+#include "core/tensor/numbers.h"
 #include "experiments/data/arrays/npz_file.h"
+#include "experiments/plot/plane.h"
 #include "experiments/record/examples/image_sheet.h"
 
 namespace nestgrad {
@@ -15,7 +17,8 @@ constexpr std::int64_t kShownSamples = 16;
 std::string draw_samples(const Tensor& before, const Tensor& after) {
   const std::vector<std::string> labels = {"before", "after"};
   ImageSheet sheet(kShownSamples, 2, ImageSheet::width_of(labels));
-  const Exposure exposure(before.slice(0, 0, kShownSamples));
+  const Exposure exposure(at::cat({before.slice(0, 0, kShownSamples),
+                                   after.slice(0, 0, kShownSamples)}));
   for (std::int64_t row = 0; row < 2; ++row) {
     sheet.label_row(row, labels[static_cast<std::size_t>(row)]);
     for (std::int64_t i = 0; i < kShownSamples; ++i) {
@@ -23,6 +26,12 @@ std::string draw_samples(const Tensor& before, const Tensor& after) {
     }
   }
   return sheet.png();
+}
+
+/// Points [n, 2].
+Curve cloud(const std::string& name, const Tensor& points) {
+  return {name, to_numbers(points.select(1, 0)),
+          to_numbers(points.select(1, 1))};
 }
 
 }  // namespace
@@ -38,6 +47,14 @@ void write_samples(const RunFolder& folder, const BilevelProblem& problem,
   if (!first.defined()) return;
   const Tensor second = of(after);
   save_npz(folder.file("samples.npz"), {{"before", first}, {"after", second}});
+  if (first.dim() == 2 && first.size(1) == 2) {
+    draw_plane(folder.file("samples.png"),
+               {"Samples",
+                "first number",
+                "second number",
+                {},
+                {cloud("before", first), cloud("after", second)}});
+  }
   if (!are_images(first)) return;
   write_file(folder.file("samples.png"), draw_samples(first, second));
 }

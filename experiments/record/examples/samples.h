@@ -9,9 +9,10 @@ namespace nestgrad {
 /// after tuning:
 ///
 ///   samples.npz   `before` and `after`, float32, in the units of the source
-///   samples.png   images, those before in the first row and those after below
+///   samples.png   images, those before in the first row and those after below;
+///                 or points of the plane
 ///
-/// Writes nothing for other problems, and no picture of what are no images.
+/// Writes nothing for other problems, and no picture of other samples.
 void write_samples(const RunFolder& folder, const BilevelProblem& problem,
                    const ParameterSet& before, const ParameterSet& after);
 

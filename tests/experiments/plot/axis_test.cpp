@@ -6,13 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/experiments/plot/picture.h"
 #include "tests/support/support.h"
 
 namespace nestgrad {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::vector<double> values_of(const std::vector<Tick>& ticks) {
   std::vector<double> values;
