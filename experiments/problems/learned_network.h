@@ -28,6 +28,8 @@ class LearnedNetwork {
     return model_->abilities().separates_examples;
   }
 
+  bool rounds() const { return model_->abilities().rounds; }
+
   Hyperparameter hyperparameter(std::string meaning) const {
     Hyperparameter out;
     out.name = name_;

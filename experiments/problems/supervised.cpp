@@ -158,7 +158,9 @@ class Supervised : public NetworkProblem {
     out.second_derivatives = !evolution_;
     out.outputs = true;
     out.curved = loss_.is_curved();
-    out.rounds = model_->abilities().rounds;
+    out.rounds = model_->abilities().rounds ||
+                 (augmentation_ && augmentation_->rounds()) ||
+                 (weighting_ && weighting_->rounds());
     const BatchSizes examples{train_batches_.batch_size(),
                               valid_batches_.batch_size()};
     if (plain && model_->abilities().weights_per_example) {

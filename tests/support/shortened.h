@@ -11,6 +11,13 @@ inline void shorten_pretraining(Json& problem) {
   if (problem.contains("reward") && problem["reward"].contains("steps")) {
     problem["reward"]["steps"] = 5;
   }
+  if (problem.contains("chain")) {
+    problem["chain"].update(
+        Json{{"burn_in", 2}, {"thin", 1}, {"samples", 20}, {"batch", 10}});
+    problem["networks"] = 5;
+  }
+  if (problem.contains("classifier_steps")) problem["classifier_steps"] = 5;
+  if (problem.contains("follow")) problem["follow"] = problem["steps"] = 5;
 }
 
 /// The same configuration with little work: few steps, few examples.

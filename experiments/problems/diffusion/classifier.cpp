@@ -1,9 +1,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include "core/nn/model.h"
 #include "experiments/problems/diffusion/reward.h"
-#include "experiments/problems/diffusion/training.h"
+#include "experiments/problems/sampled/trained_classifier.h"
 
 namespace nestgrad {
 namespace {
@@ -15,28 +14,13 @@ namespace {
 class Classifier : public Reward {
  public:
   Classifier(const Config& config, const SampledData& data, const Key& key)
-      : class_(config.integer("class")) {
-    const Dataset& examples = data.examples;
-    if (examples.classes == 0 || examples.targets.dim() != 1) {
-      config.fail("type", "needs examples with a class each");
-    }
-    if (class_ >= examples.classes) {
+      : class_(config.integer("class")),
+        classifier_(config, data, config.integer("steps"), key) {
+    if (class_ >= data.examples.classes) {
       config.fail("class", fmt::format("must be below {}, the number of "
                                        "classes; is {}",
-                                       examples.classes, class_));
+                                       data.examples.classes, class_));
     }
-    model_ = ModelRegistry::instance().make(
-        Json{{"type", "mlp"}}, {data.numbers()}, {examples.classes});
-    const BatchSchedule batches(examples.size(), kBatch, key.fold("batches"),
-                                examples.rows_device());
-    weights_ =
-        trained({config.integer("steps"), 1e-3},
-                model_->initial_weights(key).to(examples.inputs.options()),
-                [&](const ParameterSet& w, std::int64_t step) {
-                  const Batch batch = examples.rows(batches.rows(step));
-                  return at::cross_entropy_loss(
-                      model_->forward(w, batch.input, Pass()), batch.target);
-                });
   }
 
   static Schema schema() {
@@ -50,17 +34,12 @@ class Classifier : public Reward {
   }
 
   Tensor of(const Tensor& samples) const override {
-    return model_->forward(weights_, samples, Pass())
-        .log_softmax(-1)
-        .select(-1, class_);
+    return classifier_.log_probabilities(samples).select(-1, class_);
   }
 
  private:
-  static constexpr std::int64_t kBatch = 128;
-
   std::int64_t class_;
-  std::unique_ptr<const Model> model_;
-  ParameterSet weights_;
+  TrainedClassifier classifier_;
 };
 
 NESTGRAD_REGISTER(RewardRegistry, "classifier", Classifier)

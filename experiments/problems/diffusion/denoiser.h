@@ -5,7 +5,7 @@
 
 #include "core/dataset.h"
 #include "core/nn/model.h"
-#include "experiments/problems/diffusion/training.h"
+#include "experiments/problems/sampled/short_training.h"
 
 namespace nestgrad {
 

@@ -33,7 +33,7 @@ class Diffusion : public Dynamics {
         steps_(config.integer("steps")),
         samples_(config.integer("samples")),
         renoised_(config.integer("renoised")),
-        data_(read_data(config, context)),
+        data_(SampledData::read(config, context)),
         denoiser_(config.object("model"), size(), options_),
         evaluation_key_(context.key.fold("evaluation")) {
     reward_ = RewardRegistry::instance().make(config.object("reward"), data_,
@@ -65,15 +65,10 @@ class Diffusion : public Dynamics {
   }
 
   static Schema schema() {
-    return Schema(
-               "A sampler of a diffusion model, tuned for a reward of its "
-               "samples.")
-        .tunes(kNetwork, kNetworkMeaning)
-        .object("data", DataRegistry::instance(), "gaussian_clusters",
-                "What the samples imitate: examples, taken as vectors.")
-        .integer("shrink", 1,
-                 "Images are averaged over squares of this many pixels a side.",
-                 at_least(1))
+    return SampledData::with_keys(
+               Schema("A sampler of a diffusion model, tuned for a reward of "
+                      "its samples.")
+                   .tunes(kNetwork, kNetworkMeaning))
         .object("model", ModelRegistry::instance(), "mlp",
                 "The denoiser: its inputs are a noisy example and functions of "
                 "the time, its output is a vector.")
@@ -178,10 +173,7 @@ class Diffusion : public Dynamics {
   /// In the units of the source.
   Tensor samples(const ParameterSet& hyper, std::int64_t count) const override {
     const at::NoGradGuard no_tape;
-    const Tensor x = sampled(network_of(hyper), count);
-    std::vector<std::int64_t> sizes = {count};
-    sizes.insert(sizes.end(), data_.shape.begin(), data_.shape.end());
-    return scaling_.undone(x.view(sizes));
+    return data_.in_source_units(sampled(network_of(hyper), count));
   }
 
  private:
@@ -205,32 +197,6 @@ class Diffusion : public Dynamics {
       x = denoiser_.step(network, x, time_after(k), time_after(k + 1));
     }
     return x;
-  }
-
-  /// Sets scaling_ as well.
-  SampledData read_data(const Config& config, const ProblemContext& context) {
-    const Splits splits = load_splits(
-        config.object("data"), context.key.fold("data"), context.options);
-    Dataset examples = splits.train.loaded();
-    scaling_ = splits.scaling;
-    Tensor x = examples.inputs;
-    if (!at::isFloatingType(x.scalar_type())) {
-      config.fail("data", "must have inputs that are real numbers");
-    }
-    const std::int64_t side = config.integer("shrink");
-    if (side > 1 && scaling_.whitens()) {
-      config.fail("shrink", "is not for images that \"whiten\" has changed");
-    }
-    if (side > 1) {
-      if (x.dim() != 4 || x.size(2) < side || x.size(3) < side) {
-        config.fail("shrink",
-                    "is for images with at least this many pixels a "
-                    "side");
-      }
-      x = at::avg_pool2d(x, {side, side});
-    }
-    examples.inputs = x.flatten(1);
-    return {std::move(examples), x.sizes().slice(1).vec()};
   }
 
   /// The base with the updates of two other runs.
@@ -269,7 +235,6 @@ class Diffusion : public Dynamics {
 
   at::TensorOptions options_;
   std::int64_t steps_, samples_, renoised_;
-  InputScaling scaling_;
   SampledData data_;
   Denoiser denoiser_;
   Key evaluation_key_;

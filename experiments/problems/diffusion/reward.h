@@ -1,7 +1,7 @@
 #pragma once
 
 #include "core/config/registry.h"
-#include "experiments/data/data.h"
+#include "experiments/problems/sampled/sampled_data.h"
 
 namespace nestgrad {
 
@@ -15,14 +15,6 @@ class Reward {
   /// A number for each of the samples, [n, numbers of an example], larger for
   /// better ones. On the tape of the samples.
   virtual Tensor of(const Tensor& samples) const = 0;
-};
-
-/// What the samples imitate: examples, flattened, in the units of the samples.
-struct SampledData {
-  Dataset examples;                 ///< [examples, numbers], in memory
-  std::vector<std::int64_t> shape;  ///< of one example before it was flattened
-
-  std::int64_t numbers() const { return examples.inputs.size(1); }
 };
 
 /// The key is for what a reward has to draw.

@@ -65,13 +65,14 @@ void check_same(const Course& a, const Course& b, double tolerance) {
 }
 
 /// Solvers that look at a guess or decompose a matrix, derivatives of training
-/// by evolution, central differences, layers that look at their settings, and
-/// those whose states are whole numbers on the CPU read more.
+/// by evolution, central differences, layers that look at their settings, those
+/// whose states are whole numbers on the CPU, and games that solve or decompose
+/// something themselves read more.
 bool reads_often(const Json& config) {
   const std::string text = config.dump();
   for (const char* part :
        {"warm_start", "nystrom", "finite_difference", "evolution", "cutout",
-        "f2sa", "metric", "rev_gru"}) {
+        "f2sa", "metric", "rev_gru", "prisoners_dilemma", "ridge_rider"}) {
     if (text.find(part) != std::string::npos) return true;
   }
   return !config.contains("hyperparameters");

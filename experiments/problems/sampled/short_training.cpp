@@ -1,4 +1,4 @@
-#include "experiments/problems/diffusion/training.h"
+#include "experiments/problems/sampled/short_training.h"
 
 #include "core/optimizer.h"
 #include "core/tensor/autodiff.h"
