@@ -2,6 +2,7 @@
 
 #include "core/optimizer.h"
 #include "core/tensor/part.h"
+#include "optimizers/decayed.h"
 
 namespace nestgrad {
 namespace {
@@ -59,12 +60,6 @@ Schema with_common(Schema schema) {
                from_to(-kHalfTurn, kHalfTurn))
       .setting("weight_decay", 0, "Weight decay, added to the gradient.",
                at_least(0));
-}
-
-ParameterSet decayed(const ParameterSet& gradient, const Setting& weight_decay,
-                     const TrainState& state, const ParameterSet& natural) {
-  if (weight_decay.is(0)) return gradient;
-  return add(gradient, weight_decay.scale(natural, state), state.weights);
 }
 
 /// Gradient descent with complex momentum (Lorraine, Acuna, Vicol and Duvenaud
@@ -193,7 +188,7 @@ class ComplexAdam : public Optimizer {
       const Tensor &c = re[i], d = -power.im[i];
       const Tensor mean =
           (c * m.re.tensors()[i] + d * m.im.tensors()[i]) / (c * c + d * d);
-      const Tensor root = (v.tensors()[i] / correction2[i] + root_epsilon_);
+      const Tensor root = v.tensors()[i] / correction2[i] + root_epsilon_;
       direction.push_back(mean / (root.sqrt() + epsilon_));
       slots.push_back(v.tensors()[i]);
     }

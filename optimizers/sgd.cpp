@@ -1,4 +1,5 @@
 #include "core/optimizer.h"
+#include "optimizers/decayed.h"
 
 namespace nestgrad {
 namespace {
@@ -66,10 +67,7 @@ class Sgd : public Optimizer {
   TrainState update(const TrainState& state, const ParameterSet& gradient,
                     const ParameterSet& natural) const override {
     const Scale lr = lr_.scale(natural, state);
-    ParameterSet g = gradient;
-    if (!weight_decay_.is(0)) {
-      g = add(g, weight_decay_.scale(natural, state), state.weights);
-    }
+    const ParameterSet g = decayed(gradient, weight_decay_, state, natural);
     if (momentum_.is(0)) {
       return {subtract(state.weights, lr, g), state.slots, state.step + 1};
     }

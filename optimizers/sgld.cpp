@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "core/optimizer.h"
+#include "optimizers/decayed.h"
 
 namespace nestgrad {
 namespace {
@@ -54,10 +55,7 @@ class Sgld : public Optimizer {
   TrainState update(const TrainState& state, const ParameterSet& gradient,
                     const ParameterSet& natural) const override {
     const Scale lr = lr_.scale(natural, state);
-    ParameterSet g = gradient;
-    if (!weight_decay_.is(0)) {
-      g = add(g, weight_decay_.scale(natural, state), state.weights);
-    }
+    const ParameterSet g = decayed(gradient, weight_decay_, state, natural);
     const Scale half = lr.map([](const Tensor& t) { return 0.5 * t; });
     const Scale deviation =
         (lr * temperature_.scale(natural, state)).map([this](const Tensor& t) {
