@@ -180,13 +180,27 @@ TEST_CASE("the interval of a standard deviation holds it 95 times in 100",
   CHECK(held < 0.98 * kTimes);
 }
 
-TEST_CASE("every registered estimator passes check on ridge", "[check]") {
+TEST_CASE("every registered estimator passes check on ridge or on a game",
+          "[check]") {
+  const auto needs_game = [](const Json& config) {
+    try {
+      Experiment(experiment_config(config));
+    } catch (const ConfigError& error) {
+      return std::string(error.what()).find("needs a game") !=
+             std::string::npos;
+    }
+    return false;
+  };
   for (const std::string& name : EstimatorRegistry::instance().names()) {
     CAPTURE(name);
     // At the optimum a look-ahead step changes nothing.
     Json config = ridge({{"type", name}, {"window", name == "apo" ? 2 : 40}});
     config["inner"]["momentum"] = 0.5;
     config["inner"]["lr"] = 0.2;
+    if (needs_game(config)) {
+      config["problem"] = "quadratic_game";
+      config["hyperparameters"] = {{"y", Json::object()}};
+    }
     CheckOptions options;
     // A vector that follows the inverse Hessian starts at zero.
     options.windows = 5;

@@ -66,11 +66,13 @@ inline Json noisy_network(const Json& estimator, std::int64_t shares = 0) {
       {"distributed", {{"divide", "examples"}, {"shares", shares}}}};
 }
 
-/// Sections of all estimators, and of some forms of implicit differentiation.
+/// Sections of all estimators but those that need a game, and of some forms of
+/// implicit differentiation.
 inline std::vector<Json> all_sections() {
   const EstimatorRegistry& registry = EstimatorRegistry::instance();
   std::vector<Json> out;
   for (const std::string& type : registry.names()) {
+    if (type == "simultaneous" || type == "alternating") continue;
     Json section{{"type", type}, {"window", 3}, {"horizon", 9}};
     for (const KeySpec& key : registry.schema(type).keys()) {
       if (key.name == "particles") section["particles"] = 6;

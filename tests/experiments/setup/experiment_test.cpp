@@ -99,6 +99,8 @@ TEST_CASE("what has no derivative is tuned by methods that take none",
     if (is_one_of(name, {"stn", "delta_stn", "finite_difference", "es", "pes",
                          "es_single", "summed_pes"})) {
       CHECK(complaint(name.c_str()) == "none");
+    } else if (is_one_of(name, {"simultaneous", "alternating"})) {
+      CHECK_THAT(complaint(name.c_str()), ContainsSubstring("needs a game"));
     } else {
       CHECK_THAT(complaint(name.c_str()),
                  ContainsSubstring("/hyperparameters/dropout") &&
@@ -141,6 +143,8 @@ TEST_CASE("training without derivatives is left to who takes none",
     if (is_one_of(name, {"stn", "finite_difference", "es", "pes", "es_single",
                          "summed_pes"})) {
       CHECK_NOTHROW(make());
+    } else if (is_one_of(name, {"simultaneous", "alternating"})) {
+      CHECK_THROWS_WITH(make(), ContainsSubstring("needs a game"));
     } else {
       CHECK_THROWS_WITH(
           make(),
