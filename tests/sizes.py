@@ -16,7 +16,7 @@ import sys
 
 MOST_LINES, MOST_FILES, MOST_FUNCTION_LINES = 400, 25, 60
 FOLDERS = ("configs", "core", "docs", "experiments", "hypergrad", "optimizers",
-           "tests")
+           "python", "tests")
 TEXTS = (".h", ".cpp", ".py", ".js", ".css", ".html", ".cmake", ".txt", ".json",
          ".sh", ".md", ".in")
 SECTION = "## Large files, folders and functions\n"
