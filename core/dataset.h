@@ -94,6 +94,17 @@ struct Dataset {
   Dataset to(const at::TensorOptions& options) const;
 };
 
+/// Examples as people know them.
+struct KnownExamples {
+  Tensor inputs;   ///< [examples, shape of an example...], in source units
+  Tensor targets;  ///< as those of a Dataset, in source units
+  std::vector<std::string> target_names = {};  ///< those of the Dataset
+  std::vector<std::int64_t> rows = {};  ///< where they stand in the source,
+                                        ///< counted from 0
+  Tensor corrupted = {};  ///< bool, [examples]: whether the target was made
+                          ///< wrong on purpose; undefined if none was
+};
+
 /// Examples whose labels are a number for each class: its probability or, where
 /// the loss is a squared error, what the output is to be.
 struct SoftExamples {
@@ -121,6 +132,7 @@ class BatchSchedule {
 
   /// The rows for a draw of training.
   Tensor rows(const Draw& draw) const {
+    if (draw.all_examples) return Tensor();
     return rows(draw.step, draw.order, draw.part);
   }
 

@@ -61,6 +61,10 @@ struct Draw {
   /// with ProblemAbilities::divisible_examples.
   BatchPart part = {};
 
+  /// The training loss is that of all training examples, not of a minibatch.
+  /// Only for problems with BilevelProblem::examples().
+  bool all_examples = false;
+
   /// Whether this rank evaluates the whole minibatch by itself, without the
   /// others: for what only one rank asks for. See DataParallel.
   bool on_this_rank = false;

@@ -70,6 +70,17 @@ Tensor BilevelProblem::samples(const ParameterSet&, std::int64_t) const {
   return Tensor();
 }
 
+KnownExamples BilevelProblem::examples(const std::string&,
+                                       const Tensor&) const {
+  throw Unsupported("this problem does not learn from examples");
+}
+
+Tensor BilevelProblem::example_losses(const std::string&, const Tensor&,
+                                      const ParameterSet&,
+                                      const ParameterSet&) const {
+  throw Unsupported("this problem does not learn from examples");
+}
+
 SoftExamples BilevelProblem::learned_examples(const ParameterSet&) const {
   return {};
 }

@@ -186,6 +186,30 @@ class BilevelProblem {
   /// an example...], in the units of the data source. Default: undefined.
   virtual Tensor samples(const ParameterSet& hyper, std::int64_t count) const;
 
+  // For a problem that learns from examples and is judged by others. `part` is
+  // "train", "valid" or "test".
+
+  /// How many examples a part has. Default: none.
+  virtual std::int64_t example_count(const std::string& part) const {
+    (void)part;
+    return 0;
+  }
+
+  /// Those in the rows `rows` of a part, int64; undefined: all.
+  virtual KnownExamples examples(const std::string& part,
+                                 const Tensor& rows) const;
+
+  /// The losses of examples, each by itself: of those in the rows `rows`,
+  /// without noise or penalties, [rows]. `weights` are deployed weights; the
+  /// result is on the tapes of both sets.
+  virtual Tensor example_losses(const std::string& part, const Tensor& rows,
+                                const ParameterSet& weights,
+                                const ParameterSet& hyper) const;
+
+  /// The hyperparameter that has a factor for the loss of each training
+  /// example, 1 for examples that count as they are; "" if there is none.
+  virtual std::string example_weight() const { return ""; }
+
   /// What the hyperparameters lead to where that is more than one result: the
   /// metrics of each, under a name. May take as long as tuning. Default: none.
   virtual std::vector<std::pair<std::string, Metrics>> outcomes(
@@ -287,6 +311,22 @@ class ProblemDecorator : public BilevelProblem {
   std::vector<std::pair<std::string, Metrics>> outcomes(
       const ParameterSet& hyper) const override {
     return problem_->outcomes(inner_hyper(hyper));
+  }
+  std::int64_t example_count(const std::string& part) const override {
+    return problem_->example_count(part);
+  }
+  KnownExamples examples(const std::string& part,
+                         const Tensor& rows) const override {
+    return problem_->examples(part, rows);
+  }
+  Tensor example_losses(const std::string& part, const Tensor& rows,
+                        const ParameterSet& weights,
+                        const ParameterSet& hyper) const override {
+    // Deployed weights already have the problem's own form.
+    return problem_->example_losses(part, rows, weights, inner_hyper(hyper));
+  }
+  std::string example_weight() const override {
+    return problem_->example_weight();
   }
   Json network(const ParameterSet& hyper) const override;
   std::vector<std::pair<std::string, ParameterSet>> baselines() const override {

@@ -30,12 +30,12 @@ void Adjoint::through(const ParameterSet& weights, std::int64_t step,
 
 Adjoint::Pulled Adjoint::pulled(const TrainState& end, const TrainState& start,
                                 const ParameterSet& hyper,
-                                const ParameterSet& a) {
+                                const ParameterSet& a, Graph graph) {
   const ParameterSet s = start.joined();
   ParameterSet both = s;
   both.append("hyper/", hyper);
   const ParameterSet out =
-      vjp(end.joined(), both, a, Tape::kOff, Graph::kConsume);
+      vjp(end.joined(), both, a, Tape::kOff, graph);
   return {part(out, 0, s), out.subset("hyper/")};
 }
 

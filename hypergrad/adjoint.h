@@ -38,9 +38,10 @@ class Adjoint {
   /// Back through the `steps` steps from `start` to where the adjoint stands.
   void through(const TrainState& start, std::int64_t steps);
 
-  /// The same for steps that are on the tape already, which this consumes.
-  void through(const TapedSteps& steps) {
-    take(pulled(steps.end, steps.start, steps.hyper, state_));
+  /// The same for steps that are on the tape already, which this consumes
+  /// unless other adjoints go through them, too.
+  void through(const TapedSteps& steps, Graph graph = Graph::kConsume) {
+    take(pulled(steps.end, steps.start, steps.hyper, state_, graph));
   }
 
   /// Back through one step that is being undone: step number `step` started at
@@ -56,6 +57,12 @@ class Adjoint {
   /// The hypergradient so far, off the tape.
   const ParameterSet& gradient() const { return gradient_; }
 
+  /// What changes on the way: a and g.
+  void persist(Archive& archive) {
+    archive("state", state_);
+    archive("gradient", gradient_);
+  }
+
  private:
   /// What a stretch of steps makes of the adjoint.
   struct Pulled {
@@ -65,7 +72,8 @@ class Adjoint {
 
   /// Back from `end`, on the tape of the leaves `start` and `hyper`.
   static Pulled pulled(const TrainState& end, const TrainState& start,
-                       const ParameterSet& hyper, const ParameterSet& a);
+                       const ParameterSet& hyper, const ParameterSet& a,
+                       Graph graph = Graph::kConsume);
 
   void take(const Pulled& pulled) {
     gradient_ = gradient_ + pulled.hyper;

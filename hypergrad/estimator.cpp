@@ -1,11 +1,18 @@
 #include "hypergrad/estimator.h"
 
+#include "hypergrad/attribution.h"
+
 namespace nestgrad {
 namespace {
 
 constexpr const char* kWarmUp = "warm_up";
 
 }  // namespace
+
+std::unique_ptr<AttributionPass> HypergradientEstimator::attribute(
+    const AttributionTask&) const {
+  return nullptr;
+}
 
 Json HypergradientEstimator::rehearsal(
     const Json& section, std::int64_t window,

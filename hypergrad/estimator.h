@@ -14,6 +14,9 @@
 
 namespace nestgrad {
 
+class AttributionPass;
+struct AttributionTask;
+
 /// The answer of a method after one window of inner training.
 struct Estimate {
   ParameterSet gradient;  ///< d objective / d hyper, alike to hyper, off tape
@@ -155,6 +158,13 @@ class HypergradientEstimator {
     (void)key;
     return false;
   }
+
+  /// The derivatives of several functions of the weights that training leads
+  /// to, by the hyperparameters, with the approximation that this method makes;
+  /// see AttributionPass. Null if it cannot. This estimator, which need not
+  /// have begun, outlives the pass.
+  virtual std::unique_ptr<AttributionPass> attribute(
+      const AttributionTask& task) const;
 
   /// Needed for a plan if memory or time depends on the window.
   virtual Footprint footprint() const { return {}; }

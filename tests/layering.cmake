@@ -73,6 +73,11 @@ room(experiments/spectrum ${base} core hypergrad experiments/plot
      experiments/setup)
 room(experiments/report ${base} experiments/plot experiments/setup
      experiments/record)
+room(experiments/black_box ${base} core experiments/plot experiments/setup
+     experiments/record experiments/sweep experiments/report)
+room(experiments/attribute ${base} core hypergrad experiments/data/arrays
+     experiments/problems experiments/setup experiments/record
+     experiments/record/examples)
 room(experiments/export ${base} core core/nn/models experiments/record
      experiments/sweep)
 room(experiments/predict ${base} core core/nn experiments/data
@@ -82,8 +87,9 @@ room(experiments/program ${base} core/distributed experiments/setup experiments/
 room(experiments/program/commands ${base} core core/distributed hypergrad
      experiments/setup
      experiments/record experiments/judge experiments/run experiments/sweep
-     experiments/spectrum experiments/report experiments/export experiments/predict
-     experiments/program
+     experiments/spectrum experiments/report experiments/black_box
+     experiments/attribute
+     experiments/export experiments/predict experiments/program
      experiments/program/scaffold)
 room(tests/kit ${base} core core/nn hypergrad hypergrad/solvers
      experiments/data experiments/problems experiments/setup)

@@ -40,6 +40,9 @@ std::string RegistryBase::noun() const {
   const bool ends_in_y =
       noun.size() > 3 && noun.substr(noun.size() - 3) == "ies";
   if (ends_in_y) return noun.substr(0, noun.size() - 3) + "y";
+  const bool ends_in_ch =
+      noun.size() > 4 && noun.substr(noun.size() - 4) == "ches";
+  if (ends_in_ch) return noun.substr(0, noun.size() - 2);
   if (!noun.empty() && noun.back() == 's') noun.pop_back();
   return noun;
 }

@@ -154,6 +154,9 @@ Splits drawn(const Examples& examples, const Cut& cut) {
   out.train = select(all, cut.train);
   out.valid = select(cut.own_valid ? examples.valid : all, cut.valid);
   out.test = select(cut.own_test ? examples.test : all, cut.test);
+  out.train_rows = cut.train;
+  out.valid_rows = cut.valid;
+  out.test_rows = cut.test;
   return out;
 }
 

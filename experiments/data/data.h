@@ -78,6 +78,10 @@ struct Splits {
   /// [train], bool: whether the label was corrupted; undefined if none was.
   Tensor corrupted;
 
+  /// Where the examples of each part stand in the source, int64, [examples];
+  /// undefined: in this order.
+  Tensor train_rows, valid_rows, test_rows;
+
   /// What "standardize" and "whiten" did to the inputs, in double precision if
   /// the source's numbers are.
   InputScaling scaling;

@@ -119,6 +119,54 @@ Json NetworkProblem::network(const ParameterSet& hyper) const {
   return out.to_json();
 }
 
+const Dataset& NetworkProblem::part(const std::string& name) const {
+  if (name == "train") return data_.train;
+  if (name == "valid") return data_.valid;
+  require(name == "test", "there are no '{}' examples", name);
+  return data_.test;
+}
+
+std::int64_t NetworkProblem::example_count(const std::string& part) const {
+  const Dataset& data = this->part(part);
+  return data.inputs.defined() ? data.size() : 0;
+}
+
+KnownExamples NetworkProblem::examples(const std::string& part,
+                                       const Tensor& rows) const {
+  const Dataset& data = this->part(part);
+  const Tensor all = at::arange(data.size(), at::kLong);
+  const Tensor which = rows.defined() ? rows.to(at::kCPU) : all;
+  const Batch batch = data.rows(which.to(data.rows_device()));
+  KnownExamples out{data_.in_source_units(batch.input),
+                    data.classes > 0
+                        ? batch.target
+                        : data_.targets_in_source_units(batch.target),
+                    data.target_names};
+  const Tensor& source = part == "train"   ? data_.train_rows
+                         : part == "valid" ? data_.valid_rows
+                                           : data_.test_rows;
+  const Tensor places =
+      source.defined() ? source.index_select(0, which) : which;
+  const std::int64_t* first = places.contiguous().data_ptr<std::int64_t>();
+  out.rows.assign(first, first + places.numel());
+  if (part == "train" && data_.corrupted.defined()) {
+    out.corrupted = data_.corrupted.to(at::kCPU).index_select(0, which);
+  }
+  return out;
+}
+
+Tensor NetworkProblem::example_losses(const std::string& part,
+                                      const Tensor& rows,
+                                      const ParameterSet& weights,
+                                      const ParameterSet& hyper) const {
+  const Dataset& data = this->part(part);
+  const Batch batch =
+      data.rows(rows.defined() ? rows.to(data.rows_device()) : Tensor());
+  return fit_of_examples(
+      model_->forward(weights, batch.input, Pass::evaluation_as(Draw(), hyper)),
+      batch.target, /*particles=*/0);
+}
+
 std::vector<Hyperparameter> NetworkProblem::with_those_of_the_network(
     std::vector<Hyperparameter> of_loss) const {
   Hyperparameter decay;

@@ -23,6 +23,13 @@ class NetworkProblem : public BilevelProblem {
   /// A SavedNetwork.
   Json network(const ParameterSet& hyper) const override;
 
+  std::int64_t example_count(const std::string& part) const override;
+  KnownExamples examples(const std::string& part,
+                         const Tensor& rows) const override;
+  Tensor example_losses(const std::string& part, const Tensor& rows,
+                        const ParameterSet& weights,
+                        const ParameterSet& hyper) const override;
+
  protected:
   /// Reads "data" and "model" of the problem's section and, if its schema has
   /// them, the keys of Loss; otherwise the loss is cross entropy. A schema may
@@ -63,6 +70,9 @@ class NetworkProblem : public BilevelProblem {
   void evaluate_on(const std::string& name, const Dataset& data,
                    const ParameterSet& weights, const ParameterSet& hyper,
                    Metrics& metrics, const Tensor& of_classes = {}) const;
+
+  /// The examples of "train", "valid" or "test".
+  const Dataset& part(const std::string& name) const;
 
   Splits data_;
   Loss loss_;

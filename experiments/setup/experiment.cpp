@@ -361,18 +361,34 @@ Metrics Experiment::retrain(const ParameterSet& hyper, std::int64_t steps,
 std::optional<Metrics> Experiment::retrain(
     const ParameterSet& hyper, std::int64_t steps, std::int64_t network,
     TrainState& state, const std::function<bool()>& go_on) const {
-  Key run = key_.fold("retraining");
-  if (network > 0) run = run.fold(static_cast<std::uint64_t>(network));
+  const Key run = retraining_key(network);
   if (state.weights.empty()) state = own_loop_->start(hyper, run).detach();
   while (state.step < steps) {
     state = own_loop_->step(state, hyper, run);
     if (state.step < steps && !go_on()) return {};
   }
+  return judge(state, hyper);
+}
+
+TrainState Experiment::retrained(const ParameterSet& hyper, std::int64_t steps,
+                                 std::int64_t network) const {
+  const Key run = retraining_key(network);
+  return own_loop_->steps(own_loop_->start(hyper, run).detach(), steps, hyper,
+                          run);
+}
+
+Metrics Experiment::judge(const TrainState& state,
+                          const ParameterSet& hyper) const {
   if (!all_finite(state.weights)) {
     throw NotFinite("the weights are not finite");
   }
   const ParameterSet judged = own_loop_->optimizer()->deployed(state);
   return problem_->evaluate(problem_->deployed(judged, hyper), hyper);
+}
+
+Key Experiment::retraining_key(std::int64_t network) const {
+  const Key run = key_.fold("retraining");
+  return network > 0 ? run.fold(static_cast<std::uint64_t>(network)) : run;
 }
 
 }  // namespace nestgrad

@@ -100,6 +100,17 @@ class Experiment {
                                  std::int64_t network, TrainState& state,
                                  const std::function<bool()>& go_on) const;
 
+  // The same in two parts, training and judging what it has led to.
+  TrainState retrained(const ParameterSet& hyper, std::int64_t steps,
+                       std::int64_t network = 0) const;
+  Metrics judge(const TrainState& state, const ParameterSet& hyper) const;
+
+  /// The run of each of these networks.
+  Key retraining_key(std::int64_t network = 0) const;
+
+  /// The hyperparameters of the configuration, constants included.
+  const std::vector<HyperSpec>& space() const { return space_; }
+
   ParameterSet initial_hyper() const { return problem_->initial_hyper(); }
 
   /// Whether any hyperparameter is tuned; otherwise tune() only trains.

@@ -5,6 +5,7 @@
 #include "core/config/alternatives.h"
 #include "core/tensor/autodiff.h"
 #include "hypergrad/implicit/implicit_system.h"
+#include "hypergrad/implicit/influence.h"
 #include "hypergrad/single_run.h"
 #include "hypergrad/solvers/inverse_hessian.h"
 #include "hypergrad/solvers/stability.h"
@@ -140,6 +141,12 @@ class Ift : public SingleRun {
 
   Json setting_without_second_derivatives() const override {
     return {{"solver", {{"products", "finite_difference"}}}};
+  }
+
+  std::unique_ptr<AttributionPass> attribute(
+      const AttributionTask& task) const override {
+    if (fixed_point_) return nullptr;
+    return std::make_unique<Influence>(loop_, task, *solver_);
   }
 
   bool reseed(const Key& key) override {

@@ -5,6 +5,7 @@
 #include "core/platform/memory_meter.h"
 #include "core/tensor/autodiff.h"
 #include "hypergrad/unrolled/checkpoint_schedule.h"
+#include "hypergrad/unrolled/metagradients.h"
 #include "hypergrad/unrolled/window_estimator.h"
 
 namespace nestgrad {
@@ -25,7 +26,9 @@ namespace {
 class Unrolled : public WindowEstimator {
  public:
   Unrolled(const Config& config, const TrainingLoop& loop)
-      : WindowEstimator(config, loop), last_(config.integer("last")) {
+      : WindowEstimator(config, loop),
+        last_(config.integer("last")),
+        checkpoints_(config.value("checkpoints")) {
     const Truncation& cut = run_.truncation();
     const std::int64_t least = cut.shortest > 0 ? cut.shortest : cut.window;
     if (last_ > least) {
@@ -33,8 +36,7 @@ class Unrolled : public WindowEstimator {
                                       least, last_));
     }
     steps_ = last_ == 0 ? cut.window : last_;
-    const bool chosen =
-        !config.is_text("checkpoints") || config.text("checkpoints") != "none";
+    const bool chosen = checkpoints_ != "none";
     if ((chosen || config.has("memory_mib")) && cut.shortest > 0 &&
         last_ == 0) {
       config.fail("shortest",
@@ -47,15 +49,8 @@ class Unrolled : public WindowEstimator {
                     "chooses the checkpoints; leave out one of the two");
       }
       budget_ = config.number("memory_mib") * 1024 * 1024;
-    } else if (!config.is_text("checkpoints")) {
-      schedule_ = CheckpointSchedule::equal(
-          steps_, static_cast<std::int64_t>(config.number("checkpoints")));
-    } else if (config.text("checkpoints") == "all") {
-      schedule_ = CheckpointSchedule::equal(steps_, steps_);
-    } else if (config.text("checkpoints") == "sqrt") {
-      schedule_ = CheckpointSchedule::square_root(steps_);
-    } else if (config.text("checkpoints") == "log") {
-      schedule_ = CheckpointSchedule::logarithmic(steps_);
+    } else {
+      schedule_ = chosen_schedule(steps_);
     }
   }
 
@@ -88,6 +83,18 @@ class Unrolled : public WindowEstimator {
     };
   }
 
+  /// With checkpoints in any case: sqrt, unless others are chosen.
+  std::unique_ptr<AttributionPass> attribute(
+      const AttributionTask& task) const override {
+    require(last_ == 0,
+            "\"last\" of the estimator must be 0 here: the derivative is taken "
+            "back through all of training");
+    return std::make_unique<Metagradients>(
+        loop_, task,
+        chosen_schedule(task.steps)
+            .value_or(CheckpointSchedule::square_root(task.steps)));
+  }
+
   Footprint footprint() const override {
     const std::int64_t before = run_.truncation().window - steps_;
     if (!schedule_ && !replays()) {
@@ -110,6 +117,18 @@ class Unrolled : public WindowEstimator {
   }
 
  private:
+  /// What "checkpoints" says for this many steps; nothing for one tape.
+  std::optional<CheckpointSchedule> chosen_schedule(std::int64_t steps) const {
+    if (checkpoints_.is_number()) {
+      return CheckpointSchedule::equal(
+          steps, static_cast<std::int64_t>(checkpoints_.get<double>()));
+    }
+    if (checkpoints_ == "all") return CheckpointSchedule::equal(steps, steps);
+    if (checkpoints_ == "sqrt") return CheckpointSchedule::square_root(steps);
+    if (checkpoints_ == "log") return CheckpointSchedule::logarithmic(steps);
+    return {};
+  }
+
   Estimate differentiate(const ParameterSet& hyper) override {
     const ParameterSet h = hyper.leaves(), constant = hyper.detach();
     TrainState start;
@@ -199,6 +218,7 @@ class Unrolled : public WindowEstimator {
   }
 
   std::int64_t last_;   // as configured
+  Json checkpoints_;    // as configured
   std::int64_t steps_;  // that are differentiated
   std::optional<CheckpointSchedule> schedule_;
   std::optional<double> budget_;  // bytes

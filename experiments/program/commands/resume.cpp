@@ -3,6 +3,8 @@
 #include <string>
 
 #include "core/platform/error.h"
+#include "experiments/attribute/attribute.h"
+#include "experiments/black_box/equal_time.h"
 #include "experiments/program/arguments.h"
 #include "experiments/program/command.h"
 #include "experiments/program/launch.h"
@@ -44,6 +46,16 @@ Action add_resume(CLI::App& command) {
               "{}: what a sweep does cannot be changed", a->folder);
       return resume_sweep(a->folder,
                           {a->folder, 0, a->options.allowed, a->options.talk});
+    }
+    if (is_equal_time_comparison(a->folder)) {
+      require(a->ranks.ranks == 0 && a->options.assignments.empty(),
+              "{}: what is compared cannot be changed", a->folder);
+      return resume_equal_time(a->folder, a->options.talk);
+    }
+    if (is_attribution(a->folder)) {
+      require(a->ranks.ranks == 0 && a->options.assignments.empty(),
+              "{}: what is attributed cannot be changed", a->folder);
+      return resume_attribution(a->folder, a->options.talk);
     }
     return a->ranks.with(
         [&] { return resume_experiment(a->folder, a->options); });

@@ -11,7 +11,7 @@ set(public_headers
     core/tensor/autodiff.h core/tensor/sum.h
     # what an estimator or a solver derives from
     hypergrad/estimator.h hypergrad/single_run.h hypergrad/outer_loop.h
-    hypergrad/adjoint.h hypergrad/evolution/evolution.h
+    hypergrad/adjoint.h hypergrad/attribution.h hypergrad/evolution/evolution.h
     hypergrad/implicit/implicit_system.h hypergrad/solvers/inverse_hessian.h
     hypergrad/unrolled/window_estimator.h
     # data, problems to test methods on, the plugins themselves

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tunes the weights of classes where one is rare, with several seeds.
 
-    python3 tests/benchmarks/rare_class_study.py PROGRAM [SEEDS]
+    python3 tests/studies/rare_class.py PROGRAM [SEEDS]
 
 For each seed, configs/tables/from_sklearn.py draws which tumours are in the
 table, and configs/breast_cancer_rare.json is run with that seed. Printed are
