@@ -20,14 +20,15 @@ namespace {
 /// Rows of a chart. A screen cannot show more points of a line.
 constexpr std::size_t kMostRows = 2000;
 
-constexpr const char* kPictures[] = {"distilled.png", "distilled_over_time.png",
-                                     "samples.png"};
+const std::vector<std::string> kPictures = {
+    "distilled.png", "distilled_over_time.png", "samples.png"};
 
 /// The files of the page's script, in their order within it.
 constexpr const char* kScripts[] = {
-    "script/numbers.js", "script/elements.js",   "script/charts.js",
-    "script/tables.js",  "script/comparison.js", "script/sweep.js",
-    "script/run.js",     "script/page.js"};
+    "script/numbers.js",     "script/elements.js", "script/charts.js",
+    "script/tables.js",      "script/found.js",    "script/images.js",
+    "script/comparison.js",  "script/sweep.js",    "script/run.js",
+    "script/attribution.js", "script/search.js",   "script/page.js"};
 
 /// The object in a file, or null if there is no such file.
 Json json_of(const std::string& path) {
@@ -190,6 +191,38 @@ Json histograms_of(const std::vector<Json>& lines) {
   return out;
 }
 
+/// Those pictures that the folder has.
+Json pictures_in(const std::string& folder,
+                 const std::vector<std::string>& names) {
+  Json out = Json::array();
+  for (const std::string& name : names) {
+    const std::string file = folder + "/" + name;
+    if (!file_exists(file)) continue;
+    out.push_back(
+        {{"name", name},
+         {"data", "data:image/png;base64," + base64(read_file(file))}});
+  }
+  return out;
+}
+
+/// What the page shows about an attribution or a comparison, which `what` says.
+/// `list`: the key of its results without which they say nothing.
+Json ended_data(const std::string& folder, const std::string& what,
+                const std::string& list) {
+  const std::string file = folder + "/results.json";
+  const Json results = json_of(file);
+  require(!results.is_null(),
+          "{}: this {} has not ended and has no results yet; 'nestgrad resume "
+          "{}' continues it",
+          folder, what, folder);
+  const auto found = results.find(list);
+  require(found != results.end() && found->is_array(), "{}: is damaged", file);
+  return {{"name", folder_name(folder)},
+          {"folder", folder},
+          {"results", results},
+          {"images", pictures_in(folder, {"attribution.png"})}};
+}
+
 std::string escaped(std::string text) {
   replace_all(text, "&", "&amp;");
   replace_all(text, "<", "&lt;");
@@ -221,13 +254,6 @@ Json read_run(const ReportedRun& reported) {
   const Json tuned = run.is_null()
                          ? Json::object()
                          : run.value("hyperparameters", Json::object());
-  Json images = Json::array();
-  for (const char* name : kPictures) {
-    if (!file_exists(file(name))) continue;
-    images.push_back(
-        {{"name", name},
-         {"data", "data:image/png;base64," + base64(read_file(file(name)))}});
-  }
   return {
       {"name", folder_name(folder)},
       {"label", reported.label.empty() ? Json() : Json(reported.label)},
@@ -243,7 +269,7 @@ Json read_run(const ReportedRun& reported) {
       {"hyperparameters", hyperparameters_of(config, tuned, columns)},
       {"schedules", schedules_of(tuned, file("hyperparameters.safetensors"))},
       {"histograms", histograms_of(lines_of(file("histograms.jsonl")))},
-      {"images", images}};
+      {"images", pictures_in(folder, kPictures)}};
 }
 
 }  // namespace
@@ -252,15 +278,24 @@ Json report_data(const ReportedRun& run) {
   return as_written(run.folder, [&] { return read_run(run); });
 }
 
-std::string report_page(const std::vector<ReportedRun>& runs,
-                        const std::vector<Json>& sweeps) {
-  Json data = {{"version", NESTGRAD_VERSION},
-               {"generated", utc_now()},
-               {"sweeps", sweeps},
-               {"runs", Json::array()}};
+std::string report_page(const ReportSubjects& subjects) {
+  Json data = {{"version", NESTGRAD_VERSION},  {"generated", utc_now()},
+               {"sweeps", subjects.sweeps},    {"attributions", Json::array()},
+               {"comparisons", Json::array()}, {"runs", Json::array()}};
   std::string title = "nestgrad:";
-  for (const Json& sweep : sweeps) title += " " + sweep.value("name", "");
-  for (const ReportedRun& run : runs) {
+  for (const Json& sweep : subjects.sweeps) {
+    title += " " + sweep.value("name", "");
+  }
+  for (const std::string& folder : subjects.attributions) {
+    data["attributions"].push_back(
+        ended_data(folder, "attribution", "targets"));
+    title += " " + folder_name(folder);
+  }
+  for (const std::string& folder : subjects.comparisons) {
+    data["comparisons"].push_back(ended_data(folder, "comparison", "ways"));
+    title += " " + folder_name(folder);
+  }
+  for (const ReportedRun& run : subjects.runs) {
     data["runs"].push_back(report_data(run));
     // Runs with a label belong to a sweep.
     if (run.label.empty()) title += " " + folder_name(run.folder);

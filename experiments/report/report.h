@@ -18,9 +18,22 @@ struct ReportedRun {
 /// cannot be understood.
 Json report_data(const ReportedRun& run);
 
-/// A page about these runs, in one piece, with all that it needs. `sweeps`:
-/// their results; see SweepResults::json().
-std::string report_page(const std::vector<ReportedRun>& runs,
-                        const std::vector<Json>& sweeps = {});
+/// What a page is about.
+struct ReportSubjects {
+  std::vector<ReportedRun> runs = {};
+  std::vector<Json> sweeps = {};  ///< their results; see SweepResults::json()
+
+  /// Folders of attributions; see attribute().
+  std::vector<std::string> attributions = {};
+
+  /// Folders of comparisons of hypergradients with black-box searches; see
+  /// compare_at_equal_time().
+  std::vector<std::string> comparisons = {};
+};
+
+/// A page about them, in one piece, with all that it needs. Throws Error if a
+/// run has not begun, if an attribution or a comparison has not ended, and for
+/// files that cannot be understood.
+std::string report_page(const ReportSubjects& subjects);
 
 }  // namespace nestgrad

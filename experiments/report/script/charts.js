@@ -49,8 +49,9 @@ function rangeOf(log, top, zero) {
   };
 }
 
-const rangeOfX = (plot, low, high) =>
-    low == null ? [0, 1] : low === high ? [low - 1, high + 1] : [low, high];
+/// The x axis of lines, which begin and end at its borders.
+const rangeOfX = (log) => (plot, low, high) => low == null ? (log ? [1, 10] : [0, 1])
+    : low < high ? [low, high] : log ? [low / 2, 2 * high] : [low - 1, high + 1];
 
 /// The x axis of points, with room for the outermost of them. Categories are numbered from 0.
 function rangeOfPoints({log, categories}) {
@@ -172,7 +173,7 @@ function optionsOf(spec, width) {
     series: series.concat(lines.map((line, i) => seriesOf(
         {tint: lineColor(i), dash: lineDash(i), ...line}))),
     scales: {x: {time: false, distr: x.log ? 3 : 1,
-                 range: points ? rangeOfPoints(x) : rangeOfX},
+                 range: points ? rangeOfPoints(x) : rangeOfX(x.log)},
              y: {distr: log ? 3 : 1, range: rangeOf(log, percent ? 1 : Infinity, zero)}},
     axes: [axisOf({values: (plot, splits) => x.categories ? splits.map(place)
                        : x.log ? powers(splits) : ticks(splits),

@@ -12,7 +12,8 @@ function totalProducts({steps, columns}) {
 const kCosts = [
   {label: "outer steps", unit: "outer steps", whole: true, of: (run) => run.steps},
   {label: "seconds", unit: "s", of: (run) => numbers(run.columns.seconds)},
-  {label: "gradients", unit: "gradients", whole: true, of: (run) => numbers(run.columns.train_gradients)},
+  {label: "gradients", unit: "gradients", whole: true,
+   of: (run) => numbers(run.columns.train_gradients)},
   {label: "Hessian products", unit: "products", whole: true, of: totalProducts},
 ];
 

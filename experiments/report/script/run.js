@@ -145,32 +145,9 @@ function addEvaluations(place, run) {
   const metrics = unique([...kMetrics, ...rows.flatMap(([, result]) => Object.keys(result))])
       .filter((metric) => rows.some(([, result]) => isNumber(result[metric])));
   if (metrics.length === 0) return;
-  place.append(element("h3", {}, "Evaluations"), protocolText(run), table(`Evaluations of ${run.label}`,
-      [["", ...metrics.map(words)].map((text) => [text])],
+  place.append(element("h3", {}, "Evaluations"), protocolText(run), table(
+      `Evaluations of ${run.label}`, [["", ...metrics.map(words)].map((text) => [text])],
       rows.map(([name, result]) => [name, ...metrics.map((m) => evaluation(result, m))])));
-}
-
-const kPictures = {
-  "distilled.png": "learned images",
-  "distilled_over_time.png": "the first of each class over the outer steps",
-  "samples.png": "samples from the same noise before and after tuning",
-};
-
-function addImages(place, run) {
-  const images = objects(run.images).filter((i) => String(i.data).startsWith("data:image/"));
-  if (images.length === 0) return;
-  place.append(element("h3", {}, "Images"), element("div", {class: "images"}, images.map(
-      ({name, data}) => {
-        const image = element("img", {src: data, alt: `${name} of ${run.label}`});
-        image.addEventListener("load", () => {  // small ones grow by a whole factor
-          const factor = Math.max(1, Math.floor(448 / image.naturalWidth));
-          image.width = factor * image.naturalWidth;
-          image.classList.toggle("enlarged", factor > 1);
-        });
-        const caption = kPictures[name] ?? String(name);
-        return element("figure", {}, element("figcaption", {}, caption,
-            element("span", {class: "note"}, kPictures[name] ? name : "")), image);
-      })));
 }
 
 function addFacts(place, run) {
@@ -239,7 +216,9 @@ function fillRun(place, run, several) {
   addGroup(place, "Estimates of the hypergradient", estimateSpecs(run, spec), true);
   addGroup(place, "Other metrics", otherSpecs(run, spec), true);
   addEvaluations(place, run);
-  addImages(place, run);
+  const images = imagesOf(run).filter(({name}) => several || !kLearned.includes(name));
+  if (images.length > 0) place.append(element("h3", {}, "Images"));
+  addImages(place, run, images);
   if (run.config) {
     place.append(element("h3", {}, "Configuration"),
                  pretty("config.json, with every default", run.config));

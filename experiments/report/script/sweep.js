@@ -57,7 +57,7 @@ function trialsTable({name, metric, trials}, dimensions) {
 function addSweep(place, sweep) {
   const dimensions = objects(sweep.dimensions);
   const trials = objects(sweep.trials);
-  place.append(element("h2", {}, `Sweep ${sweep.name ?? ""}`),
+  place.append(element("h2", {id: sweep.anchor}, `Sweep ${sweep.name ?? ""}`),
     element("p", {class: "note"}, `${count(trials.length, "trial")}, the best first` +
         (trials.some(({runs}) => runs === 0) ? "; no runs: given up before the end" : "") +
         (trials.length > kMostTrials ? `; the first ${kMostTrials} are shown` : "")),

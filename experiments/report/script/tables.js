@@ -70,11 +70,16 @@ function evaluation(result, metric) {
 const kMetrics = ["valid_loss", "test_loss", "valid_accuracy", "test_accuracy"];
 const kOutcomes = [["retrained_start", "start"], ["retrained_found", "found"], ["tuned", "tuned"]];
 
-/// Those of validation and test examples that some run has; scores of single classes are in the
-/// tables of each run.
-const metricsOf = (runs) => unique([...kMetrics, ...runs.flatMap((run) => kOutcomes.flatMap(
-    ([outcome]) => Object.keys(object(run.summary?.[outcome]))))])
-    .filter((name) => /^(valid|test)_[^.]*$/.test(name));
+/// Those of validation and test examples that some run has, or all if there are none of these;
+/// scores of single classes are in the tables of each run.
+function metricsOf(runs) {
+  const given = runs.flatMap((run) => kOutcomes.flatMap(([outcome]) =>
+      Object.entries(object(run.summary?.[outcome]))
+          .filter(([, value]) => isNumber(value)).map(([name]) => name)));
+  const judged = unique([...kMetrics, ...given])
+      .filter((name) => /^(valid|test)_[^.]*$/.test(name) && given.includes(name));
+  return judged.length > 0 ? judged : unique(given);
+}
 
 const resultColumns = (runs) => metricsOf(runs).flatMap((metric) => kOutcomes.map(
     ([outcome, name]) => ({
@@ -129,52 +134,4 @@ function remarks(run) {
   }
   return said.filter(([text]) => text).map(([text, warning]) => element(
       "li", {class: warning ? "warning" : null}, `${run.label}: ${text}`));
-}
-
-/// A row for each number of hyperparameters that the records list: its column, the start and
-/// what was found.
-function foundRows(run) {
-  return objects(run.hyperparameters).flatMap(({name, columns, summary}) => {
-    const facts = object(object(run.run?.hyperparameters)[name]);
-    const given = object(object(object(run.config).hyperparameters)[name]).initial;
-    const texts = list(columns).map(String);
-    const inOrder = ["mean", "min", "max"].map(
-        (part) => texts.find((column) => column.endsWith(`.${part}`))).filter(Boolean);
-    return (summary ? inOrder : texts).map((column, i) => {
-      const plain = column.replace(/^hyper\./, "");
-      const part = plain.slice(String(name).length + 1);
-      return {
-        name: String(name), part,
-        label: summary ? `${name}, ${part}${isNumber(facts.numbers)
-            ? ` of ${number(facts.numbers)}` : ""}` : plain,
-        start: object(facts.start)[plain] ?? given,
-        found: object(object(run.summary?.hyperparameters)[plain]).found ??
-            latest(numbers(run.columns[column])),
-        meaning: i === 0 ? facts.meaning : null,
-      };
-    });
-  });
-}
-
-/// What one run found, or nothing.
-function hyperTable(run) {
-  const rows = foundRows(run);
-  if (rows.length === 0) return null;
-  const known = rows.some(({meaning}) => meaning);
-  const head = ["hyperparameter", "start", "found", ...known ? ["meaning and unit"] : []];
-  return table(`Hyperparameters of ${run.label}`, [head.map((text) => [text])],
-      rows.map(({label, start, found, meaning}) => [label, number(start), number(found),
-          ...known ? [element("span", {class: "meaning"}, meaning ?? "")] : []]), "found");
-}
-
-/// What all runs found, a row for each of them, or nothing.
-function foundTable(runs) {
-  const rows = new Map(runs.map((run) => [run, foundRows(run)]));
-  const all = [...rows.values()].flat();
-  const columns = unique(all.map(({label}) => label)).map((label) => {
-    const {name, part} = all.find((row) => row.label === label);
-    const value = (run) => rows.get(run).find((row) => row.label === label)?.found;
-    return {group: name, name: part, value, cell: (run) => number(value(run))};
-  });
-  return columns.length > 0 ? runsTable("Hyperparameters found", runs, columns) : null;
 }

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "experiments/record/json_lines.h"
 #include "tests/experiments/report/probed.h"
 #include "tests/experiments/run/small_run.h"
@@ -8,16 +6,6 @@
 namespace nestgrad {
 namespace {
 
-/// The page of folders in `folder`, as a browser shows it.
-Json page_of(const TemporaryFolder& folder, const std::string& folders,
-             int width = 1280) {
-  const Ended ended =
-      program(folder.path(""), "report " + folders + " --out page.html");
-  CAPTURE(ended.output);
-  REQUIRE(ended.code == 0);
-  return probed(folder, "page.html", width);
-}
-
 /// A folder of a run that has these lines of metrics.
 void write_run(const TemporaryFolder& folder, const std::vector<Json>& lines) {
   std::filesystem::create_directory(folder.path("run"));
@@ -25,12 +13,6 @@ void write_run(const TemporaryFolder& folder, const std::vector<Json>& lines) {
   std::string text;
   for (const Json& line : lines) text += line.dump() + "\n";
   folder.write("run/metrics.jsonl", text);
-}
-
-bool contains(const Json& texts, const std::string& part) {
-  return std::any_of(texts.begin(), texts.end(), [&](const Json& text) {
-    return text.get<std::string>().find(part) != std::string::npos;
-  });
 }
 
 }  // namespace
@@ -45,7 +27,7 @@ TEST_CASE("a page begins with what was found and then says what it is worth",
   const Json& rows = probe["tables"]["Hyperparameters of decays"];
   REQUIRE(rows.size() == 5);
   CHECK(rows[0] ==
-        Json{"hyperparameter", "start", "found", "meaning and unit"});
+        Json{"hyperparameter", "start", "found", "change", "meaning and unit"});
   const auto lines =
       parse_json_lines(read_file(folder.path("decays/metrics.jsonl")));
   const Json summary = json_of(folder.path("decays/summary.json"));
@@ -57,7 +39,9 @@ TEST_CASE("a page begins with what was found and then says what it is worth",
     CHECK(std::stod(rows[i + 1][2].get<std::string>()) ==
           Approx(lines[step][name].get<double>()).epsilon(1e-3));
   }
-  CHECK(rows[1][3] == "Factor d of the penalty d w^2 / 2 on the weights.");
+  CHECK(rows[1][4] ==
+        "Factor d of the penalty d w^2 / 2 on the weights. One number per "
+        "tensor.");
   // It has moved by less than a factor of ten.
   CHECK((*chart_of(probe, "weight_decay"))["logarithmic"] == true);
 }

@@ -51,6 +51,17 @@
         [...region.querySelectorAll("tr")].map(
             (row) => [...row.cells].map(({textContent}) => textContent))]));
 
+  /// Of each picture the heading that it stands under.
+  const headingsOfPictures = () => {
+    let heading = "";
+    return [...document.querySelectorAll("h2, img")].flatMap((found) => {
+      if (found.tagName === "H2") heading = found.textContent;
+      return found.tagName === "IMG" ? [heading] : [];
+    });
+  };
+
+  let open = 0;  // targets that are open at first
+
   const report = () => {
     if (document.getElementById("probe")) return;
     const text = document.createElement("pre");
@@ -62,6 +73,7 @@
         headings: texts("h1, h2"), tables: tables(), warnings: texts(".warning"),
         troubles: texts(".trouble"), text: document.getElementById("page")?.innerText,
         images: [...document.images].filter((image) => image.naturalWidth > 0).length,
+        headings_of_pictures: headingsOfPictures(), open_targets: open,
       });
     } catch (error) {
       text.textContent = JSON.stringify({errors: [...errors, String(error)]});
@@ -78,6 +90,7 @@
 
   // Sections draw when they are opened. A page without charts may never have a frame.
   addEventListener("load", () => {
+    open = document.querySelectorAll("details.target[open]").length;
     for (const section of document.querySelectorAll("details")) section.open = true;
     settle(-1, 0);
     setTimeout(report, 3000);

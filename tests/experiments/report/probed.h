@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include "core/platform/files.h"
@@ -56,6 +57,23 @@ inline Json probed(const TemporaryFolder& folder, const std::string& page,
   Json probe = Json::parse(dumped);
   CHECK(probe["errors"] == Json::array());
   return probe;
+}
+
+/// The page of folders in `folder`, as a browser shows it.
+inline Json page_of(const TemporaryFolder& folder, const std::string& folders,
+                    int width = 1280) {
+  const Ended ended =
+      program(folder.path(""), "report " + folders + " --out page.html");
+  CAPTURE(ended.output);
+  REQUIRE(ended.code == 0);
+  return probed(folder, "page.html", width);
+}
+
+/// Whether one of these texts has this part.
+inline bool contains(const Json& texts, const std::string& part) {
+  return std::any_of(texts.begin(), texts.end(), [&](const Json& text) {
+    return text.get<std::string>().find(part) != std::string::npos;
+  });
 }
 
 /// A line of a chart, or null.

@@ -63,7 +63,7 @@ TEST_CASE("a browser draws every chart of a page, with the values of the run",
 TEST_CASE("a page needs nothing from elsewhere", "[report]") {
   const TemporaryFolder folder;
   run_shortened(folder, "ridge_ift", "ridge");
-  const std::string page = report_page({ReportedRun{folder.path("ridge")}});
+  const std::string page = report_page({{ReportedRun{folder.path("ridge")}}});
   CHECK(page.find("{{") == std::string::npos);
   for (const char* reference : {"src=\"http", "href=", "url(", "@import"}) {
     CAPTURE(reference);
