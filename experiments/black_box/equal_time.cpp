@@ -96,10 +96,12 @@ class EqualTime {
   bool tune(std::int64_t seed) {
     SearchArm arm = this->arm(SearchArm::kHypergradients, seed);
     if (arm.ended.empty()) {
-      Experiment experiment(config_with(settings_, seed));
+      const Config config = config_with(settings_, seed);
+      Experiment experiment(config);
       const std::string saved =
           folder_.file(fmt::format("tuning-seed-{}.checkpoint", seed));
-      if (!TuningArm(experiment, budget(), saved, arm, trials_).go()) {
+      const bool best = config.object("outer").text("select") == "best";
+      if (!TuningArm(experiment, best, budget(), saved, arm, trials_).go()) {
         return false;
       }
       remove_file(saved);

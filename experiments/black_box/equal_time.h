@@ -27,8 +27,9 @@ struct EqualTimeOptions {
 /// A trial of a search trains a network from scratch under constant
 /// hyperparameters, for as many steps as a final run of the configuration, and
 /// is judged by the metric of the configuration. The result of tuning by
-/// hypergradients after some time is a network of the same kind: tuning ends
-/// early enough for this last training. Evaluations, loading of data and the
+/// hypergradients after some time is a network of the same kind, trained with
+/// the hyperparameters that "outer.select" hands out: tuning ends early enough
+/// for this last training. Evaluations, loading of data and the
 /// start of Python are not counted. All networks of a seed begin at the same
 /// weights and see the same minibatches.
 ///

@@ -132,11 +132,8 @@ std::vector<double> EqualTimeResults::values(const Way& way,
 bool EqualTimeResults::geometric(const std::string& metric) const {
   if (is_larger_better(metric)) return false;
   for (const Way& way : ways_) {
-    for (const SearchArm& arm : way.arms) {
-      for (const ArmPoint& point : arm.points) {
-        const auto found = point.metrics.find(metric);
-        if (found != point.metrics.end() && found->second <= 0) return false;
-      }
+    for (const double value : values(way, metric, budget_)) {
+      if (value <= 0) return false;
     }
   }
   return true;

@@ -50,7 +50,8 @@ class EqualTimeResults {
   std::vector<double> values(const Way& way, const std::string& metric,
                              double seconds) const;
 
-  /// Whether means of a metric are geometric: it is a loss, and positive.
+  /// Whether means of a metric are geometric: it is a loss, and all results are
+  /// positive.
   bool geometric(const std::string& metric) const;
 
   MeanOverSeeds mean(const Way& way, const std::string& metric,

@@ -28,17 +28,19 @@ class TuningArm::Watcher : public Observer {
   explicit Watcher(TuningArm& arm) : arm_(arm) {}
 
   void on_start(const OuterStep& start) override {
-    arm_.look(*start.hyper, 0);
+    arm_.found_ = *start.hyper;
+    arm_.look(0);
     watch_ = CpuStopwatch();
   }
 
   Verdict on_step(const OuterStep& step) override {
     const double taken = watch_.seconds();
     arm_.spent_ += taken;
+    arm_.learn(step);
     // Whether another step and a last training would take too long.
     const bool over = arm_.spent_ + taken + arm_.training_ > arm_.budget_;
     const bool due = arm_.spent_ - arm_.looked_ >= arm_.budget_ / kLooks;
-    if (over || due || step.last) arm_.look(*step.next, step.step);
+    if (over || due || step.last) arm_.look(step.step);
     const bool stopped = noted_signal() != 0;
     if (due || stopped) arm_.save();
     watch_ = CpuStopwatch();
@@ -50,9 +52,10 @@ class TuningArm::Watcher : public Observer {
   CpuStopwatch watch_;
 };
 
-TuningArm::TuningArm(Experiment& experiment, double budget, std::string saved,
-                     SearchArm& arm, JsonLines& file)
+TuningArm::TuningArm(Experiment& experiment, bool selects_best, double budget,
+                     std::string saved, SearchArm& arm, JsonLines& file)
     : experiment_(experiment),
+      selects_best_(selects_best),
       budget_(budget),
       saved_(std::move(saved)),
       arm_(arm),
@@ -81,18 +84,29 @@ void TuningArm::persist(Archive& archive) {
   archive("training", training_);
   archive("looked", looked_);
   archive("looks", looks_);
+  archive("least", least_);
+  archive("found", found_);
 }
 
-void TuningArm::look(const ParameterSet& hyper, std::int64_t outer_steps) {
+void TuningArm::learn(const OuterStep& step) {
+  if (!selects_best_) {
+    found_ = *step.next;
+  } else if (step.objective < least_) {
+    least_ = step.objective;
+    found_ = *step.hyper;
+  }
+}
+
+void TuningArm::look(std::int64_t outer_steps) {
   const CpuStopwatch watch;
   const TrainState state =
-      experiment_.retrained(hyper, experiment_.retraining_steps());
+      experiment_.retrained(found_, experiment_.retraining_steps());
   training_ = watch.seconds();
   looked_ = spent_;
   // After a kill the file may know more networks than the checkpoint.
   if (looks_++ < static_cast<std::int64_t>(arm_.points.size())) return;
   arm_.add(file_, {spent_ + training_,
-                   metrics_of(experiment_, state, hyper),
+                   metrics_of(experiment_, state, found_),
                    {},
                    outer_steps});
 }

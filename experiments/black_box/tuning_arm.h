@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <string>
 
 #include "experiments/black_box/search_arm.h"
@@ -13,14 +14,15 @@ Metrics metrics_of(const Experiment& experiment, const TrainState& state,
 
 /// Tunes by hypergradients until the processor time is spent, or until all
 /// outer steps of the configuration are made. From time to time, and at the
-/// end, a network is trained from scratch with the hyperparameters of that
-/// moment: what one would have if tuning had ended there.
+/// end, a network is trained from scratch with the hyperparameters that would
+/// be handed out if tuning ended there: those after the last outer step or,
+/// with "outer.select": "best", those of the estimate with the least objective.
 class TuningArm {
  public:
   /// `budget`: processor seconds. `saved`: a file for the state, from which it
   /// continues if it is there. All arguments outlive this object.
-  TuningArm(Experiment& experiment, double budget, std::string saved,
-            SearchArm& arm, JsonLines& file);
+  TuningArm(Experiment& experiment, bool selects_best, double budget,
+            std::string saved, SearchArm& arm, JsonLines& file);
 
   /// Returns false if a signal has come.
   bool go();
@@ -30,11 +32,15 @@ class TuningArm {
  private:
   class Watcher;
 
-  /// Trains a network with these hyperparameters, after `outer_steps`.
-  void look(const ParameterSet& hyper, std::int64_t outer_steps);
+  /// Learns what an outer step has seen.
+  void learn(const OuterStep& step);
+
+  /// Trains a network with what would be handed out after `outer_steps`.
+  void look(std::int64_t outer_steps);
   void save();
 
   Experiment& experiment_;
+  bool selects_best_;
   double budget_;
   std::string saved_;
   SearchArm& arm_;
@@ -43,6 +49,8 @@ class TuningArm {
   double training_ = 0;  // seconds that the last network took
   double looked_ = 0;    // when
   std::int64_t looks_ = 0;
+  double least_ = INFINITY;  // objective of an estimate
+  ParameterSet found_;       // what would be handed out
 };
 
 }  // namespace nestgrad

@@ -112,9 +112,7 @@ class Supervised : public NetworkProblem {
     return with_those_of_the_network(std::move(of_loss));
   }
 
-  std::string example_weight() const override {
-    return kWeight;
-  }
+  std::string example_weight() const override { return kWeight; }
 
   Tensor train_loss(const ParameterSet& weights, const ParameterSet& hyper,
                     const Draw& draw) const override {

@@ -139,15 +139,36 @@ TEST_CASE(
   // All 20 outer steps take less time than there is.
   CHECK(results["ways"][0]["seeds"][0]["ended"] == "all outer steps made");
   CHECK(results["ways"][1]["seeds"][0]["ended"] == "budget");
-  // The last network of tuning is that of a run's final runs.
-  REQUIRE(program(folder.path(""),
-                  "run r.json --set record.networks=1 "
-                  "--set outer.select=last -q --out run")
-              .code == 0);
-  const Json summary = Json::parse(read_file(folder.path("run/summary.json")));
-  const double tuned = results["ways"][0]["seeds"][0]["valid_loss"];
-  CHECK(tuned == Approx(summary["retrained_found"]["valid_loss"].get<double>())
-                     .epsilon(1e-12));
+}
+
+TEST_CASE(
+    "the last network of tuning is the one that a run would end with, the "
+    "best step or the last",
+    "[black_box]") {
+  const TemporaryFolder folder;
+  folder.write("r.json", ridge_config().dump());
+  std::vector<double> results;
+  for (const std::string select : {"best", "last"}) {
+    const std::string set =
+        " --set record.networks=1 --set outer.select=" + select + " -q --out " +
+        select;
+    REQUIRE(program(folder.path(""),
+                    "compare r.json --search random --seeds 1 "
+                    "--budget 0.3" +
+                        set + "_compared")
+                .code == 0);
+    REQUIRE(program(folder.path(""), "run r.json" + set).code == 0);
+    const auto read = [&](const std::string& file) {
+      return Json::parse(read_file(folder.path(select + file)));
+    };
+    results.push_back(
+        read("_compared/results.json")["ways"][0]["seeds"][0]["valid_loss"]);
+    CHECK(results.back() ==
+          Approx(read("/summary.json")["retrained_found"]["valid_loss"]
+                     .get<double>())
+              .epsilon(1e-12));
+  }
+  CHECK(results[0] != results[1]);
 }
 
 TEST_CASE("a comparison that was killed goes on with the same trials",
