@@ -136,6 +136,8 @@ def row(problem, result, metric):
         entry = next(c for c in result["comparisons"]
                      if (c["with"], c["metric"]) == (name, metric))
         text = shown(entry)
+        if entry["kind"] == "difference":
+            text = f"difference {text}"
         cells.append(f"**{text}**" if entry["ahead"] == WAYS[0] else
                      f"*{text}*" if entry["ahead"] == name else text)
     return "| " + " | ".join(cells) + " |"
@@ -161,8 +163,9 @@ def main():
         results = [(problem, job.result()) for problem, job in jobs]
     for metric in ("valid_loss", "test_loss"):
         print(f"\n{metric}: means with 95 % intervals, the number of trials, "
-              "and hypergradients divided by search:\nbold where "
-              "hypergradients are ahead, italic where the search is\n")
+              "and hypergradients divided by search (less search where a loss "
+              "is 0):\nbold where hypergradients are ahead, italic where the "
+              "search is\n")
         print("| problem | numbers | hypergradients | Optuna | random | "
               "ratio to Optuna | ratio to random |")
         print("| --- | --- | --- | --- | --- | --- | --- |")

@@ -5,8 +5,11 @@
 #include <filesystem>
 
 #include "core/platform/files.h"
+#include "core/platform/memory_meter.h"
+#include "experiments/attribute/target.h"
 #include "experiments/data/arrays/npz_file.h"
 #include "experiments/setup/experiment.h"
+#include "hypergrad/attribution.h"
 #include "tests/support/program.h"
 #include "tests/support/support.h"
 #include "tests/support/temporary_folder.h"
@@ -149,6 +152,34 @@ TEST_CASE("a plan of an attribution tells memory and time and writes nothing",
   CHECK(ended.output.find("MiB of tensors") != std::string::npos);
   CHECK(ended.output.find("for 5 networks") != std::string::npos);
   CHECK(!fs::exists(folder.path("runs")));
+}
+
+TEST_CASE("the plan of an attribution foretells its memory", "[attribute]") {
+  const TemporaryFolder folder;
+  Json config = JsonFile::read(NESTGRAD_SOURCE_DIR
+                               "/configs/fashion_mnist_attribution.json")
+                    .json();
+  config["threads"] = 1;
+  folder.write("c.json", config.dump());
+  const Ended ended = program(folder.path(""), "attribute c.json --plan");
+  REQUIRE(ended.code == 0);
+  const double told = std::stod(ended.output.substr(6));  // after "about "
+  config["hyperparameters"]["weight_decay"]["tuned"] = false;
+  config["hyperparameters"]["example_weight"] = {
+      {"initial", 1}, {"per", "example"}, {"coordinates", "real"}};
+  const Experiment experiment(experiment_config(config));
+  const auto estimator =
+      experiment.make_estimator(experiment_config(config).object("estimator"));
+  const auto target = read_targets({"valid"}, experiment.problem()).front();
+  const MemoryMeter memory;
+  const auto pass =
+      estimator->attribute({experiment.initial_hyper(),
+                            experiment.retraining_key(),
+                            experiment.retraining_steps(),
+                            {target.function(experiment.problem())}});
+  while (pass->advance()) {
+  }
+  CHECK(told == Approx(mebibytes(memory.peak())).epsilon(0.2));
 }
 
 TEST_CASE("what cannot be attributed is refused with a sentence",
