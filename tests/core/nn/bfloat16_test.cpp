@@ -69,6 +69,13 @@ Results results_of(const Model& model, const Network& network,
   return out;
 }
 
+/// Whether LibTorch adds products up in bfloat16 here, as it does on processors
+/// without AVX-512, and not in float32: then 1 + 1 + ... ends at 256.
+bool adds_in_bfloat16() {
+  const Tensor ones = at::ones({1, 1000, 1, 1}, at::kBFloat16);
+  return at::conv2d(ones, ones).item<double>() < 1000;
+}
+
 /// |got - want| / |want|
 double error_of(const Tensor& got, const Tensor& want) {
   return ((got.to(at::kDouble) - want).norm() / want.norm()).item<double>();
@@ -93,7 +100,8 @@ TEST_CASE("networks in bfloat16 are those in float64 to three digits or so",
     // Were they computed in float32, errors would be below 1e-5.
     CHECK(error_of(found.outputs, exact.outputs) > 2e-4);
     CHECK(error_of(found.outputs, exact.outputs) < 0.03);
-    CHECK(error_of(found.gradient, exact.gradient) < 0.1);
+    CHECK(error_of(found.gradient, exact.gradient) <
+          (adds_in_bfloat16() ? 0.3 : 0.1));
     // LibTorch 1.13 has no second derivative of these convolutions.
     const bool images = network.input.size() == 3;
     if (TORCH_VERSION_MAJOR < 2 && images) {
