@@ -8,7 +8,6 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
-#include <optional>
 
 #include "core/config/alternatives.h"
 #include "core/platform/files.h"
@@ -62,12 +61,20 @@ class Attributed {
         steps_(settings.at("steps").get<std::int64_t>()) {}
 
   std::unique_ptr<AttributionPass> pass(std::int64_t steps) const {
-    AttributionTask task{
-        experiment_.initial_hyper(), experiment_.retraining_key(), steps, {}};
-    for (const AttributionTarget& target : targets_) {
-      task.functions.push_back(target.function(experiment_.problem()));
+    return estimator_->attribute(task(steps));
+  }
+
+  /// The losses of the targets after training without some examples.
+  std::vector<double> losses(const ParameterSet& hyper) const {
+    const AttributionTask task = this->task(steps_);
+    const TrainState state = experiment_.retrained(hyper, steps_);
+    const at::NoGradGuard no_tape;
+    std::vector<double> out;
+    for (std::size_t j = 0; j < targets_.size(); ++j) {
+      out.push_back(
+          at_end(task, experiment_.own_loop(), j, state, hyper).item<double>());
     }
-    return estimator_->attribute(task);
+    return out;
   }
 
   const Experiment& experiment() const { return experiment_; }
@@ -75,6 +82,15 @@ class Attributed {
   std::int64_t steps() const { return steps_; }
 
  private:
+  AttributionTask task(std::int64_t steps) const {
+    AttributionTask out{
+        experiment_.initial_hyper(), experiment_.retraining_key(), steps, {}};
+    for (const AttributionTarget& target : targets_) {
+      out.functions.push_back(target.function(experiment_.problem()));
+    }
+    return out;
+  }
+
   Experiment experiment_;
   std::unique_ptr<HypergradientEstimator> estimator_;
   std::vector<AttributionTarget> targets_;
@@ -142,11 +158,12 @@ std::string cost(const Attributed& what, std::int64_t networks) {
 
 class Attribution {
  public:
-  Attribution(RunFolder folder, Json settings, Talk talk)
+  Attribution(RunFolder folder, Json settings, Talk talk,
+              std::unique_ptr<const Attributed> what)
       : folder_(std::move(folder)),
         settings_(std::move(settings)),
         console_(talk),
-        what_(settings_),
+        what_(std::move(what)),
         networks_(folder_.file(kNetworks)) {
     networks_.keep();
   }
@@ -154,24 +171,24 @@ class Attribution {
   int go() {
     console_.say(fmt::format(
         "{}: {} targets, {} training examples, {} training steps",
-        folder_.path(), what_.targets().size(), numbers(), what_.steps()));
+        folder_.path(), what_->targets().size(), numbers(), what_->steps()));
     if (!differentiate()) return stopped();
     const std::int64_t networks = settings_.at("verify");
     if (!train_networks(networks)) return stopped();
     AttributionResults results{
         settings_.at("method").at("type").get<std::string>(),
-        what_.steps(),
-        what_.targets(),
+        what_->steps(),
+        what_->targets(),
         pass_->values(),
         influence(),
-        what_.experiment().problem().examples("train", Tensor())};
+        what_->experiment().problem().examples("train", Tensor())};
     results.examples.inputs = results.examples.inputs.to(at::kCPU);
     if (networks > 0) {
       results.networks = networks;
       results.share = settings_.at("share");
       results.score = score(results);
     }
-    results.write(folder_.path(), what_.experiment().problem());
+    results.write(folder_.path(), what_->experiment().problem());
     remove_file(folder_.file(kSaved));
     console_.say(results.text());
     console_.conclude(fmt::format("Results are in {}", folder_.path()));
@@ -187,12 +204,12 @@ class Attribution {
   }
 
   std::int64_t numbers() const {
-    return what_.experiment().initial_hyper().numel();
+    return what_->experiment().initial_hyper().numel();
   }
 
   /// Returns false if a signal has come.
   bool differentiate() {
-    pass_ = what_.pass(what_.steps());
+    pass_ = what_->pass(what_->steps());
     const std::string saved = folder_.file(kSaved);
     if (file_exists(saved)) restore(*pass_, load_snapshot(saved).snapshot);
     Stopwatch since;
@@ -247,25 +264,14 @@ class Attribution {
 
   /// Returns false if a signal has come.
   bool train_networks(std::int64_t count) {
-    const Experiment& experiment = what_.experiment();
-    const ParameterSet all = experiment.initial_hyper();
+    const ParameterSet all = what_->experiment().initial_hyper();
     auto k = static_cast<std::int64_t>(networks_.lines().size());
     for (; k < count; ++k) {
       if (noted_signal() != 0) return false;
       const ParameterSet hyper = all.map([&](const Tensor& ones) {
         return ones - left_out(k).to(ones.options()).view(ones.sizes());
       });
-      const TrainState state = experiment.retrained(hyper, what_.steps());
-      Json losses = Json::array();
-      const at::NoGradGuard no_tape;
-      for (const AttributionTarget& target : what_.targets()) {
-        const auto& loop = experiment.own_loop();
-        const ParameterSet weights =
-            loop.problem()->deployed(loop.optimizer()->deployed(state), hyper);
-        losses.push_back(target.function(experiment.problem())(weights, hyper)
-                             .item<double>());
-      }
-      networks_.append({{"network", k}, {"losses", losses}});
+      networks_.append({{"network", k}, {"losses", what_->losses(hyper)}});
       if ((k + 1) % std::max<std::int64_t>(1, count / 10) == 0) {
         console_.say(fmt::format("{} of {} networks without some examples",
                                  k + 1, count));
@@ -297,7 +303,7 @@ class Attribution {
   RunFolder folder_;
   Json settings_;
   Console console_;
-  Attributed what_;
+  std::unique_ptr<const Attributed> what_;
   std::unique_ptr<AttributionPass> pass_;
   JsonLines networks_;
 };
@@ -348,19 +354,16 @@ int attribute(const JsonFile& config, const AttributeOptions& options) {
   require(options.verify == 0 || options.verify >= 3,
           "--verify needs at least 3 networks for a correlation");
   const Json settings = settings_of(config, options);
-  {
-    const Attributed what(settings);
-    require(what.pass(1) != nullptr,
-            "the estimator \"{}\", as configured, cannot attribute losses to "
-            "examples; take --method {}",
-            settings["method"]["type"].get<std::string>(),
-            in_words(able(what.experiment())));
-    Console console(options.talk);
-    if (options.only_plan || console.talks()) {
-      const std::string told = cost(what, options.verify);
-      console.say(told);
-      if (options.only_plan) return kExitDone;
-    }
+  auto what = std::make_unique<const Attributed>(settings);
+  require(what->pass(1) != nullptr,
+          "the estimator \"{}\", as configured, cannot attribute losses to "
+          "examples; take --method {}",
+          settings["method"]["type"].get<std::string>(),
+          in_words(able(what->experiment())));
+  Console console(options.talk);
+  if (options.only_plan || console.talks()) {
+    console.say(cost(*what, options.verify));
+    if (options.only_plan) return kExitDone;
   }
   const std::string name = std::filesystem::path(config.name()).stem().string();
   RunFolder folder = options.folder.empty()
@@ -368,7 +371,8 @@ int attribute(const JsonFile& config, const AttributeOptions& options) {
                          : RunFolder::create(options.folder);
   folder.write(kAttributeSettings, settings);
   note_signals();
-  return Attribution(std::move(folder), settings, options.talk).go();
+  return Attribution(std::move(folder), settings, options.talk, std::move(what))
+      .go();
 }
 
 bool is_attribution(const std::string& folder) {
@@ -382,7 +386,9 @@ int resume_attribution(const std::string& path, const Talk& talk) {
         Json::parse(read_file(folder.file(kAttributeSettings)));
     prepare_process(settings.at("config").at("threads"));
     note_signals();
-    return Attribution(std::move(folder), settings, talk).go();
+    return Attribution(std::move(folder), settings, talk,
+                       std::make_unique<const Attributed>(settings))
+        .go();
   });
 }
 

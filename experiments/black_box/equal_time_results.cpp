@@ -60,18 +60,21 @@ std::string in_words(const MeanOverSeeds& mean) {
 
 MeanOverSeeds MeanOverSeeds::of(const std::vector<double>& values,
                                 bool geometric) {
-  const auto in = [&](double x) { return geometric ? std::log(x) : x; };
-  const auto out = [&](double x) { return geometric ? std::exp(x) : x; };
   const auto n = static_cast<double>(values.size());
+  std::vector<double> scaled = values;
+  if (geometric) {
+    for (double& value : scaled) value = std::log(value);
+  }
   double mean = 0, squares = 0;
-  for (const double value : values) mean += in(value) / n;
-  for (const double value : values) squares += std::pow(in(value)-mean, 2);
-  if (values.size() < 2) return {out(mean), -INFINITY, INFINITY};
+  for (const double value : scaled) mean += value / n;
+  for (const double value : scaled) squares += std::pow(value - mean, 2);
+  const auto back = [&](double x) { return geometric ? std::exp(x) : x; };
+  if (values.size() < 2) return {back(mean), -INFINITY, INFINITY};
   const std::size_t freedom =
       std::min(values.size() - 1, std::size(kQuantiles));
   const double half =
       kQuantiles[freedom - 1] * std::sqrt(squares / (n - 1) / n);
-  return {out(mean), out(mean - half), out(mean + half)};
+  return {back(mean), back(mean - half), back(mean + half)};
 }
 
 EqualTimeResults::EqualTimeResults(const Json& settings,
@@ -172,8 +175,8 @@ std::string EqualTimeResults::ahead(const Way& other,
                                     const std::string& metric) const {
   const MeanOverSeeds by = comparison(other, metric);
   const double same = geometric(metric) ? 1 : 0;
-  const bool below = by.high<same, above = by.low> same;
-  if (!below && !above) return "undecided";
+  const bool below = by.high < same;
+  if (!below && !(by.low > same)) return "undecided";
   return below == !is_larger_better(metric) ? ways_.front().name : other.name;
 }
 

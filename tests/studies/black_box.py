@@ -51,7 +51,7 @@ def adam(lr, beta1, decay):
 
 
 def cells():
-    """(problem, what 10,000 stands for, hyperparameters by count)"""
+    """The hyperparameters by problem and by their number."""
     m, d = fixed(MOMENTUM, DECAY)
     lr = fixed(LR)[0]
     steps = dict(LR, per="step", steps=100)
